@@ -1,0 +1,1 @@
+"""Clinical information extraction in spaCy, from brat notes to a packaged pipeline."""

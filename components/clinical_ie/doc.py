@@ -1,0 +1,257 @@
+"""The annotation layer on a Doc: mentions, relations and the standoff they came from.
+
+Mentions live in `doc.spans["entities"]`, overlapping and nested ones too; `doc.ents` is the flat
+view. What a `Span` has no room for stands in the group's `attrs`, in the group's order: `scores`,
+and `fragments`, the exact character offsets (a span's borders are token borders). Relations are
+kept in `doc.user_data` as plain values, so that they pass through `DocBin`, `to_bytes` and worker
+processes, and are made into `Relation` objects when read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.util import filter_spans
+
+from .brat import Standoff
+
+SPANS_KEY = "entities"
+_RELATIONS = "clinical_ie.relations"
+_STANDOFF = "clinical_ie.standoff"
+_NOTE_ID = "clinical_ie.note_id"
+_PROVENANCE = "clinical_ie.provenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An entity mention in characters of the note's text.
+
+    id (str): Unique within the note.
+    label (str): Its type.
+    fragments (tuple[tuple[int, int], ...]): Start and end of each piece, in the order listed.
+    score (float): Confidence between 0 and 1; 1 for what a person annotated.
+    """
+
+    id: str
+    label: str
+    fragments: tuple[tuple[int, int], ...]
+    score: float = 1.0
+
+    @property
+    def start(self) -> int:
+        """Character where the first piece of the text begins."""
+        return min(start for start, _ in self.fragments)
+
+    @property
+    def end(self) -> int:
+        """Character after the last piece of the text."""
+        return max(end for _, end in self.fragments)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation between two mentions, by their ids."""
+
+    label: str
+    head: str
+    tail: str
+    score: float = 1.0
+
+
+@dataclass(slots=True)
+class Annotations:
+    """The mentions and relations of one note, free of any Doc."""
+
+    mentions: list[Mention] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation on a Doc; head and tail are members of `doc.spans["entities"]`."""
+
+    head: Span
+    tail: Span
+    label: str
+    score: float = 1.0
+
+
+def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
+    """Put annotations on a Doc, in place of those it has.
+
+    A mention that cuts through a token takes the whole token as its span; its exact characters
+    are kept beside it, and `annotations_of` gives them back.
+    RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text;
+        relations that need them are left out too.
+    """
+    spans: list[Span] = []
+    kept: list[Mention] = []
+    lost: list[Mention] = []
+    for mention in annotations.mentions:
+        span = None
+        if mention.end <= len(doc.text):
+            span = doc.char_span(
+                mention.start,
+                mention.end,
+                label=mention.label,
+                span_id=mention.id,
+                alignment_mode="expand",
+            )
+        if span is None:
+            lost.append(mention)
+        else:
+            spans.append(span)
+            kept.append(mention)
+    set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept])
+    by_id = dict(zip((m.id for m in kept), spans, strict=True))
+    doc._.relations = [
+        Relation(by_id[link.head], by_id[link.tail], link.label, link.score)
+        for link in annotations.links
+        if link.head in by_id and link.tail in by_id
+    ]
+    return lost
+
+
+def set_mentions(
+    doc: Doc,
+    spans: Sequence[Span],
+    scores: Sequence[float],
+    fragments: Sequence[tuple[tuple[int, int], ...]] | None = None,
+) -> None:
+    """Fill `doc.spans["entities"]` and `doc.ents`; relations on the Doc are dropped.
+
+    spans (Sequence[Span]): With label and, where relations will name them, unique `span_id`.
+    scores (Sequence[float]): One a span, between 0 and 1.
+    fragments (Sequence | None): Exact characters, one entry a span; default: those of the spans.
+    """
+    if fragments is None:
+        fragments = [((span.start_char, span.end_char),) for span in spans]
+    group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
+    group.attrs["scores"] = [float(score) for score in scores]
+    group.attrs["fragments"] = [[list(piece) for piece in pieces] for pieces in fragments]
+    doc.spans[SPANS_KEY] = group
+    doc.set_ents(filter_spans(spans))
+    doc.user_data.pop(_RELATIONS, None)
+
+
+def annotations_of(doc: Doc) -> Annotations:
+    """Mentions and relations of a Doc, with the exact characters and scores where it has them.
+
+    A mention without an id of its own (spans that other software put there) gets one.
+    """
+    if SPANS_KEY not in doc.spans:
+        return Annotations()
+    group = doc.spans[SPANS_KEY]
+    spans = list(group)
+    scores = _parallel(group, "scores") or [1.0] * len(spans)
+    fragments = _parallel(group, "fragments") or [[[s.start_char, s.end_char]] for s in spans]
+    ids = unique_ids([span.id_ for span in spans])
+    mentions = [
+        Mention(id_, span.label_, tuple((int(a), int(b)) for a, b in pieces), float(score))
+        for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
+    ]
+    id_of = {_key(span): id_ for id_, span in zip(ids, spans, strict=True)}
+    links = [
+        Link(relation.label, id_of[_key(relation.head)], id_of[_key(relation.tail)], relation.score)
+        for relation in doc._.relations
+    ]
+    return Annotations(mentions, links)
+
+
+def unique_ids(ids: Iterable[str]) -> list[str]:
+    """The ids, with `T<n>` for empty ones and `~<n>` after the repeated ones."""
+    ids = list(ids)
+    taken, result = set(ids), []
+    seen: set[str] = set()
+    for number, id_ in enumerate(ids, start=1):
+        new = id_ or f"T{number}"
+        copy = 2
+        while new in seen or (new != id_ and new in taken):
+            new = f"{id_ or f'T{number}'}~{copy}"
+            copy += 1
+        seen.add(new)
+        result.append(new)
+    return result
+
+
+def _parallel(group: SpanGroup, name: str) -> list | None:
+    """An attribute of the group that holds one value a span; None where the two went apart."""
+    values = group.attrs.get(name)
+    return list(values) if values is not None and len(values) == len(group) else None
+
+
+SpanKey = tuple[int, int, str, str]
+
+
+def _key(span: Span) -> SpanKey:
+    return (span.start_char, span.end_char, span.label_, span.id_)
+
+
+def _get_relations(doc: Doc) -> list[Relation]:
+    stored = doc.user_data.get(_RELATIONS)
+    if not stored:
+        return []
+    by_key = {_key(span): span for span in doc.spans.get(SPANS_KEY, ())}
+    result = []
+    for label, head, tail, score in stored:
+        # A mention that was taken off the Doc takes its relations with it.
+        ends = by_key.get(tuple(head)), by_key.get(tuple(tail))
+        if ends[0] is not None and ends[1] is not None:
+            result.append(Relation(ends[0], ends[1], label, score))
+    return result
+
+
+def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
+    known = {_key(span) for span in doc.spans.get(SPANS_KEY, ())}
+    stored = []
+    for relation in relations:
+        for end in (relation.head, relation.tail):
+            if _key(end) not in known:
+                raise ValueError(
+                    f'{end.text!r} ({end.label_}) is not in doc.spans["{SPANS_KEY}"]: '
+                    "the head and tail of a relation must be members of it"
+                )
+        stored.append(
+            [
+                relation.label,
+                list(_key(relation.head)),
+                list(_key(relation.tail)),
+                float(relation.score),
+            ]
+        )
+    doc.user_data[_RELATIONS] = stored
+
+
+def _get_standoff(doc: Doc) -> Standoff:
+    return Standoff.parse(doc.user_data.get(_STANDOFF, ""))
+
+
+def _set_standoff(doc: Doc, standoff: Standoff) -> None:
+    doc.user_data[_STANDOFF] = str(standoff)
+
+
+def _get_note_id(doc: Doc) -> str:
+    return doc.user_data.get(_NOTE_ID, "")
+
+
+def _set_note_id(doc: Doc, note_id: str) -> None:
+    doc.user_data[_NOTE_ID] = note_id
+
+
+def _get_provenance(doc: Doc) -> dict[str, object]:
+    return doc.user_data.get(_PROVENANCE, {})
+
+
+def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
+    doc.user_data[_PROVENANCE] = provenance
+
+
+def register_extensions() -> None:
+    """Declare `doc._.relations`, `doc._.standoff`, `doc._.note_id` and `doc._.provenance`."""
+    Doc.set_extension("relations", getter=_get_relations, setter=_set_relations, force=True)
+    Doc.set_extension("standoff", getter=_get_standoff, setter=_set_standoff, force=True)
+    Doc.set_extension("note_id", getter=_get_note_id, setter=_set_note_id, force=True)
+    Doc.set_extension("provenance", getter=_get_provenance, setter=_set_provenance, force=True)
+
+
+register_extensions()
