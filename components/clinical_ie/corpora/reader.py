@@ -1,0 +1,45 @@
+"""The corpus reader that training configs name."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.training import Example
+
+from .docbin import read_docs
+
+
+class NotesReader:
+    """Notes from `.spacy` files, as examples whose predicted side is tokenized by the pipeline.
+
+    path (Path): A `.spacy` file.
+    more (Path | None): Another one, read after it: augmented notes.
+    """
+
+    def __init__(self, path: Path, more: Path | None = None) -> None:
+        self.paths = [path] if more is None else [path, more]
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read the notes anew.
+
+        RAISES (FileNotFoundError): A file is missing.
+        """
+        for path in self.paths:
+            for reference in read_docs(path, nlp.vocab):
+                yield Example(nlp.make_doc(reference.text), reference)
+
+
+def make_notes_reader(
+    path: str | Path | None, more: str | Path | None = None
+) -> Callable[[Language], Iterator[Example]]:
+    """Make the reader `clinical_ie.Notes.v1`.
+
+    RAISES (ValueError): No path was given in the config or on the command line.
+    """
+    if path is None:
+        raise ValueError(
+            "clinical_ie.Notes.v1: path is null; give --paths.train and --paths.dev, "
+            "as the workflow does"
+        )
+    # A config gives plain strings.
+    return NotesReader(Path(path), Path(more) if more is not None else None)

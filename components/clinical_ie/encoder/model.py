@@ -1,0 +1,66 @@
+"""The registered architecture of the encoder."""
+
+from typing import Any
+
+from spacy.tokens import Doc
+from thinc.api import Model, chain
+
+from .bilstm import BiLSTM
+from .transformer import TokenVectors, TransformerWindows
+
+
+def LongDocEncoder(  # noqa: N802
+    name: str,
+    width: int,
+    window: int = 256,
+    context: int = 32,
+    batch_pieces: int = 4096,
+    lstm_depth: int = 1,
+    learn_rate_scale: float = 0.1,
+    mixed_precision: bool = False,
+    freeze_embeddings: bool = False,
+    tokenizer_config: dict[str, Any] | None = None,
+    transformer_config: dict[str, Any] | None = None,
+) -> Model[list[Doc], TokenVectors]:
+    """Read notes of any length with a transformer that has a limit.
+
+    The wordpieces of a note are cut into windows of equal length that overlap; each window goes
+    through the transformer; each token takes its vector from the window where it stands most
+    centrally; a BiLSTM runs over the whole note. For spaCy's `tok2vec` component. After
+    "Structured LLM Augmentation for Clinical Information Extraction", section on the extractor.
+
+    name (str): A folder with a Hugging Face model, or its name on the hub. Read when the pipeline
+        is initialized; a saved pipeline holds the weights itself.
+    width (int): Of the vectors given out: the BiLSTM's, both directions together, or, where
+        `lstm_depth` is 0, the transformer's own.
+    window (int): Wordpieces of a window, special tokens included.
+    context (int): Least wordpieces on each side of a token within its window.
+    batch_pieces (int): Most wordpieces that go through the transformer at once.
+    lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
+    learn_rate_scale (float): The transformer's learning rate over the optimizer's.
+    mixed_precision (bool): Train the transformer in bfloat16 where the hardware has it.
+    freeze_embeddings (bool): Do not train the word embeddings.
+    tokenizer_config, transformer_config (dict[str, Any] | None): Passed to `from_pretrained`.
+    RAISES (ValueError): A size that cannot be, with the value and the limit.
+    """
+    if lstm_depth < 0:
+        raise ValueError(f"lstm_depth = {lstm_depth}: must be 0 (no BiLSTM) or more")
+    if width < 2 or width % 2:
+        raise ValueError(f"width = {width}: must be even, half for each direction of the BiLSTM")
+    transformer = TransformerWindows(
+        name,
+        window=window,
+        context=context,
+        batch_pieces=batch_pieces,
+        learn_rate_scale=learn_rate_scale,
+        mixed_precision=mixed_precision,
+        freeze_embeddings=freeze_embeddings,
+        tokenizer_config=tokenizer_config or {},
+        transformer_config=transformer_config or {},
+        width=None if lstm_depth else width,
+    )
+    if not lstm_depth:
+        return transformer
+    model = chain(transformer, BiLSTM(width, lstm_depth))
+    model.set_dim("nO", width)
+    return model

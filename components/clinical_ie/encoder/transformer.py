@@ -1,0 +1,184 @@
+"""The transformer layer: Docs in, one vector a token out, however long the Docs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from .shim import EncoderShim
+from .windows import Window, batch_windows, cut_windows
+from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
+
+# Their position embeddings begin after the padding index.
+_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
+_UNLIMITED = 10**6
+
+TokenVectors = list[Floats2d]
+
+
+def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thinc)
+    name: str,
+    *,
+    window: int,
+    context: int,
+    batch_pieces: int,
+    learn_rate_scale: float,
+    mixed_precision: bool,
+    freeze_embeddings: bool,
+    tokenizer_config: dict[str, Any],
+    transformer_config: dict[str, Any],
+    width: int | None = None,
+) -> Model[list[Doc], TokenVectors]:
+    """Windows of wordpieces through a transformer; a token's vector is the mean of its wordpieces'.
+
+    A token without wordpieces (white space, control characters) gets a learned vector that tells
+    blank, line break and empty line apart. The arguments are those of `LongDocEncoder`, but for
+    width (int | None): Where given, the transformer's own must equal it.
+    """
+    return Model(
+        "transformer_windows",
+        forward,
+        init=init,
+        dims={"nO": None},
+        params={"blank": None},
+        attrs={
+            "name": name,
+            "width": width,
+            "window": window,
+            "context": context,
+            "batch_pieces": batch_pieces,
+            "tokenizer_config": tokenizer_config,
+            "transformer_config": transformer_config,
+        },
+        shims=[
+            EncoderShim(
+                HFObjects(None, None, None), learn_rate_scale, mixed_precision, freeze_embeddings
+            )
+        ],
+    )
+
+
+def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None:
+    """Load the weights by the configured name: a folder, or a name on the model hub."""
+    shim = cast(EncoderShim, model.shims[0])
+    if not shim.is_loaded:
+        shim.load(
+            huggingface_from_pretrained(
+                model.attrs["name"],
+                model.attrs["tokenizer_config"],
+                dict(model.attrs["transformer_config"]),
+            )
+        )
+    if not shim.tokenizer.is_fast:
+        raise ValueError(
+            f"{model.attrs['name']}: its tokenizer gives no character offsets; "
+            "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
+        )
+    limit = piece_limit(shim)
+    if not 8 <= model.attrs["window"] <= limit:
+        raise ValueError(
+            f"window = {model.attrs['window']}: {model.attrs['name']} takes 8 to {limit} wordpieces"
+        )
+    width = shim.config.hidden_size
+    if model.attrs["width"] not in {None, width}:
+        raise ValueError(
+            f"width = {model.attrs['width']}: without a BiLSTM it must be that of "
+            f"{model.attrs['name']}, {width}"
+        )
+    model.set_dim("nO", width)
+    if not model.has_param("blank"):
+        model.set_param("blank", model.ops.alloc2f(BLANK_KINDS, width))
+
+
+def forward(
+    model: Model, docs: Sequence[Doc], is_train: bool
+) -> tuple[TokenVectors, Callable[[TokenVectors], list[Doc]]]:
+    shim = cast(EncoderShim, model.shims[0])
+    ops = model.ops
+    special = SpecialTokens.of(shim.tokenizer)
+    pieces = encode_docs(docs, shim.tokenizer)
+    capacity = model.attrs["window"] - len(special)
+    windows: list[Window] = []
+    offset = 0
+    for length in pieces.doc_lengths:
+        windows += cut_windows(length, capacity, model.attrs["context"], offset)
+        offset += length
+    vectors = ops.alloc2f(len(pieces.ids), model.get_dim("nO"))
+    backprops = []
+    for batch in batch_windows(windows, model.attrs["batch_pieces"], len(special)):
+        output, backprop_batch = shim(_inputs(batch, pieces.ids, special, shim), is_train)
+        rows, columns, positions = (
+            ops.asarray1i(index) for index in _spoken_for(batch, len(special.before))
+        )
+        vectors[positions] = torch2xp(output.last_hidden_state.detach())[rows, columns]
+        backprops.append((output.last_hidden_state, backprop_batch, rows, columns, positions))
+    counts = ops.asarray1i(pieces.counts)
+    of_token = ops.asarray1i(pieces.of_token)
+    blanks, kinds = ops.asarray1i(pieces.blanks), ops.asarray1i(pieces.blank_kinds)
+    # The mean over nothing at all is an error to thinc.
+    tokens = (
+        ops.reduce_mean(vectors[of_token], counts)
+        if len(of_token)
+        else ops.alloc2f(len(counts), vectors.shape[1])
+    )
+    tokens[blanks] = model.get_param("blank")[kinds]
+    lengths = [len(doc) for doc in docs]
+
+    def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
+        d_tokens = ops.flatten(d_tokens_list)
+        d_blank = ops.alloc2f(BLANK_KINDS, d_tokens.shape[1])
+        ops.scatter_add(d_blank, kinds, d_tokens[blanks])
+        model.inc_grad("blank", d_blank)
+        if not len(of_token):
+            return list(docs)
+        d_vectors = ops.alloc2f(*vectors.shape)
+        ops.scatter_add(d_vectors, of_token, ops.backprop_reduce_mean(d_tokens, counts))
+        for hidden, backprop_batch, rows, columns, positions in backprops:
+            d_hidden = ops.alloc(hidden.shape)
+            d_hidden[rows, columns] = d_vectors[positions]
+            gradient = xp2torch(d_hidden, device=hidden.device).to(hidden.dtype)
+            backprop_batch(ArgsKwargs(args=((hidden,),), kwargs={"grad_tensors": gradient}))
+        return list(docs)
+
+    return ops.unflatten(tokens, lengths), backprop
+
+
+def piece_limit(shim: EncoderShim) -> int:
+    """The most wordpieces, special tokens included, that the encoder can read at once."""
+    positions = getattr(shim.config, "max_position_embeddings", None) or _UNLIMITED
+    if shim.config.model_type in _OFFSET_POSITIONS:
+        positions -= shim.config.pad_token_id + 1
+    return int(min(positions, shim.tokenizer.model_max_length, _UNLIMITED))
+
+
+def _inputs(
+    batch: list[Window], ids: np.ndarray, special: SpecialTokens, shim: EncoderShim
+) -> ArgsKwargs:
+    """The padded ids of a batch of windows, and which of them are real."""
+    width = max(len(window) for window in batch) + len(special)
+    input_ids = np.full((len(batch), width), special.pad, dtype=np.int64)
+    mask = np.zeros((len(batch), width), dtype=np.int64)
+    for row, window in enumerate(batch):
+        sequence = [*special.before, *ids[window.start : window.end], *special.after]
+        input_ids[row, : len(sequence)] = sequence
+        mask[row, : len(sequence)] = 1
+    return ArgsKwargs(
+        args=(),
+        kwargs={
+            "input_ids": xp2torch(input_ids, device=shim.device),
+            "attention_mask": xp2torch(mask, device=shim.device),
+        },
+    )
+
+
+def _spoken_for(batch: list[Window], n_before: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns of a batch's output that are used, and the wordpieces they are used for."""
+    positions = [np.arange(window.first, window.last) for window in batch]
+    rows = [np.full(len(p), row) for row, p in enumerate(positions)]
+    columns = [p - w.start + n_before for p, w in zip(positions, batch, strict=True)]
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(positions)

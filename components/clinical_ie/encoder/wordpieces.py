@@ -1,0 +1,107 @@
+"""A batch of Docs as wordpieces, aligned with their tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+
+Ints = NDArray[np.int64]
+
+# What a token without a wordpiece is: nothing the tokenizer knows, a line break, a blank line.
+BLANK_KINDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wordpieces:
+    """The wordpieces of a batch of Docs, laid end to end.
+
+    ids (Ints): Vocabulary ids, shape (n_pieces,); special tokens are not among them.
+    doc_lengths (list[int]): Wordpieces of each Doc.
+    of_token (Ints): For each token in turn, the positions of its wordpieces, shape (n_pairs,). A
+        wordpiece that covers several tokens is listed under each.
+    counts (Ints): How many of `of_token` belong to each token, shape (n_tokens,).
+    blanks (Ints): Tokens without a wordpiece, shape (n_blanks,).
+    blank_kinds (Ints): Their kinds, below `BLANK_KINDS`.
+    """
+
+    ids: Ints
+    doc_lengths: list[int]
+    of_token: Ints
+    counts: Ints
+    blanks: Ints
+    blank_kinds: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """What stands before and after each window, as the tokenizer itself would have it."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    pad: int
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> "SpecialTokens":
+        encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
+        mask = encoding.special_tokens_mask
+        n_before, n_after = mask.index(0), mask[::-1].index(0)
+        return cls(
+            tuple(encoding.ids[:n_before]),
+            tuple(encoding.ids[len(mask) - n_after :]),
+            tokenizer.pad_token_id or 0,
+        )
+
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+def encode_docs(docs: Sequence[Doc], tokenizer: Any) -> Wordpieces:
+    """Cut the texts of Docs into wordpieces; nothing is truncated.
+
+    tokenizer: A fast tokenizer of the transformers library.
+    """
+    ids: list[int] = []
+    doc_lengths, pairs, counts = [], [], []
+    blanks, blank_kinds = [], []
+    n_tokens = 0
+    for doc in docs:
+        # The backend, since the wrapper around it warns of texts longer than one window.
+        encoding = tokenizer.backend_tokenizer.encode(doc.text, add_special_tokens=False)
+        of_token, of_token_counts = align(doc, np.array(encoding.offsets).reshape(-1, 2))
+        pairs.append(of_token + len(ids))
+        counts.append(of_token_counts)
+        for i in np.flatnonzero(of_token_counts == 0):
+            blanks.append(n_tokens + i)
+            blank_kinds.append(min(doc[int(i)].text.count("\n"), BLANK_KINDS - 1))
+        ids += encoding.ids
+        doc_lengths.append(len(encoding.ids))
+        n_tokens += len(doc)
+    return Wordpieces(
+        np.array(ids, dtype=np.int64),
+        doc_lengths,
+        np.concatenate(pairs) if pairs else np.zeros(0, dtype=np.int64),
+        np.concatenate(counts) if counts else np.zeros(0, dtype=np.int64),
+        np.array(blanks, dtype=np.int64),
+        np.array(blank_kinds, dtype=np.int64),
+    )
+
+
+def align(doc: Doc, offsets: Ints) -> tuple[Ints, Ints]:
+    """Which wordpieces cover which tokens, by the characters that they share.
+
+    offsets (Ints): Start and end of each wordpiece in `doc.text`, shape (n_pieces, 2).
+    RETURNS (tuple[Ints, Ints]): Wordpieces token by token, and how many each token has.
+    """
+    starts = np.array([token.idx for token in doc], dtype=np.int64)
+    ends = starts + np.array([len(token) for token in doc], dtype=np.int64)
+    first = np.searchsorted(ends, offsets[:, 0], side="right")
+    last = np.searchsorted(starts, offsets[:, 1], side="left")
+    per_piece = np.maximum(last - first, 0)
+    pieces = np.repeat(np.arange(len(offsets)), per_piece)
+    within = np.arange(len(pieces)) - np.repeat(np.cumsum(per_piece) - per_piece, per_piece)
+    tokens = np.repeat(first, per_piece) + within
+    order = np.argsort(tokens, kind="stable")
+    return pieces[order], np.bincount(tokens, minlength=len(doc)).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Entity mentions: a tag for each token, decoded into spans."""

@@ -1,0 +1,209 @@
+"""The pipeline component `clinical_ner`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..doc import set_mentions
+from ..gold import gold_spans
+from .tags import TokenSpan, decode_tags, encode_spans, n_tags
+
+DEFAULT_MODEL = Config().from_str(
+    """
+    [model]
+    @architectures = "clinical_ie.TokenLabeler.v1"
+    hidden = 256
+
+    [model.tok2vec]
+    @architectures = "spacy.HashEmbedCNN.v2"
+    pretrained_vectors = null
+    width = 96
+    depth = 4
+    embed_size = 2000
+    window_size = 1
+    maxout_pieces = 3
+    subword_features = true
+    """
+)["model"]
+
+Scorer = Callable[..., dict[str, Any]]
+
+
+@Language.factory(
+    "clinical_ner",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "scorer": {"@scorers": "clinical_ie.mention_scorer.v1"},
+    },
+    default_score_weights={
+        "mentions_strict_f": 1.0,
+        "mentions_strict_p": 0.0,
+        "mentions_strict_r": 0.0,
+        "mentions_lenient_f": 0.0,
+    },
+)
+def make_clinical_ner(
+    nlp: Language, name: str, model: Model, scorer: Scorer | None
+) -> "ClinicalNER":
+    """Make the component; `model` is a `TokenLabeler`."""
+    return ClinicalNER(nlp.vocab, model, name, scorer=scorer)
+
+
+class ClinicalNER(TrainablePipe):
+    """Finds mentions that do not overlap, and writes them to `doc.spans["entities"]`.
+
+    vocab (Vocab): The pipeline's.
+    model (Model[list[Doc], list[Floats2d]]): Tag scores for each token.
+    name (str): Name of the component in the pipeline.
+    scorer (Scorer | None): Called with examples by `nlp.evaluate`.
+    """
+
+    def __init__(
+        self, vocab: Vocab, model: Model, name: str = "clinical_ner", *, scorer: Scorer | None
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.cfg: dict[str, Any] = {"labels": []}
+        self.scorer = scorer
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The types that are told apart, sorted."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `initialize` takes as `labels`."""
+        return list(self.cfg["labels"])
+
+    def add_label(self, label: str) -> int:
+        """Labels are learned from the training data; they cannot be added one by one.
+
+        RAISES (NotImplementedError): Always.
+        """
+        raise NotImplementedError(
+            f"{self.name}: labels come from initialize(get_examples, labels=[...]), "
+            f"so {label!r} cannot be added later"
+        )
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Learn the labels and build the model for them.
+
+        get_examples (Callable[[], Iterable[Example]]): A sample of the training data.
+        nlp (Language | None): The pipeline.
+        labels (Sequence[str] | None): The types, where they shall not be read off the sample.
+        RAISES (ValueError): No mention in the sample, and no labels given.
+        """
+        validate_get_examples(get_examples, "ClinicalNER.initialize")
+        examples = list(get_examples())
+        if labels is None:
+            labels = sorted({m.label for eg in examples for m in gold_spans(eg)[0].mentions})
+        if not labels:
+            raise ValueError(
+                f'{self.name}: no training note has a mention in doc.spans["entities"]; '
+                "`scripts/convert.py` puts them there"
+            )
+        self.cfg["labels"] = list(labels)
+        self.model.set_dim("nO", n_tags(len(labels)))
+        self.model.initialize(X=[eg.predicted for eg in examples[:2]])
+
+    def predict(self, docs: Iterable[Doc]) -> list[tuple[list[TokenSpan], list[float]]]:
+        """Spans and their scores for each Doc."""
+        self._require_labels()
+        return [
+            decode_tags(_log_softmax(self.model.ops.to_numpy(scores)))
+            for scores in self.model.predict(list(docs))
+        ]
+
+    def set_annotations(
+        self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
+    ) -> None:
+        """Write mentions T1, T2, … to `doc.spans["entities"]` and `doc.ents`."""
+        for doc, (token_spans, confidences) in zip(docs, scores, strict=True):
+            spans = [
+                Span(doc, start, end, label=self.labels[label], span_id=f"T{number}")
+                for number, (start, end, label) in enumerate(token_spans, start=1)
+            ]
+            set_mentions(doc, spans, confidences)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch.
+
+        RETURNS (dict[str, float]): The losses, with the mean cross-entropy of a tag under this
+            component's name.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "ClinicalNER.update")
+        self._require_labels()
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, gradient = self.get_loss(examples, scores)
+        # The last of the components that share an encoder starts its backward pass: so this is
+        # called whatever the batch holds.
+        backprop(gradient)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """Cross-entropy of the tags, a mean over the batch's tokens."""
+        examples = list(examples)
+        n_tokens = max(1, sum(len(eg.predicted) for eg in examples))
+        loss = 0.0
+        gradients = []
+        for eg, doc_scores in zip(examples, scores, strict=True):
+            gold = self._gold_tags(eg)
+            log_probabilities = _log_softmax(self.model.ops.to_numpy(doc_scores))
+            rows = np.arange(len(gold))
+            loss -= float(log_probabilities[rows, gold].sum()) / n_tokens
+            gradient = np.exp(log_probabilities)
+            gradient[rows, gold] -= 1.0
+            gradients.append(self.model.ops.asarray2f(gradient / n_tokens))
+        return loss, gradients
+
+    def _gold_tags(self, example: Example) -> np.ndarray:
+        """Tags of the flat view of the gold mentions; labels never seen at training are O."""
+        index = {label: i for i, label in enumerate(self.labels)}
+        _, spans = gold_spans(example)
+        flat = filter_spans([span for span in spans if span.label_ in index])
+        token_spans = [(span.start, span.end, index[span.label_]) for span in flat]
+        return encode_spans(token_spans, len(example.predicted))
+
+    def _require_labels(self) -> None:
+        if not self.cfg["labels"]:
+            raise ValueError(Errors.E109.format(name=self.name))
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -1,0 +1,73 @@
+"""The registered architecture of the entity head."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..torch_shim import LazyTorchShim, run_module
+
+
+class TaggerNet(torch.nn.Module):
+    """A multi-layer perceptron over each token's vector."""
+
+    def __init__(self, n_in: int, n_out: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(n_in, hidden)
+        self.output = torch.nn.Linear(hidden, n_out)
+
+    def forward(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
+        X = torch.nn.functional.dropout(X, dropout, self.training)
+        hidden = torch.nn.functional.gelu(self.hidden(X))
+        return self.output(torch.nn.functional.dropout(hidden, dropout, self.training))
+
+
+def TokenLabeler(  # noqa: N802
+    tok2vec: Model[list[Doc], list[Floats2d]], hidden: int = 256
+) -> Model[list[Doc], list[Floats2d]]:
+    """Scores for each tag at each token.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): Vectors of the tokens, usually a listener.
+    hidden (int): Width of the layer between.
+    RETURNS (Model[list[Doc], list[Floats2d]]): One array a Doc, shape (n_tokens, n_tags), not
+        normalised.
+    """
+    return Model(
+        "token_labeler",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        refs={"tok2vec": tok2vec},
+        dims={"nO": None},
+        attrs={"dropout_rate": 0.0},
+        shims=[LazyTorchShim(partial(TaggerNet, hidden=hidden))],
+    )
+
+
+def init(model: Model, X: list[Doc] | None = None, Y: object = None) -> None:
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=X)
+    cast(LazyTorchShim, model.shims[0]).build(n_in=tok2vec.get_dim("nO"), n_out=model.get_dim("nO"))
+
+
+def forward(
+    model: Model, docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    Xs, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
+    lengths = [len(X) for X in Xs]
+    Y, backprop_net = run_module(
+        cast(LazyTorchShim, model.shims[0]),
+        model.ops.flatten(Xs),
+        is_train,
+        dropout=model.attrs["dropout_rate"],
+    )
+
+    def backprop(dYs: list[Floats2d]) -> list[Doc]:
+        dX = backprop_net(model.ops.flatten(dYs))
+        return backprop_tok2vec(model.ops.unflatten(dX, lengths))
+
+    return model.ops.unflatten(Y, lengths), backprop

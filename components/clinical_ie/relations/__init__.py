@@ -1,0 +1,1 @@
+"""Relations between the mentions of a note."""

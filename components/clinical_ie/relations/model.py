@@ -1,0 +1,168 @@
+"""The registered architecture of the relation head."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import numpy as np
+import torch
+from thinc.api import Model, xp2torch
+from thinc.types import Floats2d
+
+from ..torch_shim import LazyTorchShim, run_module
+from .candidates import N_DISTANCES, Candidates, Ints, distance_classes
+
+
+@dataclass(frozen=True, slots=True)
+class PairIndex:
+    """The candidates of a batch as places in its token vectors laid end to end.
+
+    starts, ends (Ints): First token of each mention and the token after its last, (n_mentions,).
+    types (Ints): The type of each mention, (n_mentions,).
+    heads, tails (Ints): Mentions of each pair, (n_pairs,).
+    between (Ints): First token between the two and the token after the last, (n_pairs, 2).
+    distances (Ints): Distance class of each pair, (n_pairs,).
+    """
+
+    starts: Ints
+    ends: Ints
+    types: Ints
+    heads: Ints
+    tails: Ints
+    between: Ints
+    distances: Ints
+
+
+class PairNet(torch.nn.Module):
+    """Both mentions (first, last and mean vector, type), what stands between, and the distance.
+
+    The first layer is applied to mentions, and its outputs are added for each pair, so that the
+    large product is done once a mention and not once a pair.
+    """
+
+    def __init__(self, n_in: int, n_out: int, n_types: int, hidden: int) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(3 * n_in, hidden)
+        self.tail = torch.nn.Linear(3 * n_in, hidden)
+        self.between = torch.nn.Linear(n_in, hidden)
+        self.head_type = torch.nn.Embedding(n_types + 1, hidden)
+        self.tail_type = torch.nn.Embedding(n_types + 1, hidden)
+        self.distance = torch.nn.Embedding(N_DISTANCES, hidden)
+        self.norm = torch.nn.LayerNorm(hidden)
+        self.inner = torch.nn.Linear(hidden, hidden)
+        self.output = torch.nn.Linear(hidden, n_out)
+
+    def forward(self, X: torch.Tensor, index: PairIndex, dropout: float) -> torch.Tensor:
+        """X: (n_tokens, n_in); returns (n_pairs, n_out), not normalised."""
+        at = partial(xp2torch, device=X.device)
+        X = torch.nn.functional.dropout(X, dropout, self.training)
+        # Sums over any stretch of tokens are differences of running sums, and in double precision
+        # they stay exact over long notes.
+        running = torch.nn.functional.pad(X.double().cumsum(0), (0, 0, 1, 0))
+
+        def mean(starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+            lengths = (ends - starts).clamp(min=1).unsqueeze(1)
+            return ((running[ends] - running[starts]) / lengths).to(X.dtype)
+
+        starts, ends, types = at(index.starts), at(index.ends), at(index.types)
+        mentions = torch.cat([X[starts], X[ends - 1], mean(starts, ends)], dim=1)
+        as_head = self.head(mentions) + self.head_type(types)
+        as_tail = self.tail(mentions) + self.tail_type(types)
+        between = self.between(mean(at(index.between[:, 0]), at(index.between[:, 1])))
+        pairs = as_head[at(index.heads)] + as_tail[at(index.tails)] + between
+        pairs = self.norm(pairs + self.distance(at(index.distances)))
+        hidden = torch.nn.functional.gelu(pairs)
+        hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
+        return self.output(torch.nn.functional.gelu(self.inner(hidden)))
+
+
+def RelationClassifier(  # noqa: N802
+    tok2vec: Model, hidden: int = 256
+) -> Model[list[Candidates], Floats2d]:
+    """Scores for each relation label at each candidate pair.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): Vectors of the tokens, usually a listener.
+    hidden (int): Width of the layers between.
+    RETURNS (Model[list[Candidates], Floats2d]): Shape (pairs of all Docs, n_labels), not
+        normalised. A batch without a pair passes a gradient of zeros to the encoder, which waits
+        for one.
+    """
+    return Model(
+        "relation_classifier",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        refs={"tok2vec": tok2vec},
+        dims={"nO": None},
+        attrs={"types": [], "dropout_rate": 0.0},
+        shims=[LazyTorchShim(partial(PairNet, hidden=hidden))],
+    )
+
+
+def init(model: Model, X: list[Candidates] | None = None, Y: object = None) -> None:
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=[candidates.doc for candidates in X] if X else None)
+    cast(LazyTorchShim, model.shims[0]).build(
+        n_in=tok2vec.get_dim("nO"),
+        n_out=model.get_dim("nO"),
+        n_types=len(model.attrs["types"]),
+    )
+
+
+def forward(
+    model: Model, batch: Sequence[Candidates], is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Sequence[Candidates]]]:
+    Xs, backprop_tok2vec = model.get_ref("tok2vec")([c.doc for c in batch], is_train)
+    n_pairs = sum(len(candidates) for candidates in batch)
+    if not n_pairs:
+
+        def backprop_nothing(dY: Floats2d) -> Sequence[Candidates]:
+            backprop_tok2vec([model.ops.alloc2f(*X.shape) for X in Xs])
+            return batch
+
+        return model.ops.alloc2f(0, model.get_dim("nO")), backprop_nothing
+    Y, backprop_net = run_module(
+        cast(LazyTorchShim, model.shims[0]),
+        model.ops.flatten(Xs),
+        is_train,
+        index=index_pairs(batch, model.attrs["types"]),
+        dropout=model.attrs["dropout_rate"],
+    )
+
+    def backprop(dY: Floats2d) -> Sequence[Candidates]:
+        backprop_tok2vec(model.ops.unflatten(backprop_net(dY), [len(X) for X in Xs]))
+        return batch
+
+    return Y, backprop
+
+
+def index_pairs(batch: Sequence[Candidates], types: Sequence[str]) -> PairIndex:
+    """Lay the candidates of several Docs end to end; a type never seen is the last one."""
+    type_index = {label: i for i, label in enumerate(types)}
+    starts, ends, spans_types = [], [], []
+    heads, tails, distances = [], [], []
+    n_tokens = n_spans = 0
+    for candidates in batch:
+        starts += [n_tokens + span.start for span in candidates.spans]
+        ends += [n_tokens + span.end for span in candidates.spans]
+        spans_types += [type_index.get(span.label_, len(types)) for span in candidates.spans]
+        heads.append(candidates.heads + n_spans)
+        tails.append(candidates.tails + n_spans)
+        distances.append(distance_classes(candidates))
+        n_tokens += len(candidates.doc)
+        n_spans += len(candidates.spans)
+    start_array, end_array = np.array(starts), np.array(ends)
+    head_array, tail_array = np.concatenate(heads), np.concatenate(tails)
+    gap_start = np.minimum(end_array[head_array], end_array[tail_array])
+    gap_end = np.maximum(start_array[head_array], start_array[tail_array])
+    return PairIndex(
+        starts=start_array,
+        ends=end_array,
+        types=np.array(spans_types),
+        heads=head_array,
+        tails=tail_array,
+        # Nested and overlapping mentions have nothing between them.
+        between=np.stack([gap_start, np.maximum(gap_start, gap_end)], axis=1),
+        distances=np.concatenate(distances),
+    )

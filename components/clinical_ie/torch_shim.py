@@ -1,0 +1,68 @@
+"""PyTorch modules inside thinc models, built when their sizes become known."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import srsly
+import torch
+from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+
+class LazyTorchShim(PyTorchShim):
+    """A shim whose module is made at initialization, or when a saved model is read.
+
+    thinc's own shim needs the module at construction, when neither the number of labels nor the
+    width of the layer below is known.
+
+    make (Callable[..., torch.nn.Module]): Called with the sizes; importable by name, so that the
+        shim can be copied and pickled.
+    """
+
+    def __init__(self, make: Callable[..., torch.nn.Module]) -> None:
+        super().__init__(None)
+        self.make = make
+        self.sizes: dict[str, int] = {}
+
+    @property
+    def is_built(self) -> bool:
+        return self._model is not None
+
+    def build(self, **sizes: int) -> None:
+        """Make the module for these sizes, with fresh weights."""
+        self.sizes = sizes
+        self._model = self.make(**sizes).to(get_torch_default_device())
+
+    def to_bytes(self) -> bytes:
+        if not self.is_built:
+            return srsly.msgpack_dumps({"sizes": {}, "state": b""})
+        file = BytesIO()
+        torch.save(self._model.state_dict(), file)
+        return srsly.msgpack_dumps({"sizes": self.sizes, "state": file.getvalue()})
+
+    def from_bytes(self, bytes_data: bytes) -> "LazyTorchShim":
+        message = srsly.msgpack_loads(bytes_data)
+        if message["sizes"]:
+            self.build(**message["sizes"])
+            file = BytesIO(message["state"])
+            self._model.load_state_dict(torch.load(file, map_location=self.device))
+        return self
+
+
+def run_module(
+    shim: PyTorchShim, X: Floats2d, is_train: bool, **kwargs: Any
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """Run a module on thinc arrays.
+
+    X (Floats2d): The module's first argument; `kwargs` go through as they are.
+    RETURNS (tuple): The output, and a callback from its gradient to that of X.
+    """
+    X_torch = xp2torch(X, requires_grad=is_train)
+    Y_torch, backprop_torch = shim(ArgsKwargs(args=(X_torch,), kwargs=kwargs), is_train)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        gradients = ArgsKwargs(args=((Y_torch,),), kwargs={"grad_tensors": xp2torch(dY)})
+        return torch2xp(backprop_torch(gradients).args[0])
+
+    return torch2xp(Y_torch), backprop

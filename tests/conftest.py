@@ -1,0 +1,165 @@
+"""What several rooms' tests share: a tiny encoder made on the spot, and small annotated notes."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from clinical_ie.corpora.notes import corpus_nlp, make_doc
+from clinical_ie.doc import Annotations, Link, Mention
+
+# A slow machine is no failure.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
+
+ROOT = Path(__file__).parent.parent
+MACCROBAT = ROOT.parent / "shared" / "data" / "maccrobat2020"
+
+
+@pytest.fixture(scope="session")
+def maccrobat() -> Path:
+    """Real case reports in brat; not part of the project."""
+    if not MACCROBAT.is_dir():
+        pytest.skip(f"the MACCROBAT corpus is not at {MACCROBAT}")
+    return MACCROBAT
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers and 16 units with the letters as vocabulary, as a folder."""
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()[]*/-+%'"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = special + list(letters) + [f"##{letter}" for letter in letters]
+    ids = {piece: i for i, piece in enumerate(vocabulary)}
+    backend = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def note(
+    text: str, *mentions: tuple[str, str], links: tuple[tuple[str, int, int], ...] = ()
+) -> Doc:
+    """A Doc whose mentions are given as (label, covered text), found left to right."""
+    found = []
+    for number, (label, covered) in enumerate(mentions, start=1):
+        start = text.index(covered)
+        found.append(Mention(f"T{number}", label, ((start, start + len(covered)),)))
+    relations = [Link(label, found[h].id, found[t].id) for label, h, t in links]
+    return make_doc(corpus_nlp(), text, Annotations(found, relations), "note")
+
+
+@pytest.fixture(scope="session")
+def notes() -> list[Doc]:
+    """Four notes that a model can learn by heart."""
+    return [
+        note(
+            "He took aspirin 81 mg daily for chest pain.",
+            ("Drug", "aspirin"),
+            ("Strength", "81 mg"),
+            ("Reason", "chest pain"),
+            links=(("Strength-Drug", 1, 0), ("Reason-Drug", 2, 0)),
+        ),
+        note(
+            "Started on metformin 500 mg for diabetes.\n\nDenies rash.",
+            ("Drug", "metformin"),
+            ("Strength", "500 mg"),
+            ("Reason", "diabetes"),
+            links=(("Strength-Drug", 1, 0), ("Reason-Drug", 2, 0)),
+        ),
+        note(
+            "Lisinopril was stopped because of cough.",
+            ("Drug", "Lisinopril"),
+            ("ADE", "cough"),
+            links=(("ADE-Drug", 1, 0),),
+        ),
+        note("No medications were given.\n"),
+    ]
+
+
+def examples(nlp: Language, docs: list[Doc]) -> list[Example]:
+    """Training examples as the corpus reader makes them."""
+    return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+
+
+def update_like_spacy_train(nlp: Language, batch: list[Example], sgd: object) -> dict[str, float]:
+    """One step in the order of `spacy train`: every component first, then every optimizer step.
+
+    `nlp.update(sgd=…)` steps a shared encoder before its listeners have sent it their gradients.
+    """
+    losses: dict[str, float] = {}
+    nlp.update(batch, sgd=None, losses=losses, drop=0.0)
+    for _, pipe in nlp.pipeline:
+        if hasattr(pipe, "finish_update"):
+            pipe.finish_update(sgd)
+    return losses
+
+
+def pipeline_config(encoder: Path, **encoder_settings: object) -> dict:
+    """The project's pipeline at the size of the tiny encoder."""
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16}
+    return {
+        "nlp": {"lang": "en", "pipeline": ["tok2vec", "clinical_ner", "clinical_relations"]},
+        "components": {
+            "tok2vec": {
+                "factory": "tok2vec",
+                "model": {
+                    "@architectures": "clinical_ie.LongDocEncoder.v1",
+                    "name": str(encoder),
+                    "width": 16,
+                    "window": 32,
+                    "context": 6,
+                    "batch_pieces": 128,
+                    **encoder_settings,
+                },
+            },
+            "clinical_ner": {
+                "factory": "clinical_ner",
+                "model": {
+                    "@architectures": "clinical_ie.TokenLabeler.v1",
+                    "hidden": 32,
+                    "tok2vec": dict(listener),
+                },
+            },
+            "clinical_relations": {
+                "factory": "clinical_relations",
+                "model": {
+                    "@architectures": "clinical_ie.RelationClassifier.v1",
+                    "hidden": 32,
+                    "tok2vec": dict(listener),
+                },
+            },
+        },
+    }

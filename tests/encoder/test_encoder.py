@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from thinc.api import Model
+from transformers import AutoModel, AutoTokenizer
+
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder.model import LongDocEncoder
+from clinical_ie.encoder.transformer import TransformerWindows
+
+SETTINGS = {
+    "window": 32,
+    "context": 6,
+    "batch_pieces": 128,
+    "learn_rate_scale": 1.0,
+    "mixed_precision": False,
+    "freeze_embeddings": False,
+    "tokenizer_config": {},
+    "transformer_config": {},
+}
+
+
+@pytest.fixture
+def encoder(tiny_bert: Path) -> Model:
+    model = LongDocEncoder(str(tiny_bert), width=16, window=32, context=6, batch_pieces=128)
+    model.initialize(X=[corpus_nlp()("a note")])
+    return model
+
+
+@pytest.fixture
+def windows_only(tiny_bert: Path) -> Model:
+    model = TransformerWindows(str(tiny_bert), **SETTINGS)
+    model.initialize()
+    return model
+
+
+TEXTS = ["", "x", "\n\n \n", "aspirin 81 mg", "He took it.\n\n" * 40, "a1b2c3d4" * 50 + " end"]
+
+
+def test_one_vector_for_every_token_of_any_text(encoder):
+    docs = [corpus_nlp()(text) for text in TEXTS]
+    vectors = encoder.predict(docs)
+    assert [v.shape for v in vectors] == [(len(doc), 16) for doc in docs]
+    assert all(np.isfinite(v).all() for v in vectors)
+    assert all((np.abs(v).sum(axis=1) > 0).all() for v in vectors)
+
+
+def test_a_short_text_gets_what_the_transformer_itself_gives(windows_only, tiny_bert):
+    text = "Aspirin 81 mg"
+    tokenizer, bert = AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert)
+    bert.eval()
+    encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        hidden = bert(**encoded).last_hidden_state[0].numpy()
+    doc = corpus_nlp()(text)
+    [vectors] = windows_only.predict([doc])
+    for token, vector in zip(doc, vectors, strict=True):
+        end = token.idx + len(token)
+        own = [i for i, (a, b) in enumerate(offsets) if a < b and token.idx <= a and b <= end]
+        np.testing.assert_allclose(vector, hidden[own].mean(axis=0), atol=1e-5)
+
+
+def test_a_note_reads_the_same_alone_and_among_others(encoder):
+    docs = [corpus_nlp()(text) for text in TEXTS]
+    together = encoder.predict(docs)
+    for doc, vectors in zip(docs, together, strict=True):
+        if len(doc):
+            np.testing.assert_allclose(encoder.predict([doc])[0], vectors, atol=1e-4)
+
+
+def test_no_piece_of_a_hash_like_text_is_truncated(windows_only):
+    doc = corpus_nlp()(" ".join(f"{i:032x}" for i in range(7, 40)))
+    [vectors] = windows_only.predict([doc])
+    assert (np.abs(vectors).sum(axis=1) > 0).all()
+
+
+def test_white_space_learns_its_own_vectors(windows_only):
+    doc = corpus_nlp()("one\ntwo\n\nthree")
+    vectors, backprop = windows_only.begin_update([doc])
+    backprop([np.ones_like(vectors[0])])
+    gradient = windows_only.get_grad("blank")
+    assert [float(row[0]) for row in gradient] == [0.0, 1.0, 1.0]
+
+
+def test_gradient_is_that_of_plain_autograd(tiny_bert):
+    """Through alignment and means: against one differentiable pass by hand."""
+    off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    windows_only = TransformerWindows(str(tiny_bert), **{**SETTINGS, "transformer_config": off})
+    windows_only.initialize()
+    doc = corpus_nlp()("aspirin 81 mg")
+    weights = np.random.default_rng(0).normal(size=(len(doc), 16)).astype("f")
+    _, backprop = windows_only.begin_update([doc])
+    backprop([weights])
+    ours = windows_only.shims[0]._model.embeddings.word_embeddings.weight.grad
+    bert = AutoModel.from_pretrained(tiny_bert)
+    bert.eval()
+    encoded = AutoTokenizer.from_pretrained(tiny_bert)(
+        doc.text, return_tensors="pt", return_offsets_mapping=True
+    )
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    hidden = bert(**encoded).last_hidden_state[0]
+    total = torch.zeros(())
+    for token, weight in zip(doc, weights, strict=True):
+        end = token.idx + len(token)
+        own = [i for i, (a, b) in enumerate(offsets) if a < b and token.idx <= a and b <= end]
+        total = total + (hidden[own].mean(dim=0) * torch.from_numpy(weight)).sum()
+    total.backward()
+    torch.testing.assert_close(
+        ours, bert.embeddings.word_embeddings.weight.grad, atol=1e-4, rtol=1e-3
+    )
+
+
+def test_saved_weights_load_without_the_folder(encoder, tiny_bert):
+    docs = [corpus_nlp()("He took aspirin.")]
+    other = LongDocEncoder("no/such/folder", width=16, window=32, context=6, batch_pieces=128)
+    other.from_bytes(encoder.to_bytes())
+    np.testing.assert_allclose(other.predict(docs)[0], encoder.predict(docs)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 100}, "window = 100: .* takes 8 to 64"),
+        ({"window": 4}, "window = 4"),
+        ({"width": 15}, "width = 15"),
+        ({"lstm_depth": -1}, "lstm_depth = -1"),
+        ({"context": 15}, "context = 15"),
+        ({"lstm_depth": 0, "width": 20}, "width = 20: .* 16"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_by_value(tiny_bert, settings, message):
+    with pytest.raises(ValueError, match=message):
+        LongDocEncoder(
+            str(tiny_bert), **{"width": 16, "window": 32, "context": 6, **settings}
+        ).initialize(X=[corpus_nlp()("a note")])

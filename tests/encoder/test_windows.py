@@ -1,0 +1,49 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical_ie.encoder.windows import Window, batch_windows, cut_windows
+
+
+@given(
+    n=st.integers(0, 3000),
+    capacity=st.integers(3, 300),
+    share=st.floats(0, 0.49),
+    offset=st.integers(0, 99),
+)
+def test_every_piece_is_spoken_for_once_with_its_context(n, capacity, share, offset):
+    context = min(int(capacity * share), (capacity - 1) // 2)
+    windows = cut_windows(n, capacity, context, offset)
+    spoken_for = [p for window in windows for p in range(window.first, window.last)]
+    assert spoken_for == list(range(offset, offset + n))
+    for window in windows:
+        assert len(window) <= capacity
+        assert window.start <= window.first <= window.last <= window.end
+        assert window.first - window.start >= context or window.first == offset
+        assert window.end - window.last >= context or window.last == offset + n
+
+
+def test_windows_of_a_long_note_are_equal_in_length():
+    assert {len(window) for window in cut_windows(1001, 100, 10)} == {100}
+
+
+def test_a_piece_is_taken_where_it_stands_most_centrally():
+    windows = cut_windows(250, 100, 10)
+    for window in windows:
+        centre = (window.start + window.end) / 2
+        for piece in range(window.first, window.last):
+            others = (abs((w.start + w.end) / 2 - piece - 0.5) for w in windows)
+            assert abs(centre - piece - 0.5) <= min(others) + 1
+
+
+def test_context_that_fills_the_window_is_refused():
+    with pytest.raises(ValueError, match="context = 50"):
+        cut_windows(10, 100, 50)
+
+
+def test_batches_keep_to_the_budget_and_lose_nothing():
+    windows = [Window(0, n, 0, n) for n in (5, 90, 30, 30, 7, 100)]
+    batches = batch_windows(windows, budget=110, extra=2)
+    assert sorted(len(w) for batch in batches for w in batch) == [5, 7, 30, 30, 90, 100]
+    for batch in batches:
+        assert len(batch) * (len(batch[0]) + 2) <= 110 or len(batch) == 1

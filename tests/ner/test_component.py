@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Adam, fix_random_seed
+
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.doc import annotations_of
+from tests.conftest import examples, note
+
+
+def fresh() -> Language:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("clinical_ner")
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def trained(notes: list[Doc]) -> Language:
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.005)
+    for _ in range(60):
+        nlp.update(batch, sgd=sgd)
+    return nlp
+
+
+def found(doc: Doc) -> set[tuple[str, str]]:
+    return {(span.text, span.label_) for span in doc.spans["entities"]}
+
+
+def test_learns_four_notes_by_heart(trained, notes):
+    for gold in notes:
+        doc = trained(gold.text)
+        assert found(doc) == {(span.text, span.label_) for span in gold.spans["entities"]}
+        assert [(e.text, e.label_) for e in doc.ents] == [(e.text, e.label_) for e in gold.ents]
+        assert all(0 <= mention.score <= 1 for mention in annotations_of(doc).mentions)
+
+
+def test_needs_to_be_initialized():
+    with pytest.raises(ValueError, match="clinical_ner"):
+        fresh()("Some text.")
+
+
+def test_notes_without_a_mention_cannot_train_it():
+    nlp = fresh()
+    batch = examples(nlp, [corpus_nlp()("Nothing here.")])
+    with pytest.raises(ValueError, match="no training note has a mention"):
+        nlp.initialize(lambda: batch)
+
+
+@pytest.mark.parametrize("text", ["", "x", " ", "\n\n\n", "\x00\x07", "w" * 5000])
+def test_any_text_gives_a_result(trained, text):
+    doc = trained(text)
+    assert doc.text == text
+    assert "entities" in doc.spans
+
+
+def test_pipe_is_the_same_as_call(trained, notes):
+    texts = [gold.text for gold in notes]
+    assert [found(d) for d in trained.pipe(texts, batch_size=3)] == [
+        found(trained(t)) for t in texts
+    ]
+
+
+def test_bytes_and_disk_give_the_same_pipeline_back(trained, notes, tmp_path: Path):
+    trained.to_disk(tmp_path)
+    copy = load_model_from_config(trained.config)
+    copy.from_bytes(trained.to_bytes())
+    for other in (spacy.load(tmp_path), copy):
+        for gold in notes:
+            assert annotations_of(other(gold.text)) == annotations_of(trained(gold.text))
+
+
+def test_gold_may_be_tokenized_in_another_way():
+    nlp = fresh()
+    gold = note("Gave 10mg of aspirin.", ("Strength", "10mg"), ("Drug", "aspirin"))
+    words = Doc(nlp.vocab, words=["Gave", "10mg", "of", "aspi", "rin."], spaces=[1, 1, 1, 0, 0])
+    example = Example(words, gold)
+    nlp.initialize(lambda: [example])
+    losses = nlp.get_pipe("clinical_ner").update([example])
+    assert losses["clinical_ner"] > 0
+
+
+def test_labels_it_never_saw_count_as_outside(trained):
+    other = note("He likes aspirin.", ("Food", "aspirin"))
+    [example] = examples(trained, [other])
+    pipe = trained.get_pipe("clinical_ner")
+    assert pipe._gold_tags(example).tolist() == [0, 0, 0, 0]
+
+
+def test_overlapping_gold_trains_on_the_longest():
+    gold = note("severe chest pain", ("Reason", "severe chest pain"), ("ADE", "pain"))
+    nlp = fresh()
+    batch = examples(nlp, [gold])
+    nlp.initialize(lambda: batch)
+    assert len(gold.spans["entities"]) == 2
+    assert nlp.get_pipe("clinical_ner")._gold_tags(batch[0]).tolist() == [5, 6, 7]

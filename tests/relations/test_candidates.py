@@ -1,0 +1,41 @@
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
+
+from clinical_ie.relations.candidates import N_DISTANCES, Schema, distance_classes, find_candidates
+
+LABELS = ["Drug", "ADE", "Reason"]
+
+
+@given(
+    borders=st.lists(
+        st.tuples(st.integers(0, 39), st.integers(1, 6), st.sampled_from(LABELS)), max_size=12
+    ),
+    pairs=st.sets(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS))),
+    max_distance=st.integers(0, 40),
+)
+def test_finds_just_the_near_pairs_of_known_types(borders, pairs, max_distance):
+    doc = Doc(spacy.blank("en").vocab, words=["w"] * 45)
+    spans = [Span(doc, start, start + n, label=label) for start, n, label in borders]
+    candidates = find_candidates(doc, spans, Schema(pairs), max_distance)
+    ours = set(zip(candidates.heads.tolist(), candidates.tails.tolist(), strict=True))
+    assert len(ours) == len(candidates)
+    brute = {
+        (i, j)
+        for i, head in enumerate(spans)
+        for j, tail in enumerate(spans)
+        if i != j
+        and (head.label_, tail.label_) in pairs
+        and max(head.start - tail.end, tail.start - head.end) <= max_distance
+    }
+    assert ours == brute
+    assert all(0 <= d < N_DISTANCES for d in distance_classes(candidates))
+
+
+def test_distance_tells_the_order_apart():
+    doc = Doc(spacy.blank("en").vocab, words=["w"] * 9)
+    spans = [Span(doc, 0, 1, label="Drug"), Span(doc, 4, 5, label="Drug")]
+    candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 10)
+    forward, backward = distance_classes(candidates)
+    assert backward - forward == N_DISTANCES // 2

@@ -1,0 +1,128 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import load_model_from_config
+from thinc.api import Adam, fix_random_seed
+
+from clinical_ie.doc import annotate, annotations_of
+from tests.conftest import examples, note
+
+
+def fresh(**settings: object) -> Language:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("clinical_relations", config=settings)
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def trained(notes: list[Doc]) -> Language:
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.005)
+    for _ in range(60):
+        nlp.update(batch, sgd=sgd)
+    return nlp
+
+
+def on_gold_mentions(nlp: Language, gold: Doc) -> Doc:
+    doc = nlp.make_doc(gold.text)
+    annotations = annotations_of(gold)
+    annotations.links.clear()
+    annotate(doc, annotations)
+    return nlp(doc)
+
+
+def related(doc: Doc) -> set[tuple[str, str, str]]:
+    return {(r.head.text, r.tail.text, r.label) for r in doc._.relations}
+
+
+def test_learns_four_notes_by_heart_on_gold_mentions(trained, notes):
+    for gold in notes:
+        doc = on_gold_mentions(trained, gold)
+        assert related(doc) == related(gold)
+        assert all(0.5 <= relation.score <= 1 for relation in doc._.relations)
+
+
+def test_needs_to_be_initialized():
+    with pytest.raises(ValueError, match="clinical_relations"):
+        fresh()("Some text.")
+
+
+@pytest.mark.parametrize("text", ["", "x", "\n\n", "aspirin"])
+def test_a_doc_without_pairs_has_no_relation(trained, text):
+    assert trained(text)._.relations == []
+
+
+def test_a_corpus_without_relations_trains_to_find_none(caplog):
+    nlp = fresh()
+    batch = examples(nlp, [note("Took aspirin.", ("Drug", "aspirin"))])
+    with caplog.at_level(logging.WARNING):
+        nlp.initialize(lambda: batch)
+    assert "no relation in the training notes" in caplog.text
+    nlp.update(batch, sgd=Adam(0.01))
+    assert nlp("Took aspirin.")._.relations == []
+
+
+def test_bytes_and_disk_give_the_same_pipeline_back(trained, notes, tmp_path: Path):
+    trained.to_disk(tmp_path)
+    copy = load_model_from_config(trained.config)
+    copy.from_bytes(trained.to_bytes())
+    for other in (spacy.load(tmp_path), copy):
+        for gold in notes:
+            assert annotations_of(on_gold_mentions(other, gold)) == annotations_of(
+                on_gold_mentions(trained, gold)
+            )
+
+
+def test_the_candidate_ceiling_counts_what_the_window_cuts_off(notes):
+    nlp = fresh(max_distance=2)
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    # Of five relations, "81 mg ... aspirin", "500 mg ... metformin" stand near enough.
+    assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == pytest.approx(2 / 5)
+
+
+def test_several_labels_may_hold_for_one_pair():
+    gold = note(
+        "rash from aspirin",
+        ("ADE", "rash"),
+        ("Drug", "aspirin"),
+        links=(("ADE-Drug", 0, 1), ("Follows", 0, 1)),
+    )
+    nlp = fresh()
+    batch = examples(nlp, [gold])
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.01)
+    for _ in range(60):
+        nlp.update(batch, sgd=sgd)
+    assert related(on_gold_mentions(nlp, gold)) == related(gold)
+
+
+def test_many_mentions_and_pairs_run(trained):
+    doc = trained.make_doc("aspirin 81 mg for pain . " * 150)
+    annotations = annotations_of(note("aspirin 81 mg", ("Drug", "aspirin"), ("Strength", "81 mg")))
+    mentions = [
+        type(m)(f"{m.id}-{k}", m.label, tuple((a + 25 * k, b + 25 * k) for a, b in m.fragments))
+        for k in range(150)
+        for m in annotations.mentions
+    ]
+    annotate(doc, type(annotations)(mentions))
+    [(candidates, scores)] = trained.get_pipe("clinical_relations").predict([doc])
+    assert len(candidates) == len(scores) > 1000
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"max_distance": -1}, "max_distance = -1"), ({"threshold": 1.0}, "threshold = 1.0")],
+)
+def test_settings_out_of_range_are_refused_by_value(settings, message):
+    with pytest.raises(ValueError, match=message):
+        fresh(**settings)

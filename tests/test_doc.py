@@ -1,0 +1,100 @@
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+
+from clinical_ie.brat import Standoff
+from clinical_ie.doc import (
+    Annotations,
+    Link,
+    Mention,
+    Relation,
+    annotate,
+    annotations_of,
+    set_mentions,
+    unique_ids,
+)
+
+TEXT = "aspirin 10mg caused a rash"
+ANNOTATIONS = Annotations(
+    [
+        Mention("T1", "Drug", ((0, 7),)),
+        Mention("T2", "Strength", ((9, 12),), 0.25),
+        Mention("T3", "ADE", ((22, 26),)),
+        Mention("T4", "Reason", ((22, 26),)),
+        Mention("T5", "Finding", ((22, 26), (13, 19))),
+    ],
+    [Link("ADE-Drug", "T3", "T1", 0.5), Link("Reason-Drug", "T4", "T1")],
+)
+
+
+@pytest.fixture
+def doc() -> Doc:
+    doc = spacy.blank("en")(TEXT)
+    assert annotate(doc, ANNOTATIONS) == []
+    doc._.standoff = Standoff.parse("# kept\n")
+    doc._.note_id = "n1"
+    doc._.provenance = {"source": "n0"}
+    return doc
+
+
+def test_equal_nested_and_split_mentions_all_stand(doc):
+    assert annotations_of(doc) == ANNOTATIONS
+    assert [(s.text, s.label_, s.id_) for s in doc.spans["entities"]] == [
+        ("aspirin", "Drug", "T1"),
+        ("10mg", "Strength", "T2"),
+        ("rash", "ADE", "T3"),
+        ("rash", "Reason", "T4"),
+        ("caused a rash", "Finding", "T5"),
+    ]
+    assert [e.label_ for e in doc.ents] == ["Drug", "Strength", "Finding"]
+
+
+def test_everything_survives_docbin_bytes_and_other_vocabularies(doc):
+    binned = DocBin(store_user_data=True, docs=[doc]).to_bytes()
+    [from_bin] = DocBin().from_bytes(binned).get_docs(spacy.blank("en").vocab)
+    from_bytes = Doc(spacy.blank("en").vocab).from_bytes(doc.to_bytes())
+    for other in (from_bin, from_bytes):
+        assert annotations_of(other) == ANNOTATIONS
+        assert str(other._.standoff) == "# kept\n"
+        assert (other._.note_id, other._.provenance) == ("n1", {"source": "n0"})
+
+
+def test_relations_hold_members_of_the_group(doc):
+    relation = doc._.relations[0]
+    assert relation.head in list(doc.spans["entities"])
+    assert (relation.head.text, relation.tail.text, relation.score) == ("rash", "aspirin", 0.5)
+    stranger = Span(doc, 0, 3, label="Drug")
+    with pytest.raises(ValueError, match="must be members"):
+        doc._.relations = [Relation(stranger, relation.tail, "x")]
+
+
+def test_a_mention_taken_away_takes_its_relations(doc):
+    doc.spans["entities"] = [s for s in doc.spans["entities"] if s.id_ != "T3"]
+    assert [r.label for r in doc._.relations] == ["Reason-Drug"]
+
+
+def test_spans_of_other_software_are_read_too():
+    doc = spacy.blank("en")(TEXT)
+    doc.spans["entities"] = [Span(doc, 0, 1, label="Drug"), Span(doc, 1, 2, label="Strength")]
+    assert [(m.id, m.label, m.score) for m in annotations_of(doc).mentions] == [
+        ("T1", "Drug", 1.0),
+        ("T2", "Strength", 1.0),
+    ]
+
+
+def test_new_mentions_drop_old_relations(doc):
+    set_mentions(doc, [Span(doc, 0, 1, label="Drug", span_id="T1")], [0.5])
+    assert doc._.relations == []
+
+
+def test_what_lies_outside_the_text_is_given_back():
+    outside = Mention("T9", "Drug", ((20, 99),))
+    doc = spacy.blank("en")(TEXT)
+    lost = annotate(doc, Annotations([outside, ANNOTATIONS.mentions[0]], [Link("x", "T9", "T1")]))
+    assert lost == [outside]
+    assert [m.id for m in annotations_of(doc).mentions] == ["T1"]
+    assert doc._.relations == []
+
+
+def test_ids_are_made_unique():
+    assert unique_ids(["T1", "", "T1", "T2", "T2"]) == ["T1", "T2~2", "T1~2", "T2", "T2~3"]

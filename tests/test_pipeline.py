@@ -1,0 +1,119 @@
+"""The whole pipeline, with one encoder under two heads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, fix_random_seed
+
+from clinical_ie.doc import annotations_of
+from tests.conftest import examples, note, pipeline_config, update_like_spacy_train
+
+
+def make(tiny_bert: Path, notes: list[Doc], **encoder: object) -> Language:
+    fix_random_seed(0)
+    nlp = load_model_from_config(Config(pipeline_config(tiny_bert, **encoder)), auto_fill=True)
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    return nlp
+
+
+def encoder_weights(nlp: Language) -> dict[str, np.ndarray]:
+    shim = nlp.get_pipe("tok2vec").model.layers[0].shims[0]
+    return {name: p.detach().numpy().copy() for name, p in shim._model.named_parameters()}
+
+
+def change(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> float:
+    return max(float(np.abs(after[name] - before[name]).max()) for name in before)
+
+
+class OnlyOneHead:
+    """Takes one head's gradient away, to see what the other does alone."""
+
+    def __init__(self, nlp: Language, silenced: str) -> None:
+        self.pipe = nlp.get_pipe(silenced)
+        original = self.pipe.get_loss
+
+        def zeros(*args: object):
+            loss, gradient = original(*args)
+            return loss, [g * 0 for g in gradient] if isinstance(gradient, list) else gradient * 0
+
+        self.pipe.get_loss = zeros
+
+
+@pytest.mark.parametrize("silenced", [None, "clinical_ner", "clinical_relations"])
+def test_each_head_trains_the_shared_encoder(tiny_bert, notes, silenced):
+    nlp = make(tiny_bert, notes)
+    if silenced:
+        OnlyOneHead(nlp, silenced)
+    before = encoder_weights(nlp)
+    update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
+    assert change(before, encoder_weights(nlp)) > 1e-5
+
+
+def test_a_batch_without_candidates_still_trains_the_encoder(tiny_bert, notes):
+    """The relation head listens last: the backward pass of both heads hangs on it."""
+    nlp = make(tiny_bert, notes)
+    alone = [note("He took aspirin.", ("Drug", "aspirin"))]
+    before = encoder_weights(nlp)
+    update_like_spacy_train(nlp, examples(nlp, alone), Adam(0.01))
+    assert change(before, encoder_weights(nlp)) > 1e-5
+
+
+def test_both_heads_learn_together(tiny_bert, notes):
+    nlp = make(tiny_bert, notes, learn_rate_scale=0.5)
+    batch, sgd = examples(nlp, notes), Adam(0.01)
+    for _ in range(150):
+        update_like_spacy_train(nlp, batch, sgd)
+    scores = nlp.evaluate(examples(nlp, notes))
+    assert scores["mentions_strict_f"] == 1.0
+    assert scores["relations_strict_f"] == 1.0
+
+
+def test_same_seed_same_weights(tiny_bert, notes):
+    trained = []
+    for _ in range(2):
+        nlp = make(tiny_bert, notes)
+        for _ in range(3):
+            update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
+        trained.append(nlp.to_bytes())
+    assert trained[0] == trained[1]
+
+
+def test_frozen_embeddings_stay_as_they_are(tiny_bert, notes):
+    nlp = make(tiny_bert, notes, freeze_embeddings=True)
+    before = encoder_weights(nlp)
+    update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
+    after = encoder_weights(nlp)
+    frozen = "embeddings.word_embeddings.weight"
+    assert np.array_equal(before[frozen], after[frozen])
+    assert change(before, after) > 1e-5
+
+
+def test_a_saved_pipeline_is_whole(tiny_bert, notes, tmp_path: Path):
+    nlp = make(tiny_bert, notes)
+    batch, sgd = examples(nlp, notes), Adam(0.01)
+    for _ in range(80):
+        update_like_spacy_train(nlp, batch, sgd)
+    nlp.config["components"]["tok2vec"]["model"]["name"] = "gone"
+    nlp.to_disk(tmp_path)
+    other = spacy.load(tmp_path)
+    # Ten times over the encoder's limit of 64 wordpieces.
+    text = " ".join(gold.text for gold in notes) * 5
+    assert annotations_of(other(text)) == annotations_of(nlp(text))
+    assert annotations_of(nlp(text)).mentions
+
+
+def test_worker_processes_give_what_one_process_gives(tiny_bert, notes):
+    nlp = make(tiny_bert, notes)
+    batch, sgd = examples(nlp, notes), Adam(0.01)
+    for _ in range(80):
+        update_like_spacy_train(nlp, batch, sgd)
+    texts = [gold.text for gold in notes]
+    alone = [annotations_of(doc) for doc in nlp.pipe(texts)]
+    assert [annotations_of(doc) for doc in nlp.pipe(texts, n_process=2)] == alone
+    assert any(annotations.links for annotations in alone)
