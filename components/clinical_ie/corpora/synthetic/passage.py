@@ -1,0 +1,97 @@
+"""A text under construction, with its mentions and relations."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from clinical_ie.brat import Standoff
+
+
+class Mention(NamedTuple):
+    """Label, and start and end in characters of the passage."""
+
+    label: str
+    start: int
+    end: int
+
+
+class Link(NamedTuple):
+    """A relation: positions in `Passage.mentions` of the attribute and of the drug."""
+
+    attribute: int
+    drug: int
+
+
+@dataclass
+class Passage:
+    """Text that grows at its end.
+
+    text (str): What is written so far.
+    mentions (list[Mention]): In the order of writing.
+    links (list[Link]): Relations between them.
+    """
+
+    text: str = ""
+    mentions: list[Mention] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+    def write(self, text: str, labels: tuple[str, ...] = ()) -> list[int]:
+        """Append text, with one mention on all of it per label.
+
+        RETURNS (list[int]): The mentions' positions in `mentions`.
+        """
+        start = len(self.text)
+        self.text += text
+        self.mentions += [Mention(label, start, len(self.text)) for label in labels]
+        return list(range(len(self.mentions) - len(labels), len(self.mentions)))
+
+    def extend(self, other: "Passage") -> None:
+        """Append a passage with its annotations."""
+        offset, first = len(self.text), len(self.mentions)
+        self.text += other.text
+        self.mentions += [
+            Mention(label, start + offset, end + offset) for label, start, end in other.mentions
+        ]
+        self.links += [Link(attribute + first, drug + first) for attribute, drug in other.links]
+
+    def wrapped(self, width: int) -> "Passage":
+        """The same passage with lines of at most `width` columns where blanks allow it.
+
+        Blanks become newlines and nothing moves, so a mention may come to lie on two lines.
+        """
+        lines = (_wrap(line, width) for line in self.text.split("\n"))
+        return Passage("\n".join(lines), self.mentions, self.links)
+
+    def standoff(self) -> Standoff:
+        """The annotations in brat's terms, numbered in the order of the text.
+
+        A mention that crosses a line break has a fragment per line, as brat asks for.
+        """
+        standoff = Standoff()
+        ids = {}
+        for position in sorted(range(len(self.mentions)), key=lambda i: self.mentions[i][1:]):
+            label, start, end = self.mentions[position]
+            lines = self.text[start:end].split("\n")
+            fragments = []
+            for line in lines:
+                fragments.append((start, start + len(line)))
+                start += len(line) + 1
+            ids[position] = standoff.add_textbound(label, fragments, " ".join(lines)).id
+        for attribute, drug in sorted(
+            self.links, key=lambda link: self.mentions[link.attribute][1]
+        ):
+            label = f"{self.mentions[attribute].label}-Drug"
+            standoff.add_relation(label, ids[attribute], ids[drug])
+        return standoff
+
+
+def _wrap(line: str, width: int) -> str:
+    wrapped, start = line, 0
+    while len(wrapped) - start > width:
+        blank = wrapped.rfind(" ", start + 1, start + width + 1)
+        if blank < 0:
+            blank = wrapped.find(" ", start + width)
+        if blank < 0:
+            break
+        wrapped = wrapped[:blank] + "\n" + wrapped[blank + 1 :]
+        start = blank + 1
+    return wrapped

@@ -1,0 +1,439 @@
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinical_ie.brat import Relation, TextBound, read_note
+from clinical_ie.corpora.synthetic import (
+    POOLS,
+    SyntheticNote,
+    corpus,
+    generate_note,
+    load_pool,
+    write_corpus,
+)
+from clinical_ie.corpora.synthetic.dice import Dice
+from clinical_ie.corpora.synthetic.lexicon import KINDS
+from clinical_ie.corpora.synthetic.passage import Link, Mention, Passage
+from clinical_ie.corpora.synthetic.story import Story
+from clinical_ie.corpora.synthetic.template import Bond, Part, Slot, parse_template
+
+SIZES = {"train": 32, "dev": 10, "test": 15}
+ATTRIBUTES = {"Strength", "Form", "Dosage", "Frequency", "Route", "Duration", "Reason", "ADE"}
+CLINICAL = {"Drug", "Reason", "ADE"}
+DEMO_SCRIPT = Path(__file__).parents[2] / "scripts" / "demo.py"
+
+Corpus = dict[str, list[SyntheticNote]]
+
+
+@pytest.fixture(scope="module")
+def demo() -> Corpus:
+    return {
+        split: [generate_note(0, split, index) for index in range(size)]
+        for split, size in SIZES.items()
+    }
+
+
+def mentions(note: SyntheticNote) -> dict[str, TextBound]:
+    return {mention.id: mention for mention in note.standoff.records(TextBound)}
+
+
+def relations(note: SyntheticNote) -> list[tuple[TextBound, TextBound]]:
+    """(attribute, drug) of every relation."""
+    by_id = mentions(note)
+    return [
+        (by_id[attribute], by_id[drug])
+        for attribute, drug in (relation.ends for relation in note.standoff.records(Relation))
+    ]
+
+
+def between(note: SyntheticNote, left: TextBound, right: TextBound) -> str:
+    """The text between two mentions, and the mention that comes second."""
+    first, second = sorted([left, right], key=lambda mention: mention.fragments)
+    return note.text[first.fragments[-1][1] : second.fragments[-1][1]]
+
+
+def crosses_sentence(note: SyntheticNote, left: TextBound, right: TextBound) -> bool:
+    return re.search(r"[\w)]\.\s+[A-Z]", between(note, left, right)) is not None
+
+
+def section(note: SyntheticNote, title: str) -> tuple[int, int]:
+    """Start and end of a section's body, in characters."""
+    found = re.search(rf"\n\n{title}:\n(.*?)(\n\n|\n\Z)", note.text, flags=re.DOTALL | re.I)
+    assert found is not None, (note.name, title)
+    return found.span(1)
+
+
+def inside(note: SyntheticNote, start: int, end: int) -> list[TextBound]:
+    return [
+        mention
+        for mention in mentions(note).values()
+        if start < mention.fragments[-1][1] and mention.fragments[0][0] < end
+    ]
+
+
+def surfaces(notes: list[SyntheticNote], labels: set[str]) -> set[str]:
+    return {
+        mention.text.lower()
+        for note in notes
+        for mention in mentions(note).values()
+        if mention.label in labels
+    }
+
+
+def flat(note: SyntheticNote) -> str:
+    return note.text.replace("\n", " ").lower()
+
+
+def occurring(terms: set[str], text: str) -> list[str]:
+    """Those of the terms that the text has as whole words."""
+    longest_first = sorted(terms, key=len, reverse=True)
+    return re.findall(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(min_value=0, max_value=10**9),
+    split=st.sampled_from(sorted(SIZES)),
+    index=st.integers(min_value=0, max_value=200),
+)
+def test_annotations_are_consistent_for_any_seed(seed: int, split: str, index: int) -> None:
+    note = generate_note(seed, split, index)
+    by_id = mentions(note)
+    for mention in by_id.values():
+        pieces = [note.text[start:end] for start, end in mention.fragments]
+        assert " ".join(pieces) == mention.text
+        assert all(piece == piece.strip() and piece and "\n" not in piece for piece in pieces)
+    linked = set()
+    for relation in note.standoff.records(Relation):
+        attribute, drug = (by_id[id_] for id_ in relation.ends)
+        assert relation.label == f"{attribute.label}-Drug"
+        assert attribute.label in ATTRIBUTES
+        assert drug.label == "Drug"
+        linked.add(attribute.id)
+    assert linked == {id_ for id_, mention in by_id.items() if mention.label != "Drug"}
+    assert all(len(line) <= 75 for line in note.text.split("\n"))
+    assert re.search(r"[{}]| \n|\n{3}|\.\.", note.text) is None
+    assert note.text.isascii()
+
+
+def test_every_drug_name_is_annotated(demo: Corpus) -> None:
+    names = {
+        name.lower()
+        for pool in map(load_pool, ("train", "dev", "test"))
+        for group in pool.groups
+        for name in [group.noun, *(name for drug in group.drugs for name in drug.names)]
+    }
+    for note in [note for notes in demo.values() for note in notes]:
+        text = list(flat(note))
+        for mention in mentions(note).values():
+            if mention.label == "Drug":
+                for start, end in mention.fragments:
+                    text[start:end] = "_" * (end - start)
+        rest = "".join(text)
+        assert occurring(names, rest) == [], note.name
+
+
+def test_script_writes_the_same_bytes_under_another_hash_seed(tmp_path: Path) -> None:
+    command = [sys.executable, str(DEMO_SCRIPT), str(tmp_path / "script"), "--seed", "3"]
+    sizes = {"train": 2, "dev": 1, "test": 1}
+    options = [part for split, size in sizes.items() for part in (f"--{split}", str(size))]
+    subprocess.run(
+        [*command, *options], check=True, env={**os.environ, "PYTHONHASHSEED": "77"}, timeout=60
+    )
+    write_corpus(tmp_path / "library", 3, sizes)
+    files = [
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*.*")}
+        for root in (tmp_path / "script", tmp_path / "library")
+    ]
+    assert files[0] == files[1]
+    assert len(files[0]) == 8
+
+
+def test_a_note_depends_on_its_own_number_only(demo: Corpus) -> None:
+    again = generate_note(0, "dev", 7)
+    assert again.text == demo["dev"][7].text
+    assert str(again.standoff) == str(demo["dev"][7].standoff)
+    assert len({note.text for notes in demo.values() for note in notes}) == sum(SIZES.values())
+    assert generate_note(1, "dev", 7).text != again.text
+
+
+def test_pools_are_rich() -> None:
+    wanted = {"train": (60, 40, 20, 60), "test": (35, 25, 12, 35)}
+    for name, (drugs, reasons, ades, templates) in wanted.items():
+        pool = load_pool(name)
+        assert len({drug.names[0] for group in pool.groups for drug in group.drugs}) >= drugs
+        assert len({reason for group in pool.groups for reason in group.reasons}) >= reasons
+        assert len({ade for group in pool.groups for ade in group.ades}) >= ades
+        told = {"history", "acute", "relief", "home", "changed", "stopped", "adverse"}
+        assert sum(len(pool.templates[kind]) for kind in told) >= templates
+
+
+def test_train_never_shows_what_test_asks_for(demo: Corpus) -> None:
+    train = " ".join(flat(note) for note in demo["train"])
+    assert occurring(surfaces(demo["test"], CLINICAL), train) == []
+
+
+def test_the_pools_of_test_share_no_drug_problem_or_sentence_with_others() -> None:
+    def terms(name: str) -> set[str]:
+        groups = load_pool(name).groups
+        return {
+            term.lower()
+            for group in groups
+            for term in [
+                group.noun,
+                *group.reasons,
+                *group.aims,
+                *group.ades,
+                *(n for drug in group.drugs for n in drug.names),
+            ]
+        }
+
+    def sentences(name: str) -> set[str]:
+        templates = load_pool(name).templates.values()
+        return {str(template.pieces) for kind in templates for template in kind}
+
+    for other in ("train", "dev"):
+        assert terms("test").isdisjoint(terms(other))
+        assert sentences("test").isdisjoint(sentences(other))
+    assert sentences("dev").isdisjoint(sentences("train"))
+
+
+@pytest.mark.parametrize("name", ["train", "dev", "test"])
+def test_templates_are_about_a_medicine_or_about_none(name: str) -> None:
+    for kind, templates in load_pool(name).templates.items():
+        for template in templates:
+            if kind in {"opening", "denial"}:
+                assert template.roles == {}
+            elif kind != "allergies":
+                assert template.leads[0] == 1
+
+
+def test_splits_tell_by_templates_of_their_own_pools(demo: Corpus) -> None:
+    for split, notes in demo.items():
+        origins = [id_.split("/")[0] for note in notes for id_ in note.templates]
+        assert set(origins) == {*POOLS[split], "shared"}
+    dev = [id_.split("/")[0] for note in demo["dev"] for id_ in note.templates]
+    assert 0.35 < dev.count("dev") / (dev.count("dev") + dev.count("train")) < 0.65
+    unseen = surfaces(demo["dev"], {"Drug"}) - surfaces(demo["train"], {"Drug"})
+    assert len(unseen) > 20
+    assert unseen.isdisjoint(surfaces(demo["test"], {"Drug"}))
+
+
+@pytest.mark.parametrize("split", ["train", "test", "dev"])
+def test_every_template_gets_told(split: str) -> None:
+    uses = {"acute": "acute", "relief": "prn"}
+    told = set()
+    for seed, kind in itertools.product(range(45), sorted(KINDS)):
+        story = Story(Dice(f"{seed}/{kind}"), split)
+        queue = story.prescribe(uses.get(kind, "chronic"), 9)
+        story.listed(queue)
+        queue = [item for item in queue if item.higher_amount or kind != "changed"]
+        for _ in range(4):
+            if queue:
+                story.tell(kind, queue)
+        told.update(story.templates)
+    pool = load_pool(split)
+    ids = {template.id for kind in pool.templates.values() for template in kind}
+    assert ids | {layout.id for layout in pool.layouts} <= told
+
+
+def test_shared_text_has_no_annotation(demo: Corpus) -> None:
+    for note in demo["train"] + demo["dev"] + demo["test"]:
+        for title in ("Past Medical History", "Physical Exam", "Discharge Condition"):
+            assert inside(note, *section(note, title)) == []
+    for note in demo["train"][::3]:
+        assert inside(note, *section(note, "Pertinent Results")) == []
+
+
+def test_numbers_that_are_no_doses_stay_unannotated(demo: Corpus) -> None:
+    pattern = (
+        r"K at [\d.]+\s+mEq/L|Creatinine \(mg/dL\)|BP \d+/\d+|1500\s+mL\s+daily|\[\*\*.*?\*\*\]"
+    )
+    found = set()
+    for note in demo["train"]:
+        for match in re.finditer(pattern, note.text, flags=re.DOTALL):
+            assert inside(note, *match.span()) == [], (note.name, match[0])
+            found.add(match[0][:2])
+    assert found == {"K ", "Cr", "BP", "15", "[*"}
+
+
+def test_denied_findings_stay_unannotated(demo: Corpus) -> None:
+    denied = 0
+    problems = surfaces(demo["train"], {"Reason", "ADE"})
+    for note in demo["train"]:
+        for match in re.finditer(r"\b(denies|No)\s[^.]*\sor\s[^.]*\.", note.text):
+            assert inside(note, *match.span()) == []
+            denied += bool(occurring(problems, match[0].replace("\n", " ")))
+    assert denied > 10
+
+
+def test_relations_cross_sentences_and_lines(demo: Corpus) -> None:
+    for split, notes in demo.items():
+        pairs = [(note, pair) for note in notes for pair in relations(note)]
+        crossing = [(note, pair) for note, pair in pairs if crosses_sentence(note, *pair)]
+        assert 0.02 < len(crossing) / len(pairs) < 0.3
+        labels = {pair[0].label for _, pair in crossing}
+        assert labels >= {"Reason", "Strength"}
+        assert split == "dev" or "ADE" in labels
+        assert any(len(mention.fragments) > 1 for _, pair in pairs for mention in pair)
+
+
+def test_the_same_words_are_adverse_effect_and_reason(demo: Corpus) -> None:
+    for split in ("train", "test"):
+        notes = defaultdict(set)
+        for note in demo[split]:
+            for mention in mentions(note).values():
+                notes[mention.label, mention.text.lower()].add(note.name)
+        ambiguous = {text for label, text in notes if label == "ADE" and ("Reason", text) in notes}
+        assert len(ambiguous) >= 3
+        assert any(notes["ADE", text] - notes["Reason", text] for text in ambiguous)
+    # Within one note even the same stretch of text.
+    spans = [
+        {m.fragments for m in mentions(note).values() if m.label == label}
+        for note in demo["train"]
+        for label in ("ADE", "Reason")
+    ]
+    assert any(ade & reason for ade, reason in zip(spans[::2], spans[1::2], strict=True))
+
+
+def test_drugs_without_attributes_and_stopped_drugs_with_them(demo: Corpus) -> None:
+    for split in ("train", "test"):
+        bare = stopped = avoided = 0
+        for note in demo[split]:
+            linked = {drug.id for _, drug in relations(note)}
+            allergies = inside(note, *section(note, "Allergies"))
+            bare += sum(m.label == "Drug" and m.id not in linked for m in allergies)
+            text = note.text.replace("\n", " ")
+            for attribute, drug in relations(note):
+                end = max(attribute.fragments[-1][1], drug.fragments[-1][1])
+                ending = r"[^.]{0,12}(was stopped|discontinued|was held|will leave it off|dropped)"
+                stopped += attribute.label == "Strength" and bool(re.match(ending, text[end:]))
+            start, end = section(note, "Discharge Instructions")
+            avoided += bool(re.search(r"[Aa]void|Do not take|Stay away|No .* for", text[start:end]))
+        assert bare >= 3
+        assert stopped >= 1
+        assert avoided >= 1
+
+
+def test_one_note_in_three_is_far_longer_than_an_encoder_reads(demo: Corpus) -> None:
+    def wordpieces(note: SyntheticNote) -> float:
+        # Calibrated once on BERT's uncased vocabulary, which makes 1.8 pieces per word of these.
+        return 1.8 * len(note.text.split())
+
+    lengths = {split: [wordpieces(note) for note in notes] for split, notes in demo.items()}
+    for split_lengths in lengths.values():
+        for index, length in enumerate(split_lengths):
+            low, high = (1500, 2600) if index % 3 == 0 else (350, 900)
+            assert low < length < high
+    assert 30_000 < sum(lengths["train"]) < 36_000
+
+
+def test_corpus_is_written_and_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "demo"
+    write_corpus(folder, 0, {"train": 2, "test": 1})
+    note = read_note(folder / "train" / "train-001.txt", folder)
+    assert note.problems == []
+    assert note.text == generate_note(0, "train", 1).text
+    write_corpus(folder, 0, {"train": 1})
+    assert sorted(path.name for path in folder.rglob("*.*")) == ["train-000.ann", "train-000.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "train" / "100035.txt"
+    mine.parent.mkdir()
+    mine.write_text("my note")
+    with pytest.raises(FileExistsError, match=r"100035\.txt is no part of a demo corpus"):
+        write_corpus(tmp_path, 0, {"train": 1})
+    assert mine.read_text() == "my note"
+
+
+def test_an_interrupted_run_leaves_the_old_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "demo", 0, {"train": 1})
+
+    def interrupted(seed: int, split: str, index: int) -> SyntheticNote:
+        if index == 1:
+            raise KeyboardInterrupt
+        return generate_note(seed, split, index)
+
+    monkeypatch.setattr(corpus, "generate_note", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_corpus(tmp_path / "demo", 1, {"train": 2})
+    assert list(tmp_path.iterdir()) == [tmp_path / "demo"]
+    written = (tmp_path / "demo" / "train" / "train-000.txt").read_text()
+    assert written == generate_note(0, "train", 0).text
+
+
+def test_unknown_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="split 'training' is unknown; expected one of"):
+        generate_note(0, "training", 0)
+
+
+def test_template_notation() -> None:
+    template = parse_template(
+        "t", "{Reason12}: {drug} then {drug2 like 1}, {he} had {ade+reason2} {product3 same 1|9}."
+    )
+    assert template.roles == {1: None, 2: Bond("like", 1), 3: Bond("same", 1)}
+    assert template.leads == [1]
+    assert template.pieces[0] == Slot("reason", (Part("reason", (1, 2)),), True, 0)
+    assert template.pieces[6] == Slot("he", (), False, 0)
+    assert template.pieces[8] == Slot("ade", (Part("ade", (1,)), Part("reason", (2,))), False, 0)
+    assert template.pieces[10] == Slot("product", (Part("product", (3,)),), False, 9)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{drug", "brace without its partner"),
+        ("{drug 2}", "is no slot"),
+        ("{dose2} of {drug}", "'dose' is no annotated slot"),
+        ("{strength}", "which has no medicine"),
+        ("{drug} or {drug}", "has two mentions"),
+        ("{drug12}", "mention of several medicines"),
+        ("{drug} {drug2 near 1}", "a bond reads"),
+        ("{drug} {reason like 1}", "a bond reads"),
+        ("{drug like 2} {drug2}", "role 1 hangs on 2"),
+    ],
+)
+def test_template_notation_errors_name_the_template(source: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"train/home/9: .*{message}"):
+        parse_template("train/home/9", source)
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=40),
+    st.integers(1, 20),
+    st.data(),
+)
+def test_wrapping_moves_nothing(words: list[str], width: int, data: st.DataObject) -> None:
+    passage = Passage(" ".join(words))
+    start = data.draw(st.integers(0, len(passage.text) - 1))
+    passage.mentions = [
+        Mention("Drug", start, data.draw(st.integers(start + 1, len(passage.text))))
+    ]
+    wrapped = passage.wrapped(width)
+    assert wrapped.text.replace("\n", " ") == passage.text
+    assert wrapped.mentions == passage.mentions
+    for line in wrapped.text.split("\n"):
+        assert len(line) <= width or " " not in line
+
+
+def test_extending_keeps_links() -> None:
+    first = Passage()
+    first.write("10 mg", ("Strength",))
+    second = Passage()
+    strength, drug = second.write("5 mg", ("Strength",)) + second.write("X", ("Drug",))
+    second.links = [Link(strength, drug)]
+    first.extend(second)
+    assert first.links == [Link(1, 2)]
+    assert first.mentions[2] == Mention("Drug", 9, 10)
