@@ -32,8 +32,12 @@ def maccrobat() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers and 16 units with the letters as vocabulary, as a folder."""
-    folder = tmp_path_factory.mktemp("tiny-bert")
+    """The folder of a tiny BERT that reads 64 wordpieces at once."""
+    return build_tiny_bert(tmp_path_factory.mktemp("tiny-bert"), max_pieces=64)
+
+
+def build_tiny_bert(folder: Path, max_pieces: int) -> Path:
+    """Save a BERT of two layers and 16 units, with letters as its vocabulary, in a folder."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()[]*/-+%'"
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = special + list(letters) + [f"##{letter}" for letter in letters]
@@ -53,7 +57,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cls_token="[CLS]",
         sep_token="[SEP]",
         mask_token="[MASK]",
-        model_max_length=64,
+        model_max_length=max_pieces,
     )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
@@ -63,7 +67,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        max_position_embeddings=64,
+        max_position_embeddings=max_pieces,
     )
     BertModel(config).save_pretrained(folder)
     return folder
@@ -120,7 +124,8 @@ def update_like_spacy_train(nlp: Language, batch: list[Example], sgd: object) ->
     `nlp.update(sgd=…)` steps a shared encoder before its listeners have sent it their gradients.
     """
     losses: dict[str, float] = {}
-    nlp.update(batch, sgd=None, losses=losses, drop=0.0)
+    # None would let spaCy make an optimizer of its own.
+    nlp.update(batch, sgd=False, losses=losses, drop=0.0)
     for _, pipe in nlp.pipeline:
         if hasattr(pipe, "finish_update"):
             pipe.finish_update(sgd)

@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from thinc.api import Model
+from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
 from clinical_ie.corpora.notes import corpus_nlp
@@ -75,6 +77,23 @@ def test_no_piece_of_a_hash_like_text_is_truncated(windows_only):
     doc = corpus_nlp()(" ".join(f"{i:032x}" for i in range(7, 40)))
     [vectors] = windows_only.predict([doc])
     assert (np.abs(vectors).sum(axis=1) > 0).all()
+
+
+def test_a_tokenizer_that_truncates_and_pads_by_its_file_does_not_here(tiny_bert, tmp_path: Path):
+    folder = tmp_path / "cutting"
+    shutil.copytree(tiny_bert, folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(8)
+    tokenizer.enable_padding(length=8)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    docs = [corpus_nlp()(text) for text in ("aspirin", "aspirin daily for pain")]
+    vectors = []
+    for name in (tiny_bert, folder):
+        model = TransformerWindows(str(name), **SETTINGS)
+        model.initialize()
+        vectors.append(model.predict(docs))
+    for plain, cutting in zip(*vectors, strict=True):
+        np.testing.assert_array_equal(plain, cutting)
 
 
 def test_white_space_learns_its_own_vectors(windows_only):

@@ -45,7 +45,7 @@ class SpecialTokens:
 
     @classmethod
     def of(cls, tokenizer: Any) -> "SpecialTokens":
-        encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
+        encoding = whole_text_backend(tokenizer).encode("a", add_special_tokens=True)
         mask = encoding.special_tokens_mask
         n_before, n_after = mask.index(0), mask[::-1].index(0)
         return cls(
@@ -58,18 +58,30 @@ class SpecialTokens:
         return len(self.before) + len(self.after)
 
 
+def whole_text_backend(tokenizer: Any) -> Any:
+    """The tokenizer that leaves nothing out.
+
+    A tokenizer's file may tell it to cut and pad every text to the length its model was trained on,
+    and the wrapper around it warns of texts longer than one window.
+    """
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
 def encode_docs(docs: Sequence[Doc], tokenizer: Any) -> Wordpieces:
     """Cut the texts of Docs into wordpieces; nothing is truncated.
 
     tokenizer: A fast tokenizer of the transformers library.
     """
+    backend = whole_text_backend(tokenizer)
     ids: list[int] = []
     doc_lengths, pairs, counts = [], [], []
     blanks, blank_kinds = [], []
     n_tokens = 0
     for doc in docs:
-        # The backend, since the wrapper around it warns of texts longer than one window.
-        encoding = tokenizer.backend_tokenizer.encode(doc.text, add_special_tokens=False)
+        encoding = backend.encode(doc.text, add_special_tokens=False)
         of_token, of_token_counts = align(doc, np.array(encoding.offsets).reshape(-1, 2))
         pairs.append(of_token + len(ids))
         counts.append(of_token_counts)

@@ -1,0 +1,27 @@
+"""Weights of encoders and language models: what they are, where they come from, how they are kept.
+
+Needs the extra `project`. See `assets/models.yml` for the table of models.
+"""
+
+from clinical_ie.weights.choose import Choice, ChoiceError, choose, models_in_config
+from clinical_ie.weights.fetch import FetchError, fetch_model, fetch_models, model_problems
+from clinical_ie.weights.network import Network
+from clinical_ie.weights.progress import Reporter, RichReporter
+from clinical_ie.weights.table import Table, TableError, load_table
+
+__all__ = [
+    "Choice",
+    "ChoiceError",
+    "FetchError",
+    "Network",
+    "Reporter",
+    "RichReporter",
+    "Table",
+    "TableError",
+    "choose",
+    "fetch_model",
+    "fetch_models",
+    "load_table",
+    "model_problems",
+    "models_in_config",
+]
