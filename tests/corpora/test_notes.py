@@ -55,7 +55,8 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["Drug", "ADE"]), st.integers(0, 30), st.integers(1, 5)), max_size=6
+        st.tuples(st.sampled_from(["Drug", "ADE"]), st.integers(0, 30), st.integers(1, 5)),
+        max_size=6,
     ),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=4),
 )

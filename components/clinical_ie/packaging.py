@@ -1,0 +1,88 @@
+"""Wheels: the trained pipeline, and this package that it needs to load."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE_NAME = "clinical_ie"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A trained pipeline and how it did on dev when it was saved.
+
+    name (str): Of the arm, such as `with_aug`.
+    path (Path): Its folder.
+    dev_score (float): The weighted score that training kept it by, between 0 and 1.
+    """
+
+    name: str
+    path: Path
+    dev_score: float
+
+
+def read_arm(name: str, path: Path) -> Arm:
+    """Read what a trained pipeline says of itself.
+
+    RAISES (FileNotFoundError): No trained pipeline there.
+    """
+    meta_path = path / "meta.json"
+    if not meta_path.is_file():
+        raise FileNotFoundError(f"{path}: no trained pipeline; `weasel run train` makes one")
+    performance = json.loads(meta_path.read_text(encoding="utf8")).get("performance", {})
+    scores = [performance.get(f"{task}_strict_f") or 0.0 for task in ("mentions", "relations")]
+    return Arm(name, path, sum(scores) / len(scores))
+
+
+def choose_arm(arms: list[Arm]) -> Arm:
+    """The arm that did best on dev; the first named of equals."""
+    return max(arms, key=lambda arm: arm.dev_score)
+
+
+def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list[Path]:
+    """Build the wheel of a pipeline and the wheel of this package.
+
+    pipeline (Path): A trained pipeline's folder.
+    out (Path): Where the wheels go; wheels of the same names are replaced.
+    version (str): The pipeline's version.
+    project (Path): The folder with this package's `pyproject.toml`.
+    RETURNS (list[Path]): The package's wheel, then the pipeline's.
+    RAISES (RuntimeError): A build failed; the message holds its last lines.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as folder:
+        build = Path(folder)
+        # From a copy: setuptools leaves a build folder behind, and what it holds would get into
+        # the next wheel.
+        source = build / "source"
+        shutil.copytree(
+            project / "components",
+            source / "components",
+            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+        )
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(project / name, source / name)
+        # No isolation: an isolated build would fetch setuptools from the network.
+        pip = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+        _run([*pip, "--wheel-dir", str(build), str(source)])
+        _run(
+            [
+                *["-m", "spacy", "package", str(pipeline), str(build), "--build", "wheel"],
+                *["--name", PACKAGE_NAME, "--version", version, "--force"],
+            ]
+        )
+        built = [*build.glob("*.whl"), *build.glob("*/dist/*.whl")]
+        for old in out.glob("*.whl"):
+            old.unlink()
+        return [wheel.replace(out / wheel.name) for wheel in built]
+
+
+def _run(arguments: list[str]) -> None:
+    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if result.returncode:
+        last = "\n".join((result.stdout + result.stderr).strip().splitlines()[-8:])
+        raise RuntimeError(f"`python {' '.join(arguments[:3])}` failed:\n{last}")

@@ -1,0 +1,32 @@
+"""Build the wheels that an application installs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinical_ie.packaging import build_wheels, choose_arm, read_arm
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="Where the wheels go")],
+    arm: Annotated[list[str], typer.Option(help="NAME=PIPELINE_DIR; the best on dev is taken")],
+    version: Annotated[str, typer.Option(help="Version of the pipeline's wheel")] = "0.1.0",
+) -> None:
+    """Package the arm that did best on dev, and the package that it needs."""
+    try:
+        arms = [read_arm(name, Path(path)) for name, _, path in (a.partition("=") for a in arm)]
+        best = choose_arm(arms)
+        wheels = build_wheels(best.path, out, version, Path(__file__).parents[1])
+    except (OSError, RuntimeError) as error:
+        typer.echo(f"package: {error}", err=True)
+        raise typer.Exit(1) from None
+    for candidate in arms:
+        typer.echo(f"{candidate.name}: {100 * candidate.dev_score:.2f} on dev (mean strict F1)")
+    typer.echo(f"packaged {best.name}:")
+    for wheel in wheels:
+        typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
+
+
+if __name__ == "__main__":
+    typer.run(main)

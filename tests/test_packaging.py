@@ -1,0 +1,98 @@
+"""The wheels, in an environment that has never seen the project."""
+
+import json
+import re
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, fix_random_seed
+
+from clinical_ie.doc import annotations_of
+from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
+from tests.conftest import ROOT, examples, pipeline_config, update_like_spacy_train
+
+READ = """
+import json, sys, spacy
+from clinical_ie.doc import annotations_of
+import clinical_ie
+assert {root!r} not in clinical_ie.__file__, clinical_ie.__file__
+doc = spacy.load("en_clinical_ie")(sys.stdin.read())
+found = annotations_of(doc)
+print(json.dumps([
+    [[m.id, m.label, m.fragments, round(m.score, 4)] for m in found.mentions],
+    [[r.label, r.head, r.tail, round(r.score, 4)] for r in found.links],
+]))
+"""
+
+
+def write_meta(folder: Path, mentions: float, relations: float) -> Path:
+    folder.mkdir()
+    performance = {"mentions_strict_f": mentions, "relations_strict_f": relations}
+    (folder / "meta.json").write_text(json.dumps({"performance": performance}))
+    return folder
+
+
+def test_the_arm_that_did_best_on_dev_is_taken(tmp_path: Path):
+    first = read_arm("no_aug", write_meta(tmp_path / "a", 0.5, 0.4))
+    second = read_arm("with_aug", write_meta(tmp_path / "b", 0.7, 0.3))
+    assert first.dev_score == pytest.approx(0.45)
+    assert choose_arm([first, second]) == second
+    assert choose_arm([second, Arm("equal", tmp_path, second.dev_score)]) == second
+
+
+def test_a_missing_pipeline_is_told(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="no trained pipeline"):
+        read_arm("no_aug", tmp_path / "nope")
+
+
+@pytest.mark.slow
+def test_the_wheels_give_what_the_trained_folder_gave(tiny_bert, notes, tmp_path: Path):
+    fix_random_seed(0)
+    nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
+    batch, sgd = examples(nlp, notes), Adam(0.01)
+    nlp.initialize(lambda: batch)
+    for _ in range(80):
+        update_like_spacy_train(nlp, batch, sgd)
+    nlp.to_disk(tmp_path / "trained")
+    wheels = build_wheels(tmp_path / "trained", tmp_path / "packages", "1.2.3", ROOT)
+    assert [wheel.name.split("-")[0] for wheel in wheels] == ["clinical_ie", "en_clinical_ie"]
+    assert {path.name for path in (tmp_path / "packages").iterdir()} == {w.name for w in wheels}
+
+    venv.create(tmp_path / "clean", with_pip=True)
+    python = tmp_path / "clean" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wheels]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    # Far over the encoder's limit of 64 wordpieces.
+    text = "\n\n".join(gold.text for gold in notes) * 5
+    result = subprocess.run(
+        [python, "-c", READ.format(root=str(ROOT))],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    expected = annotations_of(spacy.load(tmp_path / "trained")(text))
+    mentions, links = json.loads(result.stdout)
+    assert [[m[0], m[1], m[2]] for m in mentions] == [
+        [m.id, m.label, [list(piece) for piece in m.fragments]] for m in expected.mentions
+    ]
+    assert [m[3] for m in mentions] == pytest.approx([m.score for m in expected.mentions], abs=1e-3)
+    assert [r[:3] for r in links] == [[r.label, r.head, r.tail] for r in expected.links]
+    assert mentions
+    assert links
+
+    # What README.md tells an application to do.
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    [snippet] = re.findall(r"<!-- snippet -->\n```python\n(.*?)```", readme, flags=re.DOTALL)
+    run = subprocess.run([python, "-c", snippet], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    help_text = subprocess.run(
+        [python.with_name("clinical-ie"), "--help"], capture_output=True, text=True, check=True
+    )
+    assert "annotate" in help_text.stdout
