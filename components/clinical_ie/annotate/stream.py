@@ -1,0 +1,211 @@
+"""A pipeline over notes, one after the other; a bad note is told and takes no other with it."""
+
+import ctypes
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.util import minibatch
+from thinc.api import require_gpu
+
+from ..brat import Note, read_note
+from ..doc import Annotations, annotations_of
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """A note as read and what the pipeline found in it."""
+
+    note: Note
+    annotations: Annotations
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A note that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+def load_pipeline(name: str, gpu_id: int = -1) -> Language:
+    """Load a pipeline from a folder or an installed package.
+
+    gpu_id (int): The GPU to run on; -1 for the CPU.
+    RAISES (ValueError): It cannot be loaded, or there is no such GPU; the message is one line.
+    """
+    try:
+        if gpu_id >= 0:
+            require_gpu(gpu_id)
+        nlp = spacy.load(name)
+    except Exception as error:
+        # A folder can be damaged, or lack a package, in more ways than spaCy has errors for.
+        raise ValueError(f"cannot load the pipeline {name}: {_reason(error)}") from error
+    # The limit guards spaCy's parser; a clinical note is one Doc however long.
+    nlp.max_length = 10**9
+    return nlp
+
+
+def annotate_notes(
+    load: Callable[[], Language],
+    paths: Iterable[Path],
+    root: Path,
+    *,
+    batch_size: int,
+    n_process: int = 1,
+) -> Generator[Annotated | Failure, None, None]:
+    """Run a pipeline over notes; no more of them are in memory than are under way.
+
+    The pipeline is loaded at once; the notes are read as the results are asked for. Close the
+    generator where it is not run to its end, or worker processes stay.
+
+    load (Callable[[], Language]): Gives the pipeline; for several processes, it can be pickled.
+    paths (Iterable[Path]): The `.txt` files.
+    root (Path): The folder that note names are relative to.
+    batch_size (int): Notes that run together.
+    n_process (int): Processes that run the pipeline, each with a copy of its own.
+    RETURNS (Generator[Annotated | Failure, None, None]): One for each path, in their order.
+    RAISES (BrokenProcessPool): Among the results, where a process was killed.
+    """
+    batches = _read_batches(paths, root, batch_size)
+    if n_process == 1:
+        nlp = load()
+        return _merged((batch, _run(nlp, _texts(batch))) for batch in batches)
+    # A forked process hangs in torch once its parent has run torch in several threads.
+    pool = ProcessPoolExecutor(
+        n_process, get_context("spawn"), initializer=_start, initargs=(load, n_process)
+    )
+    try:
+        # As many at once as there are processes, so that all are there before the first note.
+        for ready in [pool.submit(_warm_up) for _ in range(n_process)]:
+            ready.result()
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    return _merged(_pooled(pool, batches, 2 * n_process))
+
+
+def _read_batches(
+    paths: Iterable[Path], root: Path, batch_size: int
+) -> Iterator[list[Note | Failure]]:
+    for batch in minibatch(paths, batch_size):
+        notes: list[Note | Failure] = []
+        for path in batch:
+            try:
+                notes.append(read_note(path, root))
+            except (OSError, UnicodeDecodeError) as error:
+                notes.append(Failure(path.relative_to(root).as_posix(), _reason(error)))
+        yield notes
+
+
+def _texts(batch: list[Note | Failure]) -> list[str]:
+    return [note.text for note in batch if isinstance(note, Note)]
+
+
+def _run(nlp: Language, texts: list[str]) -> list[Annotations | str]:
+    """What the pipeline finds in each text, or why it failed on it."""
+    try:
+        return _run_together(nlp, texts)
+    finally:
+        _trim_heap()
+
+
+def _run_together(nlp: Language, texts: list[str]) -> list[Annotations | str]:
+    try:
+        found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
+        if len(found) == len(texts):
+            return list(found)
+    except Exception:
+        # One bad note takes its batch with it.
+        pass
+    return [_run_alone(nlp, text) for text in texts]
+
+
+def _trim_heap() -> None:
+    """Give freed memory back to the system.
+
+    glibc keeps it, and arrays of ever other sizes leave holes in it: over hundreds of notes, a
+    process would grow to several times what one batch needs.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        # Not glibc: other allocators give back by themselves.
+        return
+
+
+def _run_alone(nlp: Language, text: str) -> Annotations | str:
+    try:
+        return annotations_of(nlp(text))
+    except Exception as error:
+        return _reason(error)
+
+
+def _merged(
+    results: Iterable[tuple[list[Note | Failure], list[Annotations | str]]],
+) -> Generator[Annotated | Failure, None, None]:
+    for batch, found in results:
+        remaining = iter(found)
+        for note in batch:
+            if isinstance(note, Failure):
+                yield note
+                continue
+            result = next(remaining)
+            if isinstance(result, str):
+                yield Failure(f"{note.name}.txt", result)
+            else:
+                yield Annotated(note, result)
+
+
+def _pooled(
+    pool: ProcessPoolExecutor, batches: Iterable[list[Note | Failure]], n_under_way: int
+) -> Iterator[tuple[list[Note | Failure], list[Annotations | str]]]:
+    under_way: deque[tuple[list[Note | Failure], Future[list[Annotations | str]]]] = deque()
+    try:
+        for batch in batches:
+            under_way.append((batch, pool.submit(_work, _texts(batch))))
+            if len(under_way) >= n_under_way:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        for first, future in under_way:
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# What a worker process holds; set by `_start`, which cannot fail.
+_load: Callable[[], Language]
+
+
+def _start(load: Callable[[], Language], n_process: int) -> None:
+    global _load
+    _load = load
+    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(max(1, torch.get_num_threads() // n_process))
+
+
+@cache
+def _worker_pipeline() -> Language:
+    return _load()
+
+
+def _warm_up() -> None:
+    _worker_pipeline()
+
+
+def _work(texts: list[str]) -> list[Annotations | str]:
+    return _run(_worker_pipeline(), texts)
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,141 @@
+"""Where annotated notes go: brat files, or JSON Lines. A file that is there is whole."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ..brat import write_note
+from ..corpora.notes import annotations_to_standoff
+from ..doc import Annotations
+
+PRIVATE = 0o700
+
+
+class Writer(Protocol):
+    """A place for annotated notes; leaving its context by an error leaves whole files only."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
+        """Take one note.
+
+        name (str): Its name, with folders below the root.
+        text (str): What the offsets count into.
+        bom (bool): The file began with a byte order mark that the offsets do not count.
+        """
+
+
+class BratWriter:
+    """A `.txt` and an `.ann` for each note.
+
+    folder (Path): Made where missing, for its owner alone. The files of a folder that is there
+        already are as open as the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Self:
+        make_folder(self.folder)
+        self._mode = self.folder.stat().st_mode & 0o777
+        # On the same file system as the folder: from here, a file moves in whole.
+        self._part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._part)
+
+    def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
+        target = self.folder / f"{name}.txt"
+        if not target.resolve().is_relative_to(self.folder.resolve()):
+            raise ValueError(f"the note {name!r} would be written outside {self.folder}")
+        make_folder(target.parent, self._mode)
+        write_note(self._part, "note", text, annotations_to_standoff(annotations, text), bom=bom)
+        # The text comes last: an .ann alone is no note, a .txt alone is a note with nothing in it.
+        for suffix in (".ann", ".txt"):
+            source = self._part / f"note{suffix}"
+            source.chmod(self._mode & 0o666)
+            source.replace(target.with_suffix(suffix))
+
+
+class JsonlWriter:
+    """One line a note; the file appears when all are written.
+
+    path (Path): The file, for its owner alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f"{path.name}.part")
+
+    def __enter__(self) -> Self:
+        make_folder(self.path.parent)
+        self._part.unlink(missing_ok=True)
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="utf8", newline="\n")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if kind is None:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink()
+
+    def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
+        self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
+
+
+def as_record(name: str, text: str, annotations: Annotations) -> dict[str, Any]:
+    """A note's annotations as plain values; offsets are characters of its text.
+
+    RETURNS (dict[str, Any]): `{"id", "entities": [{"id", "start", "end", "label", "text",
+        "score"}], "relations": [{"label", "head", "tail", "score"}]}`.
+    """
+    return {
+        "id": name,
+        "entities": [
+            {
+                "id": mention.id,
+                "start": mention.start,
+                "end": mention.end,
+                "label": mention.label,
+                "text": text[mention.start : mention.end],
+                "score": mention.score,
+            }
+            for mention in annotations.mentions
+        ],
+        "relations": [
+            {"label": link.label, "head": link.head, "tail": link.tail, "score": link.score}
+            for link in annotations.links
+        ],
+    }
+
+
+def make_folder(folder: Path, mode: int = PRIVATE) -> None:
+    """Make a folder and those above it that are missing, all with the same mode."""
+    for path in reversed([folder, *folder.parents]):
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(mode)

@@ -1,0 +1,109 @@
+"""A pipeline run over gold notes: end-to-end, and with the gold mentions given."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..doc import Annotations, annotate, annotations_of
+from .scores import Scores, TaskScores, score
+
+MENTION_COMPONENT = "clinical_ner"
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What one pipeline did on one set of notes.
+
+    scores (Scores): End-to-end: mentions and relations from the text alone.
+    gold_entity_relations (TaskScores): Relations where the gold mentions were given.
+    predicted (dict[str, Annotations]): The end-to-end predictions, by note.
+    texts (dict[str, str]): The notes.
+    seconds (float): Wall time of the end-to-end pass, loading left out.
+    words (int): Words between white space, in all notes.
+    peak_memory_mb (float | None): Most resident memory of the process during both passes; None
+        where the system does not tell.
+    """
+
+    scores: Scores
+    gold_entity_relations: TaskScores
+    predicted: dict[str, Annotations]
+    texts: dict[str, str]
+    seconds: float
+    words: int
+    peak_memory_mb: float | None
+
+
+def evaluate(
+    nlp: Language, docs: Sequence[Doc], on_note: Callable[[], None] = lambda: None
+) -> Evaluation:
+    """Run a pipeline over gold Docs and score what it finds.
+
+    docs (Sequence[Doc]): Gold; only their text (and, in the second pass, their mentions) is shown
+        to the pipeline.
+    on_note (Callable[[], None]): Called after every note of each of the two passes.
+    RAISES (ValueError): Two Docs have the same note id.
+    """
+    gold = {name: annotations_of(doc) for name, doc in _named(docs)}
+    texts = {name: doc.text for name, doc in _named(docs)}
+    if len(gold) < len(docs):
+        raise ValueError("two gold notes have the same id; expected one Doc for each note")
+    # The limit guards spaCy's parser, which no clinical pipeline has.
+    nlp.max_length = max([nlp.max_length, *(len(text) for text in texts.values())])
+    _reset_peak_memory()
+    start = time.perf_counter()
+    predicted = {}
+    for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
+        predicted[name] = annotations_of(doc)
+        on_note()
+    seconds = time.perf_counter() - start
+    given = {}
+    with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
+        for name, doc in zip(texts, nlp.pipe(_with_mentions(nlp, gold, texts)), strict=True):
+            given[name] = annotations_of(doc)
+            on_note()
+    return Evaluation(
+        scores=score(gold, predicted, texts=texts),
+        gold_entity_relations=score(gold, given, texts=texts)["relations"],
+        predicted=predicted,
+        texts=texts,
+        seconds=seconds,
+        words=sum(len(text.split()) for text in texts.values()),
+        peak_memory_mb=_peak_memory_mb(),
+    )
+
+
+def _named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:
+    for number, doc in enumerate(docs, start=1):
+        yield doc._.note_id or f"note-{number}", doc
+
+
+def _with_mentions(
+    nlp: Language, gold: dict[str, Annotations], texts: dict[str, str]
+) -> Iterator[Doc]:
+    """Docs that hold the gold mentions and no relation."""
+    for name, text in texts.items():
+        doc = nlp.make_doc(text)
+        annotate(doc, Annotations(mentions=gold[name].mentions))
+        yield doc
+
+
+def _reset_peak_memory() -> None:
+    """Let the system's high-water mark start anew, so that one arm does not count for the next."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        # Not Linux, or not permitted: the mark then counts from the start of the process.
+        return
+
+
+def _peak_memory_mb() -> float | None:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    marks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return round(int(marks[0]) / 1024, 1) if marks else None

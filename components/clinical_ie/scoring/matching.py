@@ -1,0 +1,86 @@
+"""Which gold items a predicted item may stand for, and the largest one-to-one choice among them.
+
+An item is a mention in the form in which it is compared: its label and its pieces of text.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+Pieces = tuple[tuple[int, int], ...]
+Item = tuple[str, Pieces]
+Edge = tuple[int, int]
+
+
+def normalise(fragments: Iterable[tuple[int, int]], text: str | None = None) -> Pieces:
+    """The form in which fragments are compared: in text order, and no cut without a reason.
+
+    Pieces that touch or overlap become one. With the text at hand, so do pieces that only white
+    space keeps apart: brat cuts a mention where its line breaks, which says nothing about it.
+
+    fragments (Iterable[tuple[int, int]]): Start and end of each piece, in characters.
+    text (str | None): What the offsets count into.
+    RETURNS (Pieces): Sorted, apart from each other.
+    RAISES (ValueError): A piece is empty or reversed, or there is none.
+    """
+    pieces: list[tuple[int, int]] = []
+    for start, end in sorted(fragments):
+        if end <= start:
+            raise ValueError(f"the span {start} {end} is empty or reversed; expected start < end")
+        last = pieces[-1][1] if pieces else None
+        if last is not None and (
+            start <= last or (text is not None and text[last:start].isspace())
+        ):
+            pieces[-1] = (pieces[-1][0], max(last, end))
+        else:
+            pieces.append((start, end))
+    if not pieces:
+        raise ValueError("a mention has no fragments; expected at least one START END")
+    return tuple(pieces)
+
+
+def overlaps(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
+    """Pairs of items of one label that share at least one character.
+
+    RETURNS (list[Edge]): Each pair once, as index into gold and index into predicted.
+    """
+    by_label: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for side, items in enumerate((gold, predicted)):
+        for index, (label, pieces) in enumerate(items):
+            by_label[label].extend((start, end, side, index) for start, end in pieces)
+    edges: set[Edge] = set()
+    for events in by_label.values():
+        # One pass over the text: `open_` holds the pieces of each side that reach to here.
+        open_: list[list[tuple[int, int]]] = [[], []]
+        for start, end, side, index in sorted(events):
+            other = [(last, i) for last, i in open_[1 - side] if last > start]
+            open_[1 - side] = other
+            edges.update((i, index) if side else (index, i) for _, i in other)
+            open_[side].append((end, index))
+    return sorted(edges)
+
+
+def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
+    """A matching of maximum size: every item in at most one pair.
+
+    RETURNS (list[int]): The indices of the gold items that have a partner.
+    """
+    if len({i for i, _ in edges}) == len({j for _, j in edges}) == len(edges):
+        return [i for i, _ in edges]
+    rows, columns = np.array(edges, dtype=np.int32).T
+    graph = csr_matrix(
+        (np.ones(len(edges), dtype=np.int8), (rows, columns)), shape=(n_gold, n_predicted)
+    )
+    partners = maximum_bipartite_matching(graph, perm_type="column")
+    return [int(i) for i in np.flatnonzero(partners >= 0)]
+
+
+def match_equal(gold: Counter[Item], predicted: Counter[Item]) -> Counter[str]:
+    """The size of the maximum matching, by label, where only equal items match."""
+    sizes: Counter[str] = Counter()
+    for item, count in (gold & predicted).items():
+        sizes[item[0]] += count
+    return sizes

@@ -1,0 +1,77 @@
+"""Scorers for spaCy's training loop and `nlp.evaluate`: the same counts as everywhere else."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from spacy.training import Example
+from spacy.util import registry
+
+from ..doc import Annotations, annotations_of
+from .scores import TaskScores, score
+
+Scorer = Callable[..., dict[str, Any]]
+
+
+@registry.scorers("clinical_ie.mention_scorer.v1")
+def make_mention_scorer() -> Scorer:
+    """The scorer of `clinical_ner`."""
+    return score_mentions
+
+
+@registry.scorers("clinical_ie.relation_scorer.v1")
+def make_relation_scorer() -> Scorer:
+    """The scorer of `clinical_relations`."""
+    return score_relations
+
+
+def score_mentions(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+    """Micro scores of `doc.spans["entities"]`, one-to-one.
+
+    RETURNS (dict[str, Any]): `mentions_strict_p`, `_r`, `_f`, the same with `lenient`, and
+        `mentions_per_type`, strict: `{label: {"p", "r", "f"}}`.
+    RAISES (ValueError): The texts of predicted and reference differ.
+    """
+    return _score(examples, "mentions")
+
+
+def score_relations(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+    """Micro scores of `doc._.relations`, one-to-one, on the mentions that each side has.
+
+    They are end-to-end scores where the predicted Docs hold predicted mentions, and scores on
+    gold entities where they hold the reference's.
+
+    RETURNS (dict[str, Any]): As `score_mentions`, with `relations_` in front.
+    RAISES (ValueError): The texts of predicted and reference differ.
+    """
+    return _score(examples, "relations")
+
+
+def _score(examples: Iterable[Example], prefix: str) -> dict[str, Any]:
+    gold: dict[str, Annotations] = {}
+    predicted: dict[str, Annotations] = {}
+    texts: dict[str, str] = {}
+    for number, example in enumerate(examples):
+        name = f"example {number}"
+        texts[name] = example.reference.text
+        if example.predicted.text != texts[name]:
+            raise ValueError(
+                f"{name}: the texts of predicted and reference differ, so their offsets cannot "
+                "be compared; expected both Docs made from one text"
+            )
+        gold[name] = annotations_of(example.reference)
+        predicted[name] = annotations_of(example.predicted)
+    scores = score(gold, predicted, texts=texts)
+    task: TaskScores = scores["entities"] if prefix == "mentions" else scores["relations"]
+    result: dict[str, Any] = {}
+    for mode, figures in (
+        ("strict", task["strict"]["micro"]),
+        ("lenient", task["lenient"]["micro"]),
+    ):
+        result[f"{prefix}_{mode}_p"] = figures["precision"]
+        result[f"{prefix}_{mode}_r"] = figures["recall"]
+        result[f"{prefix}_{mode}_f"] = figures["f1"]
+    result[f"{prefix}_per_type"] = {
+        label: {"p": figures["precision"], "r": figures["recall"], "f": figures["f1"]}
+        for label, figures in task["strict"]["by_label"].items()
+    }
+    return result

@@ -1,0 +1,86 @@
+"""Score trained pipelines on gold notes, end-to-end and on gold entities; the paper's table."""
+
+import json
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinical_ie.annotate import BratWriter, load_pipeline
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.progress import progress_bar
+from clinical_ie.report import arm_metrics, arm_tables, table_console, tables_markdown
+from clinical_ie.scoring.evaluation import Evaluation, evaluate
+
+
+def main(
+    gold: Annotated[Path, typer.Argument(help="The notes to score on, a .spacy file")],
+    out: Annotated[Path, typer.Argument(help="The folder for <arm>.json and table.md")],
+    arm: Annotated[list[str], typer.Option(help="NAME=PIPELINE, once for each row of the table")],
+    gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
+    fallback_dev: Annotated[
+        Path | None, typer.Option(help="Used, and said so, where GOLD is missing or empty")
+    ] = None,
+) -> None:
+    """Evaluate one or more pipelines on the same notes."""
+    try:
+        pipelines = dict(_parse_arm(value) for value in arm)
+        docs = read_docs(gold) if gold.is_file() else []
+        fallback = not docs and fallback_dev is not None
+        if fallback and fallback_dev is not None:
+            typer.echo(
+                f"evaluate: NO TEST NOTES in {gold}: scoring on {fallback_dev.stem}", err=True
+            )
+            gold = fallback_dev
+            docs = read_docs(gold)
+        if not docs:
+            raise FileNotFoundError(f"{gold}: no notes to score on")
+        out.mkdir(parents=True, exist_ok=True)
+        arms = {}
+        for name, pipeline in pipelines.items():
+            nlp = load_pipeline(pipeline, gpu_id)
+            with progress_bar() as bar:
+                # Two passes: end-to-end, then with the gold mentions given.
+                task = bar.add_task(name, total=2 * len(docs))
+                evaluation = evaluate(nlp, docs, partial(bar.advance, task))
+            version = {"name": nlp.meta["name"], "version": nlp.meta["version"]}
+            arms[name] = arm_metrics(
+                evaluation, split=gold.stem, fallback=fallback, pipeline=version
+            )
+            _write_predictions(evaluation, out / "predictions" / name)
+            _write_text(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
+        _write_text(out / "table.md", tables_markdown(arms))
+    except (OSError, ValueError) as error:
+        typer.echo(f"evaluate: {error}", err=True)
+        raise typer.Exit(1) from None
+    console = table_console()
+    for table in arm_tables(arms):
+        console.print(table)
+
+
+def _parse_arm(value: str) -> tuple[str, str]:
+    name, equals, pipeline = value.partition("=")
+    if not equals or not pipeline or not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"--arm {value!r}: expected NAME=PIPELINE, the name fit for a file")
+    return name, pipeline
+
+
+def _write_predictions(evaluation: Evaluation, folder: Path) -> None:
+    # What an earlier run predicted on other notes must not stay among these.
+    shutil.rmtree(folder, ignore_errors=True)
+    with BratWriter(folder) as writer:
+        for name, annotations in evaluation.predicted.items():
+            writer.write(name, evaluation.texts[name], annotations)
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)

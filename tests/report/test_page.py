@@ -1,0 +1,131 @@
+import importlib.util
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from clinical_ie.report import write_page
+from clinical_ie.report.marks import hues, marks_html
+from clinical_ie.report.page import dev_scores, render
+
+from .helpers import metrics
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
+AUGMENTATION = {
+    "requests": 12,
+    "accepted": 7,
+    "dropped": {"missing marker": 1, "too <close>": {"answers": 4, "segments": 2}},
+    "examples": [
+        {"note": "n1", "source": "took [[Drug: aspirin]] & left", "rewrite": "[[Drug: ASA]] <b>"},
+        {"note": "n2", "source": "no rewrite"},
+    ],
+}
+
+
+class Balance(HTMLParser):
+    """Every element that is opened is closed, in turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page() -> None:
+    html = render({"no_aug": metrics(1), "with_aug": metrics(2)}, AUGMENTATION, [])
+    checked = Balance()
+    checked.feed(html)
+    assert (checked.open, checked.links) == ([], [])
+    assert not re.search(r"url\(|@import|https?:|<script", html)
+    assert "prefers-color-scheme: dark" in html
+    assert "protocol: one-to-one; setting: end-to-end" in html
+    assert "100.00 / 50.00 / 66.67" in html
+    row = "<td>1</td>\n<td>0.00</td><td>100.00</td><td>0.00</td><td>100.00</td>"
+    assert f'<th scope="row">&lt;Dose&gt;</th>{row}' in html
+    assert "answers dropped: too &lt;close&gt;</th><td>4</td>" in html
+    assert html.index("too &lt;close&gt;") < html.index("dropped: missing marker")
+    assert "</mark> &amp; left" in html
+    assert "ASA</mark> &lt;b&gt;" in html
+    assert html.count('<section class="pair">') == 1
+    assert "There was no test split" not in html
+
+
+def test_page_says_what_is_not_there() -> None:
+    html = render({"a": metrics(fallback=True)}, None, [])
+    assert "There was no test split" in html
+    assert "No summary of an augmentation was found" in html
+    assert "holds text of notes" not in html
+    assert "<h2>Training</h2>" not in html
+    assert "<table" in render({"a": metrics()}, {}, [])
+
+
+def test_at_most_twenty_rewrites() -> None:
+    examples = AUGMENTATION["examples"][:1] * 30
+    assert render({"a": metrics()}, {"examples": examples}, []).count("<section") == 20
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("[[T1|Drug: a<b]]", '<mark style="--hue: 0"><b>Drug</b> a&lt;b</mark>'),
+        (
+            "[[A: x [[B: y]] z]]",
+            '<mark style="--hue: 0"><b>A</b> x <mark style="--hue: 137"><b>B</b> y</mark> z</mark>',
+        ),
+        ("[** name **] [1] \\[[x\\]]", "[** name **] [1] [[x]]"),
+        ("stray ]] [[A: open", 'stray ]] <mark style="--hue: 0"><b>A</b> open</mark>'),
+        ("[[A b: no label]]", "[[A b: no label]]"),
+        ("", ""),
+    ],
+)
+def test_marks(markup: str, expected: str) -> None:
+    assert marks_html(markup, hues([markup])) == expected
+
+
+def test_dev_scores(tmp_path: Path) -> None:
+    best = tmp_path / "no_aug" / "seed-3" / "model-best"
+    best.mkdir(parents=True)
+    performance = {"mentions_strict_f": 0.5, "mentions_strict_p": 0.1, "relations_strict_f": None}
+    (best / "meta.json").write_text(json.dumps({"performance": performance}))
+    found = dev_scores(tmp_path)
+    assert found == [{"arm": "no_aug", "seed": "3", "scores": {"mentions_strict_f": 0.5}}]
+    assert "<td>3</td><td>50.00</td>" in render({"a": metrics()}, None, found)
+
+
+def test_file_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(metrics()))
+    out = tmp_path / "report" / "index.html"
+    for _ in range(2):
+        write_page(tmp_path, tmp_path / "augment.json", tmp_path / "training", out)
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("report_script", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    paths = tmp_path, tmp_path / "augment.json", tmp_path, tmp_path / "index.html"
+    with pytest.raises(script.typer.Exit):
+        script.main(*paths)
+    assert "no <arm>.json" in capsys.readouterr().err
+    (tmp_path / "a.json").write_text(json.dumps(metrics()))
+    (tmp_path / "augment.json").write_text("{not JSON")
+    with pytest.raises(script.typer.Exit):
+        script.main(*paths)
+    assert "augment.json: not JSON" in capsys.readouterr().err
+    (tmp_path / "augment.json").write_text(json.dumps(AUGMENTATION))
+    script.main(*paths)
+    assert "ASA" in (tmp_path / "index.html").read_text()

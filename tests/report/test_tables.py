@@ -1,0 +1,70 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from clinical_ie.report import arm_tables, read_arms, score_table, tables_markdown
+
+from .helpers import metrics
+
+FULL = "100.00 / 100.00 / 100.00"
+
+
+def test_markdown() -> None:
+    text = tables_markdown({"no_aug": metrics(1), "with_aug": metrics(2)})
+    assert text == (
+        "Entities and relations. Micro P / R / F1 in percent; protocol: one-to-one; "
+        "setting: end-to-end; split: test; notes: 1.\n"
+        "\n"
+        "| arm | NER strict | RE strict | NER lenient | RE lenient |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| no_aug | 100.00 / 50.00 / 66.67 | 0.00 / 0.00 / 0.00 | 100.00 / 50.00 / 66.67 "
+        "| 0.00 / 0.00 / 0.00 |\n"
+        f"| with_aug | {FULL} | {FULL} | {FULL} | {FULL} |\n"
+        "\n"
+        "Relations. Micro P / R / F1 in percent; protocol: one-to-one; "
+        "setting: gold entities; split: test; notes: 1.\n"
+        "\n"
+        "| arm | RE strict | RE lenient |\n"
+        "| --- | --- | --- |\n"
+        "| no_aug | 0.00 / 0.00 / 0.00 | 0.00 / 0.00 / 0.00 |\n"
+        f"| with_aug | {FULL} | {FULL} |\n"
+    )
+
+
+def test_speed_and_memory_stand_in_the_metrics() -> None:
+    found = metrics()
+    assert found["words_per_second"] == 1.5
+    assert (found["seconds"], found["words"], found["peak_memory_mb"]) == (2.0, 3, 100.5)
+
+
+def test_unlike_arms_do_not_stand_side_by_side() -> None:
+    with pytest.raises(ValueError, match=r"differ in 'split'.*evaluate all of them together"):
+        tables_markdown({"a": metrics(), "b": metrics(split="dev")})
+
+
+def test_arms_are_told_from_other_files(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(metrics()))
+    (tmp_path / "convert.json").write_text('{"train": 3}')
+    (tmp_path / "list.json").write_text("[]")
+    assert read_arms(tmp_path) == {"a": metrics()}
+    with pytest.raises(FileNotFoundError, match=r"no <arm>\.json"):
+        read_arms(tmp_path / "nowhere")
+
+
+def test_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=110)
+    for table in arm_tables({"no_aug": metrics(1)}):
+        console.print(table)
+    found = metrics(1)
+    for task in ("entities", "relations"):
+        console.print(score_table(found, task))
+    text = stream.getvalue()
+    assert "100.00 / 50.00 / 66.67" in text
+    assert "entities, percent, protocol: one-to-one" in text
+    lines = {words[0]: words[1:] for line in text.splitlines() if (words := line.split())}
+    assert lines["Drug"] == ["1", "1", *["100.00"] * 6]
+    assert lines["<Dose>"] == ["1", "0", *["0.00"] * 6]

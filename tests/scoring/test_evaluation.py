@@ -1,0 +1,132 @@
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from clinical_ie.brat import read_note
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.doc import Annotations, Link, Mention, annotate
+from clinical_ie.scoring.evaluation import evaluate
+
+from .helpers import save_pipeline
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
+
+
+def gold_docs() -> list[Doc]:
+    """The pipeline finds Anna and Omar, Next to each other, and all of the second note."""
+    nlp = spacy.blank("en")
+    docs = [nlp("Anna saw dr. omar, Omar says."), nlp("Zoe met Ida.")]
+    names = [[(0, 4), (13, 17), (19, 23)], [(0, 3), (8, 11)]]
+    for number, (doc, spans) in enumerate(zip(docs, names, strict=True)):
+        mentions = [Mention(f"T{i}", "Name", (span,)) for i, span in enumerate(spans)]
+        links = [Link("Next", "T0", "T1")]
+        assert not annotate(doc, Annotations(mentions, links))
+        doc._.note_id = f"ward/{number}"
+    return docs
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    return save_pipeline(tmp_path / "pipeline")
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evaluate_script", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
+    docs, calls = gold_docs(), []
+    evaluation = evaluate(spacy.load(pipeline), docs, lambda: calls.append(1))
+    entities = evaluation.scores["entities"]["strict"]["micro"]
+    assert (entities["tp"], entities["fp"], entities["fn"]) == (4, 0, 1)
+    # End-to-end: Anna-Omar is wrong, Zoe-Ida is right.
+    relations = evaluation.scores["relations"]["strict"]["micro"]
+    assert (relations["tp"], relations["fp"], relations["fn"]) == (1, 1, 1)
+    # On gold entities, Anna-omar is found, and omar-Omar is wrong.
+    relations = evaluation.gold_entity_relations["strict"]["micro"]
+    assert (relations["tp"], relations["fp"], relations["fn"]) == (2, 1, 0)
+    assert len(calls) == 4
+    assert evaluation.words == 9
+    assert evaluation.peak_memory_mb is None or evaluation.peak_memory_mb > 10
+    assert [len(doc._.relations) for doc in docs] == [1, 1], "gold is left as it was"
+
+
+def test_doubled_note_ids_are_told(pipeline: Path) -> None:
+    with pytest.raises(ValueError, match="same id"):
+        evaluate(spacy.load(pipeline), gold_docs() + gold_docs())
+
+
+def test_script(pipeline: Path, script: ModuleType, tmp_path: Path) -> None:
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    out = tmp_path / "metrics"
+    stale = out / "predictions" / "no_aug" / "stale.txt"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    script.main(tmp_path / "test.spacy", out, [f"no_aug={pipeline}", f"with_aug={pipeline}"])
+    metrics = json.loads((out / "no_aug.json").read_text())
+    assert metrics["protocol"] == "one-to-one"
+    assert (metrics["setting"], metrics["split"], metrics["notes"]) == ("end-to-end", "test", 2)
+    assert metrics["entities"]["strict"]["micro"]["f1"] == pytest.approx(8 / 9)
+    assert metrics["gold_entities"]["relations"]["lenient"]["micro"]["recall"] == 1.0
+    assert metrics["pipeline"]["version"]
+    table = (out / "table.md").read_text()
+    assert "protocol: one-to-one; setting: end-to-end; split: test; notes: 2." in table
+    assert "setting: gold entities" in table
+    ner, re = "100.00 / 80.00 / 88.89", "50.00 / 50.00 / 50.00"
+    assert f"| with_aug | {ner} | {re} | {ner} | {re} |\n" in table
+    assert "| no_aug | 66.67 / 100.00 / 80.00 | 66.67 / 100.00 / 80.00 |\n" in table
+    folder = out / "predictions" / "no_aug"
+    assert not (folder / "stale.txt").exists()
+    note = read_note(folder / "ward" / "1.txt", folder)
+    assert note.text == "Zoe met Ida."
+    assert str(note.standoff).splitlines()[-1] == "R1\tNext Arg1:T1 Arg2:T2"
+    assert (folder / "ward" / "1.ann").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_script_without_test_notes(
+    pipeline: Path, script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_docs([], tmp_path / "test.spacy")
+    write_docs(gold_docs(), tmp_path / "dev.spacy")
+    out = tmp_path / "metrics"
+    for gold in ("test.spacy", "nowhere.spacy"):
+        script.main(tmp_path / gold, out, [f"a={pipeline}"], fallback_dev=tmp_path / "dev.spacy")
+        assert "NO TEST NOTES" in capsys.readouterr().err
+    assert json.loads((out / "a.json").read_text())["split"] == "dev"
+    assert "split: dev (there was no test split)" in (out / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("gold", "arm", "message"),
+    [
+        ("nowhere.spacy", "a=p", "no notes to score on"),
+        ("test.spacy", "a", "expected NAME=PIPELINE"),
+        ("test.spacy", "../a=p", "expected NAME=PIPELINE"),
+        ("test.spacy", "a=nowhere", "cannot load the pipeline nowhere"),
+    ],
+)
+def test_script_tells_in_one_line(
+    gold: str,
+    arm: str,
+    message: str,
+    script: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    with pytest.raises(script.typer.Exit):
+        script.main(tmp_path / gold, tmp_path / "metrics", [arm])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

@@ -1,0 +1,198 @@
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from clinical_ie.annotate import (
+    Annotated,
+    BratWriter,
+    Failure,
+    JsonlWriter,
+    annotate_notes,
+    as_record,
+    load_pipeline,
+)
+from clinical_ie.brat import list_notes, read_note
+from clinical_ie.doc import Annotations, Link, Mention
+
+from .scoring.helpers import load, save_pipeline
+
+TEXT = "Anna saw\r\nOmar."
+FOUND = Annotations(
+    [Mention("T1", "Name", ((0, 4),), 0.75), Mention("T2", "Name", ((10, 14),), 0.75)],
+    [Link("Next", "T1", "T2", 0.5)],
+)
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> Callable[[], Language]:
+    return partial(load, save_pipeline(tmp_path / "pipeline"))
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """Notes 0 to 9: 3 breaks the pipeline, 5 is not UTF-8, 7 is empty."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(10):
+        content = {3: b"A CRASH here", 5: b"caf\xe9", 7: b""}.get(number, TEXT.encode())
+        (folder / f"{number}.txt").write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_bad_notes_are_left_out(
+    loader: Callable[[], Language], notes: Path, batch_size: int
+) -> None:
+    check_results(list(annotate_notes(loader, list_notes(notes), notes, batch_size=batch_size)))
+
+
+def check_results(results: list[Annotated | Failure]) -> None:
+    failures = {r.name: r.reason for r in results if isinstance(r, Failure)}
+    assert failures.keys() == {"3.txt", "5.txt"}
+    assert failures["3.txt"] == "RuntimeError: too much"
+    assert "UTF-8" in failures["5.txt"]
+    done = {r.note.name: r.annotations for r in results if isinstance(r, Annotated)}
+    assert list(done) == list("01246789")
+    assert done.pop("7") == Annotations()
+    assert all(annotations == FOUND for annotations in done.values())
+
+
+@pytest.mark.slow
+def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
+    paths = list_notes(notes)
+    stream = annotate_notes(loader, paths * 9, notes, batch_size=4, n_process=2)
+    with closing(stream):
+        check_results(list(islice(stream, len(paths))))
+        assert multiprocessing.active_children()
+    assert not multiprocessing.active_children()
+
+
+def test_a_component_that_drops_notes(loader: Callable[[], Language], notes: Path) -> None:
+    class Dropping:
+        """Some components leave a bad batch out of the stream and say nothing."""
+
+        def __call__(self, doc: Doc) -> Doc:
+            return doc
+
+        def pipe(self, stream: Iterable[Doc], batch_size: int) -> Iterator[Doc]:
+            for docs in minibatch(stream, batch_size):
+                if not any("CRASH" in doc.text for doc in docs):
+                    yield from docs
+
+    nlp = loader()
+    Language.component("test_dropping", func=Dropping())
+    nlp.add_pipe("test_dropping", first=True)
+    check_results(list(annotate_notes(lambda: nlp, list_notes(notes), notes, batch_size=4)))
+
+
+def test_notes_are_read_as_they_are_needed(loader: Callable[[], Language], notes: Path) -> None:
+    taken = count()
+
+    def endless() -> Iterator[Path]:
+        for _ in taken:
+            yield notes / "0.txt"
+
+    stream = annotate_notes(loader, endless(), notes, batch_size=4)
+    for _ in range(40):
+        next(stream)
+    assert next(taken) < 60
+
+
+def test_a_long_note_is_one_note(loader: Callable[[], Language], tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("x" * 1_000_100)
+    (result,) = annotate_notes(loader, [tmp_path / "long.txt"], tmp_path, batch_size=1)
+    assert isinstance(result, Annotated)
+
+
+@pytest.mark.parametrize("name", ["no_such_package", "/no/such/folder"])
+def test_a_pipeline_that_is_not_there(name: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot load the pipeline {name}: .*") as caught:
+        load_pipeline(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text("{}")
+    (tmp_path / "config.cfg").write_text("[nlp\n")
+    with pytest.raises(ValueError, match="cannot load the pipeline") as caught:
+        load_pipeline(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_record() -> None:
+    assert as_record("ward/1", TEXT, FOUND) == {
+        "id": "ward/1",
+        "entities": [
+            {"id": "T1", "start": 0, "end": 4, "label": "Name", "text": "Anna", "score": 0.75},
+            {"id": "T2", "start": 10, "end": 14, "label": "Name", "text": "Omar", "score": 0.75},
+        ],
+        "relations": [{"label": "Next", "head": "T1", "tail": "T2", "score": 0.5}],
+    }
+
+
+def test_brat_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    with BratWriter(out) as writer:
+        writer.write("ward/1", TEXT, FOUND)
+        writer.write("empty", "", Annotations())
+        writer.write("marked", TEXT, FOUND, bom=True)
+    note = read_note(out / "ward" / "1.txt", out)
+    assert note.text == TEXT
+    assert (
+        str(note.standoff) == "T1\tName 0 4\tAnna\nT2\tName 10 14\tOmar\nR1\tNext Arg1:T1 Arg2:T2\n"
+    )
+    assert (out / "marked.txt").read_bytes() == b"\xef\xbb\xbf" + TEXT.encode()
+    assert (out / "empty.txt").read_bytes() == (out / "empty.ann").read_bytes() == b""
+    for path in (out.parent, out, out / "ward"):
+        assert path.stat().st_mode & 0o777 == 0o700
+    for path in out.rglob("*.*"):
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in out.iterdir()} == {
+        "ward", "empty.txt", "empty.ann", "marked.txt", "marked.ann",
+    }  # fmt: skip
+
+
+def test_files_are_as_open_as_a_folder_that_was_there(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o750)
+    with BratWriter(tmp_path / "shared") as writer:
+        writer.write("ward/1", TEXT, FOUND)
+    assert (tmp_path / "shared" / "ward").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "shared" / "ward" / "1.ann").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", ["../1", "/1"])
+def test_a_note_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    with BratWriter(tmp_path / "out") as writer, pytest.raises(ValueError, match="outside"):
+        writer.write(name, TEXT, FOUND)
+
+
+def test_jsonl_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out.jsonl"
+    with JsonlWriter(path) as writer:
+        writer.write("a", TEXT, FOUND)
+        writer.write("b", "", Annotations())
+        assert not path.exists()
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first == as_record("a", TEXT, FOUND)
+    assert second == {"id": "b", "entities": [], "relations": []}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    def stop(writer: JsonlWriter) -> None:
+        with writer:
+            writer.write("c", TEXT, FOUND)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop(JsonlWriter(path))
+    assert list(path.parent.iterdir()) == [path]
+    assert len(path.read_text().splitlines()) == 2

@@ -1,0 +1,204 @@
+import json
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from clinical_ie import __main__ as main
+from clinical_ie.annotate import BratWriter
+from clinical_ie.brat import read_note
+
+from .scoring.helpers import save_pipeline, write_brat
+
+TEXT = "aspirin 81 mg for pain"
+GOLD = (
+    "T1\tDrug 0 7\taspirin\n"
+    "T2\tDosage 8 13\t81 mg\n"
+    "T3\tReason 18 22\tpain\n"
+    "R1\tDosage-Drug Arg1:T2 Arg2:T1\n"
+)
+PREDICTED = GOLD.replace("Drug 0 7\taspirin", "Drug 0 4\taspi")
+
+
+def run(*args: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main.app, [str(arg) for arg in args])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    return write_brat(tmp_path / "gold", {"1": (TEXT, GOLD), "2": (TEXT, GOLD)})
+
+
+@pytest.fixture
+def predicted(tmp_path: Path) -> Path:
+    return write_brat(tmp_path / "predicted", {"1": (TEXT, PREDICTED), "3": (TEXT, "")})
+
+
+def test_score_json(gold: Path, predicted: Path) -> None:
+    code, out, err = run("score", gold, predicted, "--json")
+    assert code == 0
+    scores = json.loads(out)
+    assert list(scores) == ["protocol", "entities", "relations"]
+    assert list(scores["entities"]["strict"]) == ["micro", "macro", "by_label"]
+    assert scores["entities"]["strict"]["micro"] == {
+        "tp": 2, "fp": 1, "fn": 4, "precision": 2 / 3, "recall": 2 / 6, "f1": 4 / 9,
+    }  # fmt: skip
+    assert scores["entities"]["lenient"]["by_label"]["Drug"]["tp"] == 1
+    assert scores["relations"]["strict"]["micro"]["tp"] == 0
+    assert scores["relations"]["lenient"]["micro"]["tp"] == 1
+    assert f"1 not in {predicted}, scored as all missed:\n  2\n" in err
+    assert f"1 not in {gold}, scored as all wrong:\n  3\n" in err
+
+
+def test_score_table(gold: Path) -> None:
+    code, out, err = run("score", gold, gold)
+    assert (code, err) == (0, "")
+    assert "entities, percent, protocol: one-to-one" in out
+    (row,) = [line.split() for line in out.splitlines() if "Dosage-Drug" in line]
+    assert row == ["Dosage-Drug", "2", "2", *["100.00"] * 6]
+
+
+def test_score_tells_what_it_could_not_read(gold: Path, tmp_path: Path) -> None:
+    bad = write_brat(tmp_path / "bad", {"1": (TEXT, "T1\tDrug 0 x\t\n" * 30), "2": (TEXT, "")})
+    (bad / "2.ann").unlink()
+    code, _, err = run("score", gold, bad)
+    assert code == 0
+    assert f"  {bad / '1.ann'}:1: T1: " in err
+    assert "  … and 10 more" in err
+    assert f"1 no .ann, read as a note with nothing in it:\n  {bad / '2.txt'}" in err
+
+
+def test_score_refuses_in_one_line(gold: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    other = write_brat(tmp_path / "other", {"2": (f"{TEXT}!", "")})
+    for args, message in [
+        ((gold, tmp_path / "empty"), "holds no .txt"),
+        ((tmp_path / "nowhere", gold), "no such folder"),
+        ((gold, other), "2.txt: its text differs"),
+        ((gold, gold, "--protocol", "n2c2-2018"), "there is: one-to-one"),
+    ]:
+        code, out, err = run("score", *args)
+        assert (code, out) == (1, "")
+        assert message in err
+        assert err.startswith("clinical-ie: ")
+        assert err.count("\n") == 1
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    return save_pipeline(tmp_path / "pipeline")
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    (folder / "ward").mkdir(parents=True)
+    (folder / "ward" / "a.b.txt").write_bytes(b"Anna saw\r\nOmar.\r\n")
+    (folder / "marked.txt").write_bytes(b"\xef\xbb\xbf\nAnna.")
+    (folder / "empty.txt").write_bytes(b"")
+    return folder
+
+
+def test_annotate_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, printed, err = run("annotate", pipeline, notes, out)
+    assert (code, printed) == (0, "")
+    assert f"3 of 3 notes written to {out}" in err.replace("\n", " ")
+    for path in notes.rglob("*.txt"):
+        assert (out / path.relative_to(notes)).read_bytes() == path.read_bytes()
+    note = read_note(out / "ward" / "a.b.txt", out)
+    assert str(note.standoff).splitlines()[1:] == [
+        "T2\tName 10 14\tOmar",
+        "R1\tNext Arg1:T1 Arg2:T2",
+    ]
+    assert (out / "empty.ann").read_bytes() == b""
+    # Nothing says that offsets leave the mark out: it is the first character.
+    marked = read_note(out / "marked.txt", out)
+    assert (marked.text[2:6], str(marked.standoff)) == ("Anna", "T1\tName 2 6\tAnna\n")
+
+
+@pytest.mark.parametrize(("out", "written"), [("o.jsonl", "o.jsonl"), ("o", "o/annotations.jsonl")])
+def test_annotate_jsonl(
+    pipeline: Path, notes: Path, tmp_path: Path, out: str, written: str
+) -> None:
+    code, _, _ = run("annotate", pipeline, notes, tmp_path / out, "--format", "jsonl")
+    assert code == 0
+    lines = [json.loads(line) for line in (tmp_path / written).read_text().splitlines()]
+    assert [line["id"] for line in lines] == ["empty", "marked", "ward/a.b"]
+    assert lines[2]["relations"] == [{"label": "Next", "head": "T1", "tail": "T2", "score": 0.5}]
+
+
+def test_annotate_lists_what_it_left_out(pipeline: Path, notes: Path, tmp_path: Path) -> None:
+    (notes / "latin.txt").write_bytes(b"caf\xe9")
+    (notes / "crash.txt").write_text("A CRASH")
+    code, _, err = run("annotate", pipeline, notes, tmp_path / "out")
+    assert code == 1
+    assert "3 of 5 notes written" in err
+    assert "2 left out:" in err
+    assert "  crash.txt: RuntimeError: too much\n" in err
+    assert "  latin.txt: UnicodeDecodeError" in err
+    assert len(list((tmp_path / "out").rglob("*.ann"))) == 3
+
+
+def test_annotate_overwrites_only_when_told(pipeline: Path, notes: Path, tmp_path: Path) -> None:
+    for format_, out in (("brat", tmp_path / "out"), ("jsonl", tmp_path / "out.jsonl")):
+        args = "annotate", pipeline, notes, out, "--format", format_
+        assert run(*args)[0] == 0
+        code, _, err = run(*args)
+        assert code == 1
+        assert "--overwrite" in err
+        assert err.count("\n") == 1
+        assert run(*args, "--overwrite")[0] == 0
+
+
+def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "out"
+    for args, message in [
+        ((pipeline, notes, out, "--format", "parquet"), "there is: brat, jsonl"),
+        ((tmp_path / "nothing", notes, out), "cannot load the pipeline"),
+        ((pipeline, tmp_path / "nowhere", out), "no such folder"),
+        ((pipeline, notes / "empty.txt", out), "is a file; this version reads a folder"),
+        ((pipeline, notes, tmp_path / "file"), "is a file; brat output needs a folder"),
+        ((pipeline, notes, notes), "choose a folder outside"),
+        ((pipeline, notes, notes / "out"), "choose a folder outside"),
+    ]:
+        code, printed, err = run("annotate", *args)
+        assert (code, printed) == (1, "")
+        assert message in err
+        assert err.count("\n") == 1
+        assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "stopped: interrupted (1 of 3 notes are written)"),
+        (BrokenProcessPool(), 1, "too little memory for --n-process? (1 of 3"),
+        (OSError("disk full"), 1, "stopped: disk full (1 of 3"),
+    ],
+)
+def test_annotate_stopped_on_the_way(
+    pipeline: Path,
+    notes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    class Stopping(BratWriter):
+        def write(self, name: str, *args, **kwargs) -> None:
+            if name == "marked":
+                raise error
+            super().write(name, *args, **kwargs)
+
+    monkeypatch.setattr(main, "BratWriter", Stopping)
+    found, _, err = run("annotate", pipeline, notes, tmp_path / "out")
+    assert found == code
+    assert message in err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"empty.txt", "empty.ann"}
