@@ -1,15 +1,18 @@
 """What several rooms' tests share: a tiny encoder made on the spot, and small annotated notes."""
 
+import importlib.util
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from typer.testing import CliRunner, Result
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Link, Mention
@@ -20,6 +23,18 @@ hypothesis.settings.load_profile("no-deadline")
 
 ROOT = Path(__file__).parent.parent
 MACCROBAT = ROOT.parent / "shared" / "data" / "maccrobat2020"
+
+
+def run_script(name: str, *arguments: object) -> Result:
+    """Run a workflow script in this process; starting Python anew costs seconds each time."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem, ROOT / "scripts" / name)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    app = typer.Typer()
+    app.command()(module.main)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +6,7 @@ import pytest
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora.convert import convert_dataset
 from clinical_ie.corpora.docbin import read_docs
-from tests.conftest import ROOT
+from tests.conftest import run_script as run
 
 
 def quiet(paths: list[Path], _: str) -> list[Path]:
@@ -18,11 +16,6 @@ def quiet(paths: list[Path], _: str) -> list[Path]:
 def fill(folder: Path, n: int, ann: str = "T1\tDrug 0 7\taspirin\n") -> None:
     for i in range(n):
         write_note(folder, f"n{i}", "aspirin daily", Standoff.parse(ann))
-
-
-def run(script: str, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "scripts" / script, *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 
 def test_a_missing_dev_is_drawn_from_train_by_the_seed(tmp_path: Path):
@@ -60,15 +53,15 @@ def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
     fill(tmp_path / "in", 2)
     (tmp_path / "in" / "bad.txt").write_bytes(b"\xff\xfe")
     result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy")
-    assert result.returncode == 0
+    assert result.exit_code == 0
     assert "bad.txt: left out, the whole note" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 2
 
 
 def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
     fill(tmp_path / "in", 3, "#1\tAnnotatorNotes T1\tkept \nT1\tDrug 0 7\taspirin\r\n")
-    assert run("convert.py", tmp_path / "in", tmp_path / "x.spacy").returncode == 0
-    assert run("export.py", tmp_path / "x.spacy", tmp_path / "out").returncode == 0
+    assert run("convert.py", tmp_path / "in", tmp_path / "x.spacy").exit_code == 0
+    assert run("export.py", tmp_path / "x.spacy", tmp_path / "out").exit_code == 0
     for path in (tmp_path / "in").iterdir():
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
@@ -76,7 +69,7 @@ def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
 def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
     for split, n in (("train", 3), ("dev", 1), ("test", 2)):
         fill(tmp_path / "in" / split, n)
-    assert run("convert.py", tmp_path / "in", tmp_path / "out").returncode == 0
+    assert run("convert.py", tmp_path / "in", tmp_path / "out").exit_code == 0
     counts = json.loads((tmp_path / "out" / "convert.json").read_text())
     assert {split: count["notes"] for split, count in counts.items()} == {
         "train": 3,
@@ -101,7 +94,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script,
     (tmp_path / "empty").mkdir()
     fill(tmp_path / "corpus" / "train", 2)
     result = run(script, *arguments)
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("out*"))

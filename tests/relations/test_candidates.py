@@ -5,6 +5,7 @@ from spacy.tokens import Doc, Span
 
 from clinical_ie.relations.candidates import N_DISTANCES, Schema, distance_classes, find_candidates
 
+VOCAB = spacy.blank("en").vocab
 LABELS = ["Drug", "ADE", "Reason"]
 
 
@@ -16,7 +17,7 @@ LABELS = ["Drug", "ADE", "Reason"]
     max_distance=st.integers(0, 40),
 )
 def test_finds_just_the_near_pairs_of_known_types(borders, pairs, max_distance):
-    doc = Doc(spacy.blank("en").vocab, words=["w"] * 45)
+    doc = Doc(VOCAB, words=["w"] * 45)
     spans = [Span(doc, start, start + n, label=label) for start, n, label in borders]
     candidates = find_candidates(doc, spans, Schema(pairs), max_distance)
     ours = set(zip(candidates.heads.tolist(), candidates.tails.tolist(), strict=True))
@@ -34,7 +35,7 @@ def test_finds_just_the_near_pairs_of_known_types(borders, pairs, max_distance):
 
 
 def test_distance_tells_the_order_apart():
-    doc = Doc(spacy.blank("en").vocab, words=["w"] * 9)
+    doc = Doc(VOCAB, words=["w"] * 9)
     spans = [Span(doc, 0, 1, label="Drug"), Span(doc, 4, 5, label="Drug")]
     candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 10)
     forward, backward = distance_classes(candidates)

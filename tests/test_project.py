@@ -1,0 +1,133 @@
+"""The workflow: what it says of itself, and all of it on a tiny corpus."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from weasel.cli.document import project_document
+from weasel.cli.run import check_rerun, project_run
+from weasel.util import load_project_config
+
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.synthetic import write_corpus
+from tests.conftest import ROOT, build_tiny_bert
+from tests.dependencies import modules_of, with_modules
+
+PROJECT = (ROOT / "project.yml").read_text(encoding="utf8")
+COMMANDS = {command["name"]: command for command in yaml.safe_load(PROJECT)["commands"]}
+
+
+def test_readme_has_the_table_that_weasel_makes(tmp_path: Path):
+    copy = tmp_path / "README.md"
+    shutil.copy(ROOT / "README.md", copy)
+    project_document(ROOT, copy)
+    assert copy.read_text(encoding="utf8") == (ROOT / "README.md").read_text(encoding="utf8"), (
+        "README.md is stale: run `weasel document . --output README.md`"
+    )
+
+
+def test_deps_name_every_module_that_a_step_runs():
+    assert with_modules(PROJECT) == PROJECT, "run `python -m tests.dependencies --write`"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_deps_name_the_scripts_and_configs_of_a_step(name):
+    line = " ".join(COMMANDS[name]["script"])
+    for path in re.findall(r"(?:scripts|configs)/\S+", line):
+        assert path in COMMANDS[name]["deps"]
+    assert COMMANDS[name]["help"].endswith(".")
+
+
+def test_the_steps_that_load_a_pipeline_depend_on_its_parts():
+    for name in ("train", "train-augmented", "evaluate", "package"):
+        for room in ("encoder/transformer", "ner/tags", "relations/candidates", "doc"):
+            assert f"components/clinical_ie/{room}.py" in modules_of(COMMANDS[name])
+
+
+OVERRIDES = {
+    "vars.dataset": "tiny",
+    "vars.encoder": "tiny",
+    "vars.augment_config": "rules",
+    "vars.n_augmented": 2,
+    "vars.max_steps": 4,
+    "vars.eval_frequency": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with a corpus of seven notes and an encoder of two layers."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("project.yml", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("configs", "scripts", "components"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    (folder / "assets").mkdir()
+    shutil.copy(ROOT / "assets" / "models.yml", folder / "assets")
+    write_corpus(folder / "assets" / "tiny", 0, {"train": 4, "dev": 1, "test": 2})
+    build_tiny_bert(folder / "assets" / "models" / "tiny", max_pieces=256)
+    return folder
+
+
+def reruns(project: Path) -> set[str]:
+    """The steps that would run again."""
+    commands = load_project_config(project, overrides=OVERRIDES)["commands"]
+    return {command["name"] for command in commands if check_rerun(project, command)}
+
+
+@pytest.mark.slow
+def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
+    project_run(project, "all", overrides=OVERRIDES)
+    assert len(read_docs(project / "corpus/tiny/train.spacy")) == 4
+    assert len(read_docs(project / "corpus/tiny/augmented.spacy")) == 2
+    assert (project / "corpus/tiny/augmented/journal.sqlite").is_file() is False
+    assert list((project / "corpus/tiny/augmented/brat").rglob("*.ann"))
+    for arm in ("no_aug", "with_aug"):
+        assert (project / f"training/tiny/{arm}/seed-0/model-best/meta.json").is_file()
+        metrics = json.loads((project / f"metrics/tiny/{arm}.json").read_text())
+        assert metrics["protocol"] == "one-to-one"
+        for task in ("entities", "relations"):
+            for mode in ("strict", "lenient"):
+                micro = metrics[task][mode]["micro"]
+                assert {"tp", "fp", "fn", "precision", "recall", "f1"} <= micro.keys()
+    assert "one-to-one" in (project / "metrics/tiny/table.md").read_text()
+    assert (project / "report/tiny/index.html").is_file()
+    assert {path.name.split("-")[0] for path in (project / "packages").iterdir()} == {
+        "clinical_ie",
+        "en_clinical_ie",
+    }
+
+    # Only the look for the weights, which is quick, is taken every time.
+    assert reruns(project) == {"models"}
+    encoder = project / "components/clinical_ie/encoder/windows.py"
+    original = encoder.read_text()
+    encoder.write_text(original + "\n# changed\n")
+    assert reruns(project) == {"models", "train", "train-augmented", "evaluate", "package"}
+    encoder.write_text(original)
+    for path, steps in {
+        "scripts/evaluate.py": {"evaluate"},
+        "configs/train/minilm.cfg": {"train", "train-augmented"},
+        "configs/augment/rules.cfg": {"augment"},
+        "assets/tiny/train/extra.txt": {"convert"},
+    }.items():
+        file = project / path
+        before = file.read_text() if file.is_file() else None
+        file.write_text((before or "") + "\n# changed\n")
+        assert reruns(project) == {"models", *steps}
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(before)
+    assert reruns(project) == {"models"}
+
+
+def test_a_missing_dataset_is_told_at_once(project: Path, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as stopped:
+        project_run(project, "convert", overrides={"vars.dataset": "nowhere"})
+    assert stopped.value.code == 1
+    assert "assets/nowhere" in capsys.readouterr().out
+    assert not (project / "corpus" / "nowhere").exists()
