@@ -22,7 +22,7 @@ ENTRY_POINTS = {
     "train": (*PIPELINE_GROUPS, "spacy_readers"),
     "train-augmented": (*PIPELINE_GROUPS, "spacy_readers"),
     "evaluate": PIPELINE_GROUPS,
-    "augment": ("spacy_llm_tasks", "spacy_llm_models", "spacy_factories"),
+    "augment": ("thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
 }
 # The wheel holds the whole package.
 WHOLE_PACKAGE = {"package"}

@@ -1,6 +1,5 @@
 """A pipeline over notes, one after the other; a bad note is told and takes no other with it."""
 
-import ctypes
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -113,13 +112,6 @@ def _texts(batch: list[Note | Failure]) -> list[str]:
 def _run(nlp: Language, texts: list[str]) -> list[Annotations | str]:
     """What the pipeline finds in each text, or why it failed on it."""
     try:
-        return _run_together(nlp, texts)
-    finally:
-        _trim_heap()
-
-
-def _run_together(nlp: Language, texts: list[str]) -> list[Annotations | str]:
-    try:
         found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
         if len(found) == len(texts):
             return list(found)
@@ -127,19 +119,6 @@ def _run_together(nlp: Language, texts: list[str]) -> list[Annotations | str]:
         # One bad note takes its batch with it.
         pass
     return [_run_alone(nlp, text) for text in texts]
-
-
-def _trim_heap() -> None:
-    """Give freed memory back to the system.
-
-    glibc keeps it, and arrays of ever other sizes leave holes in it: over hundreds of notes, a
-    process would grow to several times what one batch needs.
-    """
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        # Not glibc: other allocators give back by themselves.
-        return
 
 
 def _run_alone(nlp: Language, text: str) -> Annotations | str:

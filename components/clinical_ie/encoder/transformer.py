@@ -10,6 +10,7 @@ from spacy_transformers.layers.transformer_model import huggingface_from_pretrai
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d
 
+from ..memory import release_memory
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
@@ -128,6 +129,7 @@ def forward(
     )
     tokens[blanks] = model.get_param("blank")[kinds]
     lengths = [len(doc) for doc in docs]
+    release_memory()
 
     def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
         d_tokens = ops.flatten(d_tokens_list)
@@ -143,6 +145,9 @@ def forward(
             d_hidden[rows, columns] = d_vectors[positions]
             gradient = xp2torch(d_hidden, device=hidden.device).to(hidden.dtype)
             backprop_batch(ArgsKwargs(args=((hidden,),), kwargs={"grad_tensors": gradient}))
+        # The closure lives until the next batch; the graphs of this one need not.
+        backprops.clear()
+        release_memory()
         return list(docs)
 
     return ops.unflatten(tokens, lengths), backprop

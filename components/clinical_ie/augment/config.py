@@ -1,0 +1,107 @@
+"""What `configs/augment/*.cfg` hold: a spaCy pipeline with an `llm` component, and [augment]."""
+
+import configparser
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from confection import Config, ConfigValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from spacy.language import Language
+from spacy.util import load_config
+from spacy_llm.util import assemble_from_config
+
+_SECTIONS = {"paths", "augment", "nlp", "components", "system", "initialize"}
+_PATHS = {"train", "journal", "model"}
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; the message is one line that names the file."""
+
+
+class Settings(BaseModel):
+    """The section [augment].
+
+    tries (int): So often a segment is given to the model before it is given up.
+    max_words (int): Longer segments are left out.
+    nested (bool): Whether segments that hold a mention inside another one are taken.
+    min_mentions, max_mentions (int): Segments with so many mentions are taken first.
+    variants (int): How many rewrites one segment may have, once every segment has been tried.
+    batch_size (int): Segments that are given to the model together.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    tries: int = Field(ge=1)
+    max_words: int = Field(ge=1)
+    nested: bool = True
+    min_mentions: int = Field(default=2, ge=1)
+    max_mentions: int = Field(default=8, ge=1)
+    variants: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Settings":
+        if self.min_mentions > self.max_mentions:
+            raise ValueError("min_mentions is above max_mentions")
+        return self
+
+
+def load(path: Path, paths: dict[str, Path]) -> tuple[Settings, Language, dict[str, Any]]:
+    """Read a config and make its pipeline.
+
+    paths (dict[str, Path]): Values for [paths], in place of those in the file.
+    RETURNS (tuple[Settings, Language, dict[str, Any]]): Settings, the pipeline, and the block of
+        the model that writes, without the journal around it.
+    RAISES (FileNotFoundError): No such file.
+    RAISES (ConfigError): It does not parse, or holds a key or value that nothing knows.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such config")
+    try:
+        config = load_config(path, interpolate=False)
+        _check_sections(config)
+        for name, value in paths.items():
+            config["paths"][name] = str(value)
+        values = config.interpolate()
+        settings = Settings(**values["augment"])
+        nlp = assemble_from_config(config)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_listed(error.errors(), 'augment')}") from error
+    except ConfigValidationError as error:
+        # Errors of the file's form have a description, errors of its values a list.
+        message = _listed(error.errors, "components") if error.errors else _one_line(error.desc)
+        raise ConfigError(f"{path}: {message}") from error
+    except (ValueError, configparser.Error) as error:
+        raise ConfigError(f"{path}: {_one_line(error)}") from error
+    model = values["components"]["llm"]["model"]
+    while isinstance(model.get("model"), dict):
+        model = model["model"]
+    return settings, nlp, dict(model)
+
+
+def _check_sections(config: Config) -> None:
+    unknown = config.keys() - _SECTIONS
+    if unknown:
+        raise ValueError(f"unknown section [{min(unknown)}]; known: {', '.join(sorted(_SECTIONS))}")
+    for section in ("augment", "paths", "components"):
+        if section not in config:
+            raise ValueError(f"no section [{section}]")
+    if "llm" not in config["components"]:
+        raise ValueError("no section [components.llm]")
+    unknown = config["paths"].keys() - _PATHS
+    if unknown:
+        raise ValueError(
+            f"unknown key {min(unknown)} in [paths]; known: {', '.join(sorted(_PATHS))}"
+        )
+
+
+def _listed(errors: Iterable[Any], section: str) -> str:
+    return "; ".join(
+        f"{'.'.join([section, *map(str, error.get('loc', ()))])}: {_one_line(error['msg'])}"
+        for error in errors
+    )
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

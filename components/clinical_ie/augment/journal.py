@@ -1,0 +1,135 @@
+"""No answer is paid for twice: a model's answers, kept in SQLite as they come."""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+
+# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+from typing import Any, Callable, Iterable  # noqa: UP035
+
+from spacy_llm.registry import registry
+
+from .prompt import Prompt, Response
+
+Model = Callable[[Iterable[Iterable[Any]]], Iterable[Iterable[Any]]]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    seconds REAL NOT NULL,
+    cut INTEGER NOT NULL
+)
+"""
+
+
+class Journaled:
+    """Answers from the journal where it has them, and from the model where it has not.
+
+    model (Model): Any spacy-llm model.
+    path (Path): The SQLite file; made when the first prompt comes, readable by its owner alone.
+    fingerprint (str): The model with every setting that bears on its answers.
+    """
+
+    def __init__(self, model: Model, path: Path, fingerprint: str | None) -> None:
+        self._model = model
+        self._path = path
+        self._fingerprint = fingerprint
+        if fingerprint is None and not hasattr(type(model), "fingerprint"):
+            raise ValueError(
+                "clinical_ie.Journaled.v1: this model does not say what it is; give `fingerprint`, "
+                "a string that changes with the model and its settings"
+            )
+
+    def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
+        """Answer each prompt; the model is asked only for what the journal lacks.
+
+        Each answer of the model is committed before the next is asked for and before it is
+        passed on.
+        RAISES (sqlite3.DatabaseError): The file is no journal.
+        """
+        groups = [[Prompt.of(prompt) for prompt in group] for group in prompts]
+        # Before the file is made: a model without weights says so here.
+        keys = [[self.key(prompt) for prompt in group] for group in groups]
+        with closing(self._connect()) as journal:
+            asked = {
+                key: prompt
+                for key, prompt in zip(chain(*keys), chain(*groups), strict=True)
+                if _read(journal, key) is None
+            }
+            new = self._ask(asked, journal)
+            for group in keys:
+                yield [self._answer(key, journal, new) for key in group]
+
+    def key(self, prompt: Prompt) -> str:
+        """The hash under which the answer to a prompt is kept."""
+        if self._fingerprint is None:
+            self._fingerprint = str(self._model.fingerprint)  # type: ignore[attr-defined]
+        content = [self._fingerprint, prompt.sha256, prompt.seed, prompt.variant]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def _answer(self, key: str, journal: sqlite3.Connection, new: Iterator[str]) -> Response:
+        answer = _read(journal, key)
+        while answer is None:
+            next(new)
+            answer = _read(journal, key)
+        return answer
+
+    def _ask(self, asked: dict[str, Prompt], journal: sqlite3.Connection) -> Iterator[str]:
+        """Put the missing answers into the journal, one at a step."""
+        answers = self._model([prompt] for prompt in asked.values()) if asked else ()
+        for key, group in zip(asked, answers, strict=True):
+            answer = Response.of(next(iter(group)))
+            row = (
+                key,
+                str(answer),
+                answer.prompt_tokens,
+                answer.completion_tokens,
+                answer.seconds,
+                answer.cut,
+            )
+            journal.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
+            yield key
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # SQLite gives its own side files the mode of the main file.
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        # No isolation level: every statement is a transaction of its own, committed at once.
+        journal = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            journal.execute(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            journal.close()
+            raise sqlite3.DatabaseError(f"{self._path}: not a journal: {error}") from error
+        return journal
+
+
+def _read(journal: sqlite3.Connection, key: str) -> Response | None:
+    row = journal.execute(
+        "SELECT text, prompt_tokens, completion_tokens, seconds, cut FROM answers WHERE key = ?",
+        (key,),
+    ).fetchone()
+    if row is None:
+        return None
+    text, prompt_tokens, completion_tokens, seconds, cut = row
+    return Response(text, prompt_tokens, completion_tokens, seconds, bool(cut))
+
+
+@registry.llm_models("clinical_ie.Journaled.v1")
+def make_journaled(model: Model, path: str | Path, fingerprint: str | None = None) -> Journaled:
+    """Wrap a model, so that an answer that was once given is never asked for again.
+
+    model (Model): Any spacy-llm model.
+    path (str | Path): The SQLite file.
+    fingerprint (str | None): For a model that has no `fingerprint` of its own.
+    RAISES (ValueError): The model has none, and none is given.
+    """
+    return Journaled(model, Path(path), fingerprint)

@@ -1,0 +1,170 @@
+r"""Mentions written into the text, `[[Drug: aspirin]]`, and read back.
+
+Where a label occurs twice in a segment, each marker carries a short id: `[[T1|Drug: aspirin]]`.
+A backslash stands before a backslash or bracket that a reader would take for a part of a marker,
+and nowhere else, so that `[** name **]` and `[1]` look as they do in the note.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..doc import Mention
+
+_LABEL = re.compile(r"[^\s\[\]|:\\]+")
+_TOKEN = re.compile(
+    r"\\(?P<escaped>[\\\[\]])"
+    r"|\[\[(?P<key>[^\s\[\]:]+):[ ]?"
+    r"|(?P<broken>\[\[)"
+    r"|(?P<close>\]\])"
+    r"|(?P<plain>[^\\\[\]]+|.)",
+    re.DOTALL,
+)
+
+
+class MarkupError(ValueError):
+    """Text that cannot be encoded, or markup that does not say what it was asked to say.
+
+    reason (str): A short name, the same for every case of its kind.
+    detail (str): What was met.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """One marker that a piece of markup must hold exactly once.
+
+    key (str): What stands before its colon: `Drug` or `T1|Drug`.
+    mention (str): Id of the mention it stands for.
+    label (str): That mention's label.
+    parent (str | None): Key of the marker it is nested in.
+    """
+
+    key: str
+    mention: str
+    label: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """Encoded text, with its markers in the order of the mentions that were given."""
+
+    text: str
+    markers: tuple[Marker, ...]
+
+
+def encode(text: str, mentions: Sequence[Mention]) -> Markup:
+    """Write mentions into their text; nested mentions become nested markers.
+
+    RETURNS (Markup): `decode` gives back the same text and mentions, scores aside.
+    RAISES (MarkupError): A mention is in several pieces, two mentions cross, or a label holds
+        white space, a bracket, a bar, a colon or a backslash.
+    """
+    order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end, i))
+    for mention in mentions:
+        if len(mention.fragments) > 1:
+            raise MarkupError("mention in several pieces", mention.label)
+        if not _LABEL.fullmatch(mention.label):
+            raise MarkupError("label that cannot be written", repr(mention.label))
+    parents = _parents(mentions, order)
+    keys = _keys(mentions, order)
+    opens: dict[int, list[str]] = {}
+    closes = Counter(mention.end for mention in mentions)
+    for i in order:
+        opens.setdefault(mentions[i].start, []).append(f"[[{keys[i]}: ")
+    pieces: list[str] = []
+    # What follows a character decides whether it needs its backslash, hence from right to left.
+    following = ""
+    for position in range(len(text), -1, -1):
+        if position < len(text):
+            char = text[position]
+            escape = (char == following and char in "[]") or (char == "\\" and following in "\\[]")
+            pieces.append(f"\\{char}" if escape and following else char)
+            following = char
+        if position in opens:
+            pieces += reversed(opens[position])
+            following = "["
+        if closes[position]:
+            pieces += ["]]"] * closes[position]
+            following = "]"
+    markers = tuple(
+        Marker(keys[i], mention.id, mention.label, None if (up := parents[i]) is None else keys[up])
+        for i, mention in enumerate(mentions)
+    )
+    return Markup("".join(reversed(pieces)), markers)
+
+
+def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
+    """Read markup that must hold each of `markers` exactly once, nested as they say.
+
+    RETURNS (tuple[str, list[Mention]]): The plain text, and one mention a marker, in their order.
+    RAISES (MarkupError): For every string that is not such markup, with the first fault met.
+    """
+    expected = {marker.key: marker for marker in markers}
+    found: dict[str, Mention] = {}
+    open_: list[tuple[Marker, int]] = []
+    pieces: list[str] = []
+    length = 0
+    for token in _TOKEN.finditer(markup):
+        if key := token["key"]:
+            marker = expected.get(key)
+            if marker is None:
+                raise MarkupError("unknown marker", key[:80])
+            if key in found or any(key == other.key for other, _ in open_):
+                raise MarkupError("doubled marker", key)
+            if (open_[-1][0].key if open_ else None) != marker.parent:
+                raise MarkupError("changed nesting", key)
+            open_.append((marker, length))
+        elif token["broken"]:
+            raise MarkupError("malformed marker", markup[token.start() : token.start() + 40])
+        elif token["close"]:
+            if not open_:
+                raise MarkupError("stray closing brackets")
+            marker, start = open_.pop()
+            if start == length:
+                raise MarkupError("empty mention", marker.key)
+            found[marker.key] = Mention(marker.mention, marker.label, ((start, length),))
+        else:
+            piece = token["escaped"] or token["plain"]
+            pieces.append(piece)
+            length += len(piece)
+    if open_:
+        raise MarkupError("unclosed marker", open_[-1][0].key)
+    missing = [marker.key for marker in markers if marker.key not in found]
+    if missing:
+        raise MarkupError("missing marker", ", ".join(missing))
+    return "".join(pieces), [found[marker.key] for marker in markers]
+
+
+def keys_in(markup: str) -> list[str]:
+    """The keys of the markers in a piece of markup, in the order of the text."""
+    return [token["key"] for token in _TOKEN.finditer(markup) if token["key"]]
+
+
+def _parents(mentions: Sequence[Mention], order: list[int]) -> dict[int, int | None]:
+    """For each mention the smallest one around it, by index."""
+    parents: dict[int, int | None] = {}
+    around: list[int] = []
+    for i in order:
+        while around and mentions[around[-1]].end <= mentions[i].start:
+            around.pop()
+        if around and mentions[around[-1]].end < mentions[i].end:
+            crossing = f"{mentions[around[-1]].label} and {mentions[i].label}"
+            raise MarkupError("crossing mentions", crossing)
+        parents[i] = around[-1] if around else None
+        around.append(i)
+    return parents
+
+
+def _keys(mentions: Sequence[Mention], order: list[int]) -> dict[int, str]:
+    labels = [mention.label for mention in mentions]
+    if len(set(labels)) == len(labels):
+        return dict(enumerate(labels))
+    return {i: f"T{number}|{labels[i]}" for number, i in enumerate(order, start=1)}

@@ -1,0 +1,164 @@
+"""A local GGUF model, run in this process by llama.cpp."""
+
+import hashlib
+import json
+import secrets
+import time
+from functools import cached_property
+from pathlib import Path
+
+# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+from typing import Any, Iterable, Literal  # noqa: UP035
+
+from spacy_llm.registry import registry
+
+from ..prompt import Prompt, Response
+from .grammar import markers_grammar
+
+_EDGE = 1 << 20
+
+
+class LlamaCpp:
+    """Answers prompts one after the other; the weights are loaded at the first one.
+
+    Nothing leaves the process. llama.cpp opens a port on the loopback address for its own web
+    interface; it asks for a key that nobody has.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        context_length: int,
+        sampling: dict[str, float],
+        max_tokens: int,
+        n_threads: int,
+        stop: list[str],
+        grammar: Literal["none", "markers"],
+    ) -> None:
+        self._path = path
+        self._context_length = context_length
+        self._sampling = sampling
+        self._max_tokens = max_tokens
+        self._n_threads = n_threads
+        self._stop = stop
+        self._grammar = grammar
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The weights and every setting that bears on an answer.
+
+        RAISES (FileNotFoundError): No weights.
+        """
+        size = _existing(self._path).stat().st_size
+        with self._path.open("rb") as file:
+            # Header and last tensors: files of one size that agree in both are the same model.
+            edges = file.read(_EDGE)
+            file.seek(max(size - _EDGE, 0))
+            edges += file.read(_EDGE)
+        settings = {
+            "model": "clinical_ie.LlamaCpp.v1",
+            "weights": [size, hashlib.sha256(edges).hexdigest()],
+            "context_length": self._context_length,
+            "sampling": self._sampling,
+            "max_tokens": self._max_tokens,
+            "stop": self._stop,
+            "grammar": self._grammar,
+        }
+        return json.dumps(settings, sort_keys=True)
+
+    def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
+        """Answer each prompt, as they are asked for.
+
+        RAISES (FileNotFoundError): No weights.
+        RAISES (RuntimeError): llama.cpp refused the weights or the request.
+        """
+        for group in prompts:
+            yield [self._answer(Prompt.of(prompt)) for prompt in group]
+
+    @cached_property
+    def _server(self) -> Any:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(_existing(self._path))
+        params.n_ctx = self._context_length
+        # One slot: every request then finds system message and examples evaluated already.
+        params.n_parallel = 1
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._n_threads
+        params.n_threads_http = 1
+        params.cache_ram_mib = 0
+        params.verbosity = -1
+        params.ui = params.endpoint_slots = params.endpoint_props = False
+        params.api_keys = [secrets.token_hex(32)]
+        try:
+            return xllamacpp.Server(params)
+        except Exception as error:
+            raise RuntimeError(f"{self._path}: llama.cpp cannot load it: {error}") from error
+
+    def _answer(self, prompt: Prompt) -> Response:
+        request: dict[str, Any] = {
+            **self._sampling,
+            "messages": prompt.messages,
+            "max_tokens": self._max_tokens,
+            "seed": prompt.seed,
+            "cache_prompt": True,
+            # A passage with blank lines of its own must be able to get past them.
+            "stop": [stop for stop in self._stop if stop not in prompt.source],
+        }
+        if self._grammar == "markers" and prompt.markers:
+            request["grammar"] = markers_grammar(prompt.source, prompt.markers)
+        server = self._server
+        began = time.monotonic()
+        answer = server.handle_chat_completions(request)
+        seconds = time.monotonic() - began
+        if "choices" not in answer:
+            message = answer.get("error", answer)
+            raise RuntimeError(f"{self._path}: llama.cpp refused a request: {message}")
+        choice = answer["choices"][0]
+        return Response(
+            choice["message"]["content"] or "",
+            answer["usage"]["prompt_tokens"],
+            answer["usage"]["completion_tokens"],
+            seconds,
+            choice["finish_reason"] == "length",
+        )
+
+
+@registry.llm_models("clinical_ie.LlamaCpp.v1")
+def make_llamacpp(
+    path: str | Path,
+    context_length: int = 4096,
+    temperature: float = 0.8,
+    top_p: float = 0.95,
+    top_k: int = 40,
+    max_tokens: int = 256,
+    n_threads: int = 1,
+    stop: list[str] | None = None,
+    grammar: Literal["none", "markers"] = "none",
+) -> LlamaCpp:
+    """A chat model from a GGUF file, with the chat template that the file holds.
+
+    path (str | Path): The weights; looked at when the first prompt comes, not before.
+    context_length (int): Tokens of prompt and answer together.
+    temperature, top_p, top_k (float, float, int): Sampling; the seed comes with the prompt.
+    max_tokens (int): An answer that is still going on then is dropped.
+    n_threads (int): Two threads on busy cores are slower than one.
+    stop (list[str] | None): End an answer, unless the passage itself holds them.
+    grammar (Literal["none", "markers"]): `markers` lets the model write nothing but text with
+        each marker of the passage exactly once, in the passage's order.
+    """
+    return LlamaCpp(
+        Path(path),
+        context_length,
+        {"temperature": temperature, "top_p": top_p, "top_k": top_k},
+        max_tokens,
+        n_threads,
+        stop or [],
+        grammar,
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `weasel run models` fetches it")
+    return path

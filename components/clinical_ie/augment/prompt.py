@@ -1,0 +1,100 @@
+"""What travels between the task and a model: strings that know more than their text."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from ..doc import Link
+from .markup import Marker
+
+
+class Prompt(str):
+    """A prompt that any spacy-llm model can take as the plain string that it is.
+
+    messages (list[dict[str, str]]): The same as chat turns: system, few-shot turns, user.
+    source (str): The segment in markup.
+    markers (tuple[Marker, ...]): The markers that the answer must hold.
+    links (tuple[Link, ...]): The relations between them, by mention id.
+    bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
+    seed (int): For the sampling of this answer.
+    variant (int): Which rewrite of the same segment this is to be, from 0.
+    """
+
+    messages: list[dict[str, str]]
+    source: str
+    markers: tuple[Marker, ...]
+    links: tuple[Link, ...]
+    bound: frozenset[str]
+    seed: int
+    variant: int
+
+    def __new__(
+        cls,
+        text: str,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        source: str = "",
+        markers: tuple[Marker, ...] = (),
+        links: tuple[Link, ...] = (),
+        bound: frozenset[str] = frozenset(),
+        seed: int = 0,
+        variant: int = 0,
+    ) -> Self:
+        prompt = super().__new__(cls, text)
+        prompt.messages = [dict(message) for message in messages]
+        prompt.source = source
+        prompt.markers = markers
+        prompt.links = links
+        prompt.bound = bound
+        prompt.seed = seed
+        prompt.variant = variant
+        return prompt
+
+    @classmethod
+    def of(cls, prompt: str) -> "Prompt":
+        """The prompt itself, or another task's plain string as a single user turn."""
+        if isinstance(prompt, Prompt):
+            return prompt
+        return cls(prompt, [{"role": "user", "content": str(prompt)}])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that a model may read off this prompt, seed and variant aside."""
+        links = sorted([link.label, link.head, link.tail] for link in self.links)
+        content = [self.messages, self.source, links, sorted(self.bound)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+class Response(str):
+    """An answer that knows its cost; a plain string wherever a string is expected.
+
+    prompt_tokens, completion_tokens (int | None): None where the model does not say.
+    seconds (float): Time the model took.
+    cut (bool): The answer ran into the limit on its length.
+    """
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+    cut: bool
+
+    def __new__(
+        cls,
+        text: str,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        seconds: float = 0.0,
+        cut: bool = False,
+    ) -> Self:
+        response = super().__new__(cls, text)
+        response.prompt_tokens = prompt_tokens
+        response.completion_tokens = completion_tokens
+        response.seconds = seconds
+        response.cut = cut
+        return response
+
+    @classmethod
+    def of(cls, response: str) -> "Response":
+        """The response itself, or another model's plain string."""
+        return response if isinstance(response, Response) else cls(str(response))

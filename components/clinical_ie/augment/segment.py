@@ -1,0 +1,185 @@
+"""Segments: the runs of consecutive sentences that hold a target entity or relation."""
+
+import random
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..corpora.notes import make_doc
+from ..doc import Annotations, Link, Mention, annotations_of
+from .markup import MarkupError, encode
+
+_SEGMENT = "clinical_ie.segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of one note, with what is annotated in it.
+
+    note_id (str): The note it comes from.
+    start, end (int): Where it lies in the note's text, in characters.
+    text (str): That piece of text.
+    annotations (Annotations): Mentions in characters of the piece; relations with both ends in it.
+    bound (frozenset[str]): Ids of the mentions that a relation ties to one outside the piece.
+    """
+
+    note_id: str
+    start: int
+    end: int
+    text: str
+    annotations: Annotations
+    bound: frozenset[str]
+
+    def overlaps(self, other: "Segment") -> bool:
+        """Whether two segments of one note share text."""
+        return self.start < other.end and other.start < self.end
+
+
+def segments_of(
+    doc: Doc, max_words: int, nested: bool = True
+) -> tuple[list[Segment], Counter[str]]:
+    """Every segment of a note that some mention or relation asks for, each once.
+
+    max_words (int): Longer ones are left out.
+    nested (bool): Whether those that hold a mention inside another one are taken.
+    RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
+        many were left out, by reason.
+    """
+    # Doc puts its text together anew each time it is asked.
+    note, annotations = doc.text, annotations_of(doc)
+    starts = [sent.start_char for sent in doc.sents]
+    ends = [*starts[1:], len(note)]
+    targets = [(m.start, m.end) for m in annotations.mentions]
+    by_id = {mention.id: mention for mention in annotations.mentions}
+    for link in annotations.links:
+        head, tail = by_id[link.head], by_id[link.tail]
+        targets.append((min(head.start, tail.start), max(head.end, tail.end)))
+    cut = _cut_borders(annotations.mentions, starts)
+    runs = set()
+    for start, end in targets:
+        first, last = bisect_right(starts, start) - 1, bisect_right(starts, end - 1) - 1
+        while first in cut:
+            first -= 1
+        while last + 1 in cut:
+            last += 1
+        runs.add((first, last))
+    segments, skipped = [], Counter[str]()
+    for first, last in sorted(runs):
+        segment = _make(doc._.note_id, note, annotations, starts[first], ends[last])
+        if len(segment.text.split()) > max_words:
+            skipped["longer than max_words"] += 1
+            continue
+        try:
+            markup = encode(segment.text, segment.annotations.mentions)
+        except MarkupError as error:
+            skipped[error.reason] += 1
+            continue
+        if not nested and any(marker.parent for marker in markup.markers):
+            skipped["nested mentions"] += 1
+            continue
+        segments.append(segment)
+    return segments, skipped
+
+
+def plan(
+    notes: Sequence[Sequence[Segment]], seed: int, preferred: tuple[int, int]
+) -> Iterator[Segment]:
+    """The order in which segments are tried: one of each note first, then a further one of each.
+
+    notes (Sequence[Sequence[Segment]]): The segments of each note.
+    seed (int): Draws the order of the notes, and that of the segments in a note.
+    preferred (tuple[int, int]): Segments with so many mentions, at least and at most, come first.
+    YIELDS (Segment): Each segment once.
+    """
+    rng = random.Random(seed)
+    queues = [_queue(segments, rng, preferred) for segments in notes if segments]
+    rng.shuffle(queues)
+    for turn in range(max(map(len, queues), default=0)):
+        yield from (queue[turn] for queue in queues if turn < len(queue))
+
+
+def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
+    """A Doc that holds the segment alone, and knows where it comes from."""
+    doc = make_doc(nlp, segment.text, segment.annotations, segment.note_id)
+    doc.user_data[_SEGMENT] = [segment.start, segment.end, sorted(segment.bound)]
+    return doc
+
+
+def segment_of(doc: Doc) -> Segment:
+    """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
+    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(doc.text), []])
+    return Segment(doc._.note_id, start, end, doc.text, annotations_of(doc), frozenset(bound))
+
+
+def _make(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
+    inside = [m for m in annotations.mentions if start <= m.start and m.end <= end]
+    text = note[start:end]
+    # Blanks and newlines around the segment stay in the note, unless a mention begins with one.
+    first, last = min(m.start for m in inside), max(m.end for m in inside)
+    start = min(first, start + len(text) - len(text.lstrip()))
+    end = max(last, start + len(note[start:end].rstrip()))
+    ids = {mention.id for mention in inside}
+    links = [link for link in annotations.links if link.head in ids and link.tail in ids]
+    bound = {
+        id_
+        for link in annotations.links
+        if (link.head in ids) != (link.tail in ids)
+        for id_ in _ends(link) & ids
+    }
+    mentions = [shifted(_joined(mention, note), -start) for mention in inside]
+    return Segment(
+        note_id,
+        start,
+        end,
+        note[start:end],
+        Annotations(mentions, links),
+        frozenset(bound),
+    )
+
+
+def shifted(mention: Mention, by: int) -> Mention:
+    """The same mention, `by` characters further on."""
+    fragments = tuple((start + by, end + by) for start, end in mention.fragments)
+    return Mention(mention.id, mention.label, fragments, mention.score)
+
+
+def _joined(mention: Mention, text: str) -> Mention:
+    """A mention whose pieces a line break parts, in one piece; any other as it is."""
+    pieces = sorted(mention.fragments)
+    gaps = (text[left[1] : right[0]] for left, right in pairwise(pieces))
+    if any(gap.strip() for gap in gaps):
+        return mention
+    return Mention(mention.id, mention.label, ((mention.start, mention.end),), mention.score)
+
+
+def _ends(link: Link) -> set[str]:
+    return {link.head, link.tail}
+
+
+def _cut_borders(mentions: Iterable[Mention], starts: list[int]) -> set[int]:
+    """Indices of the sentences before whose start a mention begins and after it ends."""
+    cut: set[int] = set()
+    for mention in mentions:
+        first, last = bisect_right(starts, mention.start), bisect_right(starts, mention.end - 1)
+        cut.update(range(first, last))
+    return cut
+
+
+def _queue(
+    segments: Sequence[Segment], rng: random.Random, preferred: tuple[int, int]
+) -> list[Segment]:
+    """The segments of a note: those of preferred size first, and those that share no text."""
+    order = rng.sample(segments, len(segments))
+    low, high = preferred
+    order.sort(key=lambda segment: not low <= len(segment.annotations.mentions) <= high)
+    apart: list[Segment] = []
+    for segment in order:
+        if not any(segment.overlaps(other) for other in apart):
+            apart.append(segment)
+    taken = set(map(id, apart))
+    return apart + [segment for segment in order if id(segment) not in taken]

@@ -1,0 +1,40 @@
+"""The new note: the old text around a segment, with the rewrite in its place."""
+
+from ..brat.files import covered_text
+from ..doc import Annotations, Mention
+from .segment import Segment, shifted
+
+
+def splice(
+    text: str,
+    annotations: Annotations,
+    segment: Segment,
+    new_text: str,
+    new_mentions: list[Mention],
+) -> tuple[str, Annotations]:
+    """Put a rewrite in the place of its segment.
+
+    text, annotations (str, Annotations): The note.
+    new_text, new_mentions (str, list[Mention]): The rewrite; ids are those of the segment's.
+    RETURNS (tuple[str, Annotations]): The new note. Every mention keeps its id and its place in the
+        list, and so every relation survives, across the segment's borders too.
+    RAISES (ValueError): A mention would cover other text than it did before.
+    """
+    rewritten = {mention.id: shifted(mention, segment.start) for mention in new_mentions}
+    by = len(new_text) - len(segment.text)
+    spliced = text[: segment.start] + new_text + text[segment.end :]
+    mentions = []
+    for old in annotations.mentions:
+        if old.id in rewritten:
+            new = rewritten[old.id]
+            start, end = new.start - segment.start, new.end - segment.start
+            expected = covered_text(new_text, ((start, end),))
+        else:
+            new = old if old.end <= segment.start else shifted(old, by)
+            expected = covered_text(text, old.fragments)
+        if covered_text(spliced, new.fragments) != expected:
+            raise ValueError(
+                f"{segment.note_id}: {old.id} ({old.label}) does not cover the same text any more"
+            )
+        mentions.append(new)
+    return spliced, Annotations(mentions, list(annotations.links))

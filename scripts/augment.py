@@ -1,0 +1,67 @@
+"""Make new annotated notes from the training notes, by rewriting segments of them."""
+
+import sqlite3
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clinical_ie.augment.output import Outcome
+from clinical_ie.augment.run import augment
+from clinical_ie.progress import progress_bar
+
+N_SHOWN = 5
+
+
+def main(
+    train: Annotated[Path, typer.Argument(help="Annotated training notes, .spacy")],
+    out: Annotated[Path, typer.Argument(help="Where the new notes go, .spacy")],
+    out_dir: Annotated[Path, typer.Argument(help="Gets brat/, journal.sqlite and augment.json")],
+    config: Annotated[Path, typer.Option(help="A config of configs/augment")],
+    n_augmented: Annotated[int, typer.Option(min=1, help="How many new notes")] = 24,
+    seed: Annotated[int, typer.Option(help="Draws segments and samples")] = 0,
+    model_path: Annotated[
+        Path | None, typer.Option(help="Weights, in place of the config's paths.model")
+    ] = None,
+) -> None:
+    """Rewrite segments of the training notes, and put each into a new note."""
+    console = Console()
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task("new notes", total=n_augmented)
+            outcome = augment(
+                train,
+                out,
+                out_dir,
+                config,
+                n_augmented,
+                seed,
+                model_path=model_path,
+                on_accepted=lambda: bar.advance(task),
+            )
+    except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
+        typer.echo(f"augment: {error}", err=True)
+        raise typer.Exit(1) from None
+    console.print(outcome.examples_table(N_SHOWN))
+    for line in _summary(outcome):
+        typer.echo(line)
+
+
+def _summary(outcome: Outcome) -> list[str]:
+    accepted, wanted = len(outcome.notes), outcome.n_augmented
+    lines = [
+        f"{accepted} new notes from {outcome.tried} segments and {outcome.requests} answers, "
+        f"in {outcome.seconds:.0f} s"
+    ]
+    by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
+    lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
+    if accepted < wanted:
+        lines.append(
+            f"asked for {wanted}: {outcome.segments} segments of the training notes gave no more"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,128 @@
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinical_ie.augment.journal import make_journaled
+from clinical_ie.augment.prompt import Prompt, Response
+from tests.augment.conftest import Scripted
+
+# A model that writes down each question, and dies in the middle of the fourth.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from typing import Iterable
+from clinical_ie.augment.journal import make_journaled
+from clinical_ie.augment.prompt import Prompt
+
+folder = Path(sys.argv[1])
+asked = folder / "asked.txt"
+
+class Model:
+    fingerprint = "model"
+    def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
+        for [prompt] in prompts:
+            with asked.open("a") as file:
+                file.write(f"{prompt}\\n")
+            if len(asked.read_text().splitlines()) == 4:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield [f"answer to {prompt}"]
+
+prompts = [[Prompt(f"p{i}", [{"role": "user", "content": f"p{i}"}], seed=i)] for i in range(8)]
+model = make_journaled(Model(), folder / "journal.sqlite")
+for i, [answer] in enumerate(model(prompts)):
+    assert answer == f"answer to p{i}"
+print("done")
+"""
+
+
+def prompt(text: str, seed: int = 0, variant: int = 0) -> Prompt:
+    return Prompt(text, [{"role": "user", "content": text}], seed=seed, variant=variant)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "journal.sqlite"
+
+
+def test_no_question_is_asked_twice(scripted: Scripted, path: Path) -> None:
+    scripted.script = lambda prompt: Response(prompt.upper(), 5, 3, 0.5, cut=True)
+    model = make_journaled(scripted, path)
+    prompts = [prompt("a"), prompt("a", seed=1), prompt("a", variant=1), prompt("b"), prompt("a")]
+    first = [answer for [answer] in model([[p] for p in prompts])]
+    assert first == ["A", "A", "A", "B", "A"]
+    assert len(scripted.asked) == 4
+    again = [answer for [answer] in make_journaled(scripted, path)([[p] for p in prompts])]
+    assert again == first
+    assert len(scripted.asked) == 4
+    for answer in (*first, *again):
+        assert isinstance(answer, Response)
+        assert (answer.prompt_tokens, answer.completion_tokens) == (5, 3)
+        assert (answer.seconds, answer.cut) == (0.5, True)
+
+
+def test_another_model_is_asked_anew(scripted: Scripted, path: Path) -> None:
+    for fingerprint in ("one", "two", "one"):
+        list(make_journaled(scripted, path, fingerprint)([[prompt("a")]]))
+    assert len(scripted.asked) == 2
+
+
+def test_groups_keep_their_shape(scripted: Scripted, path: Path) -> None:
+    scripted.script = lambda prompt: str(prompt)
+    model = make_journaled(scripted, path)
+    groups = [[prompt("a"), prompt("b")], [], [prompt("c")]]
+    assert list(model(groups)) == [["a", "b"], [], ["c"]]
+
+
+def test_an_answer_is_there_before_the_next_is_asked_for(scripted: Scripted, path: Path) -> None:
+    def script(prompt: Prompt) -> str:
+        with sqlite3.connect(path) as journal:
+            [(size,)] = journal.execute("SELECT COUNT(*) FROM answers")
+        journal.close()
+        assert size == len(scripted.asked) - 1
+        return "x"
+
+    scripted.script = script
+    list(make_journaled(scripted, path)([[prompt(str(i))] for i in range(4)]))
+
+
+def test_killed_and_run_again(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout == "done\n"
+    asked = (tmp_path / "asked.txt").read_text().splitlines()
+    # Only the question that was under way when it died is asked a second time.
+    assert asked == ["p0", "p1", "p2", "p3", *(f"p{i}" for i in range(3, 8))]
+
+
+def test_readable_by_its_owner_alone(scripted: Scripted, path: Path) -> None:
+    list(make_journaled(scripted, path)([[prompt("a")]]))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_nothing_is_made_before_the_first_prompt(scripted: Scripted, path: Path) -> None:
+    make_journaled(scripted, path)
+    assert not path.parent.exists()
+
+
+def test_a_file_that_is_no_journal(scripted: Scripted, tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("He took aspirin for chest pain, and then some more of it. " * 20)
+    with pytest.raises(sqlite3.DatabaseError, match=r"note\.txt: not a journal"):
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+
+
+def test_a_model_that_does_not_say_what_it_is(path: Path) -> None:
+    def model(prompts: list[list[str]]) -> list[list[str]]:
+        return [["x"] for _ in prompts]
+
+    with pytest.raises(ValueError, match="fingerprint"):
+        make_journaled(model, path)  # type: ignore[arg-type]
+    assert list(make_journaled(model, path, "mine")([["a"]])) == [["x"]]  # type: ignore[arg-type]

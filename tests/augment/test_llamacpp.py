@@ -1,0 +1,73 @@
+import re
+from pathlib import Path
+
+import pytest
+from spacy.tokens import Doc
+
+from clinical_ie.augment.config import load
+from clinical_ie.augment.markup import encode
+from clinical_ie.augment.models.grammar import markers_grammar
+from clinical_ie.augment.models.llamacpp import make_llamacpp
+from clinical_ie.augment.segment import segment_to_doc, segments_of
+from clinical_ie.augment.task import rewrite_of, set_attempt
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.doc import Mention
+from tests.conftest import ROOT
+
+SMOLLM2 = ROOT / "assets" / "models" / "smollm2-135m" / "model.gguf"
+
+
+def test_weights_are_looked_for_at_the_first_prompt(tmp_path: Path) -> None:
+    model = make_llamacpp(tmp_path / "model.gguf")
+    expected = r"model\.gguf: no such file; `weasel run models` fetches it"
+    with pytest.raises(FileNotFoundError, match=expected):
+        list(model([["a"]]))
+    with pytest.raises(FileNotFoundError, match=expected):
+        _ = model.fingerprint
+
+
+def test_the_fingerprint_is_that_of_weights_and_settings(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.gguf", "b.gguf", "c.gguf")]
+    for path, content in zip(paths, (b"x" * 10, b"x" * 10, b"y" * 10), strict=True):
+        path.write_bytes(content)
+    one, copy, other = (make_llamacpp(path).fingerprint for path in paths)
+    assert one == copy != other
+    assert make_llamacpp(paths[0], n_threads=2).fingerprint == one
+    assert make_llamacpp(paths[0], temperature=0.1).fingerprint != one
+
+
+def test_a_grammar_holds_each_marker_once_and_nested() -> None:
+    text = "Has history of flu, took tea."
+    mentions = [
+        Mention("c", "Drug", ((25, 28),)),
+        Mention("a", "History", ((4, 18),)),
+        Mention("b", "Sign", ((15, 18),)),
+    ]
+    markup = encode(text, mentions)
+    rules = dict(
+        line.split(" ::= ", 1) for line in markers_grammar(markup.text, markup.markers).split("\n")
+    )
+    assert rules["root"] == "text m0 text m2 text"
+    assert rules["m0"] == '"[[History: " text m1 text "]]"'
+    assert rules["m1"] == '"[[Sign: " term "]]"'
+    assert rules["m2"] == '"[[Drug: " term "]]"'
+    assert rules.keys() == {"root", "m0", "m1", "m2", "term", "text"}
+
+
+@pytest.mark.llm
+def test_smollm2_writes_every_marker(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:
+    if not SMOLLM2.is_file():
+        pytest.skip(f"{SMOLLM2} is not there; `weasel run models` fetches it")
+    paths = {"train": train, "journal": tmp_path / "journal.sqlite", "model": SMOLLM2}
+    _, nlp, block = load(ROOT / "configs" / "augment" / "tiny.cfg", paths)
+    assert block["@llm_models"] == "clinical_ie.LlamaCpp.v1"
+    segments = [s for s in segments_of(train_docs[0], 40)[0] if len(s.annotations.mentions) == 3]
+    doc = segment_to_doc(corpus_nlp(), segments[0])
+    for seed in range(3):
+        set_attempt(doc, seed, 0)
+        rewrite = rewrite_of(nlp(doc))
+        assert re.findall(r"\[\[(\w+):", rewrite.markup) == ["Drug", "Strength", "Reason"]
+        assert rewrite.completion_tokens
+        markup = rewrite.markup
+    set_attempt(doc, seed, 0)
+    assert rewrite_of(nlp(doc)).markup == markup

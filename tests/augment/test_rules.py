@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+from spacy.tokens import Doc
+
+from clinical_ie.augment.models.rules import make_rules
+from clinical_ie.augment.models.wording import fit_article
+from clinical_ie.augment.prompt import Prompt
+from clinical_ie.augment.segment import segment_to_doc, segments_of
+from clinical_ie.augment.task import make_structured_rewrite, rewrite_of, set_attempt
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.doc import annotations_of
+from tests.conftest import note
+
+
+@pytest.fixture
+def big_train(tmp_path: Path) -> Path:
+    """Notes of one drug each, every drug with strengths that exist for it."""
+    strengths = {"metformin": "500 mg", "calcitriol": "0.5 mcg", "warfarin": "2.5 mg"}
+    docs = []
+    for i in range(9):
+        drug = list(strengths)[i % 3]
+        text = f"The patient was given {drug} {strengths[drug]} for {'gout' if i % 2 else 'ache'}."
+        reason = "gout" if i % 2 else "ache"
+        doc = note(
+            text,
+            ("Drug", drug),
+            ("Strength", strengths[drug]),
+            ("Reason", reason),
+            links=(("Strength-Drug", 1, 0),),
+        )
+        doc._.note_id = f"n{i}"
+        docs.append(doc)
+    path = tmp_path / "big.spacy"
+    write_docs(docs, path)
+    return path
+
+
+def rewritten(doc: Doc, path: Path | None, seed: int) -> tuple[str, dict[str, str]]:
+    [segment] = (s for s in segments_of(doc, 40)[0] if len(s.annotations.mentions) > 1)
+    doc = segment_to_doc(corpus_nlp(), segment)
+    task, model = make_structured_rewrite(terms=path), make_rules(path)
+    set_attempt(doc, seed, 0)
+    list(task.parse_responses([doc], model([[p] for p in task.generate_prompts([doc])])))
+    rewrite = rewrite_of(doc)
+    assert rewrite.reason == ""
+    mentions = rewrite.mentions(annotations_of(doc).mentions)
+    return rewrite.text, {m.label: rewrite.text[m.start : m.end] for m in mentions}
+
+
+def test_what_belongs_together_is_replaced_together(big_train: Path) -> None:
+    doc = note(
+        "The patient was given metformin 500 mg for ache.",
+        ("Drug", "metformin"),
+        ("Strength", "500 mg"),
+        ("Reason", "ache"),
+        links=(("Strength-Drug", 1, 0),),
+    )
+    seen = set()
+    for seed in range(20):
+        text, terms = rewritten(doc, big_train, seed)
+        assert (terms["Drug"], terms["Strength"]) in {
+            ("calcitriol", "0.5 mcg"),
+            ("warfarin", "2.5 mg"),
+        }
+        assert terms["Reason"] == "gout"
+        assert rewritten(doc, big_train, seed)[0] == text
+        seen.add(text)
+    assert len(seen) > 2
+
+
+def test_a_group_that_no_note_has_stays(big_train: Path) -> None:
+    doc = note(
+        "Given metformin 500 mg for ache.",
+        ("Drug", "metformin"),
+        ("Strength", "500 mg"),
+        ("Reason", "ache"),
+        links=(("Strength-Drug", 1, 0), ("Reason-Strength", 2, 1)),
+    )
+    doc_with_other = note(
+        "Given metformin 500 mg for ache.",
+        ("Drug", "metformin"),
+        ("Strength", "500 mg"),
+        ("Reason", "ache"),
+        links=(("Strength-Drug", 0, 1),),
+    )
+    task, model = make_structured_rewrite(terms=big_train), make_rules(big_train)
+    list(task.parse_responses([doc], model([[p] for p in task.generate_prompts([doc])])))
+    assert rewrite_of(doc).reason == "unchanged"
+    assert rewritten(doc_with_other, big_train, 0)[1] == {
+        "Drug": "metformin",
+        "Strength": "500 mg",
+        "Reason": "gout",
+    }
+
+
+def test_a_mention_tied_to_one_outside_stays(big_train: Path) -> None:
+    doc = note(
+        "Given metformin, for ache. It was 500 mg.",
+        ("Drug", "metformin"),
+        ("Reason", "ache"),
+        ("Strength", "500 mg"),
+        links=(("Strength-Drug", 2, 0),),
+    )
+    segment = next(s for s in segments_of(doc, 40)[0] if s.text.endswith("ache."))
+    part = segment_to_doc(corpus_nlp(), segment)
+    task, model = make_structured_rewrite(terms=big_train), make_rules(big_train)
+    list(task.parse_responses([part], model([[p] for p in task.generate_prompts([part])])))
+    assert rewrite_of(part).text == "Given metformin, for gout."
+
+
+def test_without_training_notes_only_the_wording_varies() -> None:
+    doc = note("The patient was given tea due to flu.", ("Drug", "tea"), ("Reason", "flu"))
+    text, terms = rewritten(doc, None, 0)
+    assert terms == {"Drug": "tea", "Reason": "flu"}
+    assert text != doc.text
+
+
+def test_nested_mentions_stay_and_the_others_change(big_train: Path) -> None:
+    doc = note(
+        "Has history of gout, given metformin.",
+        ("History", "history of gout"),
+        ("Reason", "gout"),
+        ("Drug", "metformin"),
+    )
+    _, terms = rewritten(doc, big_train, 0)
+    assert terms["History"] == "history of gout"
+    assert terms["Drug"] in {"calcitriol", "warfarin"}
+
+
+def test_prompts_of_other_tasks_are_refused() -> None:
+    with pytest.raises(ValueError, match="StructuredRewrite"):
+        list(make_rules()([["Plain."]]))
+
+
+def test_a_prompt_without_markers() -> None:
+    prompt = Prompt("x", [], source="The patient was given tea.")
+    [[answer]] = make_rules()([[prompt]])
+    assert answer in {"This patient received tea.", "This patient was given tea."}
+
+
+@pytest.mark.parametrize(
+    ("before", "term", "after"),
+    [("took a ", "aspirin", "took an "), ("An ", "fever", "A "), ("Via ", "apple", "Via ")],
+)
+def test_articles(before: str, term: str, after: str) -> None:
+    assert fit_article(before, term) == after

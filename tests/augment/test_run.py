@@ -1,0 +1,279 @@
+import json
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from spacy.tokens import Doc
+from typer.testing import CliRunner
+
+from clinical_ie.augment.config import ConfigError, load
+from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.augment.run import augment
+from clinical_ie.brat import list_notes, read_note
+from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.corpora.notes import note_to_annotations
+from clinical_ie.doc import annotations_of
+from tests.augment.conftest import CONFIG, Scripted
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "corpus" / "augmented.spacy"
+
+
+@pytest.fixture
+def out_dir(tmp_path: Path) -> Path:
+    return tmp_path / "corpus" / "augmented"
+
+
+def test_new_notes_are_written(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path, train_docs: list[Doc]
+) -> None:
+    steps: list[int] = []
+    outcome = augment(train, out, out_dir, config, 3, seed=0, on_accepted=lambda: steps.append(1))
+    assert len(steps) == 3
+    docs = read_docs(out)
+    assert sorted(doc._.note_id for doc in docs) == ["note-1.aug1", "note-2.aug1", "note-3.aug1"]
+    originals = {doc._.note_id: doc for doc in train_docs}
+    for doc in docs:
+        origin = doc._.provenance
+        original = originals[origin["source"]]
+        start, end = origin["start"], origin["end"]
+        after = original.text[end:]
+        rewritten = f"Today {original.text[start:end]}"
+        assert doc.text == original.text[:start] + rewritten + after
+        old, new = annotations_of(original), annotations_of(doc)
+        assert [original.text[m.start : m.end] for m in old.mentions] == [
+            doc.text[m.start : m.end] for m in new.mentions
+        ]
+        assert old.links == new.links
+        assert origin["model"]["@llm_models"] == "tests.Scripted.v1"
+        assert origin["prompt_sha256"] in {prompt.sha256 for prompt in scripted.asked}
+        assert origin["seed"] in {prompt.seed for prompt in scripted.asked}
+        assert origin["variant"] == 0
+    assert outcome.requests == len(scripted.asked) == 3
+
+
+def test_brat_and_summary(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda p: Response(f"Today {p.source}", 10, 4, 0.25)
+    augment(train, out, out_dir, config, 3, seed=0)
+    docs = {doc._.note_id: doc for doc in read_docs(out)}
+    for path in list_notes(out_dir / "brat"):
+        found = read_note(path, out_dir / "brat")
+        annotations, problems = note_to_annotations(found)
+        assert not problems
+        assert found.text == docs[found.name].text
+        expected = annotations_of(docs[found.name])
+        pairs = zip(annotations.mentions, expected.mentions, strict=True)
+        assert all((a.label, a.fragments) == (b.label, b.fragments) for a, b in pairs)
+        assert len(annotations.links) == len(expected.links)
+    summary = json.loads((out_dir / "augment.json").read_text())
+    assert (summary["accepted"], summary["requests"]) == (3, 3)
+    assert summary["tokens"] == {"prompt": 30, "completion": 12}
+    assert summary["seconds"]["model"] == 0.8
+    assert summary["mentions"]["Drug"] == {"train": 4, "augmented": 4}
+    assert summary["relations"]["ADE-Drug"] == {"train": 1, "augmented": 1}
+    assert len(summary["examples"]) == 3
+    assert summary["examples"][0]["rewrite"] == f"Today {summary['examples'][0]['source']}"
+    assert summary["segments"]["tried"] == 3
+
+
+def test_everything_is_readable_by_its_owner_alone(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        augment(train, out, out_dir, config, 2, seed=0)
+    finally:
+        os.umask(before)
+    for path in (out, out_dir, *out_dir.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert {path.name for path in out_dir.iterdir()} == {"brat", "journal.sqlite", "augment.json"}
+    assert {path.name for path in out.parent.iterdir()} == {"augmented", "augmented.spacy"}
+
+
+def test_failed_rewrites_are_tried_again_and_then_dropped(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    tries: Counter[str] = Counter()
+
+    def script(prompt: Prompt) -> str:
+        tries[prompt.source] += 1
+        if "metformin" in prompt.source:
+            return "Lost it all."
+        return f"Today {prompt.source}" if tries[prompt.source] == 2 else prompt.source
+
+    scripted.script = script
+    outcome = augment(train, out, out_dir, config, 100, seed=0)
+    assert max(tries.values()) == 3
+    assert len(scripted.asked) == len({(p.source, p.seed) for p in scripted.asked})
+    summary = json.loads((out_dir / "augment.json").read_text())
+    lost = [source for source in tries if "metformin" in source]
+    kept = [source for source in tries if "metformin" not in source]
+    assert summary["accepted"] == len(outcome.notes) == len(kept)
+    assert summary["dropped"]["missing marker"]["answers"] == 3 * len(lost)
+    assert summary["dropped"]["missing marker"]["segments"] == len(lost)
+    assert summary["dropped"]["missing marker"]["example"]["rewrite"] == "Lost it all."
+    assert summary["dropped"]["unchanged"]["answers"] == len(kept)
+    assert summary["dropped"]["unchanged"]["segments"] == 0
+    assert summary["segments"]["given up"] == len(lost)
+    assert summary["segments"]["available"] == summary["segments"]["tried"] == len(tries)
+    assert summary["requests"] == len(scripted.asked)
+    names = Counter(doc._.note_id.rsplit(".aug", 1)[0] for doc in outcome.notes)
+    assert len({doc._.note_id for doc in outcome.notes}) == names.total()
+
+
+def test_run_again_asks_nothing_and_writes_the_same(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    augment(train, out, out_dir, config, 3, seed=0)
+    before = {path: path.read_bytes() for path in (out, *(out_dir / "brat").iterdir())}
+    asked = len(scripted.asked)
+    augment(train, out, out_dir, config, 3, seed=0)
+    assert len(scripted.asked) == asked
+    assert {path: path.read_bytes() for path in before} == before
+    augment(train, out, out_dir, config, 2, seed=1)
+    assert len(list((out_dir / "brat").glob("*.txt"))) == 2
+
+
+def test_batches_and_variants(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nvariants = 2\nbatch_size = 4"))
+    scripted.script = lambda p: f"{'Today' if p.variant else 'Now'} {p.source}"
+    outcome = augment(train, out, out_dir, config, 100, seed=0)
+    assert len(outcome.notes) == 2 * outcome.segments
+    assert Counter(doc._.provenance["variant"] for doc in outcome.notes) == {
+        0: outcome.segments,
+        1: outcome.segments,
+    }
+
+
+def test_an_interrupted_run_leaves_its_journal_alone(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    def script(prompt: Prompt) -> str:
+        if len(scripted.asked) == 3:
+            raise RuntimeError("the model died")
+        return f"Today {prompt.source}"
+
+    scripted.script = script
+    with pytest.raises(RuntimeError, match="died"):
+        augment(train, out, out_dir, config, 3, seed=0)
+    assert not out.exists()
+    assert {path.name for path in out_dir.iterdir()} == {"journal.sqlite"}
+    augment(train, out, out_dir, config, 3, seed=0)
+    assert len(scripted.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("tries = 3", "tires = 3", r"augment\.tries: Field required"),
+        ("tries = 3", "tries = 3\nretries = 2", r"augment\.retries: Extra inputs"),
+        ("tries = 3", "tries = 0", r"augment\.tries: Input should be greater"),
+        ("tries = 3", "tries = 3\nmin_mentions = 9", "min_mentions is above max_mentions"),
+        ("tries = 3", "tries 3", "tries"),
+        ("[paths]", "[path]", r"unknown section \[path\]"),
+        ("journal = null", "journal = null\nweights = 1", r"unknown key weights in \[paths\]"),
+        ("path = ${paths.journal}", "pathe = 1", "pathe"),
+        ("terms = ${paths.train}", "terms = ${paths.training}", "training"),
+        ("terms = ${paths.train}", "terms = ${paths.train}\nfew = 1", "few"),
+        ("tests.Scripted.v1", "tests.Scripted.v2", r"tests\.Scripted\.v2"),
+        ("[components.llm]\nfactory", "[components.lm]\nfactory", "llm"),
+    ],
+)
+def test_a_config_that_cannot_be_used(
+    old: str,
+    new: str,
+    message: str,
+    scripted: Scripted,
+    train: Path,
+    config: Path,
+    out: Path,
+    out_dir: Path,
+) -> None:
+    config.write_text(CONFIG.replace(old, new))
+    with pytest.raises(ConfigError, match=message) as caught:
+        augment(train, out, out_dir, config, 3, seed=0)
+    assert str(caught.value).startswith(f"{config}: ")
+    assert len(str(caught.value).splitlines()) == 1
+    assert not out.parent.exists()
+
+
+def test_missing_weights_leave_nothing_behind(train: Path, out: Path, out_dir: Path) -> None:
+    weights = train.with_name("model.gguf")
+    local = ROOT / "configs" / "augment" / "local.cfg"
+    with pytest.raises(FileNotFoundError, match=r"model\.gguf: .*weasel run models"):
+        augment(train, out, out_dir, local, 2, seed=0, model_path=weights)
+    assert not out.parent.exists()
+
+
+def test_missing_files(scripted: Scripted, train: Path, config: Path, out: Path) -> None:
+    out_dir = out.with_suffix("")
+    with pytest.raises(FileNotFoundError, match=r"no\.cfg: no such config"):
+        augment(train, out, out_dir, config.with_name("no.cfg"), 3, seed=0)
+    with pytest.raises(FileNotFoundError, match=r"no\.spacy: no such file"):
+        augment(train.with_name("no.spacy"), out, out_dir, config, 3, seed=0)
+
+
+def test_two_notes_of_one_name(
+    scripted: Scripted, train: Path, config: Path, out: Path, train_docs: list[Doc]
+) -> None:
+    write_docs([*train_docs, train_docs[0]], train)
+    with pytest.raises(ValueError, match="two notes with the id 'note-1'"):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0)
+
+
+def test_no_notes_no_new_notes(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    write_docs([], train)
+    assert augment(train, out, out_dir, config, 3, seed=0).notes == []
+    assert read_docs(out) == []
+
+
+def test_the_script(
+    scripted: Scripted,
+    train: Path,
+    config: Path,
+    out: Path,
+    out_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import typer
+
+    from augment import main  # type: ignore[import-not-found]
+
+    app = typer.Typer()
+    app.command()(main)
+    arguments = [str(train), str(out), str(out_dir), "--config", str(config), "--seed", "0"]
+    result = CliRunner().invoke(app, [*arguments, "--n-augmented", "100"])
+    assert result.exit_code == 0, result.output
+    assert "[[T1|Drug:" in result.output or "[[Drug:" in result.output
+    assert "asked for 100" in result.output
+    config.write_text("[augment")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert f"augment: {config}: " in result.output
+
+
+@pytest.mark.parametrize("name", ["rules", "tiny", "local"])
+def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
+    path = ROOT / "configs" / "augment" / f"{name}.cfg"
+    settings, nlp, model = load(path, {"train": train, "journal": tmp_path / "journal.sqlite"})
+    assert settings.tries
+    assert nlp.pipe_names == ["llm"]
+    assert model["@llm_models"] in {"clinical_ie.Rules.v1", "clinical_ie.LlamaCpp.v1"}
+
+
+def test_without_a_language_model(train: Path, out: Path, out_dir: Path) -> None:
+    outcome = augment(train, out, out_dir, ROOT / "configs" / "augment" / "rules.cfg", 2, seed=0)
+    assert len(outcome.notes) == 2
+    assert all(doc._.provenance["model"]["@llm_models"] for doc in outcome.notes)

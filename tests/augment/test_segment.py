@@ -1,0 +1,103 @@
+from collections import Counter
+
+from spacy.tokens import Doc
+
+from clinical_ie.augment.segment import plan, segment_of, segment_to_doc, segments_of
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
+from tests.conftest import note
+
+
+def test_one_segment_for_each_run_that_is_asked_for(train_docs: list[Doc]) -> None:
+    segments, skipped = segments_of(train_docs[0], max_words=40)
+    assert [segment.text for segment in segments] == [
+        "He took aspirin 81 mg daily for chest pain.",
+        "He took aspirin 81 mg daily for chest pain. No rash was seen.",
+        "No rash was seen.",
+    ]
+    assert not skipped
+    assert [len(segment.annotations.links) for segment in segments] == [2, 3, 0]
+    assert segments[0].bound == {"T1"}
+    assert segments[1].bound == frozenset()
+
+
+def test_mentions_are_counted_from_the_start_of_the_segment(train_docs: list[Doc]) -> None:
+    for doc in train_docs:
+        for segment in segments_of(doc, max_words=40)[0]:
+            assert doc.text[segment.start : segment.end] == segment.text
+            terms = {m.id: doc.text[m.start : m.end] for m in annotations_of(doc).mentions}
+            for mention in segment.annotations.mentions:
+                assert segment.text[mention.start : mention.end] == terms[mention.id]
+
+
+def test_no_mention_crosses_a_border() -> None:
+    doc = note("Pain here. And there it was. Then nothing.", ("Sign", "Pain"), ("Sign", "nothing"))
+    halves = Annotations([Mention("T1", "Sign", ((0, 4), (15, 20)))])
+    annotate(doc, halves)
+    segments, skipped = segments_of(doc, max_words=40)
+    assert not segments
+    assert skipped == Counter({"mention in several pieces": 1})
+
+
+def test_a_mention_over_a_line_break_is_one_piece() -> None:
+    doc = note("Had chest\npain then.", ("Sign", "pain"))
+    annotate(doc, Annotations([Mention("T1", "Sign", ((4, 9), (10, 14)))]))
+    [segment], _ = segments_of(doc, max_words=40)
+    assert segment.annotations.mentions == [Mention("T1", "Sign", ((4, 14),))]
+
+
+def test_long_and_nested_segments_are_counted() -> None:
+    doc = note("A history of flu. Then came a very long tale of woe and pain.", ("Sign", "pain"))
+    annotate(
+        doc,
+        Annotations(
+            [
+                Mention("T1", "History", ((2, 16),)),
+                Mention("T2", "Sign", ((13, 16),)),
+                Mention("T3", "Sign", ((56, 60),)),
+            ]
+        ),
+    )
+    segments, skipped = segments_of(doc, max_words=5, nested=False)
+    assert not segments
+    assert skipped == Counter({"longer than max_words": 1, "nested mentions": 1})
+
+
+def test_a_segment_survives_as_a_doc(train_docs: list[Doc]) -> None:
+    for doc in train_docs:
+        for segment in segments_of(doc, max_words=40)[0]:
+            as_doc = segment_to_doc(corpus_nlp(), segment)
+            restored = Doc(as_doc.vocab).from_bytes(as_doc.to_bytes())
+            assert segment_of(restored) == segment
+
+
+def test_a_doc_of_its_own_is_one_segment() -> None:
+    doc = note("Took aspirin.", ("Drug", "aspirin"))
+    segment = segment_of(doc)
+    assert (segment.start, segment.end, segment.bound) == (0, 13, frozenset())
+
+
+def test_plan_takes_one_of_each_note_first(train_docs: list[Doc]) -> None:
+    found = [segments_of(doc, max_words=40)[0] for doc in train_docs]
+    order = list(plan(found, seed=1, preferred=(2, 8)))
+    assert len(order) == sum(map(len, found))
+    assert len({segment.note_id for segment in order[:3]}) == 3
+    assert all(len(segment.annotations.mentions) >= 2 for segment in order[:3])
+    assert order == list(plan(found, seed=1, preferred=(2, 8)))
+    orders = [list(plan(found, seed=seed, preferred=(2, 8))) for seed in range(9)]
+    assert any(other != order for other in orders)
+
+
+def test_no_segments_no_plan() -> None:
+    assert list(plan([[], []], seed=0, preferred=(2, 8))) == []
+
+
+def test_a_relation_asks_for_the_sentences_between_its_ends() -> None:
+    doc = note("Took aspirin. Ate well. Then had a rash.", ("Drug", "aspirin"), ("ADE", "rash"))
+    doc_annotations = Annotations(
+        [Mention("T1", "Drug", ((5, 12),)), Mention("T2", "ADE", ((35, 39),))],
+        [Link("ADE-Drug", "T2", "T1")],
+    )
+    annotate(doc, doc_annotations)
+    texts = [segment.text for segment in segments_of(doc, max_words=40)[0]]
+    assert doc.text in texts

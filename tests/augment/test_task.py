@@ -1,0 +1,169 @@
+from pathlib import Path
+
+import pytest
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import load_config
+from spacy_llm.util import assemble_from_config
+
+from clinical_ie.augment.markup import decode, encode
+from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.augment.task import (
+    StructuredRewrite,
+    make_structured_rewrite,
+    rewrite_of,
+    set_attempt,
+)
+from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
+from tests.augment.conftest import Scripted
+from tests.conftest import note
+
+
+@pytest.fixture
+def task() -> StructuredRewrite:
+    return make_structured_rewrite()
+
+
+@pytest.fixture
+def doc() -> Doc:
+    return note("He took aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
+
+
+@pytest.fixture
+def nlp(config: Path, train: Path, scripted: Scripted, tmp_path: Path) -> Language:
+    loaded = load_config(config, interpolate=False)
+    loaded["paths"] = {"train": str(train), "journal": str(tmp_path / "journal.sqlite")}
+    return assemble_from_config(loaded)
+
+
+def prompt_of(task: StructuredRewrite, doc: Doc) -> Prompt:
+    [prompt] = task.generate_prompts([doc])
+    return prompt
+
+
+def test_a_prompt_is_a_string_that_knows_more(task: StructuredRewrite, doc: Doc) -> None:
+    set_attempt(doc, seed=7, variant=1)
+    prompt = prompt_of(task, doc)
+    assert prompt.source == "He took [[Drug: aspirin]] for [[Reason: pain]]."
+    assert (prompt.seed, prompt.variant) == (7, 1)
+    roles = [message["role"] for message in prompt.messages]
+    assert roles == ["system", *["user", "assistant"] * 4, "user"]
+    assert prompt.messages[-1]["content"] == f"{prompt.source}\nMarkers to keep: Drug, Reason"
+    for message in prompt.messages:
+        assert message["content"] in prompt
+    assert prompt.endswith("Rewritten:")
+
+
+def test_the_hash_is_that_of_the_prompt_alone(task: StructuredRewrite, doc: Doc) -> None:
+    first = prompt_of(task, doc).sha256
+    set_attempt(doc, seed=7, variant=1)
+    assert prompt_of(task, doc).sha256 == first
+    other = note("He took heparin for pain.", ("Drug", "heparin"), ("Reason", "pain"))
+    assert prompt_of(task, other).sha256 != first
+
+
+def test_the_examples_of_the_package_are_good_markup(task: StructuredRewrite) -> None:
+    for example in task.examples:
+        markers = [
+            encode("x", [Mention("T1", key.split("|")[-1], ((0, 1),))]).markers[0]
+            for key in example["markers"]
+        ]
+        keyed = [
+            type(m)(key, m.mention, m.label)
+            for key, m in zip(example["markers"], markers, strict=True)
+        ]
+        assert decode(example["source"], keyed)
+        assert decode(example["rewrite"], keyed)
+
+
+def test_definitions_are_shown_for_the_labels_of_the_segment(doc: Doc) -> None:
+    task = make_structured_rewrite(label_definitions={"Drug": "a medicine", "ADE": "harm"})
+    last = prompt_of(task, doc).messages[-1]["content"]
+    assert "Drug means a medicine." in last
+    assert "harm" not in last
+
+
+def test_examples_may_come_from_a_reader(doc: Doc) -> None:
+    pair = {"source": "[[Drug: a]]", "rewrite": "[[Drug: b]]"}
+    task = make_structured_rewrite(examples=lambda: [pair])
+    assert [m["content"] for m in prompt_of(task, doc).messages[1:3]] == [
+        "[[Drug: a]]\nMarkers to keep: Drug",
+        "[[Drug: b]]",
+    ]
+    assert len(prompt_of(make_structured_rewrite(examples=[]), doc).messages) == 2
+
+
+def test_a_template_without_its_blocks() -> None:
+    with pytest.raises(ValueError, match="no block system"):
+        make_structured_rewrite(template="{% block user %}{{ source }}{% endblock %}")
+
+
+def test_a_template_that_does_not_parse() -> None:
+    with pytest.raises(ValueError, match="the prompt template, line 2: "):
+        make_structured_rewrite(template="\n{% block user %}")
+
+
+def test_an_example_that_loses_a_marker() -> None:
+    with pytest.raises(ValueError, match="example 1: source and rewrite hold different markers"):
+        make_structured_rewrite(examples=[{"source": "[[Drug: a]]", "rewrite": "b"}])
+
+
+def test_an_example_without_its_rewrite() -> None:
+    with pytest.raises(ValueError, match="example 1 has"):
+        make_structured_rewrite(examples=[{"source": "a"}])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("She had [[Drug: heparin]] for [[Reason: a clot]].", ""),
+        (" She had [[Drug: heparin]] for [[Reason: a clot]].\n\nOriginal: x [[", ""),
+        ("She had [[Drug: heparin]].", "missing marker"),
+        ("He took [[Drug: aspirin]] for [[Reason: pain]].", "unchanged"),
+        ("", "missing marker"),
+        ("\x00\u202e[[[[", "malformed marker"),
+        (Response("She had [[Drug: heparin]] for", cut=True), "cut at max_tokens"),
+        (Response("Has [[Drug: heparin]] for [[Reason: clots]].\n\nAnd", cut=True), ""),
+    ],
+)
+def test_every_answer_leaves_a_rewrite_or_a_reason(
+    task: StructuredRewrite, doc: Doc, answer: str, reason: str
+) -> None:
+    [parsed] = task.parse_responses([doc], [[answer]])
+    assert parsed is doc
+    rewrite = rewrite_of(doc)
+    assert rewrite.reason == reason
+    if answer.strip().startswith("She had [[Drug: heparin]] for [[Reason"):
+        mentions = rewrite.mentions(annotations_of(doc).mentions)
+        assert rewrite.text == "She had heparin for a clot."
+        assert [rewrite.text[m.start : m.end] for m in mentions] == ["heparin", "a clot"]
+        assert [m.id for m in mentions] == ["T1", "T2"]
+
+
+def test_a_passage_with_blank_lines_keeps_them(task: StructuredRewrite) -> None:
+    doc = note("Took aspirin.\n\nHad a rash.", ("Drug", "aspirin"), ("ADE", "rash"))
+    answer = "Took [[Drug: heparin]].\n\nHad a [[ADE: bruise]]."
+    list(task.parse_responses([doc], [[answer]]))
+    assert rewrite_of(doc).text == "Took heparin.\n\nHad a bruise."
+
+
+def test_mentions_that_cannot_be_encoded(task: StructuredRewrite) -> None:
+    doc = note("Pain here and there.", ("Sign", "Pain"))
+    annotate(doc, Annotations([Mention("T1", "Sign", ((0, 4), (14, 19)))]))
+    assert prompt_of(task, doc).markers == ()
+    list(task.parse_responses([doc], [["Pain."]]))
+    assert rewrite_of(doc).reason == "mentions that cannot be encoded"
+
+
+def test_through_assemble_no_doc_is_lost(nlp: Language, train_docs: list[Doc]) -> None:
+    empty = Doc(nlp.vocab)
+    docs = list(nlp.pipe([*train_docs, empty]))
+    assert docs == [*train_docs, empty]
+    assert [rewrite_of(doc).reason for doc in docs] == ["", "", "", "length"]
+    assert rewrite_of(nlp("Plain text without mentions.")).reason == ""
+
+
+def test_a_rewrite_survives_serialisation(task: StructuredRewrite, doc: Doc) -> None:
+    list(task.parse_responses([doc], [["She had [[Drug: heparin]] for [[Reason: a clot]]."]]))
+    restored = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    assert rewrite_of(restored) == rewrite_of(doc)
