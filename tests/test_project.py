@@ -84,7 +84,7 @@ def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
     project_run(project, "all", overrides=OVERRIDES)
     assert len(read_docs(project / "corpus/tiny/train.spacy")) == 4
     assert len(read_docs(project / "corpus/tiny/augmented.spacy")) == 2
-    assert (project / "corpus/tiny/augmented/journal.sqlite").is_file() is False
+    assert (project / "corpus/tiny/augmented/journal.sqlite").is_file()
     assert list((project / "corpus/tiny/augmented/brat").rglob("*.ann"))
     for arm in ("no_aug", "with_aug"):
         assert (project / f"training/tiny/{arm}/seed-0/model-best/meta.json").is_file()

@@ -110,6 +110,24 @@ def test_a_mention_tied_to_one_outside_stays(big_train: Path) -> None:
     assert rewrite_of(part).text == "Given metformin, for gout."
 
 
+def test_the_same_drug_with_another_strength_where_there_is_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "one.spacy"
+    doc = note(
+        "Given metformin 500 mg.",
+        ("Drug", "metformin"),
+        ("Strength", "500 mg"),
+        links=(("Strength-Drug", 1, 0),),
+    )
+    other = note(
+        "Given metformin 850 mg.",
+        ("Drug", "metformin"),
+        ("Strength", "850 mg"),
+        links=(("Strength-Drug", 1, 0),),
+    )
+    write_docs([doc, other], path)
+    assert rewritten(doc, path, 0)[1] == {"Drug": "metformin", "Strength": "850 mg"}
+
+
 def test_without_training_notes_only_the_wording_varies() -> None:
     doc = note("The patient was given tea due to flu.", ("Drug", "tea"), ("Reason", "flu"))
     text, terms = rewritten(doc, None, 0)

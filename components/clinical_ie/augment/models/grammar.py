@@ -21,8 +21,8 @@ def markers_grammar(source: str, markers: Sequence[Marker]) -> str:
         nested = any(other.parent == marker.key for other in order)
         body = _sequence(order, marker.key) if nested else "term"
         rules.append(f'm{i} ::= {json.dumps(f"[[{marker.key}: ")} {body} "]]"')
-    # As much text in all as the source has; a small model fills whatever it is given.
-    limit = max(16, len(source) // (len(markers) + 1))
+    # Twice the text of the source at most: a small model fills whatever it is given.
+    limit = max(24, 2 * len(source) // (len(markers) + 1))
     return "\n".join([*rules, f"term ::= {_CHAR}{{1,60}}", f"text ::= {_CHAR}{{0,{limit}}}"])
 
 

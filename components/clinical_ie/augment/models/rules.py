@@ -87,16 +87,26 @@ class Rules:
         degree = {id_: sum(id_ in link[1:] for link in group.links) for id_ in group.labels}
         hub = max(degree, key=lambda id_: degree[id_])
         known = self._terms.groups.get(group.labels[hub], [])
-        found = (
-            terms
+        matches = (
+            (other, next(_matches(group, other, {hub: other_hub}), None))
             for other, other_hub in rng.sample(known, len(known))
             if len(other.links) >= len(group.links)
-            and (match := next(_matches(group, other, {hub: other_hub}), None))
-            and normal((terms := {i: other.texts[match[i]] for i in match})[hub])
-            != normal(group.texts[hub])
         )
-        alike = list(islice(found, _CANDIDATES))
-        return max(alike, key=lambda terms: _likeness(group.texts, terms), default={})
+        found = ({i: other.texts[match[i]] for i in match} for other, match in matches if match)
+        different = (terms for terms in found if _spelled(terms) != _spelled(group.texts))
+        # Another hub first: the same drug with another strength is the smaller change.
+        return max(
+            islice(different, _CANDIDATES),
+            key=lambda terms: (
+                normal(terms[hub]) != normal(group.texts[hub]),
+                _likeness(group.texts, terms),
+            ),
+            default={},
+        )
+
+
+def _spelled(terms: dict[str, str]) -> dict[str, str]:
+    return {id_: normal(term) for id_, term in terms.items()}
 
 
 def _matches(group: Group, other: Group, match: dict[str, str]) -> Iterator[dict[str, str]]:
