@@ -88,15 +88,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     kept: list[Mention] = []
     lost: list[Mention] = []
     for mention in annotations.mentions:
-        span = None
-        if mention.end <= len(doc.text):
-            span = doc.char_span(
-                mention.start,
-                mention.end,
-                label=mention.label,
-                span_id=mention.id,
-                alignment_mode="expand",
-            )
+        span = span_of(doc, mention)
         if span is None:
             lost.append(mention)
         else:
@@ -110,6 +102,19 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
         if link.head in by_id and link.tail in by_id
     ]
     return lost
+
+
+def span_of(doc: Doc, mention: Mention) -> Span | None:
+    """The tokens that a mention touches, first to last; None where it lies outside the text."""
+    if mention.end > len(doc.text):
+        return None
+    return doc.char_span(
+        mention.start,
+        mention.end,
+        label=mention.label,
+        span_id=mention.id,
+        alignment_mode="expand",
+    )
 
 
 def set_mentions(

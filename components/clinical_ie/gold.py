@@ -3,7 +3,7 @@
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .doc import Annotations, annotations_of
+from .doc import Annotations, annotations_of, span_of
 
 
 def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
@@ -16,13 +16,7 @@ def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
     annotations = annotations_of(example.reference)
     spans = []
     for mention in annotations.mentions:
-        span = predicted.char_span(
-            mention.start,
-            mention.end,
-            label=mention.label,
-            span_id=mention.id,
-            alignment_mode="expand",
-        )
+        span = span_of(predicted, mention)
         if span is None:
             raise ValueError(
                 f"mention {mention.id} ({mention.start}-{mention.end}) lies outside the text of "

@@ -6,44 +6,24 @@ from typing import Any
 import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import set_mentions
 from ..gold import gold_spans
+from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from .tags import TokenSpan, decode_tags, encode_spans, n_tags
-
-DEFAULT_MODEL = Config().from_str(
-    """
-    [model]
-    @architectures = "clinical_ie.TokenLabeler.v1"
-    hidden = 256
-
-    [model.tok2vec]
-    @architectures = "spacy.HashEmbedCNN.v2"
-    pretrained_vectors = null
-    width = 96
-    depth = 4
-    embed_size = 2000
-    window_size = 1
-    maxout_pieces = 3
-    subword_features = true
-    """
-)["model"]
-
-Scorer = Callable[..., dict[str, Any]]
 
 
 @Language.factory(
     "clinical_ner",
     assigns=["doc.spans", "doc.ents"],
     default_config={
-        "model": DEFAULT_MODEL,
+        "model": default_model("clinical_ie.TokenLabeler.v1"),
         "scorer": {"@scorers": "clinical_ie.mention_scorer.v1"},
     },
     default_score_weights={
@@ -60,7 +40,7 @@ def make_clinical_ner(
     return ClinicalNER(nlp.vocab, model, name, scorer=scorer)
 
 
-class ClinicalNER(TrainablePipe):
+class ClinicalNER(LearnedLabelsPipe):
     """Finds mentions that do not overlap, and writes them to `doc.spans["entities"]`.
 
     vocab (Vocab): The pipeline's.
@@ -79,24 +59,9 @@ class ClinicalNER(TrainablePipe):
         self.scorer = scorer
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The types that are told apart, sorted."""
-        return tuple(self.cfg["labels"])
-
-    @property
     def label_data(self) -> list[str]:
         """What `initialize` takes as `labels`."""
         return list(self.cfg["labels"])
-
-    def add_label(self, label: str) -> int:
-        """Labels are learned from the training data; they cannot be added one by one.
-
-        RAISES (NotImplementedError): Always.
-        """
-        raise NotImplementedError(
-            f"{self.name}: labels come from initialize(get_examples, labels=[...]), "
-            f"so {label!r} cannot be added later"
-        )
 
     def initialize(
         self,

@@ -7,38 +7,18 @@ from typing import Any
 import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import SPANS_KEY, Relation
 from ..gold import gold_spans
+from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from .candidates import Candidates, Schema, find_candidates
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_MODEL = Config().from_str(
-    """
-    [model]
-    @architectures = "clinical_ie.RelationClassifier.v1"
-    hidden = 256
-
-    [model.tok2vec]
-    @architectures = "spacy.HashEmbedCNN.v2"
-    pretrained_vectors = null
-    width = 96
-    depth = 4
-    embed_size = 2000
-    window_size = 1
-    maxout_pieces = 3
-    subword_features = true
-    """
-)["model"]
-
-Scorer = Callable[..., dict[str, Any]]
 
 
 @Language.factory(
@@ -46,7 +26,7 @@ Scorer = Callable[..., dict[str, Any]]
     requires=["doc.spans"],
     assigns=["doc._.relations"],
     default_config={
-        "model": DEFAULT_MODEL,
+        "model": default_model("clinical_ie.RelationClassifier.v1"),
         "max_distance": 60,
         "threshold": 0.5,
         "scorer": {"@scorers": "clinical_ie.relation_scorer.v1"},
@@ -72,7 +52,7 @@ def make_clinical_relations(
     )
 
 
-class ClinicalRelations(TrainablePipe):
+class ClinicalRelations(LearnedLabelsPipe):
     """Finds relations between the mentions in `doc.spans["entities"]`, whoever put them there.
 
     vocab (Vocab): The pipeline's.
@@ -107,24 +87,9 @@ class ClinicalRelations(TrainablePipe):
         self.cfg: dict[str, Any] = {"labels": [], "type_pairs": [], "candidate_ceiling": None}
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The kinds of relation that are told apart, sorted."""
-        return tuple(self.cfg["labels"])
-
-    @property
     def schema(self) -> Schema:
         """The pairs of types that a relation was seen between in training."""
         return Schema((head, tail) for head, tail in self.cfg["type_pairs"])
-
-    def add_label(self, label: str) -> int:
-        """Labels are learned from the training data; they cannot be added one by one.
-
-        RAISES (NotImplementedError): Always.
-        """
-        raise NotImplementedError(
-            f"{self.name}: labels and the types that they join come from "
-            f"initialize(get_examples), so {label!r} cannot be added later"
-        )
 
     def initialize(
         self,

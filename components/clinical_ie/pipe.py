@@ -1,0 +1,51 @@
+"""What the trainable components have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spacy.pipeline import TrainablePipe
+from thinc.api import Config
+
+Scorer = Callable[..., dict[str, Any]]
+
+_DEFAULT_MODEL = """
+[model]
+@architectures = "{architecture}"
+hidden = 256
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+"""
+
+
+def default_model(architecture: str) -> dict[str, Any]:
+    """The model of `nlp.add_pipe` without a config: a small encoder of its own below the head."""
+    return dict(Config().from_str(_DEFAULT_MODEL.format(architecture=architecture))["model"])
+
+
+class LearnedLabelsPipe(TrainablePipe):
+    """A component whose labels come from the training data, all at once."""
+
+    cfg: dict[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is told apart, sorted."""
+        return tuple(self.cfg["labels"])
+
+    def add_label(self, label: str) -> int:
+        """Labels cannot be added one by one.
+
+        RAISES (NotImplementedError): Always.
+        """
+        raise NotImplementedError(
+            f"{self.name}: labels come from the notes given to initialize(get_examples), "
+            f"so {label!r} cannot be added later"
+        )
