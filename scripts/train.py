@@ -1,0 +1,45 @@
+"""Train a pipeline by a config."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinical_ie.training import TrainingError, train_pipeline
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A config of configs/train")],
+    out: Annotated[Path, typer.Argument(help="Gets model-best, model-last and log.jsonl")],
+    train: Annotated[Path, typer.Option(help="Training notes, .spacy")],
+    dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
+    encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
+    augmented: Annotated[Path | None, typer.Option(help="More training notes, .spacy")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and dropout")] = 0,
+    max_steps: Annotated[int, typer.Option(min=1, help="Training steps")] = 500,
+    eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
+    gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
+) -> None:
+    """Run `spacy train` with the workflow's values in the config."""
+    overrides = {
+        "paths.train": str(train),
+        "paths.dev": str(dev),
+        "paths.encoder": encoder,
+        "system.seed": seed,
+        "training.max_steps": max_steps,
+        "training.eval_frequency": eval_frequency,
+    }
+    if augmented is not None:
+        overrides["paths.augmented"] = str(augmented)
+    try:
+        train_pipeline(config, out, overrides, gpu_id)
+    except TrainingError as error:
+        typer.echo(f"train: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo(f"train: interrupted; the best so far is in {out}.part", err=True)
+        raise typer.Exit(130) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)
