@@ -1,6 +1,7 @@
 """What several rooms' tests share: a tiny encoder made on the spot, and small annotated notes."""
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,9 @@ from typer.testing import CliRunner, Result
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Link, Mention
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
