@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from clinical_ie.augment.output import Outcome
+from clinical_ie.augment.output import Outcome, rewrites_table
 from clinical_ie.augment.run import augment
 from clinical_ie.progress import progress_bar
 
@@ -43,7 +43,7 @@ def main(
     except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
         typer.echo(f"augment: {error}", err=True)
         raise typer.Exit(1) from None
-    console.print(outcome.examples_table(N_SHOWN))
+    console.print(rewrites_table(outcome.pairs, N_SHOWN))
     for line in _summary(outcome):
         typer.echo(line)
 

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.report import write_page
+from clinical_ie.augment.output import rewrites_table
+from clinical_ie.report import arm_tables, read_arms, read_rewrites, table_console, write_page
+
+N_SHOWN = 5
 
 
 def main(
@@ -14,12 +17,19 @@ def main(
     training: Annotated[Path, typer.Argument(help="The folder of both arms' runs; may be missing")],
     out: Annotated[Path, typer.Argument(help="The HTML file to write")],
 ) -> None:
-    """Make one self-contained HTML file, readable by its owner alone."""
+    """Make one self-contained HTML file, readable by its owner alone, and show what matters."""
     try:
         write_page(metrics, augment_json, training, out)
+        tables = arm_tables(read_arms(metrics))
+        rewrites = read_rewrites(augment_json)
     except (OSError, ValueError) as error:
         typer.echo(f"report: {error}", err=True)
         raise typer.Exit(1) from None
+    console = table_console()
+    for table in tables:
+        console.print(table)
+    if rewrites:
+        console.print(rewrites_table(rewrites, N_SHOWN))
     typer.echo(f"report: {out}")
 
 

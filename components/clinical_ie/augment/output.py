@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,12 +121,17 @@ class Outcome:
             "examples": self.pairs[:MAX_EXAMPLES],
         }
 
-    def examples_table(self, size: int) -> Table:
-        """Some rewrites beside their sources, with the markers in colour."""
-        table = Table("source", "rewrite", title="Rewrites", show_lines=True)
-        for pair in self.pairs[:size]:
-            table.add_row(*(_coloured(pair[side]) for side in ("source", "rewrite")))
-        return table
+
+def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:
+    """Some rewrites beside their sources, with the markers in colour.
+
+    pairs (Sequence[Mapping[str, str]]): Each with `source` and `rewrite`, marked up, as in
+        `augment.json`.
+    """
+    table = Table("source", "rewrite", title="Rewrites", show_lines=True)
+    for pair in pairs[:size]:
+        table.add_row(*(_coloured(pair[side]) for side in ("source", "rewrite")))
+    return table
 
 
 def write_outcome(outcome: Outcome, train: list[Doc], out: Path, out_dir: Path) -> None:

@@ -60,11 +60,7 @@ def render(
     RAISES (ValueError): The arms were not measured alike.
     """
     summary = augmentation or {}
-    examples = [
-        example
-        for example in summary.get("examples", [])
-        if {"source", "rewrite"} <= example.keys()
-    ][:MAX_REWRITES]
+    examples = _rewrites(summary)[:MAX_REWRITES]
     hue_of = hues(str(example[side]) for example in examples for side in ("source", "rewrite"))
     environment = Environment(
         loader=PackageLoader("clinical_ie.report", "."),
@@ -95,6 +91,15 @@ def render(
     )
 
 
+def read_rewrites(augment_json: Path) -> list[dict[str, str]]:
+    """The rewrites that augmentation kept as examples, each with `source` and `rewrite`, marked.
+
+    augment_json (Path): What augmentation told about itself; may be missing.
+    RAISES (ValueError): It is no JSON object.
+    """
+    return _rewrites(_read_object(augment_json)) if augment_json.is_file() else []
+
+
 def dev_scores(training: Path) -> list[dict[str, Any]]:
     """What the best model of each training run reached on dev.
 
@@ -109,6 +114,14 @@ def dev_scores(training: Path) -> list[dict[str, Any]]:
         seed = path.parents[1].name.removeprefix("seed-")
         result.append({"arm": path.parents[2].name, "seed": seed, "scores": scores})
     return result
+
+
+def _rewrites(augmentation: dict[str, Any]) -> list[dict[str, str]]:
+    return [
+        example
+        for example in augmentation.get("examples", [])
+        if {"source", "rewrite"} <= example.keys()
+    ]
 
 
 def _by_label(arms: dict[str, Metrics], task: str) -> list[dict[str, Any]]:
