@@ -1,6 +1,8 @@
 """PyTorch modules inside thinc models, built when their sizes become known."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -8,6 +10,10 @@ import srsly
 import torch
 from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
+
+# `nlp.pipe(n_process=2)` forks, and a forked child that waits for its parent's OpenMP threads waits
+# for ever. One thread needs no others, and is what a worker beside other workers should use.
+os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class LazyTorchShim(PyTorchShim):
