@@ -1,12 +1,12 @@
 """The demo corpus on disk."""
 
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from clinical_ie.brat import write_note
 
+from .folder import files_below, replaced_folder
 from .note import generate_note
 
 
@@ -23,23 +23,17 @@ def write_corpus(folder: Path, seed: int, sizes: Mapping[str, int]) -> None:
     RAISES (ValueError): No such split.
     """
     _check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as stage:
-        new = Path(stage, "new")
+    with replaced_folder(folder) as new:
         for split, size in sizes.items():
-            (new / split).mkdir(parents=True)
+            (new / split).mkdir()
             for index in range(size):
                 note = generate_note(seed, split, index)
                 write_note(new / split, note.name, note.text, note.standoff)
-        if folder.exists():
-            folder.rename(Path(stage, "old"))
-        new.rename(folder)
 
 
 def _check_replaceable(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")) if folder.exists() else []:
-        name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and not re.fullmatch(r"(train|dev|test)/\1-\d+\.(txt|ann)", name):
+    for path, name in files_below(folder):
+        if not re.fullmatch(r"(train|dev|test)/\1-\d+\.(txt|ann)", name):
             raise FileExistsError(
                 f"{path} is no part of a demo corpus; {folder} must be new, empty, or a demo corpus"
             )

@@ -38,6 +38,21 @@ class Dice:
         """
         return items[int(self._random() * len(items))]
 
+    def weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
+        """One of the items, as likely as its weight says.
+
+        weights (Sequence[float]): None of them below 0, and not all of them 0.
+        """
+        rest = self._random() * sum(weights)
+        for item, weight in zip(items, weights, strict=True):
+            rest -= weight
+            if rest < 0:
+                return item
+        # Rounding may leave a trace of the last weight that counts.
+        return next(
+            item for item, weight in reversed(list(zip(items, weights, strict=True))) if weight
+        )
+
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """The items in any order."""
         rest, drawn = list(items), []

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from clinical_ie.brat import Standoff
+from clinical_ie.brat.files import covered_text
 
 
 class Mention(NamedTuple):
@@ -58,8 +59,7 @@ class Passage:
 
         Blanks become newlines and nothing moves, so a mention may come to lie on two lines.
         """
-        lines = (_wrap(line, width) for line in self.text.split("\n"))
-        return Passage("\n".join(lines), self.mentions, self.links)
+        return Passage(wrap(self.text, width), self.mentions, self.links)
 
     def standoff(self) -> Standoff:
         """The annotations in brat's terms, numbered in the order of the text.
@@ -70,12 +70,9 @@ class Passage:
         ids = {}
         for position in sorted(range(len(self.mentions)), key=lambda i: self.mentions[i][1:]):
             label, start, end = self.mentions[position]
-            lines = self.text[start:end].split("\n")
-            fragments = []
-            for line in lines:
-                fragments.append((start, start + len(line)))
-                start += len(line) + 1
-            ids[position] = standoff.add_textbound(label, fragments, " ".join(lines)).id
+            fragments = line_fragments(self.text, start, end)
+            covered = covered_text(self.text, tuple(fragments))
+            ids[position] = standoff.add_textbound(label, fragments, covered).id
         for attribute, drug in sorted(
             self.links, key=lambda link: self.mentions[link.attribute][1]
         ):
@@ -84,7 +81,27 @@ class Passage:
         return standoff
 
 
-def _wrap(line: str, width: int) -> str:
+def wrap(text: str, width: int) -> str:
+    """The text with lines of at most `width` columns where blanks allow it.
+
+    RETURNS (str): Some blanks have become newlines; all else is as it was, at the same offsets.
+    """
+    return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+
+
+def line_fragments(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """A stretch of text as one fragment per line, as brat asks for.
+
+    RETURNS (list[tuple[int, int]]): Start and end of each, in characters.
+    """
+    fragments = []
+    for line in text[start:end].split("\n"):
+        fragments.append((start, start + len(line)))
+        start += len(line) + 1
+    return fragments
+
+
+def _wrap_line(line: str, width: int) -> str:
     wrapped, start = line, 0
     while len(wrapped) - start > width:
         blank = wrapped.rfind(" ", start + 1, start + width + 1)

@@ -1,0 +1,179 @@
+"""A generated corpus on disk, written by one process or several with the same bytes."""
+
+import json
+import os
+import re
+import signal
+import statistics
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+
+from clinical_ie.brat import Relation, Standoff, TextBound, write_note
+
+from ..synthetic.folder import files_below, replaced_folder
+from .note import Generator
+from .schema import SPLITS, Schema
+
+MANIFEST = "generated.json"
+# Notes that a process writes at a stretch.
+CHUNK = 8
+
+Job = tuple[str, int]
+
+
+@dataclass(slots=True)
+class NoteCounts:
+    """What a set of notes holds.
+
+    words (list[int]): Length of each note.
+    mentions, relations (Counter[str]): By type.
+    lines (Counter[str]): Lines of the `.ann` files by the letter that they begin with.
+    """
+
+    words: list[int] = field(default_factory=list)
+    mentions: Counter[str] = field(default_factory=Counter)
+    relations: Counter[str] = field(default_factory=Counter)
+    lines: Counter[str] = field(default_factory=Counter)
+
+    def add(self, text: str, standoff: Standoff) -> None:
+        """Count one note."""
+        self.words.append(len(text.split()))
+        self.mentions.update(mention.label for mention in standoff.records(TextBound))
+        self.relations.update(relation.label for relation in standoff.records(Relation))
+        self.lines.update(line.raw[0] for line in standoff.lines)
+
+    def update(self, other: "NoteCounts") -> None:
+        """Add the counts of further notes."""
+        self.words += other.words
+        self.mentions += other.mentions
+        self.relations += other.relations
+        self.lines += other.lines
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            "notes": len(self.words),
+            "words": sum(self.words),
+            "median_words": statistics.median(self.words) if self.words else 0,
+            "mentions": dict(sorted(self.mentions.items())),
+            "relations": dict(sorted(self.relations.items())),
+            "lines": dict(sorted(self.lines.items())),
+        }
+
+
+# Wraps the iteration over the notes; shows progress.
+Track = Callable[[Sequence[Job], str], Iterable[Job]]
+
+
+def write_generated_corpus(
+    schema: Schema,
+    folder: Path,
+    seed: int,
+    sizes: Mapping[str, int],
+    *,
+    n_process: int = 1,
+    track: Track | None = None,
+) -> NoteCounts:
+    """Write `folder/<split>/<name>.txt` and `.ann` for every note, and `folder/generated.json`.
+
+    The corpus is complete or not there: it is written beside the folder and moved into its place,
+    so an interrupted run starts anew. A corpus that this function wrote before is replaced.
+
+    seed (int): Another seed gives another corpus.
+    sizes (Mapping[str, int]): Number of notes per split ("train", "dev", "test").
+    n_process (int): Processes; their number makes no difference to what is written.
+    track (Track | None): Wraps the iteration over the notes, and shows progress.
+    RETURNS (NoteCounts): What the corpus holds.
+    RAISES (FileExistsError): The folder holds something that this function did not write.
+    RAISES (ValueError): No such split, or fewer than one process.
+    RAISES (BrokenProcessPool): A process was killed.
+    """
+    if odd := sizes.keys() - set(SPLITS):
+        raise ValueError(f"split {min(odd)!r} is unknown; expected some of {', '.join(SPLITS)}")
+    if n_process < 1:
+        raise ValueError(f"{n_process} processes cannot write a note; expected 1 or more")
+    _check_replaceable(folder)
+    jobs = [(split, index) for split, size in sizes.items() for index in range(size)]
+    total = NoteCounts()
+    with replaced_folder(folder) as new:
+        for split in sizes:
+            (new / split).mkdir()
+        with _results(schema, seed, new, jobs, n_process) as results:
+            tracked = track(jobs, "notes") if track else jobs
+            for _, counts in zip(tracked, results, strict=True):
+                total.update(counts)
+        manifest = {"seed": seed, "sizes": dict(sizes), "counts": total.as_dict()}
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
+    return total
+
+
+def _check_replaceable(folder: Path) -> None:
+    files = files_below(folder)
+    pattern = rf"(train|dev|test)/\1-\d+\.(txt|ann)|{re.escape(MANIFEST)}"
+    odd = [path for path, name in files if not re.fullmatch(pattern, name)]
+    if files and not odd and not (folder / MANIFEST).is_file():
+        odd = [files[0][0]]
+    if odd:
+        raise FileExistsError(
+            f"{odd[0]} is no part of a generated corpus; {folder} must be new, empty, or hold what "
+            f"an earlier run wrote, with its {MANIFEST}"
+        )
+
+
+@contextmanager
+def _results(
+    schema: Schema, seed: int, folder: Path, jobs: list[Job], n_process: int
+) -> Iterator[Iterator[NoteCounts]]:
+    """The counts of each job, in their order, as the notes get written."""
+    if n_process == 1:
+        yield map(partial(_write, Generator(schema, seed), folder), jobs)
+        return
+    # A forked process can hang in a library whose threads it lacks.
+    pool = ProcessPoolExecutor(
+        n_process, get_context("spawn"), initializer=_start, initargs=(schema, seed, folder)
+    )
+    try:
+        yield pool.map(_work, jobs, chunksize=CHUNK)
+    finally:
+        # Nobody writes into the folder any more when it is taken away.
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(generator: Generator, folder: Path, job: Job) -> NoteCounts:
+    split, index = job
+    note = generator.write(split, index)
+    write_note(folder / split, note.name, note.text, note.standoff)
+    counts = NoteCounts()
+    counts.add(note.text, note.standoff)
+    return counts
+
+
+# What a worker process holds; set by `_start`.
+_write_job: Callable[[Job], NoteCounts]
+
+
+def _start(schema: Schema, seed: int, folder: Path) -> None:
+    global _write_job
+    _write_job = partial(_write, Generator(schema, seed), folder)
+    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its processes."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(job: Job) -> NoteCounts:
+    return _write_job(job)

@@ -1,0 +1,31 @@
+"""A corpus on disk that is complete or not there."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to write into; it takes the place of `folder` when the context ends well.
+
+    An error leaves what was there before. A killed process may leave a hidden folder beside it,
+    `.<name>-…`, which nothing reads.
+
+    folder (Path): Where the corpus goes; the caller has made sure that it may be replaced.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as stage:
+        new = Path(stage, "new")
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(Path(stage, "old"))
+        new.rename(folder)
+
+
+def files_below(folder: Path) -> list[tuple[Path, str]]:
+    """Every file below a folder that may be missing: its path, and its name below the folder."""
+    found = sorted(folder.rglob("*")) if folder.exists() else []
+    return [(path, path.relative_to(folder).as_posix()) for path in found if not path.is_dir()]
