@@ -109,9 +109,8 @@ class Lexicon:
         story (dict[str, str]): The words that stay the same throughout the note.
         wishes (frozenset[str]): Tags that count before those of the topic, the first the most.
         """
-        candidates = self._candidates(name, (*wishes, topic.tags), dice.chance(self._use))
-        fresh = [entry for entry in candidates if (name, entry.key) not in topic.used]
-        entry = dice.pick(fresh or candidates)
+        own_first = dice.chance(self._use)
+        entry = dice.pick(self._candidates(name, topic, wishes, own_first))
         topic.used.add((name, entry.key))
         topic.tags |= entry.tags
         others = entry.surfaces[1:]
@@ -139,20 +138,29 @@ class Lexicon:
         return self.draw(dice, slot.name, topic, story, slot.tags)
 
     def _candidates(
-        self, name: str, wishes: tuple[frozenset[str], ...], own_first: bool
+        self, name: str, topic: Topic, wishes: tuple[frozenset[str], ...], own_first: bool
     ) -> Sequence[Entry]:
-        for tags in wishes:
-            shelf = self._shelf(name, tags) if tags else None
-            if shelf and (shelf.own or shelf.common):
-                break
-        else:
-            shelf = self.shelves[name]
-        return shelf.own if shelf.own and (own_first or not shelf.common) else shelf.common
-
-    def _shelf(self, name: str, tags: frozenset[str]) -> Shelf[Entry]:
-        """The entries of a list that share a tag with these."""
+        """What may be drawn: what fits a wish, else what fits the topic and is new, else all."""
         shelf = self.shelves[name]
-        return Shelf(*([e for e in part if e.tags & tags] for part in (shelf.own, shelf.common)))
+        for tags in wishes:
+            if wanted := _choose(_with_tags(shelf, tags), own_first):
+                return _fresh(wanted, name, topic) or wanted
+        wanted = _choose(_with_tags(shelf, topic.tags), own_first)
+        everything = _choose(shelf, own_first)
+        return _fresh(wanted, name, topic) or _fresh(everything, name, topic) or everything
+
+
+def _with_tags(shelf: Shelf[Entry], tags: frozenset[str]) -> Shelf[Entry]:
+    """The entries that share a tag with these."""
+    return Shelf(*([e for e in part if e.tags & tags] for part in (shelf.own, shelf.common)))
+
+
+def _choose(shelf: Shelf[T], own_first: bool) -> Sequence[T]:
+    return shelf.own if shelf.own and (own_first or not shelf.common) else shelf.common
+
+
+def _fresh(entries: Sequence[Entry], name: str, topic: Topic) -> Sequence[Entry]:
+    return [entry for entry in entries if (name, entry.key) not in topic.used]
 
 
 def render_number(dice: Dice, number: Number) -> str:

@@ -1,5 +1,6 @@
 """A note, section by section, until it has its length."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from clinical_ie.brat import Standoff
@@ -114,8 +115,7 @@ class _SectionWriter:
     budget: float
     upper: bool
     used: set[tuple[str, str]] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
-    last: Pattern | None = None
+    told: Counter[str] = field(default_factory=Counter)
 
     def write(self) -> None:
         draft, dice, section = self.scribe.draft, self.scribe.dice, self.section
@@ -166,15 +166,17 @@ class _SectionWriter:
             if shelf is None:
                 continue
             own = shelf.own and (not shelf.common or dice.chance(schema.splits.use))
-            patterns = shelf.own if own else shelf.common
-            # Twice the same words in a section, or one pattern twice in a row, read like a mistake.
-            fresh = [pattern for pattern in patterns if pattern.source not in self.told]
-            fresh = [pattern for pattern in fresh if pattern is not self.last] or fresh
+            # The same words twice in a section, or one pattern far more than others, read badly.
+            fresh = [
+                pattern
+                for pattern in (shelf.own if own else shelf.common)
+                if not (pattern.fixed and self.told[pattern.source])
+            ]
             if fresh:
-                self.last = dice.pick(fresh)
-                if self.last.fixed:
-                    self.told.add(self.last.source)
-                return self.last
+                least = min(self.told[pattern.source] for pattern in fresh)
+                pattern = dice.pick([p for p in fresh if self.told[p.source] == least])
+                self.told[pattern.source] += 1
+                return pattern
         return None
 
 

@@ -8,7 +8,14 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from .notation import Entry, parse_entry
@@ -22,6 +29,12 @@ Weight = Annotated[float, Field(gt=0)]
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _ascending(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair[0] > pair[1]:
+        raise ValueError("the first of the two is the lower one; swap them")
+    return pair
 
 
 def _parsed_entry(value: Any) -> Any:
@@ -39,6 +52,7 @@ def _text(value: Any) -> str:
     return value
 
 
+Span = Annotated[tuple[Annotated[int, Field(ge=1)], int], AfterValidator(_ascending)]
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
 Terms = Annotated[
     list[Annotated[Entry, BeforeValidator(_parsed_entry)]],
@@ -92,7 +106,7 @@ class Section(Part):
     header: str = ""
     weight: Weight = 1
     rate: Rate = 1
-    items: tuple[Annotated[int, Field(ge=1)], int] = (1, 10_000)
+    items: Span = (1, 10_000)
     patterns: Patterns
 
 
@@ -122,7 +136,7 @@ class Wrap(Part):
     """Hard line breaks: so many of the notes have them, at a width between these."""
 
     rate: Rate = 0.7
-    widths: tuple[Annotated[int, Field(ge=20)], int] = (70, 80)
+    widths: Span = (70, 80)
 
 
 class Shapes(Part):

@@ -1,0 +1,130 @@
+"""What a user is told about a schema that does not fit."""
+
+from pathlib import Path
+
+import pytest
+
+from clinical_ie.brat import Relation
+from clinical_ie.corpora.generator import Generator, SchemaError, load_schema
+
+from .schema_example import SMALL, write_schema
+
+
+def line_of(text: str) -> int:
+    return SMALL[: SMALL.index(text)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        # a part that is not there
+        ("tail: Plant}", "tail: Plants}", "relations.Amount-Plant.tail.1: 'Plants'", "'Plant'?"),
+        ("[Plant:p] [Am", "[Plnt:p] [Am", "sections.Care.patterns.1", "did you mean 'Plant'?"),
+        ("No {Fault}", "No {Falt}", "sections.Care.patterns.6", "did you mean 'Fault'?"),
+        ("{Fault} on", "{Fault @rain} on", "sections.Care.patterns.3", "@rain: no term of Fault"),
+        ("bath}room", "{stair}}room", "words.room.1", "{stair}: no list is called that"),
+        ("[Care, Stock]", "[Care, Stok]", "notes.card.sections.2: 'Stok'", "'Stock'?"),
+        ("open: [Plant]", "open: [Plan]", "splits.open.1: 'Plan'", "'Plant'?"),
+        (
+            "[Amount -> p]{",
+            "[Amount -> q]{",
+            "sections.Care.patterns.1",
+            "no mention is called 'q'",
+        ),
+        ("[Amount -> p]{", "[Plant -> p]{", "sections.Care.patterns.1", "no relation goes so"),
+        ("[Plant:p] [Am", "[Plant:p !Dry] [Am", "sections.Care.patterns.1", "none is defined"),
+        # a key, a type or a number that is wrong
+        ("use: 0.5", "used: 0.5", "splits.used: 'used'", "did you mean 'use'?"),
+        ("use: 0.5", "use: 1.5", "splits.use: 1.5", "less than or equal to 1"),
+        ("layout: table", "layout: grid", "sections.Stock.layout: 'grid'", "'prose', 'lines'"),
+        ("layout: table", "items: [9, 2]", "sections.Stock.items: [9, 2]", "swap them"),
+        ("median: 60", "median: 600", "length", "the lengths must ascend"),
+        ("filler: 0.2", "filler: 0.9", "shapes", "add up to more than 1"),
+        ("{test: 0.3}", "{test: 1}", "splits", "leave some entries to train"),
+        ("{test: 0.3}", "{test: 0.01}", "splits.open.1: 'Plant'", "0 of its 10 entries"),
+        (", mould]", ", no]", "entities.Fault.3: False", "in quotes"),
+        ("    - mint @shade", "    -", "entities.Plant.8: None", "in quotes"),
+        # what is empty, missing or there twice
+        (
+            "[brown leaves @sun, yellow leaves @shade, mould]",
+            "[]",
+            "entities.Fault: []",
+            "is empty",
+        ),
+        ("head: Fault, ", "", "relations.Fault-Plant.head: 'nothing'", "it is required"),
+        ("- moss", "- Fern", "entities.Plant.10: 'Fern'", "has this term already"),
+        ("  Stock:\n", "  Plant:\n", "sections.Plant: 'Plant'", "entities has the same name"),
+        ("Fault-Plant:", "Amount-Plant:", "relations.Amount-Plant", "used in line"),
+        ("her: his}", "him: his}", "cast.2", "every member has the same words"),
+        # braces that never end
+        ("- fern", "- a {tree}", "entities.Plant.1", "no list is called that"),
+        ("kitchen|", "a {room}|", "words.room", "a term of the same list"),
+    ],
+)
+def test_errors_name_file_line_place_value_and_remedy(
+    tmp_path: Path, old: str, new: str, place: str, message: str
+) -> None:
+    path = write_schema(tmp_path, old, new)
+    with pytest.raises(SchemaError) as caught:
+        load_schema(path)
+    first = str(caught.value).split("\n")[0]
+    assert first.startswith(f"{path}:"), first
+    assert f": {place}" in first
+    assert message in first
+    line = int(first.removeprefix(f"{path}:").split(":")[0])
+    near = line_of(old.strip("\n"))
+    # A part that is wrong as a whole is told at its beginning.
+    assert near - 1 <= line <= near + 1
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "plants.yml"
+    path.write_text(SMALL.replace("tail: Plant", "tail: Plants").replace("{she}", "{xyz}"))
+    with pytest.raises(SchemaError) as caught:
+        load_schema(path)
+    assert len(str(caught.value).split("\n")) >= 4
+
+
+def test_an_ambiguous_relation_asks_for_its_label(tmp_path: Path) -> None:
+    extra = "  Fault-Plant: {head: Fault, tail: Plant}\n  Harm: {head: Fault, tail: Plant}\n"
+    path = write_schema(tmp_path, "  Fault-Plant: {head: Fault, tail: Plant}\n", extra)
+    with pytest.raises(SchemaError, match=r"choose one of \['Fault-Plant', 'Harm'\], as in -> p:"):
+        load_schema(path)
+    for arrow in ("Fault -> p", "Fault:f -> p", "Fault:a -> p", "Fault:b -> p"):
+        path.write_text(path.read_text().replace(f"[{arrow}", f"[{arrow}:Harm"))
+    notes = [Generator(load_schema(path), 0).write("train", index) for index in range(20)]
+    labels = {r.label for note in notes for r in note.standoff.records(Relation)}
+    assert labels == {"Amount-Plant", "Harm"}
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"none\.yml: cannot be read"):
+        load_schema(tmp_path / "none.yml")
+    path = tmp_path / "bad.yml"
+    path.write_text("entities:\n  Plant: [fern\n")
+    with pytest.raises(SchemaError, match=r"bad\.yml:3: this is no YAML: .*quote text"):
+        load_schema(path)
+    path.write_text("- fern\n")
+    with pytest.raises(SchemaError, match="beginning with 'entities:'"):
+        load_schema(path)
+
+
+def test_included_files(tmp_path: Path) -> None:
+    words = "words:\n  room: [attic]\n"
+    path = write_schema(tmp_path, 'words:\n  room: ["{kitchen|bath}room", hall]\n')
+    path.write_text("include: [words.yml]\n" + path.read_text())
+    with pytest.raises(SchemaError, match=r"plants\.yml:1: include\.1: 'words\.yml': there is no"):
+        load_schema(path)
+    (tmp_path / "words.yml").write_text(words)
+    assert load_schema(path).words["room"][0].key == "attic"
+    (tmp_path / "words.yml").write_text(words + "entities:\n  Fault: [rot]\n")
+    with pytest.raises(
+        SchemaError, match=r"words\.yml:4: entities\.Fault: .*plants\.yml:\d+ already"
+    ):
+        load_schema(path)
+    (tmp_path / "words.yml").write_text("wrap: {rate: 1}\n")
+    with pytest.raises(SchemaError, match=r"words\.yml:1: wrap: .*move this elsewhere"):
+        load_schema(path)
+    (tmp_path / "words.yml").write_text("words:\n  room: []\n")
+    with pytest.raises(SchemaError, match=r"words\.yml:2: words\.room: \[\]: it is empty"):
+        load_schema(path)
