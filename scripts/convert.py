@@ -1,60 +1,75 @@
 """Turn annotated notes into spaCy's binary format, and say what was kept, mended and lost."""
 
+import os
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from clinical_ie.corpora.convert import SplitCount, convert_dataset, convert_folder, write_counts
+from clinical_ie.corpora.convert import (
+    ConvertSettings,
+    OnError,
+    convert_dataset,
+    convert_folder,
+    write_counts,
+)
+from clinical_ie.corpora.formats import format_named
+from clinical_ie.corpora.standoff_reading import LinkSettings
+from clinical_ie.corpora.summary import print_counts
 from clinical_ie.progress import track
-
-MAX_SHOWN = 20
 
 
 def main(
     source: Annotated[
         Path, typer.Argument(help="A folder of notes, or a dataset with train/ in it")
     ],
-    out: Annotated[Path, typer.Argument(help="A .spacy file, or a folder for train, dev and test")],
+    out: Annotated[
+        Path, typer.Argument(help="A .spacy file, or a folder for train, dev and test")
+    ] = Path("corpus"),
     format_: Annotated[str, typer.Option("--format", help="How the notes are stored")] = "brat",
     seed: Annotated[int, typer.Option(help="Draws dev from train where there is no dev")] = 0,
+    dev_ids: Annotated[
+        Path | None, typer.Option(help="File with the names of the dev notes, one a line")
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="What an error costs: everything, the line or the note")
+    ] = "skip-line",
+    strict: Annotated[bool, typer.Option(help="Exit with 1 where anything was left out")] = False,
+    check: Annotated[bool, typer.Option(help="Read and report; write nothing")] = False,
+    roles: Annotated[bool, typer.Option(help="Roles of events become relations")] = False,
+    equivalences: Annotated[bool, typer.Option(help="Equivalences become relations")] = False,
+    processes: Annotated[int, typer.Option(min=0, help="0: one for each core")] = 0,
 ) -> None:
     """Convert one folder to one .spacy file, or a dataset to three."""
-    console = Console()
+    one_file = out.suffix == ".spacy" or (check and not (source / "train").is_dir())
     remarks: list[str] = []
     try:
-        if out.suffix == ".spacy":
-            counts = {out.stem: convert_folder(source, out, track)}
+        settings = ConvertSettings(
+            format=format_named(format_),
+            on_error=on_error,
+            links=LinkSettings(roles, equivalences),
+            check=check,
+            processes=processes or os.cpu_count() or 1,
+        )
+        if one_file:
+            counts = {out.stem: convert_folder(source, out, settings, track)}
         else:
-            counts, remarks = convert_dataset(source, out, format_, seed, track)
-            write_counts(counts, out / "convert.json")
-    except (OSError, ValueError) as error:
+            counts, remarks = convert_dataset(
+                source, out, settings, track, seed=seed, dev_ids=dev_ids
+            )
+        report = out.with_suffix(".json") if one_file else out / "convert.json"
+        if not check:
+            write_counts(counts, report)
+    except (OSError, ValueError, BrokenProcessPool) as error:
         typer.echo(f"convert: {error}", err=True)
         raise typer.Exit(1) from None
     for line in remarks:
         typer.echo(line)
-    console.print(_table(counts))
-    problems = [problem for count in counts.values() for problem in count.problems]
-    for problem in problems[:MAX_SHOWN]:
-        typer.echo(f"  {problem}", err=True)
-    if len(problems) > MAX_SHOWN:
-        typer.echo(f"  … and {len(problems) - MAX_SHOWN} more, all in convert.json", err=True)
-
-
-def _table(counts: dict[str, SplitCount]) -> Table:
-    table = Table("", *counts, title="Kept on the notes")
-    for name in ("notes", "tokens"):
-        table.add_row(name, *(str(getattr(count, name)) for count in counts.values()))
-    for name in ("mentions", "relations"):
-        table.add_row(name, *(str(getattr(count, name).total()) for count in counts.values()))
-    reasons = dict.fromkeys(reason for count in counts.values() for reason in count.not_trainable)
-    for reason in reasons:
-        totals = (count.not_trainable.get(reason) for count in counts.values())
-        table.add_row(f"  of them, {reason}", *(str(t.total()) if t else "0" for t in totals))
-    table.add_row("problems", *(str(len(count.problems)) for count in counts.values()))
-    return table
+    n_errors = print_counts(counts, None if check else report)
+    if strict and n_errors:
+        typer.echo(f"convert: {n_errors} errors, and --strict allows none", err=True)
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

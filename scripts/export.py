@@ -7,7 +7,7 @@ import typer
 
 from clinical_ie.brat import write_note
 from clinical_ie.corpora.docbin import read_docs
-from clinical_ie.corpora.notes import doc_to_standoff
+from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.progress import track
 
 
@@ -22,7 +22,8 @@ def main(
         typer.echo(f"export: {error}", err=True)
         raise typer.Exit(1) from None
     for number, doc in enumerate(track(docs, "export"), start=1):
-        write_note(out, doc._.note_id or f"note-{number:06d}", doc.text, doc_to_standoff(doc))
+        name = doc._.note_id or f"note-{number:06d}"
+        write_note(out, name, doc.text, doc_to_standoff(doc), bom=doc._.bom)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The annotation layer on a Doc: mentions, relations and the standoff they came from.
 
 Mentions live in `doc.spans["entities"]`, overlapping and nested ones too; `doc.ents` is the flat
-view. What a `Span` has no room for stands in the group's `attrs`, in the group's order: `scores`,
-and `fragments`, the exact character offsets (a span's borders are token borders). Relations are
-kept in `doc.user_data` as plain values, so that they pass through `DocBin`, `to_bytes` and worker
-processes, and are made into `Relation` objects when read.
+view. What a `Span` has no room for stands in the group's `attrs`: in the group's order, `scores`
+and `fragments`, the exact character offsets (a span's borders are token borders); by mention id,
+`details`: attributes, normalisations and comments. `span._.fragments`, `span._.attributes`,
+`span._.normalizations` and `span._.comments` read them. Relations are kept in `doc.user_data` as
+plain values, so that they pass through `DocBin`, `to_bytes` and worker processes, and are made
+into `Relation` objects when read.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
@@ -16,9 +19,11 @@ from spacy.util import filter_spans
 from .brat import Standoff
 
 SPANS_KEY = "entities"
+DETAILS = ("attributes", "normalizations", "comments")
 _RELATIONS = "clinical_ie.relations"
 _STANDOFF = "clinical_ie.standoff"
 _NOTE_ID = "clinical_ie.note_id"
+_BOM = "clinical_ie.bom"
 _PROVENANCE = "clinical_ie.provenance"
 
 
@@ -30,12 +35,18 @@ class Mention:
     label (str): Its type.
     fragments (tuple[tuple[int, int], ...]): Start and end of each piece, in the order listed.
     score (float): Confidence between 0 and 1; 1 for what a person annotated.
+    attributes (tuple[tuple[str, str], ...]): Label and value; the value of a flag is "".
+    normalizations (tuple[tuple[str, str, str], ...]): Type, reference and preferred text.
+    comments (tuple[tuple[str, str], ...]): Type and text of what people noted on it.
     """
 
     id: str
     label: str
     fragments: tuple[tuple[int, int], ...]
     score: float = 1.0
+    attributes: tuple[tuple[str, str], ...] = ()
+    normalizations: tuple[tuple[str, str, str], ...] = ()
+    comments: tuple[tuple[str, str], ...] = ()
 
     @property
     def start(self) -> int:
@@ -95,6 +106,13 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
             spans.append(span)
             kept.append(mention)
     set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept])
+    details = {
+        m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
+        for m in kept
+        if m.attributes or m.normalizations or m.comments
+    }
+    if details:
+        doc.spans[SPANS_KEY].attrs["details"] = details
     by_id = dict(zip((m.id for m in kept), spans, strict=True))
     doc._.relations = [
         Relation(by_id[link.head], by_id[link.tail], link.label, link.score)
@@ -106,7 +124,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
 
 def span_of(doc: Doc, mention: Mention) -> Span | None:
     """The tokens that a mention touches, first to last; None where it lies outside the text."""
-    if mention.end > len(doc.text):
+    if mention.end > _text_length(doc):
         return None
     return doc.char_span(
         mention.start,
@@ -115,6 +133,13 @@ def span_of(doc: Doc, mention: Mention) -> Span | None:
         span_id=mention.id,
         alignment_mode="expand",
     )
+
+
+def _text_length(doc: Doc) -> int:
+    """`len(doc.text)`, without putting the text together anew."""
+    if not len(doc):
+        return 0
+    return doc[-1].idx + len(doc[-1].text_with_ws)
 
 
 def set_mentions(
@@ -151,8 +176,15 @@ def annotations_of(doc: Doc) -> Annotations:
     scores = _parallel(group, "scores") or [1.0] * len(spans)
     fragments = _parallel(group, "fragments") or [[[s.start_char, s.end_char]] for s in spans]
     ids = unique_ids([span.id_ for span in spans])
+    details = group.attrs.get("details", {})
     mentions = [
-        Mention(id_, span.label_, tuple((int(a), int(b)) for a, b in pieces), float(score))
+        Mention(
+            id_,
+            span.label_,
+            tuple((int(a), int(b)) for a, b in pieces),
+            float(score),
+            **{name: _tuples(values) for name, values in details.get(span.id_, {}).items()},
+        )
         for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
     ]
     id_of = {_key(span): id_ for id_, span in zip(ids, spans, strict=True)}
@@ -183,6 +215,11 @@ def _parallel(group: SpanGroup, name: str) -> list | None:
     """An attribute of the group that holds one value a span; None where the two went apart."""
     values = group.attrs.get(name)
     return list(values) if values is not None and len(values) == len(group) else None
+
+
+def _tuples(values: Iterable[Sequence[str]]) -> tuple:
+    """Tuples again, of what went through a file as lists."""
+    return tuple(tuple(value) for value in values)
 
 
 SpanKey = tuple[int, int, str, str]
@@ -227,12 +264,26 @@ def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
     doc.user_data[_RELATIONS] = stored
 
 
+def has_standoff(doc: Doc) -> bool:
+    """Whether the Doc comes with an `.ann`, be it empty."""
+    return _STANDOFF in doc.user_data
+
+
 def _get_standoff(doc: Doc) -> Standoff:
-    return Standoff.parse(doc.user_data.get(_STANDOFF, ""))
+    return Standoff.from_bytes(doc.user_data.get(_STANDOFF, b""))
 
 
 def _set_standoff(doc: Doc, standoff: Standoff) -> None:
-    doc.user_data[_STANDOFF] = str(standoff)
+    # Bytes, since a line that is not UTF-8 must survive too.
+    doc.user_data[_STANDOFF] = standoff.to_bytes()
+
+
+def _get_bom(doc: Doc) -> bool:
+    return doc.user_data.get(_BOM, False)
+
+
+def _set_bom(doc: Doc, bom: bool) -> None:
+    doc.user_data[_BOM] = bom
 
 
 def _get_note_id(doc: Doc) -> str:
@@ -251,11 +302,31 @@ def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
     doc.user_data[_PROVENANCE] = provenance
 
 
+def _fragments(span: Span) -> tuple[tuple[int, int], ...]:
+    group = span.doc.spans.get(SPANS_KEY, ())
+    key = _key(span)
+    pieces = _parallel(group, "fragments") if group else None
+    for place, member in enumerate(group):
+        if pieces is not None and _key(member) == key:
+            return tuple((int(a), int(b)) for a, b in pieces[place])
+    return ((span.start_char, span.end_char),)
+
+
+def _detail(name: str, span: Span) -> tuple:
+    group = span.doc.spans.get(SPANS_KEY)
+    details = group.attrs.get("details", {}) if group is not None else {}
+    return _tuples(details.get(span.id_, {}).get(name, ()))
+
+
 def register_extensions() -> None:
-    """Declare `doc._.relations`, `doc._.standoff`, `doc._.note_id` and `doc._.provenance`."""
+    """Declare what `doc._` and `span._` have here; a Doc's `bom` means one outside the offsets."""
     Doc.set_extension("relations", getter=_get_relations, setter=_set_relations, force=True)
     Doc.set_extension("standoff", getter=_get_standoff, setter=_set_standoff, force=True)
     Doc.set_extension("note_id", getter=_get_note_id, setter=_set_note_id, force=True)
+    Doc.set_extension("bom", getter=_get_bom, setter=_set_bom, force=True)
+    Span.set_extension("fragments", getter=_fragments, force=True)
+    for name in DETAILS:
+        Span.set_extension(name, getter=partial(_detail, name), force=True)
     Doc.set_extension("provenance", getter=_get_provenance, setter=_set_provenance, force=True)
 
 

@@ -13,7 +13,7 @@ from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
 from clinical_ie.brat import list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.corpora.notes import note_to_annotations
+from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import annotations_of
 from tests.augment.conftest import CONFIG, Scripted
 from tests.conftest import ROOT

@@ -39,7 +39,7 @@ def test_whether_a_byte_order_mark_counts_is_seen_from_the_covered_text(start, c
 def test_a_text_without_annotations_is_an_ordinary_note(tmp_path: Path):
     (tmp_path / "n.txt").write_text("x")
     note = read_note(tmp_path / "n.txt")
-    assert (note.standoff, note.problems) == (Standoff(), [])
+    assert (note.standoff, note.problems, note.has_ann) == (Standoff(), [], False)
 
 
 def test_names_keep_the_folders_below_the_root(tmp_path: Path):
@@ -56,5 +56,5 @@ def test_missing_and_empty_folders_are_told(tmp_path: Path):
 
 def test_another_encoding_is_told_by_file(tmp_path: Path):
     (tmp_path / "n.txt").write_bytes("Fièvre".encode("latin1"))
-    with pytest.raises(UnicodeDecodeError, match=r"n\.txt; notes must be UTF-8"):
+    with pytest.raises(UnicodeDecodeError, match=r"n\.txt, line 1; notes must be UTF-8"):
         read_note(tmp_path / "n.txt")

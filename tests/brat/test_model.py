@@ -31,7 +31,9 @@ SAMPLE = (
 
 def test_every_line_kind_is_read():
     standoff = Standoff.parse(SAMPLE)
-    assert standoff.problems == []
+    [unknown] = standoff.problems
+    assert (unknown.line, unknown.severity) == (11, "warning")
+    assert "'?? something else' is of no kind that brat knows" in unknown.message
     assert list(standoff.records(TextBound)) == [
         TextBound("T1", "Drug", ((0, 7),), "aspirin"),
         TextBound("T2", "ADE", ((20, 24), (12, 15)), "rash his"),
@@ -68,11 +70,21 @@ def test_any_text_is_written_back_as_it_was(text):
 )
 def test_a_broken_line_is_kept_and_told_of(line, message):
     standoff = Standoff.parse(f"T9\tDrug 0 1\ta\n{line}\n")
-    [(number, told)] = standoff.problems
-    assert number == 2
-    assert message in told
+    [problem] = standoff.problems
+    assert (problem.line, problem.severity) == (2, "error")
+    assert message in problem.message
     assert str(standoff) == f"T9\tDrug 0 1\ta\n{line}\n"
     assert len(list(standoff.records(TextBound))) == 1
+
+
+def test_a_line_in_another_encoding_costs_no_other_line():
+    content = b"T1\tDrug 0 7\taspirin\nT2\tADE 8 14\tfi\xe8vre\nT3\tDrug 0 7\taspirin\n"
+    standoff = Standoff.from_bytes(content)
+    assert [record.id for record in standoff.records(TextBound)] == ["T1", "T3"]
+    [problem] = standoff.problems
+    assert problem.line == 2
+    assert "byte 0xe8 at column 15 is not UTF-8" in problem.message
+    assert standoff.to_bytes() == content
 
 
 def test_edits_leave_the_other_lines_alone():
@@ -80,18 +92,47 @@ def test_edits_leave_the_other_lines_alone():
     new = standoff.add_textbound("Route", [(50, 52)], "PO")
     assert new.id == "T3"
     assert standoff.add_relation("Route-Drug", new.id, "T1").id == "R2"
-
-    def shift(record):
-        if isinstance(record, TextBound) and record.id == "T2":
-            return TextBound(record.id, record.label, ((21, 25),), "rash")
-        return None if isinstance(record, Comment) else record
-
-    standoff.update(shift)
+    assert standoff.add(Attribute(standoff.next_id("A"), "Negated", "T3", "")).id == "A2"
+    standoff.update(lambda record: None if isinstance(record, Comment) else record)
     assert str(standoff) == (
-        SAMPLE.replace("T2\tADE 20 24;12 15\trash his\r\n", "T2\tADE 21 25\trash\n").replace(
-            "#1\tAnnotatorNotes T1\tcheck\tthis\n", ""
-        )
-        + "\nT3\tRoute 50 52\tPO\nR2\tRoute-Drug Arg1:T3 Arg2:T1\n"
+        SAMPLE.replace("#1\tAnnotatorNotes T1\tcheck\tthis\n", "")
+        + "\nT3\tRoute 50 52\tPO\nR2\tRoute-Drug Arg1:T3 Arg2:T1\nA2\tNegated T3\n"
+    )
+
+
+def test_a_shift_moves_what_lies_behind_it():
+    standoff = Standoff.parse(SAMPLE)
+    standoff.shift(16, 5)
+    assert str(standoff) == SAMPLE.replace("20 24;12 15", "25 29;12 15").replace("30 35", "35 40")
+    standoff.shift(21, -5)
+    assert str(standoff) == SAMPLE
+    before = str(standoff)
+    with pytest.raises(ValueError, match=r"T2 \(20 24\) reaches into the text that changes"):
+        standoff.shift(22, 1)
+    with pytest.raises(ValueError, match=r"T2 \(12 15\) reaches into"):
+        standoff.shift(16, -3)
+    assert str(standoff) == before
+    standoff.shift(22, 1, keep={"T2"})
+    assert str(standoff) == SAMPLE.replace("30 35", "31 36")
+
+
+def test_what_is_removed_takes_along_what_needs_it():
+    standoff = Standoff.parse(
+        "T1\tDrug 0 7\taspirin\nT2\tADE 8 12\trash\nT3\tADE 13 17\titch\n"
+        "E1\tHarm:T2 Cause:T1 Also:T3\nE2\tWorse:E1\nA1\tNegated E2\n"
+        "#1\tAnnotatorNotes A1\twhy\nR1\tADE-Drug Arg1:T3 Arg2:T1\n"
+        "*\tEquiv T1 T2 T3\n*\tEquiv T1 T2\n"
+    )
+    kept = standoff.copy()
+    kept.remove({"T1"})
+    assert str(kept) == (
+        "T2\tADE 8 12\trash\nT3\tADE 13 17\titch\nE1\tHarm:T2 Also:T3\nE2\tWorse:E1\n"
+        "A1\tNegated E2\n#1\tAnnotatorNotes A1\twhy\n*\tEquiv T2 T3\n"
+    )
+    kept = standoff.copy()
+    kept.remove({"T2"})
+    assert str(kept) == (
+        "T1\tDrug 0 7\taspirin\nT3\tADE 13 17\titch\nR1\tADE-Drug Arg1:T3 Arg2:T1\n*\tEquiv T1 T3\n"
     )
 
 

@@ -2,15 +2,23 @@ import json
 from pathlib import Path
 
 import pytest
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 
 from clinical_ie.brat import Standoff, write_note
-from clinical_ie.corpora.convert import convert_dataset
-from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
+from clinical_ie.corpora.count import SplitCount
+from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs
+from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
 
 def quiet(paths: list[Path], _: str) -> list[Path]:
     return paths
+
+
+def convert(root: Path, out: Path, seed: int = 0) -> tuple[dict[str, SplitCount], list[str]]:
+    return convert_dataset(root, out, ConvertSettings(), quiet, seed=seed)
 
 
 def fill(folder: Path, n: int, ann: str = "T1\tDrug 0 7\taspirin\n") -> None:
@@ -23,7 +31,7 @@ def test_a_missing_dev_is_drawn_from_train_by_the_seed(tmp_path: Path):
     drawn = []
     for seed in (0, 0, 1):
         out = tmp_path / "out"
-        counts, remarks = convert_dataset(tmp_path / "in", out, "brat", seed, quiet)
+        counts, remarks = convert(tmp_path / "in", out, seed)
         drawn.append({doc._.note_id for doc in read_docs(out / "dev.spacy")})
         assert (counts["train"].notes, counts["dev"].notes, counts["test"].notes) == (8, 2, 0)
         assert any("by seed" in r for r in remarks)
@@ -38,7 +46,7 @@ def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
         "T4\tADE 0 2;8 13\tas daily\nR1\tX Arg1:T1 Arg2:T1\n"
     )
     fill(tmp_path / "in" / "train", 2, ann)
-    counts, _ = convert_dataset(tmp_path / "in", tmp_path / "out", "brat", 0, quiet)
+    counts, _ = convert(tmp_path / "in", tmp_path / "out")
     reasons = {reason: dict(labels) for reason, labels in counts["train"].not_trainable.items()}
     assert reasons == {
         "overlaps a longer or earlier mention": {"Drug": 2, "Reason": 1},
@@ -77,6 +85,108 @@ def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
         "test": 2,
     }
     assert [len(read_docs(tmp_path / "out" / f"{s}.spacy")) for s in counts] == [3, 1, 2]
+
+
+BROKEN = "T1\tDrug 0 7\taspirin\nT2\tDrug 9 99\tx\nR1\tX Arg1:T1\n"
+
+
+@pytest.mark.parametrize(
+    ("policy", "notes", "mentions", "code"),
+    [("skip-line", 3, 3, 0), ("skip-note", 2, 2, 0), ("stop", 0, 0, 1)],
+)
+def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, mentions, code):
+    fill(tmp_path / "in", 2)
+    write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))
+    out = tmp_path / "out.spacy"
+    result = run("convert.py", tmp_path / "in", out, "--on-error", policy)
+    assert result.exit_code == code
+    told = "n1-bad.ann:3: R1: a relation has two arguments, not 1"
+    if policy == "stop":
+        assert result.stderr.strip().endswith(f"convert: {tmp_path}/in/{told}: line left out")
+        assert not out.exists()
+        return
+    assert f"error: {tmp_path}/in/{told}" in result.stderr
+    assert "n1-bad.ann:2: T2 ends at 99, the text has 13 characters: left out" in result.stderr
+    docs = read_docs(out)
+    assert [len(docs), sum(len(annotations_of(doc).mentions) for doc in docs)] == [notes, mentions]
+    written = json.loads(out.with_suffix(".json").read_text())["out"]
+    assert written["left_out"] == (["n1-bad.txt"] if policy == "skip-note" else [])
+    assert len(written["problems"]) == 2
+
+
+def test_strict_allows_no_error_and_check_writes_nothing(tmp_path: Path):
+    fill(tmp_path / "good", 2)
+    fill(tmp_path / "bad", 2, BROKEN)
+    out = tmp_path / "out.spacy"
+    assert run("convert.py", tmp_path / "good", out, "--strict", "--check").exit_code == 0
+    result = run("convert.py", tmp_path / "bad", out, "--strict", "--check")
+    assert result.exit_code == 1
+    assert "4 errors, and --strict allows none" in result.stderr
+    assert not list(tmp_path.glob("out*"))
+    assert run("convert.py", tmp_path / "bad", out, "--strict").exit_code == 1
+    assert len(read_docs(out)) == 2
+
+
+def test_annotations_without_a_text_are_told(tmp_path: Path):
+    fill(tmp_path / "in", 1)
+    (tmp_path / "in" / "lone.ann").write_text("T1\tDrug 0 7\taspirin\n")
+    result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy")
+    assert "lone.ann: no lone.txt beside it, so it annotates nothing: left out" in result.stderr
+    assert (
+        run("convert.py", tmp_path / "in", tmp_path / "x.spacy", "--on-error", "stop").exit_code
+        == 1
+    )
+
+
+def test_a_text_without_annotations_gets_none_on_export(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bare.txt").write_bytes("\ufeffaspirin\r\n".encode())
+    (tmp_path / "in" / "empty.txt").write_text("aspirin")
+    (tmp_path / "in" / "empty.ann").write_text("")
+    (tmp_path / "in" / "bom.txt").write_bytes("\ufeffaspirin".encode())
+    (tmp_path / "in" / "bom.ann").write_text("T1\tDrug 0 7\taspirin\n")
+    (tmp_path / "in" / "latin.txt").write_text("aspirin")
+    (tmp_path / "in" / "latin.ann").write_bytes(b"T1\tDrug 0 7\taspirin\n#1\tX T1\t\xe8")
+    run("convert.py", tmp_path / "in", tmp_path / "x.spacy")
+    run("export.py", tmp_path / "x.spacy", tmp_path / "out")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == {
+        p.name: p.read_bytes() for p in (tmp_path / "in").iterdir()
+    }
+
+
+def test_the_number_of_processes_makes_no_difference(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("clinical_ie.corpora.convert.NOTES_PER_PROCESS", 5)
+    fill(tmp_path / "in", 20)
+    write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))
+    outcomes = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.spacy"
+        settings = ConvertSettings(processes=processes)
+        count = convert_folder(tmp_path / "in", out, settings, quiet)
+        outcomes.append((count.as_dict(), out.read_bytes()))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0]["notes"] == 21
+
+
+def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
+    docs = [doc.copy() for doc in notes]
+    docs[0].cats = {"discharge": 1.0}
+    with DocBinWriter(tmp_path / "x.spacy") as writer:
+        for doc in docs:
+            writer.add(pack(doc))
+    ours = DocBin().from_disk(tmp_path / "x.spacy")
+    theirs = DocBin(ATTRIBUTES, store_user_data=True, docs=docs)
+    theirs = DocBin().from_bytes(theirs.to_bytes())
+    for one, other in zip(ours.get_docs(Vocab()), theirs.get_docs(Vocab()), strict=True):
+        assert one.to_bytes() == other.to_bytes()
+        assert annotations_of(one) == annotations_of(other)
+
+
+def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
+    with pytest.raises(KeyError), DocBinWriter(tmp_path / "x.spacy") as writer:
+        writer.add(pack(notes[0]))
+        raise KeyError
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,21 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc
 
 from clinical_ie.brat import Note, Standoff, list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.corpora.notes import (
-    annotations_to_standoff,
-    corpus_nlp,
-    doc_to_standoff,
-    note_to_annotations,
-    note_to_doc,
-)
-from clinical_ie.doc import Annotations, Link, Mention, annotations_of
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.standoff_reading import LinkSettings, note_to_annotations
+from clinical_ie.corpora.standoff_writing import annotations_to_standoff, doc_to_standoff
+from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
 
 TEXT = "Aspirin caused rash.\nIt was stopped."
 
 
-def read(ann: str, text: str = TEXT) -> tuple[Annotations, list[str]]:
-    annotations, problems = note_to_annotations(Note("n", text, Standoff.parse(ann), []))
+def read(ann: str, text: str = TEXT, **settings: bool) -> tuple[Annotations, list[str]]:
+    note = Note("n", text, Standoff.parse(ann), [])
+    annotations, problems = note_to_annotations(note, LinkSettings(**settings))
     return annotations, [str(problem) for problem in problems]
 
 
@@ -37,20 +35,90 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
         "T1\tDrug 0 7\tAspirin\n"
         "T1\tADE 15 19\trash\n"
         "T3\tADE 15 99\trash\n"
-        "T4\tDrug 21 23\tHe\n"
+        "T4\tDrug 0 2\tIt\n"
+        "T5\tDrug 21 23\tit\n"
         "R1\tADE-Drug Arg1:T3 Arg2:T1\n"
         "R2\tADE-Drug Arg1:E1 Arg2:T1\n"
         "E1\tLoop:E2\nE2\tLoop:E1\n"
+        "E3\tHarm:T9\n"
+        "A1\tNegated T8\n"
+        "R2\tADE-Drug Arg1:T5 Arg2:T1\n",
     )
-    assert [m.id for m in annotations.mentions] == ["T1", "T1~2", "T4"]
-    assert annotations.links == []
+    assert [m.id for m in annotations.mentions] == ["T1", "T1~2", "T5"]
+    assert annotations.links == [Link("ADE-Drug", "T5", "T1")]
     assert problems == [
         "n.ann:3: T3 ends at 99, the text has 36 characters: left out",
-        "n.ann:4: T4 says 'He', its offsets cover 'It': offsets believed",
-        "n.ann: the id T1 is used twice: now T1~2",
-        "n.ann:5: R1 names T3, which is no mention here: left out",
-        "n.ann:6: R2 names E1, which is no mention here: left out",
+        "n.ann:4: T4 says 'It', its offsets cover 'As' (that text stands at 21 23): left out",
+        "n.ann:5: T5 says 'it', its offsets cover 'It': offsets believed",
+        "n.ann:12: the id R2 is used twice: what names it means the first",
+        "n.ann:2: the id T1 is used twice: this one is T1~2 from here on",
+        "n.ann:8: E1: its triggers form a circle through E1; expected the id of a text-bound "
+        "annotation: left out",
+        "n.ann:9: E2: its triggers form a circle through E2; expected the id of a text-bound "
+        "annotation: left out",
+        "n.ann:10: E3: its trigger T9 is no mention here: left out",
+        "n.ann:6: R1 names T3, which is no mention here: left out",
+        "n.ann:7: R2 names E1, which is no mention here: left out",
+        "n.ann:11: A1 names T8, which is not in this file: left out",
     ]
+
+
+EVENTS = (
+    "T1\tDrug 0 7\tAspirin\nT2\tADE 15 19\trash\nT3\tDrug 21 23\tIt\n"
+    "E1\tHarm:T2 Cause:T1 Later:T7\n*\tEquiv T1 T3 T2\n"
+)
+
+
+def test_roles_and_equivalences_are_relations_when_asked():
+    assert read(EVENTS)[0].links == []
+    roles, problems = read(EVENTS, roles=True)
+    assert roles.links == [Link("Cause", "T2", "T1")]
+    assert problems == ["n.ann:4: E1: its Later T7 is no mention here: role left out"]
+    assert read(EVENTS, equivalences=True)[0].links == [
+        Link("Equiv", "T1", "T3"),
+        Link("Equiv", "T1", "T2"),
+        Link("Equiv", "T3", "T2"),
+    ]
+
+
+def test_what_hangs_on_a_mention_is_reached_from_its_span():
+    ann = (
+        "#1\tAnnotatorNotes E1\tsure?\tyes\n"
+        "A1\tNegated T1\nA2\tCertainty E1 low\nA3\tCertainty R9\n"
+        "T1\tADE 15 19;8 14\trash caused\nE1\tHarm:T1\nR9\tX Arg1:T1 Arg2:T1\n"
+        "N1\tReference T1 UMLS:C0015230\tExanthema\n"
+    )
+    note = Note("n", TEXT, Standoff.parse(ann), [])
+    doc, problems = note_to_doc(corpus_nlp(), note)
+    assert problems == []
+    [span] = doc.spans["entities"]
+    assert span._.fragments == ((15, 19), (8, 14))
+    assert span._.attributes == (("Negated", ""), ("Certainty", "low"))
+    assert span._.normalizations == (("Reference", "UMLS:C0015230", "Exanthema"),)
+    assert span._.comments == (("AnnotatorNotes", "sure?\tyes"),)
+    after = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    [span] = after.spans["entities"]
+    assert span._.attributes == (("Negated", ""), ("Certainty", "low"))
+    assert annotations_of(after) == annotations_of(doc)
+
+
+def test_a_doc_that_was_changed_is_written_with_the_rest_as_it_was():
+    ann = (
+        "T1\tDrug 0 7\tAspirin\r\n\r\nT2\tADE 15 19\trash\r\n#1\tAnnotatorNotes T2\tx\r\n"
+        "R1\tADE-Drug Arg1:T2 Arg2:T1\r\n?? \r\nE1\tADE:T2 \r\n"
+    )
+    doc, _ = note_to_doc(corpus_nlp(), Note("n", TEXT, Standoff.parse(ann), []))
+    before = annotations_of(doc)
+    changed = Mention("T2", "Reason", ((15, 19),), comments=(("AnnotatorNotes", "x"),))
+    new = Mention("new", "Drug", ((21, 23),), attributes=(("Negated", ""),))
+    annotate(doc, Annotations([before.mentions[0], changed, new], [Link("X", "new", "T1")]))
+    assert str(doc_to_standoff(doc)) == (
+        "T1\tDrug 0 7\tAspirin\r\n\r\nT2\tReason 15 19\trash\r\n#1\tAnnotatorNotes T2\tx\r\n"
+        "?? \r\nE1\tReason:T2\r\nT3\tDrug 21 23\tIt\r\nA1\tNegated T3\r\n"
+        "R1\tX Arg1:T3 Arg2:T1\r\n"
+    )
+    annotate(doc, Annotations([before.mentions[0]]))
+    assert str(doc_to_standoff(doc)) == "T1\tDrug 0 7\tAspirin\r\n\r\n?? \r\n"
 
 
 @given(

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ..brat import write_note
-from ..corpora.notes import annotations_to_standoff
+from ..corpora.standoff_writing import annotations_to_standoff
 from ..doc import Annotations
 
 PRIVATE = 0o700

@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 
 from ..brat import write_note
 from ..corpora.docbin import write_docs
-from ..corpora.notes import annotations_to_standoff
+from ..corpora.standoff_writing import doc_to_standoff
 from ..doc import annotations_of
 from .markup import encode
 from .segment import Segment
@@ -149,8 +149,7 @@ def write_outcome(outcome: Outcome, train: list[Doc], out: Path, out_dir: Path) 
         brat = Path(folder, "brat")
         brat.mkdir()
         for note in outcome.notes:
-            standoff = annotations_to_standoff(annotations_of(note), note.text)
-            write_note(brat, note._.note_id, note.text, standoff)
+            write_note(brat, note._.note_id, note.text, doc_to_standoff(note))
         summary = Path(folder, "augment.json")
         content = json.dumps(outcome.as_dict(train), indent=1, ensure_ascii=False)
         summary.write_text(f"{content}\n", encoding="utf8")

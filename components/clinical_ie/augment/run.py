@@ -14,7 +14,8 @@ from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
 from ..corpora.notes import corpus_nlp, make_doc
-from ..doc import annotations_of
+from ..corpora.standoff_writing import edit_standoff
+from ..doc import annotations_of, has_standoff
 from .config import Settings, load
 from .output import Outcome, write_outcome
 from .segment import Segment, plan, segment_to_doc, segments_of
@@ -159,6 +160,11 @@ def _new_note(
         rewrite.mentions(segment.annotations.mentions),
     )
     new = make_doc(corpus_nlp(), text, annotations, new_id)
+    if has_standoff(note):
+        # Events, attributes and whatever else the file holds go along.
+        standoff = note._.standoff
+        edit_standoff(standoff, annotations, note.text, text)
+        new._.standoff = standoff
     new._.provenance = {
         "source": segment.note_id,
         "start": segment.start,

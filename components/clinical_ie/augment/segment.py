@@ -4,7 +4,7 @@ import random
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from spacy.language import Language
@@ -145,7 +145,7 @@ def _make(note_id: str, note: str, annotations: Annotations, start: int, end: in
 def shifted(mention: Mention, by: int) -> Mention:
     """The same mention, `by` characters further on."""
     fragments = tuple((start + by, end + by) for start, end in mention.fragments)
-    return Mention(mention.id, mention.label, fragments, mention.score)
+    return replace(mention, fragments=fragments)
 
 
 def _joined(mention: Mention, text: str) -> Mention:
@@ -154,7 +154,7 @@ def _joined(mention: Mention, text: str) -> Mention:
     gaps = (text[left[1] : right[0]] for left, right in pairwise(pieces))
     if any(gap.strip() for gap in gaps):
         return mention
-    return Mention(mention.id, mention.label, ((mention.start, mention.end),), mention.score)
+    return replace(mention, fragments=((mention.start, mention.end),))
 
 
 def _ends(link: Link) -> set[str]:

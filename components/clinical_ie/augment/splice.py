@@ -1,5 +1,7 @@
 """The new note: the old text around a segment, with the rewrite in its place."""
 
+from dataclasses import replace
+
 from ..brat.files import covered_text
 from ..doc import Annotations, Mention
 from .segment import Segment, shifted
@@ -26,7 +28,7 @@ def splice(
     mentions = []
     for old in annotations.mentions:
         if old.id in rewritten:
-            new = rewritten[old.id]
+            new = _in_place_of(old, rewritten[old.id], text, spliced)
             start, end = new.start - segment.start, new.end - segment.start
             expected = covered_text(new_text, ((start, end),))
         else:
@@ -38,3 +40,10 @@ def splice(
             )
         mentions.append(new)
     return spliced, Annotations(mentions, list(annotations.links))
+
+
+def _in_place_of(old: Mention, new: Mention, text: str, spliced: str) -> Mention:
+    """The new mention, with the old one's attributes; another term has another code."""
+    same = covered_text(text, old.fragments) == covered_text(spliced, new.fragments)
+    codes = old.normalizations if same else ()
+    return replace(old, fragments=new.fragments, normalizations=codes)

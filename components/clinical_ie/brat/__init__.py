@@ -1,15 +1,16 @@
 """Standoff files of the brat annotation tool: model, reader and writer."""
 
 from .files import Note, list_notes, read_note, write_note
-from .model import (
+from .model import Standoff
+from .problem import Problem
+from .records import (
     Attribute,
     Comment,
     Equivalence,
     Event,
     Normalization,
-    Problem,
+    Record,
     Relation,
-    Standoff,
     TextBound,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "Normalization",
     "Note",
     "Problem",
+    "Record",
     "Relation",
     "Standoff",
     "TextBound",

@@ -1,11 +1,11 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .model import Problem, Standoff, TextBound
-
-BOM = "\ufeff"
+from .model import BOM, Standoff
+from .problem import Problem
+from .records import Fragments, TextBound
 
 
 @dataclass(slots=True)
@@ -17,6 +17,8 @@ class Note:
     standoff (Standoff): The `.ann`, empty where there is none.
     problems (list[Problem]): What could not be read as it stands.
     bom (bool): The `.txt` began with a byte order mark that the offsets do not count.
+    has_ann (bool): There is an `.ann`, be it empty.
+    ann (str): What messages call the file of annotations; default: the name with `.ann`.
     """
 
     name: str
@@ -24,6 +26,11 @@ class Note:
     standoff: Standoff
     problems: list[Problem]
     bom: bool = False
+    has_ann: bool = True
+    ann: str = ""
+
+    def __post_init__(self) -> None:
+        self.ann = self.ann or f"{self.name}.ann"
 
 
 def list_notes(folder: Path) -> list[Path]:
@@ -43,47 +50,70 @@ def list_notes(folder: Path) -> list[Path]:
     return paths
 
 
+def orphans(folder: Path) -> list[Problem]:
+    """Every `.ann` below a folder that has no `.txt` beside it."""
+    return [
+        Problem(str(path), 0, f"no {path.stem}.txt beside it, so it annotates nothing: left out")
+        for path in sorted(folder.rglob("*.ann"))
+        if not path.with_suffix(".txt").is_file()
+    ]
+
+
 def read_note(path: Path, root: Path | None = None) -> Note:
     """Read a `.txt` and the `.ann` beside it.
 
     path (Path): The `.txt`. A missing `.ann` is a note without annotations, and no problem.
     root (Path | None): The folder that note names are relative to; default: the file's own.
-    RAISES (UnicodeDecodeError): A file is not UTF-8; the message names it.
+    RAISES (UnicodeDecodeError): The `.txt` is not UTF-8; the message names file and line.
     """
     name = path.relative_to(root or path.parent).with_suffix("").as_posix()
     text = _decode(path)
     ann_path = path.with_suffix(".ann")
-    standoff = Standoff.parse(_decode(ann_path)) if ann_path.is_file() else Standoff()
-    mentions = list(standoff.records(TextBound))
-    bom = text.startswith(BOM) and _mismatches(text[1:], mentions) < _mismatches(text, mentions)
-    if bom:
-        text = text[1:]
-    problems = [Problem(str(ann_path), line, message) for line, message in standoff.problems]
-    return Note(name, text, standoff, problems, bom)
+    if not ann_path.is_file():
+        return Note(name, text, Standoff(), [], has_ann=False, ann=str(ann_path))
+    standoff = Standoff.from_bytes(ann_path.read_bytes())
+    bom = text.startswith(BOM) and _bom_is_not_counted(text, standoff)
+    problems = [replace(problem, file=str(ann_path)) for problem in standoff.problems]
+    return Note(name, text[1:] if bom else text, standoff, problems, bom, ann=str(ann_path))
 
 
 def write_note(
-    folder: Path, name: str, text: str, standoff: Standoff, *, bom: bool = False
+    folder: Path, name: str, text: str, standoff: Standoff | None, *, bom: bool = False
 ) -> None:
-    """Write `name.txt` and `name.ann` below a folder, as UTF-8 with newlines untouched."""
+    """Write `name.txt` and `name.ann` below a folder, as UTF-8 with newlines untouched.
+
+    standoff (Standoff | None): None writes no `.ann`.
+    """
     path = folder / f"{name}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(((BOM if bom else "") + text).encode("utf8"))
-    path.with_suffix(".ann").write_bytes(str(standoff).encode("utf8"))
+    if standoff is not None:
+        path.with_suffix(".ann").write_bytes(standoff.to_bytes())
 
 
-def covered_text(text: str, fragments: tuple[tuple[int, int], ...]) -> str:
+def covered_text(text: str, fragments: Fragments) -> str:
     """What brat puts into the text column: the pieces, joined by one blank, on one line."""
     return " ".join(text[start:end] for start, end in fragments).replace("\n", " ")
 
 
-def _mismatches(text: str, mentions: list[TextBound]) -> int:
-    return sum(covered_text(text, m.fragments) != m.text for m in mentions)
+def _bom_is_not_counted(text: str, standoff: Standoff) -> bool:
+    mentions = list(standoff.records(TextBound))
+
+    def mismatches(text: str) -> int:
+        return sum(covered_text(text, m.fragments) != m.text for m in mentions)
+
+    return mismatches(text[1:]) < mismatches(text)
 
 
 def _decode(path: Path) -> str:
+    content = path.read_bytes()
     try:
-        return path.read_bytes().decode("utf8")
+        return content.decode("utf8")
     except UnicodeDecodeError as error:
-        error.reason = f"{error.reason}, in {path}; notes must be UTF-8"
+        line = content.count(b"\n", 0, error.start) + 1
+        looks = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+        error.reason = (
+            f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like "
+            f"{looks}: iconv -f <its encoding> -t UTF-8 mends it"
+        )
         raise

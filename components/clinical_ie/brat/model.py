@@ -1,138 +1,26 @@
 """The content of one `.ann` file: a list of lines, each with the record it holds.
 
 A line that nobody edits is written back as it was read, so that order, blanks, tabs, line ends
-and unknown line kinds survive. Format: https://brat.nlplab.org/standoff.html
+and unknown line kinds survive.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-Fragments = tuple[tuple[int, int], ...]
+from .parse import StandoffError, parse_line
+from .problem import Problem
+from .records import Fragments, Record, Relation, TextBound
 
-
-@dataclass(frozen=True, slots=True)
-class TextBound:
-    """`T1<TAB>Drug 0 5;16 23<TAB>text`: fragments in the order listed, offsets in characters."""
-
-    id: str
-    label: str
-    fragments: Fragments
-    text: str
-
-    def render(self) -> str:
-        spans = ";".join(f"{start} {end}" for start, end in self.fragments)
-        return f"{self.id}\t{self.label} {spans}\t{self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """`R1<TAB>Reason-Drug Arg1:T1 Arg2:T2`; `args` holds (role, id) in the order listed."""
-
-    id: str
-    label: str
-    args: tuple[tuple[str, str], ...]
-
-    def render(self) -> str:
-        return f"{self.id}\t{self.label} " + " ".join(f"{role}:{ref}" for role, ref in self.args)
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """Ids of the first and second argument: Arg1 and Arg2 by name, others as listed."""
-        by_role = dict(self.args)
-        if by_role.keys() == {"Arg1", "Arg2"}:
-            return by_role["Arg1"], by_role["Arg2"]
-        return self.args[0][1], self.args[1][1]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """`E1<TAB>Type:T1 Role:T2 …`: a trigger and its roles."""
-
-    id: str
-    label: str
-    trigger: str
-    args: tuple[tuple[str, str], ...]
-
-    def render(self) -> str:
-        rest = "".join(f" {role}:{ref}" for role, ref in self.args)
-        return f"{self.id}\t{self.label}:{self.trigger}{rest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """`A1<TAB>Negated T1` or `A2<TAB>Certainty E1 possible`."""
-
-    id: str
-    label: str
-    target: str
-    value: str
-
-    def render(self) -> str:
-        return f"{self.id}\t{self.label} {self.target}" + (f" {self.value}" if self.value else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """`N1<TAB>Reference T1 RxNorm:161<TAB>acetaminophen`."""
-
-    id: str
-    label: str
-    target: str
-    reference: str
-    text: str
-
-    def render(self) -> str:
-        return f"{self.id}\t{self.label} {self.target} {self.reference}\t{self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """`#1<TAB>AnnotatorNotes T1<TAB>text`: brat's note on an annotation."""
-
-    id: str
-    label: str
-    target: str
-    text: str
-
-    def render(self) -> str:
-        return f"{self.id}\t{self.label} {self.target}\t{self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Equivalence:
-    """`*<TAB>Equiv T1 T2 …`: symmetric, any number of members, no id of its own."""
-
-    id: str
-    label: str
-    members: tuple[str, ...]
-
-    def render(self) -> str:
-        return f"*\t{self.label} " + " ".join(self.members)
-
-
-Record = TextBound | Relation | Event | Attribute | Normalization | Comment | Equivalence
 R = TypeVar("R", bound=Record)
+BOM = "\ufeff"
+
+# What `errors="surrogateescape"` makes of a byte that is not UTF-8.
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What was wrong at one line of a file (line 0: the file as a whole), and what became of it."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.file}:{self.line}: {self.message}"
-            if self.line
-            else f"{self.file}: {self.message}"
-        )
-
-
-@dataclass(slots=True)
 class Line:
     """One line: `raw` with its line end; the record, None where the line holds none."""
 
@@ -140,21 +28,17 @@ class Line:
     record: Record | None
 
 
-class StandoffError(ValueError):
-    """A line that starts as a known kind and does not parse as one."""
-
-
 @dataclass(slots=True)
 class Standoff:
     """The lines of one `.ann` file, in file order.
 
     lines (list[Line]): Every line, blank and unknown ones too.
-    problems (list[tuple[int, str]]): Line number (from 1) and message of each line that could not
-        be read as what it claims to be. Such a line is kept in `lines` without a record.
+    problems (list[Problem]): Each line that could not be read as what it claims to be, without the
+        name of the file. Such a line is kept in `lines` without a record.
     """
 
     lines: list[Line] = field(default_factory=list)
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     _last_number: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -164,28 +48,49 @@ class Standoff:
         text (str): The decoded file, newlines untouched.
         RETURNS (Standoff): `str(Standoff.parse(text)) == text` for every text.
         """
-        # A BOM is no part of the first line's id; a carriage return no part of its last column.
         standoff = cls()
-        for number, raw in enumerate(re.findall(r"[^\n]*\n|[^\n]+\Z", text), start=1):
-            body = raw.removesuffix("\n").removesuffix("\r")
-            if number == 1:
-                body = body.removeprefix("\ufeff")
+        for number, raw in enumerate(_LINE.findall(text), start=1):
+            record = None
             try:
-                record = parse_line(body)
+                record = _read(raw)
             except StandoffError as error:
-                standoff.problems.append((number, str(error)))
-                record = None
+                standoff.problems.append(Problem("", number, f"{error}: line left out"))
+            else:
+                if record is None and raw.strip(" \t\r\n" + BOM):
+                    message = f"{raw[:60].strip()!r} is of no kind that brat knows: kept as it is"
+                    standoff.problems.append(Problem("", number, message, "warning"))
             standoff.lines.append(Line(raw, record))
         return standoff
 
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Standoff":
+        """Read an `.ann` file as it is on disk; a line that is not UTF-8 costs no other line."""
+        return cls.parse(content.decode("utf8", errors="surrogateescape"))
+
+    def to_bytes(self) -> bytes:
+        """The file as it is on disk: `Standoff.from_bytes(content).to_bytes() == content`."""
+        return str(self).encode("utf8", errors="surrogateescape")
+
     def __str__(self) -> str:
         return "".join(line.raw for line in self.lines)
+
+    def copy(self) -> "Standoff":
+        """The same lines, to be edited apart."""
+        return Standoff(list(self.lines), list(self.problems))
 
     def records(self, kind: type[R]) -> Iterator[R]:
         """The records of one kind, in file order."""
         for line in self.lines:
             if isinstance(line.record, kind):
                 yield line.record
+
+    def add(self, record: R) -> R:
+        """Append a record under the id it has; its line ends as the others do."""
+        ends = "\r\n" if self.lines and self.lines[0].raw.endswith("\r\n") else "\n"
+        if self.lines and not self.lines[-1].raw.endswith("\n"):
+            self.lines[-1] = Line(self.lines[-1].raw + ends, self.lines[-1].record)
+        self.lines.append(Line(record.render() + ends, record))
+        return record
 
     def add_textbound(
         self, label: str, fragments: Sequence[tuple[int, int]], text: str
@@ -195,11 +100,59 @@ class Standoff:
         fragments (Sequence[tuple[int, int]]): Start and end of each piece, in characters.
         text (str): The covered text, pieces joined by one blank.
         """
-        return self._add(TextBound(self._next_id("T"), label, tuple(fragments), text))
+        return self.add(TextBound(self.next_id("T"), label, tuple(fragments), text))
 
     def add_relation(self, label: str, arg1: str, arg2: str) -> Relation:
         """Append a binary relation between two ids under the next free id."""
-        return self._add(Relation(self._next_id("R"), label, (("Arg1", arg1), ("Arg2", arg2))))
+        return self.add(Relation(self.next_id("R"), label, (("Arg1", arg1), ("Arg2", arg2))))
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Take out the records with these ids, and what cannot stand without them.
+
+        A relation goes with either argument, an attribute, normalisation or note with its target,
+        an event with its trigger; an event only loses the roles, and an equivalence the members,
+        that are gone.
+        """
+        gone = set(ids)
+        before = -1
+        while len(gone) != before:
+            before = len(gone)
+            gone |= {
+                line.record.id
+                for line in self.lines
+                if line.record is not None
+                and line.record.id != "*"
+                and line.record.without(gone) is None
+            }
+        self.update(lambda record: None if record.id in gone else record.without(gone))
+
+    def shift(self, offset: int, by: int, keep: Collection[str] = ()) -> None:
+        """Follow a text that grew or shrank before `offset`.
+
+        offset (int): Where the unchanged rest of the old text begins.
+        by (int): Characters that the rest moved; less than 0 where text was taken out.
+        keep (Collection[str]): Ids of mentions to leave alone, since the caller sets them anew.
+        RAISES (ValueError): A mention reaches across `offset`, or into text that was taken out.
+        """
+        end_of_kept = offset + min(by, 0)
+
+        def moved(record: Record) -> Record:
+            if not isinstance(record, TextBound) or record.id in keep:
+                return record
+            for start, end in record.fragments:
+                if start < offset and end > end_of_kept:
+                    raise ValueError(
+                        f"{record.id} ({start} {end}) reaches into the text that changes, "
+                        f"which ends at {offset}: remove it or set it anew"
+                    )
+            fragments: Fragments = tuple(
+                (start + by, end + by) if start >= offset else (start, end)
+                for start, end in record.fragments
+            )
+            return record if fragments == record.fragments else replace(record, fragments=fragments)
+
+        if by:
+            self.update(moved)
 
     def update(self, change: Callable[[Record], Record | None]) -> None:
         """Pass every record through `change`.
@@ -213,114 +166,35 @@ class Standoff:
             if line.record is None or new is line.record:
                 kept.append(line)
             elif new is not None:
-                kept.append(Line(new.render() + "\n", new))
+                kept.append(Line(_rendered(new, line.raw), new))
         self.lines = kept
 
-    def _add(self, record: R) -> R:
-        if self.lines and not self.lines[-1].raw.endswith("\n"):
-            self.lines[-1].raw += "\n"
-        self.lines.append(Line(record.render() + "\n", record))
-        return record
-
-    def _next_id(self, prefix: str) -> str:
+    def next_id(self, prefix: str) -> str:
+        """An id that no record has, one above the highest number with this prefix."""
         if prefix not in self._last_number:
             used = (line.record.id for line in self.lines if line.record is not None)
-            numbers = [int(i[len(prefix) :]) for i in used if re.fullmatch(prefix + r"\d+", i)]
+            numbered = re.compile(re.escape(prefix) + r"([0-9]{1,18})")
+            numbers = [int(found[1]) for id_ in used if (found := numbered.fullmatch(id_))]
             self._last_number[prefix] = max(numbers, default=0)
         self._last_number[prefix] += 1
         return f"{prefix}{self._last_number[prefix]}"
 
 
-def parse_line(line: str) -> Record | None:
-    """Read one line of a standoff file, without its line end.
-
-    RETURNS (Record | None): None for a blank line and for kinds that brat does not know.
-    RAISES (StandoffError): The line starts as a known kind and is not one.
-    """
-    kind = line[:1]
-    if kind not in _PARSERS:
-        return None
-    id_, tab, rest = line.partition("\t")
-    if not tab:
-        raise StandoffError(f"no tab after the id in {_shown(line)}; expected ID<TAB>…")
-    fields, _, text = rest.partition("\t")
-    words = fields.split()
-    if not words:
-        raise StandoffError(f"nothing after the id in {_shown(line)}")
-    return _PARSERS[kind](id_.strip(), words, text)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
-def _textbound(id_: str, words: list[str], text: str) -> TextBound:
-    label, *offsets = words
-    fragments = []
-    for piece in " ".join(offsets).split(";"):
-        match = re.fullmatch(r"\s*(\d+)\s+(\d+)\s*", piece, flags=re.ASCII)
-        if match is None:
-            raise StandoffError(
-                f"{id_}: {' '.join(offsets)!r} is not 'START END[;START END…]' in characters"
-            )
-        start, end = int(match[1]), int(match[2])
-        if end <= start:
-            raise StandoffError(f"{id_}: the span {start} {end} is empty or reversed")
-        fragments.append((start, end))
-    return TextBound(id_, label, tuple(fragments), text)
+def _read(raw: str) -> Record | None:
+    # A BOM is no part of the first line's id; a carriage return no part of its last column.
+    body = raw.removesuffix("\n").removesuffix("\r").removeprefix(BOM)
+    if not body.isascii() and (undecoded := _UNDECODED.search(body)):
+        byte = ord(undecoded[0]) - 0xDC00
+        raise StandoffError(
+            f"byte {byte:#04x} at column {undecoded.start() + 1} is not UTF-8, which brat files are"
+        )
+    return parse_line(body)
 
 
-def _roles(id_: str, words: list[str]) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for word in words:
-        role, colon, ref = word.partition(":")
-        if not (role and colon and ref):
-            raise StandoffError(f"{id_}: {word!r} is not ROLE:ID")
-        pairs.append((role, ref))
-    return tuple(pairs)
-
-
-def _relation(id_: str, words: list[str], text: str) -> Relation:
-    args = _roles(id_, words[1:])
-    if len(args) != 2:
-        raise StandoffError(f"{id_}: a relation has two arguments, not {len(args)}")
-    return Relation(id_, words[0], args)
-
-
-def _event(id_: str, words: list[str], text: str) -> Event:
-    (label, trigger), *args = _roles(id_, words)
-    return Event(id_, label, trigger, tuple(args))
-
-
-def _attribute(id_: str, words: list[str], text: str) -> Attribute:
-    if len(words) < 2:
-        raise StandoffError(f"{id_}: an attribute names the annotation it belongs to")
-    return Attribute(id_, words[0], words[1], " ".join(words[2:]))
-
-
-def _normalization(id_: str, words: list[str], text: str) -> Normalization:
-    if len(words) < 3:
-        raise StandoffError(f"{id_}: a normalisation reads TYPE TARGET SOURCE:ID")
-    return Normalization(id_, words[0], words[1], " ".join(words[2:]), text)
-
-
-def _comment(id_: str, words: list[str], text: str) -> Comment:
-    if len(words) < 2:
-        raise StandoffError(f"{id_}: a note names the annotation it belongs to")
-    return Comment(id_, words[0], words[1], text)
-
-
-def _equivalence(id_: str, words: list[str], text: str) -> Equivalence:
-    return Equivalence(id_, words[0], tuple(words[1:]))
-
-
-def _shown(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:57] + "…")
-
-
-_PARSERS: dict[str, Callable[[str, list[str], str], Record]] = {
-    "T": _textbound,
-    "R": _relation,
-    "E": _event,
-    "A": _attribute,
-    "M": _attribute,
-    "N": _normalization,
-    "#": _comment,
-    "*": _equivalence,
-}
+def _rendered(record: Record, raw: str) -> str:
+    """The new line in the place of an old one, with its line end and its BOM."""
+    end = raw[len(raw.rstrip("\r\n")) :]
+    return (BOM if raw.startswith(BOM) else "") + record.render() + end

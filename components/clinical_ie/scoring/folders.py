@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..brat import Note, Problem, list_notes, read_note
-from ..brat.files import BOM
-from ..corpora.notes import note_to_annotations
+from ..brat.model import BOM
+from ..corpora.standoff_reading import note_to_annotations
 from ..doc import Annotations
 
 

@@ -1,0 +1,114 @@
+"""One line of an `.ann` file becomes a record."""
+
+import re
+from collections.abc import Callable
+
+from .records import (
+    Attribute,
+    Comment,
+    Equivalence,
+    Event,
+    Normalization,
+    Record,
+    Relation,
+    TextBound,
+)
+
+
+class StandoffError(ValueError):
+    """A line that starts as a known kind and does not parse as one."""
+
+
+def parse_line(line: str) -> Record | None:
+    """Read one line of a standoff file, without its line end.
+
+    RETURNS (Record | None): None for a blank line and for kinds that brat does not know.
+    RAISES (StandoffError): The line starts as a known kind and is not one.
+    """
+    kind = line[:1]
+    if kind not in _PARSERS:
+        return None
+    id_, tab, rest = line.partition("\t")
+    if not tab:
+        raise StandoffError(f"no tab after the id in {_shown(line)}; expected ID<TAB>…")
+    fields, _, text = rest.partition("\t")
+    words = fields.split()
+    if not words:
+        raise StandoffError(f"nothing after the id in {_shown(line)}")
+    return _PARSERS[kind](id_.strip(), words, text)
+
+
+def _textbound(id_: str, words: list[str], text: str) -> TextBound:
+    label, *offsets = words
+    fragments = []
+    for piece in " ".join(offsets).split(";"):
+        match = re.fullmatch(r"\s*(\d{1,18})\s+(\d{1,18})\s*", piece, flags=re.ASCII)
+        if match is None:
+            raise StandoffError(
+                f"{id_}: {' '.join(offsets)!r} is not 'START END[;START END…]' in characters"
+            )
+        start, end = int(match[1]), int(match[2])
+        if end <= start:
+            raise StandoffError(f"{id_}: the span {start} {end} is empty or reversed")
+        fragments.append((start, end))
+    return TextBound(id_, label, tuple(fragments), text)
+
+
+def _roles(id_: str, words: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for word in words:
+        role, colon, ref = word.partition(":")
+        if not (role and colon and ref):
+            raise StandoffError(f"{id_}: {word!r} is not ROLE:ID")
+        pairs.append((role, ref))
+    return tuple(pairs)
+
+
+def _relation(id_: str, words: list[str], text: str) -> Relation:
+    args = _roles(id_, words[1:])
+    if len(args) != 2:
+        raise StandoffError(f"{id_}: a relation has two arguments, not {len(args)}")
+    return Relation(id_, words[0], args)
+
+
+def _event(id_: str, words: list[str], text: str) -> Event:
+    (label, trigger), *args = _roles(id_, words)
+    return Event(id_, label, trigger, tuple(args))
+
+
+def _attribute(id_: str, words: list[str], text: str) -> Attribute:
+    if len(words) < 2:
+        raise StandoffError(f"{id_}: an attribute names the annotation it belongs to")
+    return Attribute(id_, words[0], words[1], " ".join(words[2:]))
+
+
+def _normalization(id_: str, words: list[str], text: str) -> Normalization:
+    if len(words) < 3:
+        raise StandoffError(f"{id_}: a normalisation reads TYPE TARGET SOURCE:ID")
+    return Normalization(id_, words[0], words[1], " ".join(words[2:]), text)
+
+
+def _comment(id_: str, words: list[str], text: str) -> Comment:
+    if len(words) < 2:
+        raise StandoffError(f"{id_}: a note names the annotation it belongs to")
+    return Comment(id_, words[0], words[1], text)
+
+
+def _equivalence(id_: str, words: list[str], text: str) -> Equivalence:
+    return Equivalence(id_, words[0], tuple(words[1:]))
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:57] + "…")
+
+
+_PARSERS: dict[str, Callable[[str, list[str], str], Record]] = {
+    "T": _textbound,
+    "R": _relation,
+    "E": _event,
+    "A": _attribute,
+    "M": _attribute,
+    "N": _normalization,
+    "#": _comment,
+    "*": _equivalence,
+}

@@ -1,0 +1,178 @@
+"""What the lines of an `.ann` file hold. Format: https://brat.nlplab.org/standoff.html"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+Fragments = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextBound:
+    """`T1<TAB>Drug 0 5;16 23<TAB>text`: fragments in the order listed, offsets in characters."""
+
+    id: str
+    label: str
+    fragments: Fragments
+    text: str
+
+    def render(self) -> str:
+        spans = ";".join(f"{start} {end}" for start, end in self.fragments)
+        return f"{self.id}\t{self.label} {spans}\t{self.text}"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return ()
+
+    def without(self, ids: Collection[str]) -> "TextBound | None":
+        """What is left of it once the records with these ids are gone."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """`R1<TAB>Reason-Drug Arg1:T1 Arg2:T2`; `args` holds (role, id) in the order listed."""
+
+    id: str
+    label: str
+    args: tuple[tuple[str, str], ...]
+
+    def render(self) -> str:
+        return f"{self.id}\t{self.label} " + " ".join(f"{role}:{ref}" for role, ref in self.args)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Ids of the first and second argument: Arg1 and Arg2 by name, others as listed."""
+        by_role = dict(self.args)
+        if by_role.keys() == {"Arg1", "Arg2"}:
+            return by_role["Arg1"], by_role["Arg2"]
+        return self.args[0][1], self.args[1][1]
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return tuple(ref for _, ref in self.args)
+
+    def without(self, ids: Collection[str]) -> "Relation | None":
+        """What is left of it once the records with these ids are gone: all or nothing."""
+        return None if any(ref in ids for _, ref in self.args) else self
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`E1<TAB>Type:T1 Role:T2 …`: a trigger and its roles."""
+
+    id: str
+    label: str
+    trigger: str
+    args: tuple[tuple[str, str], ...]
+
+    def render(self) -> str:
+        rest = "".join(f" {role}:{ref}" for role, ref in self.args)
+        return f"{self.id}\t{self.label}:{self.trigger}{rest}"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return (self.trigger, *(ref for _, ref in self.args))
+
+    def without(self, ids: Collection[str]) -> "Event | None":
+        """What is left of it once the records with these ids are gone: it can lose roles."""
+        if self.trigger in ids:
+            return None
+        args = tuple(arg for arg in self.args if arg[1] not in ids)
+        return self if args == self.args else replace(self, args=args)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """`A1<TAB>Negated T1` or `A2<TAB>Certainty E1 possible`."""
+
+    id: str
+    label: str
+    target: str
+    value: str
+
+    def render(self) -> str:
+        return f"{self.id}\t{self.label} {self.target}" + (f" {self.value}" if self.value else "")
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return (self.target,)
+
+    def without(self, ids: Collection[str]) -> "Attribute | None":
+        """What is left of it once the records with these ids are gone: all or nothing."""
+        return None if self.target in ids else self
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """`N1<TAB>Reference T1 RxNorm:161<TAB>acetaminophen`."""
+
+    id: str
+    label: str
+    target: str
+    reference: str
+    text: str
+
+    def render(self) -> str:
+        return f"{self.id}\t{self.label} {self.target} {self.reference}\t{self.text}"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return (self.target,)
+
+    def without(self, ids: Collection[str]) -> "Normalization | None":
+        """What is left of it once the records with these ids are gone: all or nothing."""
+        return None if self.target in ids else self
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """`#1<TAB>AnnotatorNotes T1<TAB>text`: brat's note on an annotation."""
+
+    id: str
+    label: str
+    target: str
+    text: str
+
+    def render(self) -> str:
+        return f"{self.id}\t{self.label} {self.target}\t{self.text}"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return (self.target,)
+
+    def without(self, ids: Collection[str]) -> "Comment | None":
+        """What is left of it once the records with these ids are gone: all or nothing."""
+        return None if self.target in ids else self
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """`*<TAB>Equiv T1 T2 …`: symmetric, any number of members, no id of its own."""
+
+    id: str
+    label: str
+    members: tuple[str, ...]
+
+    def render(self) -> str:
+        return f"*\t{self.label} " + " ".join(self.members)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids that this record names."""
+        return self.members
+
+    def without(self, ids: Collection[str]) -> "Equivalence | None":
+        """What is left of it once the records with these ids are gone: two members at least."""
+        members = tuple(member for member in self.members if member not in ids)
+        if members == self.members:
+            return self
+        return replace(self, members=members) if len(members) > 1 else None
+
+
+Record = TextBound | Relation | Event | Attribute | Normalization | Comment | Equivalence

@@ -1,0 +1,109 @@
+"""What became of the notes of one split."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from spacy.tokens import Doc
+from spacy.util import filter_spans
+
+from ..brat import Problem
+from ..doc import SPANS_KEY, Mention, annotations_of
+from ..text.alignment import misaligned_offsets
+
+
+@dataclass(slots=True)
+class SplitCount:
+    """What was kept, what is out of a model's reach, and what was wrong.
+
+    mentions, relations (Counter[str]): Kept on the Docs, by label.
+    boundaries (int): Starts and ends of the mentions' fragments.
+    misaligned (list[tuple[str, int]]): Note and character of each boundary inside a token.
+    not_trainable (dict[str, Counter[str]]): Kept on the Docs, but out of reach of a flat tagger or
+        of token borders, by reason and label.
+    without_annotations (int): Notes that came without a file of annotations.
+    left_out (list[str]): Notes that are not there at all; the problems say why.
+    problems (list[Problem]): What could not be taken over as it stands.
+    """
+
+    notes: int = 0
+    tokens: int = 0
+    mentions: Counter[str] = field(default_factory=Counter)
+    relations: Counter[str] = field(default_factory=Counter)
+    boundaries: int = 0
+    misaligned: list[tuple[str, int]] = field(default_factory=list)
+    not_trainable: dict[str, Counter[str]] = field(default_factory=dict)
+    without_annotations: int = 0
+    left_out: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def aligned_share(self) -> float:
+        """Share of the boundaries that fall on token borders."""
+        return 1 - len(self.misaligned) / self.boundaries if self.boundaries else 1.0
+
+    def add_doc(self, doc: Doc) -> None:
+        """Count one Doc."""
+        self.notes += 1
+        self.tokens += len(doc)
+        annotations = annotations_of(doc)
+        self.mentions.update(mention.label for mention in annotations.mentions)
+        self.relations.update(link.label for link in annotations.links)
+        spans = list(doc.spans.get(SPANS_KEY, ()))
+        offsets = [o for m in annotations.mentions for piece in m.fragments for o in piece]
+        wrong = misaligned_offsets(doc, offsets)
+        self.boundaries += len(offsets)
+        self.misaligned += [(doc._.note_id, offset) for offset in wrong]
+        cut = set(wrong)
+        text = doc.text
+        flat = set(map(id, filter_spans(spans)))
+        for span, mention in zip(spans, annotations.mentions, strict=True):
+            if id(span) not in flat:
+                self._count("overlaps a longer or earlier mention", mention.label)
+            if mention.start in cut or mention.end in cut:
+                self._count("cuts through a token", mention.label)
+            if _has_gap(text, mention):
+                self._count("is in several pieces", mention.label)
+        for link in annotations.links:
+            if link.head == link.tail:
+                self._count("relates a mention to itself", link.label)
+
+    def add(self, other: "SplitCount") -> None:
+        """Take in the count of other notes."""
+        for name in ("notes", "tokens", "boundaries", "without_annotations"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("misaligned", "left_out", "problems"):
+            getattr(self, name).extend(getattr(other, name))
+        self.mentions.update(other.mentions)
+        self.relations.update(other.relations)
+        for reason, labels in other.not_trainable.items():
+            self.not_trainable.setdefault(reason, Counter()).update(labels)
+
+    def _count(self, reason: str, label: str) -> None:
+        self.not_trainable.setdefault(reason, Counter())[label] += 1
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            "notes": self.notes,
+            "tokens": self.tokens,
+            "mentions": dict(self.mentions.most_common()),
+            "relations": dict(self.relations.most_common()),
+            "boundaries": {
+                "all": self.boundaries,
+                "on_token_borders": self.aligned_share,
+                "inside_tokens": [f"{note}:{offset}" for note, offset in self.misaligned],
+            },
+            "not_trainable": {k: dict(v.most_common()) for k, v in self.not_trainable.items()},
+            "without_annotations": self.without_annotations,
+            "left_out": self.left_out,
+            "problems": [
+                {"severity": problem.severity, "problem": str(problem)} for problem in self.problems
+            ],
+        }
+
+
+def _has_gap(text: str, mention: Mention) -> bool:
+    """Whether anything but white space lies between its pieces, be they listed in any order."""
+    pieces = sorted(mention.fragments)
+    return any(text[left[1] : right[0]].strip() for left, right in pairwise(pieces))

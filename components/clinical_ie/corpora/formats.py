@@ -1,0 +1,48 @@
+"""The formats that notes come in; each becomes a brat note, and so the same Doc."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..brat import Note, Problem, list_notes, read_note
+from ..brat.files import orphans
+from . import n2c2
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How notes of one format are found, read and checked; passes between processes.
+
+    list_notes (Callable[[Path], list[Path]]): The notes below a folder; raises FileNotFoundError
+        where there is none.
+    read_note (Callable[[Path, Path], Note]): Reads one, given the folder its name is relative to.
+    strays (Callable[[Path], list[Problem]]): Files below a folder that belong to no note.
+    check (Callable[[Note], list[Problem]]): Warnings that only this format has.
+    folders (Mapping[str, tuple[str, ...]]): What its release calls the folder of a split.
+    sizes (Mapping[str, int]): Notes that its release has in each of them.
+    """
+
+    list_notes: Callable[[Path], list[Path]] = list_notes
+    read_note: Callable[[Path, Path], Note] = read_note
+    strays: Callable[[Path], list[Problem]] = orphans
+    check: Callable[[Note], list[Problem]] | None = None
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+FORMATS = {
+    "brat": Format(),
+    "n2c2-2018": Format(
+        check=n2c2.official_script_warnings, folders=n2c2.FOLDERS, sizes=n2c2.SIZES
+    ),
+}
+
+
+def format_named(name: str) -> Format:
+    """The format of this name.
+
+    RAISES (ValueError): There is none.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}; this version reads: {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -1,0 +1,107 @@
+"""The layout of n2c2-2018 Track 2, and what its official scoring script would trip over.
+
+The notes are plain brat; the data needs a signed agreement and is no part of this project.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..brat import Event, Note, Problem, Record, Relation, TextBound
+
+# Folders as the release names them; each is searched with all that is below it.
+FOLDERS = {
+    "train": ("training_20180910", "training*"),
+    "test": ("gold-standard-test-data", "gold-standard*"),
+}
+SIZES = {"train": 303, "test": 202}
+
+ENTITIES = frozenset(
+    {
+        "Drug",
+        "Strength",
+        "Form",
+        "Dosage",
+        "Frequency",
+        "Route",
+        "Duration",
+        "Reason",
+        "ADE",
+    }
+)
+RELATIONS = frozenset(f"{label}-Drug" for label in ENTITIES - {"Drug"})
+
+
+def official_script_warnings(note: Note) -> list[Problem]:
+    """What the official evaluation script (version 4) counts otherwise than one would think.
+
+    RETURNS (list[Problem]): Warnings; the notes themselves are taken over as they stand.
+    """
+    numbered = [
+        (number, line.record)
+        for number, line in enumerate(note.standoff.lines, start=1)
+        if line.record is not None
+    ]
+    mentions = {r.id: r for _, r in numbered if isinstance(r, TextBound)}
+    seen: Counter[tuple[object, ...]] = Counter()
+    problems = []
+    for number, record in numbered:
+        for told in _told(record, mentions, seen):
+            problems.append(Problem(note.ann, number, f"{record.id} {told}", "warning"))
+    return problems
+
+
+def _told(
+    record: Record, mentions: dict[str, TextBound], seen: Counter[tuple[object, ...]]
+) -> Iterator[str]:
+    if isinstance(record, TextBound):
+        yield from _told_of_mention(record, seen)
+    elif isinstance(record, Relation):
+        yield from _told_of_relation(record, mentions, seen)
+    elif isinstance(record, Event):
+        yield "is an event: the official script stops at a relation that names it"
+
+
+def _told_of_mention(mention: TextBound, seen: Counter[tuple[object, ...]]) -> Iterator[str]:
+    if mention.label not in ENTITIES:
+        yield (
+            f"is of type {mention.label}, none of the nine: the official script counts it in the "
+            "overall row and in no other"
+        )
+    start, end = mention.fragments[0][0], mention.fragments[-1][1]
+    if sorted(mention.fragments) != list(mention.fragments):
+        yield (
+            f"lists its fragments out of order: the official script reads it as {start} {end}, "
+            "from the first start to the last end"
+        )
+    key = (mention.label, start, end)
+    seen[key] += 1
+    if seen[key] > 1:
+        yield (
+            f"repeats a {mention.label} at {start} {end}: the official script gives a file that "
+            "is compared with itself less than 1"
+        )
+
+
+def _told_of_relation(
+    relation: Relation, mentions: dict[str, TextBound], seen: Counter[tuple[object, ...]]
+) -> Iterator[str]:
+    ends = relation.ends
+    missing = [end for end in ends if end not in mentions]
+    if missing:
+        yield f"names {missing[0]}, which is no T line: the official script stops here"
+        return
+    if relation.label not in RELATIONS:
+        yield (
+            f"is of type {relation.label}, none of the eight: the official script counts it in "
+            "the overall row and in no other"
+        )
+    labels = tuple(mentions[end].label for end in ends)
+    if relation.label in RELATIONS and labels != tuple(relation.label.split("-")):
+        yield (
+            f"relates {labels[0]} to {labels[1]}: the official script compares the arguments in "
+            f"order, and {relation.label} goes from {relation.label.removesuffix('-Drug')} to Drug"
+        )
+    key = (relation.label, *(mentions[end].fragments for end in ends), *labels)
+    seen[key] += 1
+    if seen[key] > 1:
+        yield "repeats a relation: the official script takes the second out of the count"

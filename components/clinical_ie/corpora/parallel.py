@@ -1,0 +1,58 @@
+"""The same work on many items, in several processes, with the results in order."""
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Items that go to a process at once.
+CHUNK = 8
+
+
+def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) -> Iterator[R]:
+    """Apply a function to each item; few results wait in memory, however many items there are.
+
+    function (Callable[[T], R]): Can be pickled; what it raises is raised here.
+    n_process (int): 1 does the work in this process.
+    RAISES (BrokenProcessPool): A process was killed.
+    """
+    if n_process <= 1:
+        yield from map(function, items)
+        return
+    # A forked process can hang in a library whose threads it lacks.
+    pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=_start)
+    under_way: deque[Future[list[R]]] = deque()
+    try:
+        for first in range(0, len(items), CHUNK):
+            under_way.append(pool.submit(_work, function, items[first : first + CHUNK]))
+            if len(under_way) >= 3 * n_process:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _work(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    return [function(item) for item in items]
+
+
+def _start() -> None:
+    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its processes."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

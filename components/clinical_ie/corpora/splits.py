@@ -1,0 +1,124 @@
+"""Which notes are train, dev and test."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..brat import Problem
+from .formats import Format
+
+SPLITS = ("train", "dev", "test")
+# The paper's own share: 61 of n2c2-2018's 303 training notes.
+DEV_SHARE = 0.2
+
+
+@dataclass(slots=True)
+class Split:
+    """The notes of one split, and the folder that their names are relative to."""
+
+    root: Path
+    paths: list[Path] = field(default_factory=list)
+    strays: list[Problem] = field(default_factory=list)
+
+
+def find_splits(
+    root: Path, format_: Format, seed: int, dev_ids: Path | None = None
+) -> tuple[dict[str, Split], list[str]]:
+    """Find the notes of each split below a dataset's folder.
+
+    A missing dev is taken from train: the notes that `dev_ids` names, else a fifth, drawn by the
+    seed. A missing test is an empty split.
+    dev_ids (Path | None): A file with one note name a line.
+    RETURNS (tuple[dict[str, Split], list[str]]): The splits, and remarks for the user.
+    RAISES (FileNotFoundError): No train, or a split without notes.
+    RAISES (ValueError): Too few notes to split, or a dev id that no training note has.
+    """
+    folders = {name: _folder(root, name, format_) for name in SPLITS}
+    train_root = folders["train"]
+    if train_root is None:
+        expected = " or ".join(("train", *format_.folders.get("train", ())[:1]))
+        raise FileNotFoundError(
+            f"{root / 'train'}: no such folder; put notes into {root}/train, {root}/dev and "
+            f"{root}/test (here train may be called: {expected})"
+        )
+    splits = {
+        name: Split(folder, format_.list_notes(folder), format_.strays(folder))
+        if folder is not None
+        else Split(train_root)
+        for name, folder in folders.items()
+    }
+    remarks = _size_remarks(splits, folders, format_)
+    train, dev = splits["train"], splits["dev"]
+    if folders["dev"] is None:
+        if dev_ids is not None:
+            train.paths, dev.paths = _by_ids(train, dev_ids)
+            how = f"as {dev_ids} lists them"
+        else:
+            train.paths, dev.paths = split_off_dev(train.paths, seed)
+            how = f"by seed {seed}"
+        remarks.append(f"no {root / 'dev'}: {len(dev.paths)} of the training notes are dev, {how}")
+    elif dev_ids is not None:
+        raise ValueError(f"{dev_ids}: there is a {folders['dev']} already; take one of them away")
+    if folders["test"] is None:
+        remarks.append(f"no {root / 'test'}: evaluation will use dev, and say so")
+    return splits, remarks
+
+
+def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:
+    """Draw a fifth of the notes as dev.
+
+    RETURNS (tuple[list[Path], list[Path]]): Train and dev, each in the order given.
+    RAISES (ValueError): Fewer than two notes.
+    """
+    if len(paths) < 2:
+        raise ValueError(f"{paths[0].parent}: one note cannot be split into train and dev")
+    drawn = random.Random(seed).sample(sorted(paths), max(1, round(len(paths) * DEV_SHARE)))
+    dev = set(drawn)
+    return [p for p in paths if p not in dev], [p for p in paths if p in dev]
+
+
+def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
+    wanted = file.read_text(encoding="utf8").split()
+    by_id = {}
+    for path in train.paths:
+        by_id[path.stem] = path
+        by_id[path.relative_to(train.root).with_suffix("").as_posix()] = path
+    for number, id_ in enumerate(wanted, start=1):
+        if id_ not in by_id:
+            raise ValueError(
+                f"{file}: entry {number}, {id_!r}, is no note below {train.root}; expected names "
+                f"such as {train.paths[0].stem!r}, one a line"
+            )
+    dev = {by_id[id_] for id_ in wanted}
+    rest = [path for path in train.paths if path not in dev]
+    if not dev or not rest:
+        raise ValueError(f"{file}: {len(dev)} dev notes leave {len(rest)} for training")
+    return rest, [path for path in train.paths if path in dev]
+
+
+def _folder(root: Path, split: str, format_: Format) -> Path | None:
+    """The folder of a split: the project's own name for it, or the release's."""
+    patterns = (split, *format_.folders.get(split, ()))
+    for pattern in patterns:
+        for folder in sorted(root.glob(pattern)):
+            if folder.is_dir():
+                return folder
+    return None
+
+
+def _size_remarks(
+    splits: dict[str, Split], folders: dict[str, Path | None], format_: Format
+) -> list[str]:
+    sizes = dict(format_.sizes)
+    remarks = []
+    for name, expected in sizes.items():
+        found = len(splits[name].paths)
+        if name == "train" and folders["dev"] is not None:
+            found += len(splits["dev"].paths)
+        if found != expected:
+            remarks.append(
+                f"{name} holds {found} notes, the release {expected}: scores are not comparable "
+                "with published ones"
+            )
+    return remarks

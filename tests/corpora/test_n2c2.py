@@ -1,0 +1,89 @@
+"""The layout and the warnings of n2c2-2018; all notes are made up."""
+
+from pathlib import Path
+
+import pytest
+
+from clinical_ie.brat import Note, Standoff, write_note
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.formats import format_named
+from clinical_ie.corpora.n2c2 import official_script_warnings
+from clinical_ie.corpora.splits import find_splits
+from clinical_ie.doc import annotations_of
+from tests.conftest import run_script
+
+ANN = (
+    "T1\tDrug 0 7\taspirin\nT2\tADE 12 16\trash\nT3\tReason 12 16\trash\n"
+    "R1\tADE-Drug Arg1:T2 Arg2:T1\nR2\tReason-Drug Arg1:T3 Arg2:T1\n"
+)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    """As many notes as the release has, in its folders."""
+    root = tmp_path_factory.mktemp("n2c2")
+    for folder, first, size in (
+        ("training_20180910", 100035, 303),
+        ("gold-standard-test-data/test", 200000, 202),
+    ):
+        for i in range(size):
+            write_note(root / folder, str(first + i), "aspirin for rash", Standoff.parse(ANN))
+    return root
+
+
+def test_the_release_is_split_as_in_the_paper(release):
+    splits, remarks = find_splits(release, format_named("n2c2-2018"), seed=0)
+    assert {name: len(split.paths) for name, split in splits.items()} == {
+        "train": 242,
+        "dev": 61,
+        "test": 202,
+    }
+    [remark] = remarks
+    assert remark.endswith("61 of the training notes are dev, by seed 0")
+    assert not set(splits["train"].paths) & set(splits["dev"].paths)
+
+
+def test_dev_can_be_listed(release, tmp_path: Path):
+    ids = tmp_path / "dev.txt"
+    ids.write_text("100040\n100050\n")
+    splits, _ = find_splits(release, format_named("n2c2-2018"), 0, ids)
+    assert [path.stem for path in splits["dev"].paths] == ["100040", "100050"]
+    assert len(splits["train"].paths) == 301
+    ids.write_text("100040\n999999\n")
+    with pytest.raises(ValueError, match=r"entry 2, '999999', is no note below"):
+        find_splits(release, format_named("n2c2-2018"), 0, ids)
+
+
+def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
+    for split in ("train", "dev", "test"):
+        write_note(tmp_path / "in" / split, "1", "aspirin for rash", Standoff.parse(ANN))
+    result = run_script("convert.py", tmp_path / "in", tmp_path / "out", "--format", "n2c2-2018")
+    assert result.exit_code == 0
+    assert "train holds 2 notes, the release 303" in result.stdout
+    [doc] = read_docs(tmp_path / "out" / "train.spacy")
+    annotations = annotations_of(doc)
+    assert [mention.label for mention in annotations.mentions] == ["Drug", "ADE", "Reason"]
+    assert [(link.label, link.head) for link in annotations.links] == [
+        ("ADE-Drug", "T2"),
+        ("Reason-Drug", "T3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("T4\tDrug 0 7\taspirin\n", "repeats a Drug at 0 7"),
+        ("T4\tForm 12 16;0 7\trash aspirin\n", "lists its fragments out of order"),
+        ("T4\tDose 12 16\trash\n", "is of type Dose, none of the nine"),
+        ("R3\tADE-Drug Arg1:E1 Arg2:T1\n", "R3 names E1, which is no T line"),
+        ("R3\tADE-Drug Arg1:T1 Arg2:T2\n", "relates Drug to ADE"),
+        ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
+        ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, none of the eight"),
+        ("E1\tADE:T2\n", "E1 is an event"),
+    ],
+)
+def test_what_the_official_script_trips_over_is_told(lines, told):
+    assert official_script_warnings(Note("n", "", Standoff.parse(ANN), [])) == []
+    [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
+    assert (warning.file, warning.line, warning.severity) == ("n.ann", 6, "warning")
+    assert told in warning.message
