@@ -1,0 +1,123 @@
+r"""Tokens of clinical text: spaCy's own tokenizer, with rules of another kind.
+
+spaCy's English rules list where to split; an annotator of clinical notes starts and ends mentions
+at nearly every sign that is no letter or digit. Here every such sign is a border, and what is
+listed is the shapes that stay whole: decimals, thousands, times, dates, dosing intervals, dotted
+abbreviations, variants in HGVS notation, addresses. Within letters and digits there is one kind of
+border, the one between a number and its unit.
+
+A border too many costs a token. A border too few puts a mention out of reach of every model that
+labels tokens. So a class that annotators treat both ways is split: `b.i.d.` at the end of a
+sentence is annotated with and without its last stop, and gives `b.i.d` and `.`.
+"""
+
+import re
+from collections.abc import Callable
+
+from spacy.language import Language
+from spacy.tokenizer import Tokenizer
+
+# Signs by block and not all that is no letter: marks that combine with a letter, and the joiners
+# within emoji, stay with what they modify. Full stop, comma and colon have rules of their own.
+_SIGNS = (
+    r"!\"#$%()+\-/;<=>?@\[\\\]^_`{|}~"
+    r"\u00a1-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00ba\u00bb\u00bf\u00d7\u00f7"
+    r"\u02c2-\u02df\u200b\u2010-\u2018\u201a-\u2027\u2030-\u205e\u2060\u207a-\u207e\u208a-\u208e"
+    r"\u20a0-\u20bf\u2103\u2109\u2114\u2116-\u2118\u211e-\u2123\u2190-\u2bff\u3001-\u3003\u3008-\u3020\u30fb\ufe30-\ufe6b\ufeff"
+    r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ufffc\ufffd"
+    r"\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
+)
+# Signs that are borders at the end of a word, and within it only between certain neighbours.
+_EDGE_SIGNS = r"&'*\u2019.,:"
+
+# Rows of one of these draw lines; a row that begins nowhere but at its start is found in one pass.
+_ROWS = "|".join(rf"(?<!{sign}){sign}{{2,}}" for sign in (r"\.", "-", "_", "=", r"\*", "#", "~"))
+# Signs that mean one thing together: the brackets of de-identified text, comparisons, arrows,
+# degrees.
+_CLUSTERS = rf"\[\*\*|\*\*\]|\+/[-\u2212]|[<>]=|->|[\u00b0\u00ba][CF](?![^\W_])|{_ROWS}"
+_CLITICS = r"['\u2019](?:[sSdm]|re|ve|ll)|n['\u2019]t"
+# `tablet(s)`: the ending is no word, and gets one token instead of three.
+_PLURAL = r"\((?:s|es)\)"
+
+_UNITS = (
+    "g kg mg mcg ug \u00b5g \u03bcg ng pg fg G gm gms gr l L dl dL ml mL cl cL ul uL \u00b5l"
+    " \u00b5L \u03bcl \u03bcL fl fL pL cc m M km cm mm \u00b5m \u03bcm um nm mM \u00b5M \u03bcM uM"
+    " nM mol nmol pmol umol Eq mEq meq u U iu IU mIU mU kU UI h H hr hrs d s sec ms min wk wks w y"
+    " yo yr yrs mo mos am pm AM PM x X in ft lb lbs oz Fr Hz kHz MHz Pa kPa V mV kV W J kJ kcal cal"
+    " A mA kb bp bpm rpm Ci mCi Gy cGy Sv gtt gtts tab tabs cap caps pk ppd mmHg mmHG mmhg cmH2O"
+    " MG MCG ML MEQ GM CC UNIT UNITS TAB TABS CAP CAPS PUFF PUFFS DROP DROPS HR HRS MIN MINS DAY"
+    " DAYS WK WKS WEEK WEEKS MONTH MONTHS YR YRS YEAR YEARS YO MMHG BPM"
+)
+# Lookbehind has a fixed width: a number of up to five digits that no letter precedes, save the `x`
+# of `x3days` and `2x3cm`. So `CD4`, `q6h` and `HbA1c` are words.
+_AFTER_NUMBER = (
+    r"(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3})|(?<=\b\d{4})|(?<=\b\d{5})"
+    r"|(?<=\b[xX]\d)|(?<=\b[xX]\d\d)|(?<=\d[xX]\d)|(?<=\d[xX]\d\d))"
+)
+_UNIT = (
+    rf"(?<=\d)(?=[^\W\d_]){_AFTER_NUMBER}"
+    rf"(?:(?=(?:{'|'.join(_UNITS.split())})(?![^\W_])|[a-z\u00b5\u03bc]{{3}})"
+    r"|(?:m?c?g|[mdu]L|mEq)(?=[A-Z]))"
+)
+
+_DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-\d{1,2}-\d{4}|\d{4}[/-]\d{1,2}[/-]\d{1,2}"
+_INTERVAL = r"[qQ]\d+[-\u2013]\d+(?:[hHdDwW]|[hH][rR][sS]?|min)"
+
+_PREFIX = rf"\A(?:{_CLUSTERS}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
+_SUFFIX = rf"(?:(?<=[^\W_])(?:{_CLITICS}|{_PLURAL})|{_CLUSTERS}|[{_SIGNS}{_EDGE_SIGNS}])\Z"
+_INFIX = "|".join(
+    [
+        # A shape that is matched becomes a token of its own.
+        rf"(?<![\w/.])(?:{_DATE}|{_INTERVAL})(?![\w/])",
+        _CLUSTERS,
+        rf"(?<=[^\W_]){_PLURAL}",
+        # Bases of a variant: `2542G>A`.
+        r"(?<![ACGTU])>|>(?![ACGTU])",
+        rf"[{_SIGNS.replace('>', '')}]",
+        # `1,200` and `12:30` are numbers, `2.5` too, and `HLA-B*27` is a name.
+        r"(?<!\d)[,:]|[,:](?!\d)|\*(?!\d)",
+        # Stops that lack their blank: `pain.The`, `test.(5)`, `normal.on`, `disease.12`,
+        # `1.Aspirin`, `p.o.daily`.
+        r"(?<!\b[cgmnpr])\.(?=[A-Z][a-z])|(?<=[a-z]{2})\.(?=[A-Z])",
+        r"\.(?=[^\w\s])|(?<=[^\w\s])\.(?!\d)",
+        r"(?<=[a-z]{3})\.(?=[a-z]{2})|(?<=[A-Za-z]{2})\.(?=\d)|(?<=\d)\.(?=[A-Za-z]{2})",
+        r"(?<=\.[A-Za-z])\.(?=[A-Za-z]{2})",
+        # A number that lacks its blank: `aspirin81`, `WBC9.0`.
+        r"(?<=[a-z]{4})(?=\d)|(?<=[A-Za-z]{2})(?=\d+\.\d)",
+        r"(?<=[A-Za-z]{2})&(?=[A-Za-z]{2})",
+        r"(?<=[A-Za-z])['\u2019]s(?![^\W_])|(?<=\d)[xX](?=\d)",
+        # `PVCs`: the plural of a name in capitals.
+        r"(?<=[A-Z]{2})(?=s(?![^\W_]))",
+        _UNIT,
+    ]
+)
+
+# What keeps the signs at its ends. Titles and the like never end a mention.
+_WHOLE = (
+    r"(?:(?i:dr|mrs?|ms|prof|vs|approx|ca|figs?|e\.g|i\.e)\.|St\."
+    r"|[cgmnpr]\.(?:[-*\[(]?[A-Za-z]*\d[\w>*+=?;()\[\]-]*[\w*=?]|\([A-Za-z]+\d[^\s()]*\))"
+    rf"|{_DATE}|{_INTERVAL})\Z"
+)
+_ADDRESS = r"(?:https?://|ftp://|www\.)\S+\Z|[\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z"
+
+
+def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
+    """Registered as `clinical_ie.ClinicalTokenizer.v1`.
+
+    RETURNS (Callable[[Language], Tokenizer]): What a pipeline makes its tokenizer with. It is a
+        `spacy.tokenizer.Tokenizer`: text is kept exactly, white space other than single blanks
+        becomes tokens, special cases can be added, and a saved pipeline keeps the rules that it
+        was saved with.
+    """
+    return _make_tokenizer
+
+
+def _make_tokenizer(nlp: Language) -> Tokenizer:
+    return Tokenizer(
+        nlp.vocab,
+        prefix_search=re.compile(_PREFIX).search,
+        suffix_search=re.compile(_SUFFIX).search,
+        infix_finditer=re.compile(_INFIX).finditer,
+        token_match=re.compile(_WHOLE).match,
+        url_match=re.compile(_ADDRESS).match,
+    )
