@@ -23,7 +23,8 @@ _SIGNS = (
     r"!\"#$%()+\-/;<=>?@\[\\\]^_`{|}~"
     r"\u00a1-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00ba\u00bb\u00bf\u00d7\u00f7"
     r"\u02c2-\u02df\u200b\u2010-\u2018\u201a-\u2027\u2030-\u205e\u2060\u207a-\u207e\u208a-\u208e"
-    r"\u20a0-\u20bf\u2103\u2109\u2114\u2116-\u2118\u211e-\u2123\u2190-\u2bff\u3001-\u3003\u3008-\u3020\u30fb\ufe30-\ufe6b\ufeff"
+    r"\u20a0-\u20bf\u2103\u2109\u2114\u2116-\u2118\u211e-\u2123\u2190-\u2bff\u3001-\u3003"
+    r"\u3008-\u3020\u30fb\ufe30-\ufe6b\ufeff"
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ufffc\ufffd"
     r"\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
 )
@@ -80,7 +81,9 @@ _INFIX = "|".join(
         # `1.Aspirin`, `p.o.daily`.
         r"(?<!\b[cgmnpr])\.(?=[A-Z][a-z])|(?<=[a-z]{2})\.(?=[A-Z])",
         r"\.(?=[^\w\s])|(?<=[^\w\s])\.(?!\d)",
-        r"(?<=[a-z]{3})\.(?=[a-z]{2})|(?<=[A-Za-z]{2})\.(?=\d)|(?<=\d)\.(?=[A-Za-z]{2})",
+        # Not the numbers `Fig.3` and `No.5`, which would look like the end of a sentence.
+        r"(?<=[a-z]{3})\.(?=[a-z]{2})|(?<=\d)\.(?=[A-Za-z]{2})",
+        r"(?<=[A-Za-z]{2})(?<![Ff]ig)(?<![Ff]igs)(?<!\b[Nn]o)\.(?=\d)",
         r"(?<=\.[A-Za-z])\.(?=[A-Za-z]{2})",
         # A number that lacks its blank: `aspirin81`, `WBC9.0`.
         r"(?<=[a-z]{4})(?=\d)|(?<=[A-Za-z]{2})(?=\d+\.\d)",
