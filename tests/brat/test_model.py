@@ -141,3 +141,46 @@ def test_arguments_by_other_names_keep_the_order_listed():
     assert relation.ends == ("T2", "T1")
     [relation] = Standoff.parse("R1\tX From:T1 To:T2\n").records(Relation)
     assert relation.ends == ("T1", "T2")
+
+
+def test_a_new_id_is_none_that_the_file_bears_or_names():
+    standoff = Standoff.parse("T2\tDrug 0 x\tbroken\nR1\tX Arg1:T3 Arg2:T3\nA1\tNegated T4\n")
+    assert standoff.add_textbound("Drug", [(0, 1)], "a").id == "T5"
+    standoff.add(TextBound("T8", "Drug", ((0, 1),), "a"))
+    assert standoff.next_id("T") == "T9"
+    assert Standoff.parse(f"T{'9' * 10_000}\tDrug 0 1\ta\n").next_id("T") == "T1"
+
+
+def test_a_line_end_is_kept_as_it_was():
+    standoff = Standoff.parse("T1\tDrug 0 2\ta\r\r\nT2\tDrug 5 6\tb\r")
+    standoff.add_textbound("Drug", [(0, 1)], "a")
+    standoff.shift(5, 1)
+    assert str(standoff) == "T1\tDrug 0 2\ta\r\r\nT2\tDrug 6 7\tb\r\nT3\tDrug 0 1\ta\n"
+
+
+def test_of_two_lines_with_one_id_each_can_be_changed():
+    text = "T1\tDrug 0 1\ta\nT1\tDrug 2 3\tb\nA1\tNegated T1\n#1\tAnnotatorNotes A1\tx\n"
+    standoff = Standoff.parse(text)
+    standoff.edit({1: None})
+    assert str(standoff) == text.replace("T1\tDrug 2 3\tb\n", "")
+    standoff = Standoff.parse(text)
+    standoff.edit({0: None})
+    assert str(standoff) == "T1\tDrug 2 3\tb\n"
+    standoff = Standoff.parse(text)
+    standoff.edit({1: TextBound("T1", "ADE", ((2, 4),), "bc")})
+    assert str(standoff) == text.replace("Drug 2 3\tb", "ADE 2 4\tbc")
+
+
+def test_a_long_chain_is_taken_out_at_once():
+    chain = [f"E{i}\tX:E{i + 1}\n" for i in range(20_000)]
+    standoff = Standoff.parse("".join(chain) + "T1\tDrug 0 1\ta\n")
+    standoff.remove({"E20000"})
+    assert str(standoff) == "T1\tDrug 0 1\ta\n"
+
+
+def test_a_message_holds_nothing_that_a_terminal_obeys_and_is_short():
+    standoff = Standoff.parse("R1\x1b[2J\tX Arg1:T1\nT1\tDrug " + "9" * 100_000 + "\ta\n")
+    first, second = map(str, standoff.problems)
+    assert "R1\\x1b[2J: a relation has two arguments" in first
+    assert len(second) < 500
+    assert second.endswith("in characters: line left out")

@@ -5,7 +5,7 @@ and unknown line kinds survive.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -88,8 +88,13 @@ class Standoff:
         """Append a record under the id it has; its line ends as the others do."""
         ends = "\r\n" if self.lines and self.lines[0].raw.endswith("\r\n") else "\n"
         if self.lines and not self.lines[-1].raw.endswith("\n"):
-            self.lines[-1] = Line(self.lines[-1].raw + ends, self.lines[-1].record)
+            # A file that was cut within its last line end has half of it.
+            missing = "\n" if self.lines[-1].raw.endswith("\r") else ends
+            self.lines[-1] = Line(self.lines[-1].raw + missing, self.lines[-1].record)
         self.lines.append(Line(record.render() + ends, record))
+        prefix, number = _numbered(record.id)
+        if prefix in self._last_number:
+            self._last_number[prefix] = max(self._last_number[prefix], number)
         return record
 
     def add_textbound(
@@ -113,18 +118,44 @@ class Standoff:
         an event with its trigger; an event only loses the roles, and an equivalence the members,
         that are gone.
         """
-        gone = set(ids)
-        before = -1
-        while len(gone) != before:
-            before = len(gone)
-            gone |= {
-                line.record.id
-                for line in self.lines
-                if line.record is not None
-                and line.record.id != "*"
-                and line.record.without(gone) is None
-            }
-        self.update(lambda record: None if record.id in gone else record.without(gone))
+        lines = enumerate(self.lines)
+        bearers = [at for at, line in lines if line.record is not None and line.record.id in ids]
+        self._take_out(bearers, ids)
+
+    def edit(self, changes: Mapping[int, Record | None]) -> None:
+        """Change single lines, which tells apart lines that bear the same id.
+
+        changes (Mapping[int, Record | None]): By place in `lines`: what the line is to hold, or
+            None to take it out with what cannot stand without it. Where an id is borne twice, what
+            names it means the first line.
+        """
+        for at, record in changes.items():
+            if record is not None:
+                self.lines[at] = Line(_rendered(record, self.lines[at].raw), record)
+        self._take_out([at for at, record in changes.items() if record is None], ())
+
+    def _take_out(self, lines: Iterable[int], ids: Iterable[str]) -> None:
+        bearer: dict[str, int] = {}
+        needed_by: dict[str, list[int]] = {}
+        for at, line in enumerate(self.lines):
+            if line.record is not None:
+                bearer.setdefault(line.record.id, at)
+                for id_ in line.record.needs:
+                    needed_by.setdefault(id_, []).append(at)
+        gone, todo = set(lines), list(ids)
+        todo += [id_ for id_, at in bearer.items() if at in gone]
+        gone_ids: set[str] = set()
+        while todo:
+            id_ = todo.pop()
+            if id_ not in gone_ids:
+                gone_ids.add(id_)
+                for at in needed_by.get(id_, ()):
+                    gone.add(at)
+                    record = self.lines[at].record
+                    if record is not None and bearer[record.id] == at:
+                        todo.append(record.id)
+        self.lines = [line for at, line in enumerate(self.lines) if at not in gone]
+        self.update(lambda record: record.without(gone_ids))
 
     def shift(self, offset: int, by: int, keep: Collection[str] = ()) -> None:
         """Follow a text that grew or shrank before `offset`.
@@ -170,17 +201,35 @@ class Standoff:
         self.lines = kept
 
     def next_id(self, prefix: str) -> str:
-        """An id that no record has, one above the highest number with this prefix."""
+        """An id that nothing in the file bears or names, above the highest with this prefix."""
         if prefix not in self._last_number:
-            used = (line.record.id for line in self.lines if line.record is not None)
-            numbered = re.compile(re.escape(prefix) + r"([0-9]{1,18})")
-            numbers = [int(found[1]) for id_ in used if (found := numbered.fullmatch(id_))]
+            numbered = map(_numbered, self._used_ids())
+            numbers = (number for used, number in numbered if used == prefix)
             self._last_number[prefix] = max(numbers, default=0)
         self._last_number[prefix] += 1
         return f"{prefix}{self._last_number[prefix]}"
 
+    def _used_ids(self) -> Iterator[str]:
+        for line in self.lines:
+            if line.record is None:
+                # Once somebody mends the line, its id counts.
+                yield line.raw.partition("\t")[0].removeprefix(BOM).strip()
+            else:
+                # A new record must not become what a dangling reference names.
+                yield line.record.id
+                yield from line.record.references
+
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+# Python itself reads no number of more than 4,300 digits.
+_MAX_DIGITS = 1000
+
+
+def _numbered(id_: str) -> tuple[str, int]:
+    """The letters of an id, and its number; 0 for none."""
+    prefix = id_.rstrip("0123456789")
+    digits = id_[len(prefix) :]
+    return prefix, int(digits) if 0 < len(digits) <= _MAX_DIGITS else 0
 
 
 def _read(raw: str) -> Record | None:
@@ -196,5 +245,5 @@ def _read(raw: str) -> Record | None:
 
 def _rendered(record: Record, raw: str) -> str:
     """The new line in the place of an old one, with its line end and its BOM."""
-    end = raw[len(raw.rstrip("\r\n")) :]
-    return (BOM if raw.startswith(BOM) else "") + record.render() + end
+    body = raw.removesuffix("\n").removesuffix("\r")
+    return (BOM if raw.startswith(BOM) else "") + record.render() + raw[len(body) :]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "mended", "warning"]
+# A damaged file has ids and words of any length, and signs that a terminal would obey.
+MAX_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +26,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}"
+        message = self.message
+        if len(message) > MAX_SHOWN:
+            message = f"{message[: MAX_SHOWN // 2]}…{message[-MAX_SHOWN // 2 :]}"
+        return _printable(f"{place}: {message}")
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -24,6 +24,11 @@ class TextBound:
         """Ids that this record names."""
         return ()
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return ()
+
     def without(self, ids: Collection[str]) -> "TextBound | None":
         """What is left of it once the records with these ids are gone."""
         return self
@@ -53,6 +58,11 @@ class Relation:
         """Ids that this record names."""
         return tuple(ref for _, ref in self.args)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return self.references
+
     def without(self, ids: Collection[str]) -> "Relation | None":
         """What is left of it once the records with these ids are gone: all or nothing."""
         return None if any(ref in ids for _, ref in self.args) else self
@@ -75,6 +85,11 @@ class Event:
     def references(self) -> tuple[str, ...]:
         """Ids that this record names."""
         return (self.trigger, *(ref for _, ref in self.args))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return (self.trigger,)
 
     def without(self, ids: Collection[str]) -> "Event | None":
         """What is left of it once the records with these ids are gone: it can lose roles."""
@@ -101,6 +116,11 @@ class Attribute:
         """Ids that this record names."""
         return (self.target,)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return (self.target,)
+
     def without(self, ids: Collection[str]) -> "Attribute | None":
         """What is left of it once the records with these ids are gone: all or nothing."""
         return None if self.target in ids else self
@@ -122,6 +142,11 @@ class Normalization:
     @property
     def references(self) -> tuple[str, ...]:
         """Ids that this record names."""
+        return (self.target,)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
         return (self.target,)
 
     def without(self, ids: Collection[str]) -> "Normalization | None":
@@ -146,6 +171,11 @@ class Comment:
         """Ids that this record names."""
         return (self.target,)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return (self.target,)
+
     def without(self, ids: Collection[str]) -> "Comment | None":
         """What is left of it once the records with these ids are gone: all or nothing."""
         return None if self.target in ids else self
@@ -160,12 +190,17 @@ class Equivalence:
     members: tuple[str, ...]
 
     def render(self) -> str:
-        return f"*\t{self.label} " + " ".join(self.members)
+        return f"{self.id}\t{self.label} " + " ".join(self.members)
 
     @property
     def references(self) -> tuple[str, ...]:
         """Ids that this record names."""
         return self.members
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids that this record cannot stand without."""
+        return ()
 
     def without(self, ids: Collection[str]) -> "Equivalence | None":
         """What is left of it once the records with these ids are gone: two members at least."""

@@ -1,9 +1,10 @@
 """What the lines of a note's `.ann` say of its mentions, line by line, and what they get wrong."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 from ..brat import (
     Attribute,
@@ -17,9 +18,15 @@ from ..brat import (
     Relation,
     TextBound,
 )
-from ..brat.files import covered_text
+from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
 from ..doc import Annotations, Link, Mention, unique_ids
+
+# Looking a text up in the whole note is for the first few mistakes, not for thousands.
+MAX_SEARCHES = 100
+# Compatibility forms are at most 18 times as long as the sign they stand for; the rest of what is
+# covered beyond this is white space or another text.
+LOOSE_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,24 @@ class LinkSettings:
     equivalences: bool = False
 
 
+@dataclass(slots=True)
+class Reading:
+    """What a note's lines say, and which line says it; lines count from 0.
+
+    annotations (Annotations): Mentions and relations.
+    problems (list[Problem]): What could not be taken over as it stands.
+    mention_lines (dict[str, int]): The line of each mention, by the mention's id.
+    link_lines (list[int]): The line of each relation, in the order of `annotations.links`.
+    triggers (dict[str, str]): The mention behind each event, by the event's id.
+    """
+
+    annotations: Annotations
+    problems: list[Problem]
+    mention_lines: dict[str, int]
+    link_lines: list[int]
+    triggers: dict[str, str]
+
+
 def note_to_annotations(
     note: Note, settings: LinkSettings | None = None
 ) -> tuple[Annotations, list[Problem]]:
@@ -44,8 +69,13 @@ def note_to_annotations(
         out are a mention past the end of the text or with other text than its offsets cover, and
         whatever names a record that is not there.
     """
-    reader = _Reader(note, settings or LinkSettings())
-    return reader.read(), reader.problems
+    reading = read_lines(note, settings)
+    return reading.annotations, reading.problems
+
+
+def read_lines(note: Note, settings: LinkSettings | None = None) -> Reading:
+    """Read a note as `note_to_annotations` does, and keep the lines that things come from."""
+    return _Reader(note, settings or LinkSettings()).read()
 
 
 class _Reader:
@@ -62,29 +92,39 @@ class _Reader:
         self.others: list[tuple[int, Record]] = []
         self.known: set[str] = set()
         self.triggers: dict[str, str] = {}
-        self.details: dict[str, dict[str, tuple[tuple[str, ...], ...]]] = {}
+        self.details: dict[str, dict[str, list[tuple[str, ...]]]] = {}
         self.links: list[Link] = []
+        self.link_lines: list[int] = []
+        self.searches = MAX_SEARCHES
 
-    def read(self) -> Annotations:
+    def read(self) -> Reading:
         for number, line in enumerate(self.note.standoff.lines, start=1):
             self.line = number
             if line.record is not None:
                 self._sort(line.record)
         mentions = self._mentions()
         ids = {mention.id for mention in mentions}
-        self._resolve_events(ids)
-        for number, event in self.events:
-            self.line = number
-            if self.settings.roles and event.id in self.triggers:
-                self._roles(event, ids)
+        triggers = self._resolve_events(ids)
+        if self.settings.roles:
+            for (number, event), trigger in zip(self.events, triggers, strict=True):
+                self.line = number
+                self._roles(event, trigger, ids)
         for number, record in self.others:
             self.line = number
             self._other(record, ids)
-        return Annotations([self._with_details(mention) for mention in mentions], self.links)
+        return Reading(
+            Annotations([self._with_details(mention) for mention in mentions], self.links),
+            self.problems,
+            {m.id: number - 1 for (number, _), m in zip(self.bounds, mentions, strict=True)},
+            self.link_lines,
+            self.triggers,
+        )
 
     def _with_details(self, mention: Mention) -> Mention:
-        details: dict[str, Any] = self.details.get(mention.id, {})
-        return replace(mention, **details) if details else mention
+        if mention.id not in self.details:
+            return mention
+        details = {name: tuple(values) for name, values in self.details[mention.id].items()}
+        return replace(mention, **cast(dict[str, Any], details))
 
     def _sort(self, record: Record) -> None:
         if record.id in self.known and not isinstance(record, TextBound | Equivalence):
@@ -109,18 +149,25 @@ class _Reader:
         if end > len(text):
             self._tell(f"{bound.id} ends at {end}, the text has {len(text)} characters: left out")
             return False
-        covered = covered_text(text, bound.fragments)
-        if covered == bound.text:
+        if covers(text, bound):
             return True
+        covered = _start_of_covered(text, bound)
         told = f"{bound.id} says {_shown(bound.text)}, its offsets cover {_shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
             self._tell(f"{told}: offsets believed", "warning")
             return True
-        place = text.find(bound.text) if bound.text else -1
-        only = place >= 0 and text.find(bound.text, place + 1) < 0
-        remedy = f" (that text stands at {place} {place + len(bound.text)})" if only else ""
-        self._tell(f"{told}{remedy}: left out")
+        self._tell(f"{told}{self._remedy(bound.text)}: left out")
         return False
+
+    def _remedy(self, wanted: str) -> str:
+        """Where the text of a mention stands, if it stands there once."""
+        if not wanted or not self.searches:
+            return ""
+        self.searches -= 1
+        place = self.note.text.find(wanted)
+        if place < 0 or self.note.text.find(wanted, place + 1) >= 0:
+            return ""
+        return f" (that text stands at {place} {place + len(wanted)})"
 
     def _mentions(self) -> list[Mention]:
         ids = unique_ids(bound.id for _, bound in self.bounds)
@@ -133,54 +180,65 @@ class _Reader:
             mentions.append(Mention(id_, bound.label, bound.fragments))
         return mentions
 
-    def _resolve_events(self, mentions: set[str]) -> None:
-        """Find the mention behind each event."""
+    def _resolve_events(self, mentions: set[str]) -> list[str | None]:
+        """Find the mention behind each event.
+
+        RETURNS (list[str | None]): One entry an event line; None where there is no such mention.
+        """
         named: dict[str, str] = {}
         for _, event in self.events:
             named.setdefault(event.id, event.trigger)
+        ends: dict[str, str] = {}
+        found: list[str | None] = []
         for number, event in self.events:
             self.line = number
-            seen, id_ = {event.id}, event.trigger
-            while id_ in named and id_ not in seen:
-                seen.add(id_)
-                id_ = named[id_]
+            is_first = named[event.id] == event.trigger
+            id_ = _end_of_chain(event.id if is_first else event.trigger, named, ends)
+            found.append(id_ if id_ in mentions else None)
             if id_ in mentions:
                 self.triggers.setdefault(event.id, id_)
-            elif id_ in seen:
+            elif id_ in named:
                 self._tell(
                     f"{event.id}: its triggers form a circle through {id_}; expected the id of a "
                     "text-bound annotation: left out"
                 )
             else:
                 self._tell(f"{event.id}: its trigger {id_} is no mention here: left out")
+        return found
 
-    def _roles(self, event: Event, mentions: set[str]) -> None:
+    def _roles(self, event: Event, trigger: str | None, mentions: set[str]) -> None:
+        if trigger is None:
+            return
         for role, ref in event.args:
             tail = self.triggers.get(ref, ref)
             if tail in mentions:
-                self.links.append(Link(role, self.triggers[event.id], tail))
+                self._link(role, trigger, tail)
             else:
                 self._tell(f"{event.id}: its {role} {ref} is no mention here: role left out")
+
+    def _link(self, label: str, head: str, tail: str) -> None:
+        self.links.append(Link(label, head, tail))
+        self.link_lines.append(self.line - 1)
 
     def _other(self, record: Record, mentions: set[str]) -> None:
         if isinstance(record, Relation):
             if all(self._reaches(record, ref, mentions) for ref in record.ends):
                 head, tail = (self.triggers.get(end, end) for end in record.ends)
-                self.links.append(Link(record.label, head, tail))
+                self._link(record.label, head, tail)
             return
         if isinstance(record, Equivalence):
             members = [ref for ref in record.members if self._reaches(record, ref, mentions)]
             if self.settings.equivalences:
                 ends = [self.triggers.get(ref, ref) for ref in members]
-                self.links += [Link(record.label, a, b) for a, b in combinations(ends, 2)]
+                for head, tail in combinations(ends, 2):
+                    self._link(record.label, head, tail)
             return
         assert isinstance(record, Attribute | Normalization | Comment)
         target = record.target
         mention = self.triggers.get(target, target)
         if mention in mentions:
-            details = self.details.setdefault(mention, {})
             name, value = detail_of(record)
-            details[name] = (*details.get(name, ()), value)
+            self.details.setdefault(mention, {}).setdefault(name, []).append(value)
         elif target not in self.known:
             self._tell(f"{record.id} names {target}, which is not in this file: left out")
 
@@ -195,6 +253,26 @@ class _Reader:
         self.problems.append(Problem(self.note.ann, self.line, message, severity))
 
 
+def _end_of_chain(id_: str, named: Mapping[str, str], ends: dict[str, str]) -> str:
+    """Where the triggers of an event lead: an id that is no event's, or one within a circle.
+
+    named (Mapping[str, str]): The trigger of each event id.
+    ends (dict[str, str]): What was found before, so that no part of a chain is gone over twice.
+    """
+    # A dict, since it keeps the order and finds an id at once.
+    path: dict[str, None] = {}
+    while id_ in named and id_ not in ends and id_ not in path:
+        path[id_] = None
+        id_ = named[id_]
+    if id_ in path:
+        circle = list(path)[list(path).index(id_) :]
+        ends.update(zip(circle, circle, strict=True))
+    end = ends.get(id_, id_)
+    for each in path:
+        ends.setdefault(each, end)
+    return ends.get(next(iter(path), id_), end)
+
+
 def detail_of(record: Attribute | Normalization | Comment) -> tuple[str, tuple[str, ...]]:
     """The field of a `Mention` that takes a record in, and what it takes in."""
     if isinstance(record, Attribute):
@@ -202,6 +280,18 @@ def detail_of(record: Attribute | Normalization | Comment) -> tuple[str, tuple[s
     if isinstance(record, Normalization):
         return "normalizations", (record.label, record.reference, record.text)
     return "comments", (record.label, record.text)
+
+
+def _start_of_covered(text: str, bound: TextBound) -> str:
+    """What a mention covers, as far as a comparison with its text has to look."""
+    room = LOOSE_LENGTH * (len(bound.text) + 10)
+    pieces = []
+    for start, end in bound.fragments:
+        pieces.append((start, min(end, start + room)))
+        room -= end - start
+        if room <= 0:
+            break
+    return covered_text(text, tuple(pieces))
 
 
 def _loosely(text: str) -> str:

@@ -1,6 +1,7 @@
 """From the annotations of a Doc back to an `.ann`; lines that did not change stay as they were."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 
 from spacy.tokens import Doc
@@ -17,9 +18,8 @@ from ..brat import (
     TextBound,
 )
 from ..brat.files import covered_text
-from ..brat.records import Fragments
 from ..doc import DETAILS, Annotations, Link, Mention, annotations_of, has_standoff
-from .standoff_reading import LinkSettings, detail_of, note_to_annotations
+from .standoff_reading import LinkSettings, detail_of, read_lines
 
 
 def annotations_to_standoff(annotations: Annotations, text: str) -> Standoff:
@@ -54,115 +54,145 @@ def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text:
 
     old_text, new_text (str): What the offsets of the file, and of the new annotations, count into.
     """
-    source = Note("", old_text, standoff, [])
-    old, _ = note_to_annotations(source)
-    everything, _ = note_to_annotations(source, LinkSettings(roles=True, equivalences=True))
-    derived = list((Counter(everything.links) - Counter(old.links)).elements())
-    file_ids = _file_ids(standoff, old)
-    old_by_id = {mention.id: mention for mention in old.mentions}
-    kept = {mention.id: mention for mention in new.mentions if mention.id in old_by_id}
-    gone = [file_ids[id_] for id_ in old_by_id if id_ not in kept]
-    _change_mentions(standoff, old_by_id, kept, file_ids, new_text)
-    _drop_details(standoff, old_by_id, kept, file_ids)
-    standoff.remove({id_ for id_ in gone if id_ not in {file_ids[k] for k in kept}})
-    new_ids = {id_: file_ids[id_] for id_ in kept}
-    for mention in new.mentions:
-        if mention.id not in kept:
-            _add_mention(standoff, mention, new_text, new_ids)
-    _change_links(standoff, old.links, derived, new.links, new_ids)
+    _Editor(standoff, new, old_text, new_text).edit()
 
 
-def _file_ids(standoff: Standoff, old: Annotations) -> dict[str, str]:
-    """The id in the file of each mention that was read from it: `T1~2` is a second T1."""
-    in_file = {bound.id for bound in standoff.records(TextBound)}
-    return {
-        mention.id: mention.id if mention.id in in_file else mention.id.rpartition("~")[0]
-        for mention in old.mentions
-    }
+class _Editor:
+    """The changes to one `.ann`, gathered by line before any is made."""
 
+    def __init__(self, standoff: Standoff, new: Annotations, old_text: str, text: str) -> None:
+        self.standoff = standoff
+        self.source = Note("", old_text, standoff, [])
+        self.reading = read_lines(self.source)
+        self.text = text
+        self.new = new
+        self.old = {mention.id: mention for mention in self.reading.annotations.mentions}
+        self.kept = {mention.id: mention for mention in new.mentions if mention.id in self.old}
+        self.changes: dict[int, Record | None] = {}
 
-def _change_mentions(
-    standoff: Standoff,
-    old: dict[str, Mention],
-    kept: dict[str, Mention],
-    file_ids: dict[str, str],
-    text: str,
-) -> None:
-    """Render anew the lines of mentions that moved, grew or changed their label."""
-    changed: dict[tuple[str, Fragments], Mention] = {}
-    relabelled: dict[str, tuple[str, str]] = {}
-    for id_, mention in kept.items():
-        before = old[id_]
-        if (mention.label, mention.fragments) != (before.label, before.fragments):
-            changed[file_ids[id_], before.fragments] = mention
-        if mention.label != before.label:
-            relabelled[file_ids[id_]] = before.label, mention.label
+    def edit(self) -> None:
+        self._change_mentions()
+        self._drop_details()
+        new_links = self._drop_links()
+        new_details = {
+            id_: details
+            for id_, mention in self.kept.items()
+            if (details := _missing(mention, self.old[id_]))
+        }
+        ends = {id_ for link in new_links for id_ in (link.head, link.tail)}
+        ids = self._ids_in_file(ends | new_details.keys())
+        self.standoff.edit(self.changes)
+        for id_, details in new_details.items():
+            _add_details(self.standoff, ids[id_], details)
+        for mention in self.new.mentions:
+            if mention.id not in self.kept:
+                _add_mention(self.standoff, mention, self.text, ids)
+        for link in new_links:
+            self.standoff.add_relation(link.label, ids[link.head], ids[link.tail])
 
-    def change(record: Record) -> Record:
-        if isinstance(record, TextBound) and (record.id, record.fragments) in changed:
-            mention = changed[record.id, record.fragments]
-            covered = covered_text(text, mention.fragments)
-            return TextBound(record.id, mention.label, mention.fragments, covered)
+    def _change_mentions(self) -> None:
+        """Render anew the lines of mentions that moved, grew or changed their label."""
+        relabelled: dict[str, tuple[str, str]] = {}
+        for id_, before in self.old.items():
+            at = self.reading.mention_lines[id_]
+            mention = self.kept.get(id_)
+            if mention is None:
+                self.changes[at] = None
+            elif (mention.label, mention.fragments) != (before.label, before.fragments):
+                covered = covered_text(self.text, mention.fragments)
+                self.changes[at] = TextBound(
+                    self._file_id(id_), mention.label, mention.fragments, covered
+                )
+                if mention.label != before.label:
+                    relabelled[id_] = before.label, mention.label
         # An event bears the type of its trigger.
-        if isinstance(record, Event) and record.trigger in relabelled:
-            before, after = relabelled[record.trigger]
-            return replace(record, label=after) if record.label == before else record
-        return record
+        for at, line in enumerate(self.standoff.lines):
+            if isinstance(line.record, Event) and line.record.trigger in relabelled:
+                label, after = relabelled[line.record.trigger]
+                if line.record.label == label:
+                    self.changes[at] = replace(line.record, label=after)
 
-    standoff.update(change)
+    def _drop_details(self) -> None:
+        """Take out attributes, normalisations and comments that a mention had and has no more."""
+        fewer = {
+            id_: missing
+            for id_, mention in self.kept.items()
+            if (missing := _missing(self.old[id_], mention))
+        }
+        if not fewer:
+            return
+        for at, line in enumerate(self.standoff.lines):
+            if isinstance(line.record, Attribute | Normalization | Comment):
+                target = line.record.target
+                surplus = fewer.get(self.reading.triggers.get(target, target))
+                if surplus and surplus[detail := detail_of(line.record)]:
+                    surplus[detail] -= 1
+                    self.changes[at] = None
+
+    def _drop_links(self) -> list[Link]:
+        """Take out the relations that are gone.
+
+        RETURNS (list[Link]): Those that the file does not hold yet, in `R` lines or otherwise.
+        """
+        wanted = Counter(map(_key, self.new.links))
+        for link, at in zip(self.reading.annotations.links, self.reading.link_lines, strict=True):
+            if wanted[_key(link)]:
+                wanted[_key(link)] -= 1
+            else:
+                self.changes[at] = None
+        if any(wanted.values()):
+            wanted -= self._derived_links()
+        return [Link(*key) for key in wanted.elements()]
+
+    def _derived_links(self) -> Counter[tuple[str, str, str]]:
+        """What the file says in events and equivalences, and not in `R` lines."""
+        reading = read_lines(self.source, LinkSettings(roles=True, equivalences=True))
+        lines = self.standoff.lines
+        return Counter(
+            _key(link)
+            for link, at in zip(reading.annotations.links, reading.link_lines, strict=True)
+            if not isinstance(lines[at].record, Relation)
+        )
+
+    def _ids_in_file(self, named: Collection[str]) -> dict[str, str]:
+        """The id in the file of each mention that stays.
+
+        named (Collection[str]): Mentions that new lines will name: a second T1 gets an id of its
+            own, since T1 means the first.
+        """
+        ids = {id_: self._file_id(id_) for id_ in self.kept}
+        for id_, in_file in ids.items():
+            if id_ != in_file and id_ in named:
+                line = self.reading.mention_lines[id_]
+                record = self.changes.get(line, self.standoff.lines[line].record)
+                assert isinstance(record, TextBound)
+                ids[id_] = self.standoff.next_id("T")
+                self.changes[line] = replace(record, id=ids[id_])
+        return ids
+
+    def _file_id(self, id_: str) -> str:
+        """The id that a mention's line bears: `T1~2` is a second T1."""
+        record = self.standoff.lines[self.reading.mention_lines[id_]].record
+        assert record is not None
+        return record.id
 
 
-def _drop_details(
-    standoff: Standoff, old: dict[str, Mention], kept: dict[str, Mention], file_ids: dict[str, str]
-) -> None:
-    """Take out attributes, normalisations and comments that a mention had and has no more."""
-    fewer = {
-        file_ids[id_]: mention
-        for id_, mention in kept.items()
-        if any(set(getattr(old[id_], name)) - set(getattr(mention, name)) for name in DETAILS)
-    }
-    if not fewer:
-        return
-    triggers = {event.id: event.trigger for event in standoff.records(Event)}
-
-    def change(record: Record) -> Record | None:
-        if isinstance(record, Attribute | Normalization | Comment):
-            mention = fewer.get(triggers.get(record.target, record.target))
-            name, value = detail_of(record)
-            if mention is not None and value not in getattr(mention, name):
-                return None
-        return record
-
-    standoff.update(change)
+def _key(link: Link) -> tuple[str, str, str]:
+    return link.label, link.head, link.tail
 
 
-def _change_links(
-    standoff: Standoff, links: list[Link], derived: list[Link], new: list[Link], ids: dict[str, str]
-) -> None:
-    """Take out the relations that are gone, and add those that are new.
+Details = Counter[tuple[str, tuple[str, ...]]]
 
-    links, derived (list[Link]): What the file says in `R` lines, and in events and equivalences.
-    """
-    wanted = Counter((link.label, link.head, link.tail) for link in new)
-    in_file = Counter((link.label, link.head, link.tail) for link in links)
-    surplus = {
-        (label, ids[head], ids[tail]): count
-        for (label, head, tail), count in (in_file - wanted).items()
-        if head in ids and tail in ids
-    }
-    triggers = {event.id: event.trigger for event in standoff.records(Event)}
-    gone = []
-    for relation in standoff.records(Relation):
-        head, tail = (triggers.get(end, end) for end in relation.ends)
-        key = (relation.label, head, tail)
-        if surplus.get(key, 0):
-            surplus[key] -= 1
-            gone.append(relation.id)
-    standoff.remove(gone)
-    said = in_file + Counter((link.label, link.head, link.tail) for link in derived)
-    for (label, head, tail), count in (wanted - said).items():
-        for _ in range(count):
-            standoff.add_relation(label, ids[head], ids[tail])
+
+def _missing(have: Mention, other: Mention) -> Details:
+    """The details that one mention has and the other has not."""
+    if all(getattr(have, name) == getattr(other, name) for name in DETAILS):
+        return Counter()
+    return _details(have) - _details(other)
+
+
+def _details(mention: Mention) -> Details:
+    return Counter((name, value) for name in DETAILS for value in getattr(mention, name))
 
 
 def _add_mention(standoff: Standoff, mention: Mention, text: str, new_ids: dict[str, str]) -> None:
@@ -170,9 +200,14 @@ def _add_mention(standoff: Standoff, mention: Mention, text: str, new_ids: dict[
     covered = covered_text(text, mention.fragments)
     id_ = standoff.add_textbound(mention.label, mention.fragments, covered).id
     new_ids[mention.id] = id_
-    for label, value in mention.attributes:
-        standoff.add(Attribute(standoff.next_id("A"), label, id_, value))
-    for label, reference, preferred in mention.normalizations:
-        standoff.add(Normalization(standoff.next_id("N"), label, id_, reference, preferred))
-    for label, comment in mention.comments:
-        standoff.add(Comment(standoff.next_id("#"), label, id_, comment))
+    _add_details(standoff, id_, _details(mention))
+
+
+def _add_details(standoff: Standoff, target: str, details: Details) -> None:
+    for name, value in details.elements():
+        if name == "attributes":
+            standoff.add(Attribute(standoff.next_id("A"), value[0], target, value[1]))
+        elif name == "normalizations":
+            standoff.add(Normalization(standoff.next_id("N"), value[0], target, *value[1:]))
+        else:
+            standoff.add(Comment(standoff.next_id("#"), value[0], target, value[1]))
