@@ -155,7 +155,7 @@ def test_a_line_end_is_kept_as_it_was():
     standoff = Standoff.parse("T1\tDrug 0 2\ta\r\r\nT2\tDrug 5 6\tb\r")
     standoff.add_textbound("Drug", [(0, 1)], "a")
     standoff.shift(5, 1)
-    assert str(standoff) == "T1\tDrug 0 2\ta\r\r\nT2\tDrug 6 7\tb\r\nT3\tDrug 0 1\ta\n"
+    assert str(standoff) == "T1\tDrug 0 2\ta\r\r\nT2\tDrug 6 7\tb\r\nT3\tDrug 0 1\ta\r\n"
 
 
 def test_of_two_lines_with_one_id_each_can_be_changed():
