@@ -15,7 +15,8 @@ from .standoff_reading import LinkSettings, note_to_annotations
 @cache
 def corpus_nlp() -> Language:
     """The pipeline that corpora are tokenized with: tokenizer and sentence boundaries."""
-    nlp = spacy.blank("en")
+    tokenizer = {"@tokenizers": "clinical_ie.ClinicalTokenizer.v1"}
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": tokenizer}})
     nlp.add_pipe("clinical_sentences")
     # A note is one Doc however long: no component here needs memory beyond the text's.
     nlp.max_length = 10**9
