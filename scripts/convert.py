@@ -15,6 +15,7 @@ from clinical_ie.corpora.convert import (
     write_counts,
 )
 from clinical_ie.corpora.formats import format_named
+from clinical_ie.corpora.i2b2 import I2b2Settings
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
 from clinical_ie.progress import track
@@ -39,6 +40,9 @@ def main(
     check: Annotated[bool, typer.Option(help="Read and report; write nothing")] = False,
     roles: Annotated[bool, typer.Option(help="Roles of events become relations")] = False,
     equivalences: Annotated[bool, typer.Option(help="Equivalences become relations")] = False,
+    timex: Annotated[bool, typer.Option(help="i2b2-2012: TIMEX3 become mentions")] = False,
+    sectime: Annotated[bool, typer.Option(help="i2b2-2012: SECTIMEs become mentions")] = False,
+    tlinks: Annotated[bool, typer.Option(help="i2b2-2012: TLINKs become relations")] = False,
     processes: Annotated[int, typer.Option(min=0, help="0: one for each core")] = 0,
 ) -> None:
     """Convert one folder to one .spacy file, or a dataset to three."""
@@ -46,7 +50,7 @@ def main(
     remarks: list[str] = []
     try:
         settings = ConvertSettings(
-            format=format_named(format_),
+            format=format_named(format_, I2b2Settings(timex, sectime, tlinks)),
             on_error=on_error,
             links=LinkSettings(roles, equivalences),
             check=check,

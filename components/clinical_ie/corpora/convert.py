@@ -116,7 +116,7 @@ def _convert_note(
     try:
         note = settings.format.read_note(path, root)
         doc, count.problems = note_to_doc(corpus_nlp(), note, settings.links)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         count.problems = [Problem(str(path), 0, f"left out, the whole note: {error}")]
         count.left_out = [name]
         _stop_if_asked(count, settings)

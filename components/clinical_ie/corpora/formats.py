@@ -1,12 +1,13 @@
 """The formats that notes come in; each becomes a brat note, and so the same Doc."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ..brat import Note, Problem, list_notes, read_note
 from ..brat.files import orphans
-from . import n2c2
+from . import i2b2, n2c2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,34 @@ class Format:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
+def _no_strays(folder: Path) -> list[Problem]:
+    """The release has files of several tasks in its folders; none of them is out of place."""
+    return []
+
+
 FORMATS = {
     "brat": Format(),
     "n2c2-2018": Format(
         check=n2c2.official_script_warnings, folders=n2c2.FOLDERS, sizes=n2c2.SIZES
     ),
+    "i2b2-2012": Format(
+        list_notes=i2b2.list_notes,
+        strays=_no_strays,
+        folders=i2b2.FOLDERS,
+        sizes=i2b2.SIZES,
+    ),
 }
 
 
-def format_named(name: str) -> Format:
+def format_named(name: str, i2b2_settings: i2b2.I2b2Settings | None = None) -> Format:
     """The format of this name.
 
+    i2b2_settings (I2b2Settings | None): What i2b2-2012 gives beside its EVENTs; default: nothing.
     RAISES (ValueError): There is none.
     """
     if name not in FORMATS:
         raise ValueError(f"unknown format {name!r}; this version reads: {', '.join(FORMATS)}")
+    if name == "i2b2-2012":
+        reader = partial(i2b2.read_note, settings=i2b2_settings)
+        return replace(FORMATS[name], read_note=reader)
     return FORMATS[name]

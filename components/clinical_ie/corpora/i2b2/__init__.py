@@ -1,0 +1,16 @@
+"""The released files of i2b2-2012 (temporal relations): read into brat's model, and written back.
+
+The data needs a signed agreement and is no part of this project.
+"""
+
+from .note import I2b2Settings, list_notes, read_note
+from .write import standoff_to_xml
+
+# Folders as the release names them, and the notes in each.
+FOLDERS = {
+    "train": ("2012-07-15.original-annotation.release", "*original-annotation*", "*train*"),
+    "test": ("2012-08-23.test-data.groundtruth", "*test-data.groundtruth*", "ground_truth*"),
+}
+SIZES = {"train": 190, "test": 120}
+
+__all__ = ["FOLDERS", "SIZES", "I2b2Settings", "list_notes", "read_note", "standoff_to_xml"]

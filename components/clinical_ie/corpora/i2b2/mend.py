@@ -1,0 +1,120 @@
+"""Places and link ends that the released files give wrongly."""
+
+from dataclasses import dataclass
+
+from ...brat.problem import Severity
+from .tags import Tag
+
+# How far from its offsets a mention's text is looked for, in characters.
+REACH = 40
+_LITERALS = {"ADMISSION", "DISCHARGE"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A tag that stands in the text, and so can be the end of a link."""
+
+    tag: Tag
+    span: tuple[int, int]
+
+
+def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
+    """Find where a tag stands.
+
+    RETURNS (tuple[Placed | None, str, Severity]): None where it stands nowhere; what there is to
+        tell, "" for nothing; and how bad it is.
+    """
+    wanted = tag.values.get("text", "")
+    span = tag.span
+    if span is None:
+        given = f"start={tag.values.get('start')!r} end={tag.values.get('end')!r}"
+        return None, f"its place cannot be read ({given}): left out", "error"
+    start, end = span
+    if 0 <= start < end <= len(text) and (not wanted or _same(text[start:end], wanted)):
+        return Placed(tag, _trimmed(text, start, end)), "", "warning"
+    found = _nearby(text, wanted, start) if wanted.strip() else None
+    if found is not None:
+        told = f"{wanted!r} is not at {start} {end}: mended, found at {found[0]} {found[1]}"
+        return Placed(tag, found), told, "mended"
+    if not 0 <= start < end <= len(text):
+        return None, f"{start} {end} lies outside the text of {len(text)}: left out", "error"
+    covered = text[start:end]
+    return None, f"says {wanted!r}, its place covers {covered!r}: left out", "error"
+
+
+def resolve_end(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | None, str]:
+    """Find what one end of a link names.
+
+    side (str): "from" or "to".
+    RETURNS (tuple[Placed | None, str]): None where nothing fits; and what was mended or is wrong.
+    """
+    values = tag.values
+    if f"{side}Kind" in values:
+        return _by_place(tag, side, placed)
+    id_, said = values.get(f"{side}ID", ""), values.get(f"{side}Text", "")
+    by_id = [p for p in placed if p.tag.values.get("id") == id_]
+    if id_ and by_id:
+        return by_id[0], ""
+    literal = id_.strip().upper()
+    if literal in _LITERALS:
+        sectimes = [p for p in placed if _is_sectime(p, literal)]
+        if sectimes:
+            name = sectimes[0].tag.values.get("id", literal)
+            return sectimes[0], f"{side}ID={id_!r} is no id: mended, read as {name}"
+    if id_.startswith("T"):
+        # A section's time that is called as a TIMEX3.
+        other = [p for p in placed if p.tag.values.get("id") == f"S{id_[1:]}"]
+        if other and (not said or _same(other[0].tag.values.get("text", ""), said)):
+            return other[0], f"{side}ID={id_!r} is no TIMEX3: mended, read as S{id_[1:]}"
+    return None, f"{side}ID={id_!r} is no EVENT, TIMEX3 or SECTIME of this file: left out"
+
+
+def _by_place(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | None, str]:
+    values = tag.values
+    kind, said = values[f"{side}Kind"], values[f"{side}Text"]
+    span = (int(values.get(f"{side}Start", -1)), int(values.get(f"{side}End", -1)))
+    here = [p for p in placed if p.tag.span == span or p.span == span]
+    of_kind = [p for p in here if p.tag.kind == kind]
+    if of_kind:
+        return of_kind[0], ""
+    if here:
+        told = f"its {side} end is called {kind}: mended, read as the {here[0].tag.kind} there"
+        return here[0], told
+    literal = said.strip().upper()
+    sectimes = [p for p in placed if literal in _LITERALS and _is_sectime(p, literal)]
+    if sectimes:
+        return sectimes[0], f"its {side} end {said!r} is no place: mended, read as the SECTIME"
+    return None, f"nothing annotated stands where its {side} end {said!r} is: left out"
+
+
+def _is_sectime(placed: Placed, literal: str) -> bool:
+    tag = placed.tag
+    return tag.kind == "SECTIME" and tag.values.get("type", "").strip().upper() == literal
+
+
+def _nearby(text: str, wanted: str, start: int) -> tuple[int, int] | None:
+    """The one place near `start` where the text stands; None for none or several equally near."""
+    first = max(0, start - REACH)
+    window = text[first : max(0, start) + REACH + len(wanted)]
+    found = []
+    at = window.find(wanted)
+    while at >= 0:
+        found.append(first + at)
+        at = window.find(wanted, at + 1)
+    found.sort(key=lambda place: abs(place - start))
+    if not found or (len(found) > 1 and abs(found[0] - start) == abs(found[1] - start)):
+        return None
+    return found[0], found[0] + len(wanted)
+
+
+def _same(one: str, other: str) -> bool:
+    """Equal but for case and white space, which the tags write anew."""
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without white space at either end; as it is where there is nothing else."""
+    covered = text[start:end]
+    if not covered.strip():
+        return start, end
+    return start + len(covered) - len(covered.lstrip()), end - len(covered) + len(covered.rstrip())

@@ -1,0 +1,204 @@
+"""A released file becomes a brat note: mentions, their attributes, and links between them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...brat import Attribute, Comment, Note, Problem, Standoff
+from ...brat.files import covered_text
+from ...brat.problem import Severity
+from .mend import Placed, place_mention, resolve_end
+from .tags import Source, Tag, read_extent, read_xml
+
+# The type of the comment that holds the id which a tag had in the release.
+ID_COMMENT = "I2b2Id"
+EVENT_TYPES = ("PROBLEM", "TEST", "TREATMENT", "CLINICAL_DEPT", "EVIDENTIAL", "OCCURRENCE")
+TIMEX_TYPES = ("DATE", "TIME", "DURATION", "FREQUENCY")
+SECTIME = "SECTIME"
+# By kind of tag: what becomes an attribute of the mention.
+ATTRIBUTES = {
+    "EVENT": ("modality", "polarity"),
+    "TIMEX3": ("val", "mod"),
+    SECTIME: ("type", "dvalue"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class I2b2Settings:
+    """What is taken over beside the six EVENT types, which are the paper's setting."""
+
+    timex: bool = False
+    sectime: bool = False
+    tlinks: bool = False
+
+
+def list_notes(folder: Path) -> list[Path]:
+    """The `.xml` of each note below a folder, and the `.extent` where there is no `.xml`.
+
+    RAISES (FileNotFoundError): No such folder, or it holds neither.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected notes of i2b2-2012 in it")
+    found = {path.with_suffix(""): path for path in folder.rglob("*.extent")}
+    found |= {path.with_suffix(""): path for path in folder.rglob("*.xml")}
+    if not found:
+        raise FileNotFoundError(f"{folder}: holds no .xml and no .extent file of i2b2-2012")
+    return [found[name] for name in sorted(found)]
+
+
+def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> Note:
+    """Read a note of the release.
+
+    The id that each tag had is kept as a comment of type `I2b2Id` on it.
+
+    path (Path): Its `.xml`, or its `.extent` with the `.txt` and the `.tlink` beside it.
+    root (Path): The folder that note names are relative to.
+    RETURNS (Note): The problems say what was mended and what was left out.
+    RAISES (ValueError): The file is no note of i2b2-2012.
+    RAISES (OSError): A file is missing.
+    """
+    mended: list[Problem] = []
+    if path.suffix == ".xml":
+        source = read_xml(_decode(path, mended), str(path))
+    else:
+        tlink = path.with_suffix(".tlink")
+        source = read_extent(
+            _decode(path.with_suffix(".txt"), mended),
+            _decode(path, mended),
+            _decode(tlink, mended) if tlink.is_file() else "",
+            str(path),
+            str(tlink),
+        )
+    source.problems = mended + source.problems
+    standoff = _Builder(path, source, settings or I2b2Settings()).build()
+    name = path.relative_to(root).with_suffix("").as_posix()
+    return Note(name, source.text, standoff, source.problems, ann=str(path))
+
+
+class _Builder:
+    """One note's standoff, while it is put together."""
+
+    def __init__(self, path: Path, source: Source, settings: I2b2Settings) -> None:
+        self.path = path
+        self.source = source
+        self.settings = settings
+        self.standoff = Standoff()
+        # All that can be a link's end, asked for or not; the text-bound id where it was.
+        self.placed: list[Placed] = []
+        self.bound_ids: dict[int, str] = {}
+
+    def build(self) -> Standoff:
+        for tag in self.source.tags:
+            # What nobody asked for is only looked at where links may name it.
+            if tag.kind != "TLINK" and (self._is_asked(tag.kind) or self.settings.tlinks):
+                self._mention(tag)
+        if self.settings.tlinks:
+            seen: Counter[str] = Counter()
+            unasked = 0
+            for tag in self.source.tags:
+                if tag.kind == "TLINK":
+                    unasked += self._link(tag, seen)
+            if unasked:
+                told = f"{unasked} TLINKs name times that were not asked for: left out"
+                self.source.problems.append(Problem(str(self.path), 0, told, "warning"))
+        return self.standoff
+
+    def _mention(self, tag: Tag) -> None:
+        placed, told, severity = place_mention(tag, self.source.text)
+        if told:
+            self._tell(tag, told, severity)
+        label = self._label(tag)
+        if placed is None or label is None:
+            return
+        self.placed.append(placed)
+        if not self._is_asked(tag.kind):
+            return
+        fragments = line_fragments(self.source.text, placed.span)
+        covered = covered_text(self.source.text, fragments)
+        id_ = self.standoff.add_textbound(label, fragments, covered).id
+        self.bound_ids[id(placed)] = id_
+        for name in ATTRIBUTES[tag.kind]:
+            value = " ".join(tag.values.get(name, "").split())
+            if value:
+                self.standoff.add(Attribute(self.standoff.next_id("A"), name, id_, value))
+        self._keep_id(tag.values.get("id", ""), id_)
+
+    def _is_asked(self, kind: str) -> bool:
+        return {"TIMEX3": self.settings.timex, SECTIME: self.settings.sectime}.get(kind, True)
+
+    def _label(self, tag: Tag) -> str | None:
+        if tag.kind == SECTIME:
+            return SECTIME
+        types = EVENT_TYPES if tag.kind == "EVENT" else TIMEX_TYPES
+        given = tag.values.get("type", "")
+        label = given.strip().upper()
+        if label not in types:
+            expected = ", ".join(types)
+            self._tell(tag, f"type={given!r}; expected one of {expected}: left out", "error")
+            return None
+        if label != given:
+            self._tell(tag, f"type={given!r}: mended, read as {label}", "mended")
+        return label
+
+    def _link(self, tag: Tag, seen: Counter[str]) -> int:
+        """Add a link.
+
+        RETURNS (int): 1 where it is left out because an end was not asked for.
+        """
+        label = tag.values.get("type", "").strip().upper()
+        if not label:
+            self._tell(tag, "type is empty; expected BEFORE, AFTER, OVERLAP …: left out", "error")
+            return 0
+        ends = []
+        for side in ("from", "to"):
+            end, told = resolve_end(tag, side, self.placed)
+            if told:
+                self._tell(tag, told, "mended" if end is not None else "error")
+            if end is None:
+                return 0
+            ends.append(end)
+        ids = [self.bound_ids.get(id(end)) for end in ends]
+        if ids[0] is None or ids[1] is None:
+            return 1
+        given = tag.values.get("id", "")
+        seen[given] += 1
+        name = given
+        if given and seen[given] > 1:
+            name = f"{given}~{seen[given]}"
+            self._tell(tag, f"the id {given} is used twice: mended, now {name}", "mended")
+        self._keep_id(name, self.standoff.add_relation(label, ids[0], ids[1]).id)
+        return 0
+
+    def _keep_id(self, name: str, target: str) -> None:
+        if name:
+            self.standoff.add(Comment(self.standoff.next_id("#"), ID_COMMENT, target, name))
+
+    def _tell(self, tag: Tag, told: str, severity: Severity) -> None:
+        what = f"{tag.kind} {tag.values.get('id', '')}".strip()
+        file = self.path
+        if tag.kind == "TLINK" and file.suffix == ".extent":
+            file = file.with_suffix(".tlink")
+        self.source.problems.append(Problem(str(file), tag.line, f"{what}: {told}", severity))
+
+
+def line_fragments(text: str, span: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """The pieces of a span, one a line, as brat stores what crosses a line break."""
+    pieces, start = [], span[0]
+    for line in text[span[0] : span[1]].splitlines(keepends=True):
+        body = line.strip()
+        if body:
+            first = start + len(line) - len(line.lstrip())
+            pieces.append((first, first + len(body)))
+        start += len(line)
+    return tuple(pieces)
+
+
+def _decode(path: Path, mended: list[Problem]) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        told = f"byte {content[error.start]:#04x} is not UTF-8: mended, the file read as Latin-1"
+        mended.append(Problem(str(path), line, told, "mended"))
+        return content.decode("latin1")

@@ -1,0 +1,174 @@
+"""What the release says of a note, before any of it is checked: one record a tag.
+
+Two forms hold the same: `N.xml`, whose tags count characters, and `N.txt` with `N.extent` and
+`N.tlink`, which count lines and white-space tokens.
+"""
+
+import html
+import re
+from dataclasses import dataclass, field
+
+from ...brat import Problem
+
+KINDS = ("EVENT", "TIMEX3", "SECTIME", "TLINK")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One annotation as the file has it.
+
+    kind (str): EVENT, TIMEX3, SECTIME or TLINK.
+    line (int): Line of the file, from 1.
+    values (dict[str, str]): Its attributes.
+    span (tuple[int, int] | None): Characters of the note's text; None for a link, and where the
+        file gives none that can be read.
+    """
+
+    kind: str
+    line: int
+    values: dict[str, str]
+    span: tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Source:
+    """A file taken apart: the note's text, the tags, and what was wrong on the way."""
+
+    text: str
+    tags: list[Tag] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+_TEXT = re.compile(r"<TEXT\b[^>]*>(.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<(EVENT|TIMEX3|SECTIME|TLINK)\b([^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*)>")
+_VALUE = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_RAW_AMPERSAND = re.compile(r"&(?!(?:#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)")
+
+
+def read_xml(content: str, file: str) -> Source:
+    """Take an `.xml` apart.
+
+    The tags are found one by one and not by an XML parser: some released files hold raw `&`, which
+    would cost the whole note.
+
+    content (str): The file, newlines untouched.
+    RETURNS (Source): The text is the CDATA without the newline that it begins with; spans count
+        characters of it from 0, ends exclusive. The files count from 1 in the CDATA without that
+        newline.
+    RAISES (ValueError): There is no `<TEXT>` in it.
+    """
+    found = _TEXT.search(content)
+    if found is None:
+        raise ValueError(f"{file}: no <TEXT> element; expected a note of i2b2-2012 as released")
+    body = found[1]
+    if body.lstrip().startswith("<![CDATA["):
+        # A `]]>` inside the text ends one CDATA section and opens the next.
+        inner = body.strip().removeprefix("<![CDATA[").removesuffix("]]>")
+        text = inner.replace("]]]]><![CDATA[>", "]]>")
+    else:
+        text = html.unescape(body)
+    source = Source(re.sub(r"\A\r?\n", "", text, count=1))
+    opened = _TAGS.search(content, found.end())
+    start = opened.end() if opened is not None else found.end()
+    line, counted = content.count("\n", 0, start) + 1, start
+    for match in _TAG.finditer(content, start):
+        line += content.count("\n", counted, match.start())
+        counted = match.start()
+        raw = match[2]
+        if _RAW_AMPERSAND.search(raw):
+            told = f"{match[1]} holds a raw &, which is no XML: mended, read as &amp;"
+            source.problems.append(Problem(file, line, told, "mended"))
+        values = {
+            name: html.unescape(double or single) for name, double, single in _VALUE.findall(raw)
+        }
+        source.tags.append(Tag(match[1], line, values, _xml_span(values)))
+    _tell_unread(content[start:], start, content, source, file)
+    return source
+
+
+def _xml_span(values: dict[str, str]) -> tuple[int, int] | None:
+    start, end = values.get("start", ""), values.get("end", "")
+    if re.fullmatch(r"[0-9]{1,12}", start) and re.fullmatch(r"[0-9]{1,12}", end):
+        return int(start) - 1, int(end) - 1
+    return None
+
+
+def _tell_unread(rest: str, start: int, content: str, source: Source, file: str) -> None:
+    """A tag that opens and does not close is not among the tags; say so."""
+    whole = {match.start() for match in _TAG.finditer(rest)}
+    for match in re.finditer(r"<(EVENT|TIMEX3|SECTIME|TLINK)\b", rest):
+        if match.start() not in whole:
+            line = content.count("\n", 0, start + match.start()) + 1
+            told = f"this {match[1]} tag cannot be read to its end: left out"
+            source.problems.append(Problem(file, line, told))
+
+
+_PART = re.compile(r'(\w+)="(.*?)"(?:\s+(\d+):(\d+)\s+(\d+):(\d+))?\s*\Z', re.DOTALL)
+
+
+def read_extent(text: str, extent: str, tlink: str, extent_file: str, tlink_file: str) -> Source:
+    """Take the merged form apart.
+
+    text (str): The `.txt`.
+    extent, tlink (str): The two other files; places are lines from 1 and white-space tokens from
+        0, ends inclusive.
+    """
+    source = Source(text)
+    tokens = _token_places(text)
+    for content, file in ((extent, extent_file), (tlink, tlink_file)):
+        for number, line in enumerate(content.split("\n"), start=1):
+            if not line.strip():
+                continue
+            tag = _read_line(line.rstrip("\r"), number, tokens)
+            if tag is None:
+                told = f'{line[:60]!r} is not KIND="text" LINE:TOKEN LINE:TOKEN||…: left out'
+                source.problems.append(Problem(file, number, told))
+            else:
+                source.tags.append(tag)
+    return source
+
+
+Places = list[list[tuple[int, int]]]
+
+
+def _token_places(text: str) -> Places:
+    """Start and end of each white-space token, by line."""
+    places, offset = [], 0
+    for line in text.split("\n"):
+        places.append([(offset + m.start(), offset + m.end()) for m in re.finditer(r"\S+", line)])
+        offset += len(line) + 1
+    return places
+
+
+def _read_line(line: str, number: int, tokens: Places) -> Tag | None:
+    parts = [_PART.fullmatch(part.strip()) for part in line.split("||")]
+    if any(part is None for part in parts):
+        return None
+    matched = [part for part in parts if part is not None]
+    head = matched[0]
+    if len(matched) > 1 and matched[1][2] is not None and matched[1][3] is not None:
+        # Two places in one line: a link between what stands at them.
+        ends = [_place(part, tokens) for part in matched[:2]]
+        values = {part[1]: part[2] for part in matched[2:]}
+        for name, part, span in zip(("from", "to"), matched[:2], ends, strict=True):
+            values[f"{name}Kind"], values[f"{name}Text"] = part[1].upper(), part[2]
+            if span is not None:
+                values[f"{name}Start"], values[f"{name}End"] = str(span[0]), str(span[1])
+        return Tag("TLINK", number, values, None)
+    if head[1] not in KINDS:
+        return None
+    values = {"text": head[2], **{part[1]: part[2] for part in matched[1:]}}
+    return Tag(head[1], number, values, _place(head, tokens))
+
+
+def _place(part: re.Match[str], tokens: Places) -> tuple[int, int] | None:
+    if part[3] is None or any(len(part[i]) > 9 for i in range(3, 7)):
+        return None
+    first_line, first, last_line, last = (int(part[i]) for i in range(3, 7))
+    try:
+        if min(first_line, last_line) < 1:
+            return None
+        return tokens[first_line - 1][first][0], tokens[last_line - 1][last][1]
+    except IndexError:
+        return None

@@ -1,0 +1,91 @@
+"""From brat's model back to the released form."""
+
+from xml.sax.saxutils import quoteattr
+
+from ...brat import Attribute, Comment, Relation, Standoff, TextBound
+from ...brat.files import covered_text
+from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES
+
+_PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
+# What a tag must have in the release, where the annotations do not say.
+_DEFAULTS = {"modality": "FACTUAL", "polarity": "POS", "mod": "NA", "val": "", "dvalue": ""}
+
+
+def standoff_to_xml(text: str, standoff: Standoff) -> str:
+    """The `.xml` of a note.
+
+    Offsets count from 1, ends exclusive, in the CDATA without the newline it begins with. An id
+    that the release gave is used again; others are numbered on.
+    RAISES (ValueError): A mention is of no type that the format has.
+    """
+    attributes: dict[str, dict[str, str]] = {}
+    for attribute in standoff.records(Attribute):
+        attributes.setdefault(attribute.target, {})[attribute.label] = attribute.value
+    ids = {c.target: c.text for c in standoff.records(Comment) if c.label == ID_COMMENT}
+    names = _Names(set(ids.values()))
+    lines: dict[str, list[str]] = {"EVENT": [], "TIMEX3": [], SECTIME: [], "TLINK": []}
+    written: dict[str, tuple[str, str]] = {}
+    for mention in standoff.records(TextBound):
+        kind = _kind(mention)
+        name = ids.get(mention.id) or names.new(kind)
+        start = min(start for start, _ in mention.fragments)
+        end = max(end for _, end in mention.fragments)
+        covered = covered_text(text, ((start, end),))
+        written[mention.id] = name, covered
+        values = {"id": name, "start": str(start + 1), "end": str(end + 1), "text": covered}
+        own = attributes.get(mention.id, {})
+        values |= {key: own.get(key, _DEFAULTS.get(key, "")) for key in ATTRIBUTES[kind]}
+        if kind != SECTIME:
+            values["type"] = mention.label
+        lines[kind].append(_tag(kind, values))
+    for relation in standoff.records(Relation):
+        head, tail = relation.ends
+        if head in written and tail in written:
+            values = {
+                "id": ids.get(relation.id) or names.new("TLINK"),
+                "fromID": written[head][0],
+                "fromText": written[head][1],
+                "toID": written[tail][0],
+                "toText": written[tail][1],
+                "type": relation.label,
+            }
+            lines["TLINK"].append(_tag("TLINK", values))
+    body = text.replace("]]>", "]]]]><![CDATA[>")
+    tags = "\n".join(line for kind in lines.values() for line in kind)
+    return (
+        '<?xml version="1.0" encoding="UTF-8" ?>\n<ClinicalNarrativeTemporalAnnotation>\n'
+        f"<TEXT><![CDATA[\n{body}]]></TEXT>\n<TAGS>\n{tags}\n</TAGS>\n"
+        "</ClinicalNarrativeTemporalAnnotation>\n"
+    )
+
+
+class _Names:
+    """Ids that no tag has."""
+
+    def __init__(self, used: set[str]) -> None:
+        self.used = used
+        self.next = dict.fromkeys(_PREFIX, 0)
+
+    def new(self, kind: str) -> str:
+        while (name := f"{_PREFIX[kind]}{self.next[kind]}") in self.used:
+            self.next[kind] += 1
+        self.used.add(name)
+        return name
+
+
+def _kind(mention: TextBound) -> str:
+    if mention.label in EVENT_TYPES:
+        return "EVENT"
+    if mention.label in TIMEX_TYPES:
+        return "TIMEX3"
+    if mention.label == SECTIME:
+        return SECTIME
+    raise ValueError(
+        f"{mention.id} is of type {mention.label}; i2b2-2012 has {', '.join(EVENT_TYPES)}, "
+        f"{', '.join(TIMEX_TYPES)} and {SECTIME}"
+    )
+
+
+def _tag(kind: str, values: dict[str, str]) -> str:
+    # quoteattr turns newlines and tabs into references, so a value stays on its line.
+    return f"<{kind} " + " ".join(f"{k}={quoteattr(v)}" for k, v in values.items()) + " />"

@@ -1,0 +1,222 @@
+"""Notes in the released forms of i2b2-2012; every one is made up."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical_ie.brat import Standoff
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml
+from clinical_ie.corpora.i2b2.note import line_fragments
+from clinical_ie.corpora.standoff_reading import note_to_annotations
+from clinical_ie.doc import Annotations, annotations_of
+from tests.conftest import run_script
+
+TEXT = "Admission Date :\n2001-02-03\nHe had chest\npain & took aspirin .\n"
+ALL = I2b2Settings(timex=True, sectime=True, tlinks=True)
+TAGS = """<EVENT id="E0" start="1" end="10" text="Admission" modality="FACTUAL" polarity="POS"
+  type="OCCURRENCE" />
+<EVENT id="E1" start="36" end="46" text="chest pain" modality="FACTUAL" polarity="NEG"
+  type="PROBLEM" />
+<EVENT id="E2" start="54" end="61" text="aspirin" modality="PROPOSED" polarity="POS"
+  type="TREATMENT" />
+<TIMEX3 id="T0" start="18" end="28" text="2001-02-03" type="DATE" val="2001-02-03" mod="NA" />
+<SECTIME id="S0" start="18" end="28" text="2001-02-03" type="ADMISSION" dvalue="2001-02-03" />
+<TLINK id="TL0" fromID="E1" fromText="chest pain" toID="E2" toText="aspirin" type="BEFORE" />
+<TLINK id="TL1" fromID="E0" fromText="Admission" toID="T0" toText="2001-02-03" type="OVERLAP" />
+"""
+EXTENT = """EVENT="Admission" 1:0 1:0||type="OCCURRENCE"||modality="FACTUAL"||polarity="POS"
+EVENT="chest pain" 3:2 4:0||type="PROBLEM"||modality="FACTUAL"||polarity="NEG"
+EVENT="aspirin" 4:3 4:3||type="TREATMENT"||modality="PROPOSED"||polarity="POS"
+TIMEX3="2001-02-03" 2:0 2:0||type="DATE"||val="2001-02-03"||mod="NA"
+SECTIME="2001-02-03" 2:0 2:0||type="ADMISSION"||dvalue="2001-02-03"
+"""
+TLINK = """EVENT="chest pain" 3:2 4:0||EVENT="aspirin" 4:3 4:3||type="BEFORE"
+EVENT="Admission" 1:0 1:0||TIMEX3="2001-02-03" 2:0 2:0||type="OVERLAP"
+"""
+
+
+def xml(tags: str = TAGS, text: str = TEXT) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8" ?>\n<ClinicalNarrativeTemporalAnnotation>\n'
+        f"<TEXT><![CDATA[\n{text}]]></TEXT>\n<TAGS>\n{tags}</TAGS>\n"
+        "</ClinicalNarrativeTemporalAnnotation>\n"
+    )
+
+
+def read(folder: Path, content: str, settings: I2b2Settings = ALL) -> tuple[Annotations, list[str]]:
+    (folder / "1.xml").write_text(content, encoding="utf8", newline="")
+    note = read_note(folder / "1.xml", folder, settings)
+    assert note.text == TEXT
+    annotations, problems = note_to_annotations(note)
+    return annotations, [
+        f"{p.severity}: {str(p).removeprefix(str(folder)).lstrip('/')}" for p in problems
+    ]
+
+
+def test_the_papers_setting_is_six_event_types_and_no_relation(tmp_path: Path):
+    annotations, problems = read(tmp_path, xml(), I2b2Settings())
+    assert problems == []
+    assert annotations.links == []
+    assert [(m.label, m.fragments) for m in annotations.mentions] == [
+        ("OCCURRENCE", ((0, 9),)),
+        ("PROBLEM", ((35, 40), (41, 45))),
+        ("TREATMENT", ((53, 60),)),
+    ]
+    assert annotations.mentions[1].attributes == (("modality", "FACTUAL"), ("polarity", "NEG"))
+    assert annotations.mentions[1].comments == (("I2b2Id", "E1"),)
+
+
+def test_times_and_links_when_asked(tmp_path: Path):
+    annotations, problems = read(tmp_path, xml())
+    assert problems == []
+    assert [(m.label, m.attributes) for m in annotations.mentions[3:]] == [
+        ("DATE", (("val", "2001-02-03"), ("mod", "NA"))),
+        ("SECTIME", (("type", "ADMISSION"), ("dvalue", "2001-02-03"))),
+    ]
+    assert [(x.label, x.head, x.tail) for x in annotations.links] == [
+        ("BEFORE", "T2", "T3"),
+        ("OVERLAP", "T1", "T4"),
+    ]
+    only_links, problems = read(tmp_path, xml(), I2b2Settings(tlinks=True))
+    assert [link.label for link in only_links.links] == ["BEFORE"]
+    assert problems == ["warning: 1.xml: 1 TLINKs name times that were not asked for: left out"]
+
+
+def test_both_forms_say_the_same(tmp_path: Path):
+    from_xml, _ = read(tmp_path, xml())
+    for suffix, content in ((".txt", TEXT), (".extent", EXTENT), (".tlink", TLINK)):
+        (tmp_path / "2").with_suffix(suffix).write_text(content)
+    note = read_note(tmp_path / "2.extent", tmp_path, ALL)
+    annotations, problems = note_to_annotations(note)
+    assert problems == []
+    assert note.text == TEXT
+    assert [(m.label, m.fragments, m.attributes) for m in annotations.mentions] == [
+        (m.label, m.fragments, m.attributes) for m in from_xml.mentions
+    ]
+    assert annotations.links == from_xml.links
+    assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('text="aspirin" mod', 'text="aspirin & co" mod', "says 'aspirin & co', its place covers"),
+        ('start="54" end="61"', 'start="56" end="63"', "mended, found at 53 60"),
+        ('start="54"', 'start="x"', "its place cannot be read (start='x' end='61'): left out"),
+        ('start="54" end="61" text="aspirin"', 'start="540" end="610" text=""', "lies outside"),
+        ('type="TREATMENT"', 'type=""', "type=''; expected one of PROBLEM"),
+        ('type="TREATMENT"', 'type="treatment"', "mended, read as TREATMENT"),
+        ('toText="aspirin" type="BEFORE"', 'toText="aspirin" type=""', "type is empty"),
+        ('id="TL1"', 'id="TL0"', "the id TL0 is used twice: mended, now TL0~2"),
+        ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is no id: mended, read as S0"),
+        ('id="T0"', 'id="T9"', "toID='T0' is no TIMEX3: mended, read as S0"),
+        ('toID="E2"', 'toID="E9"', "toID='E9' is no EVENT, TIMEX3 or SECTIME of this file"),
+        ('type="OVERLAP" />', 'type="OVERLAP', "this TLINK tag cannot be read to its end"),
+    ],
+)
+def test_what_is_wrong_is_mended_or_left_out_and_told(tmp_path: Path, old, new, told):
+    annotations, problems = read(tmp_path, xml(TAGS.replace(old, new, 1)))
+    assert any(told in problem for problem in problems), problems
+    mended = "mended" in told
+    assert all(
+        problem.startswith("mended:" if mended else "error:")
+        for problem in problems
+        if told in problem
+    )
+    assert len(annotations.mentions) >= 4
+    if mended:
+        assert (len(annotations.mentions), len(annotations.links)) == (5, 2)
+
+
+def test_a_raw_ampersand_costs_nothing(tmp_path: Path):
+    tag = '<EVENT id="E3" start="36" end="61" text="chest pain & took aspirin" type="TEST" />\n'
+    annotations, problems = read(tmp_path, xml(tag))
+    assert [mention.label for mention in annotations.mentions] == ["TEST"]
+    assert problems == [
+        "mended: 1.xml:10: EVENT holds a raw &, which is no XML: mended, read as &amp;"
+    ]
+
+
+def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
+    (tmp_path / "1.xml").write_bytes(xml(text="Fi\xe8vre\n", tags="").encode("latin1"))
+    note = read_note(tmp_path / "1.xml", tmp_path)
+    assert note.text == "Fi\xe8vre\n"
+    assert "byte 0xe8 is not UTF-8: mended" in note.problems[0].message
+    (tmp_path / "2.xml").write_text("<html></html>")
+    with pytest.raises(ValueError, match=r"2\.xml: no <TEXT> element"):
+        read_note(tmp_path / "2.xml", tmp_path)
+    result = run_script("convert.py", tmp_path, tmp_path / "x.spacy", "--format", "i2b2-2012")
+    assert result.exit_code == 0
+    assert "2.xml: left out, the whole note" in result.stderr
+    assert len(read_docs(tmp_path / "x.spacy")) == 1
+
+
+def test_a_note_is_written_back_as_it_was_released(tmp_path: Path):
+    for split in ("train", "dev"):
+        (tmp_path / "in" / split).mkdir(parents=True)
+        (tmp_path / "in" / split / "1.xml").write_text(xml())
+    options = ("--format", "i2b2-2012", "--timex", "--sectime", "--tlinks")
+    assert run_script("convert.py", tmp_path / "in", tmp_path / "out", *options).exit_code == 0
+    train = tmp_path / "out" / "train.spacy"
+    assert len(annotations_of(read_docs(train)[0]).links) == 2
+    export = run_script("export.py", train, tmp_path / "back", "--format", "i2b2-2012")
+    assert export.exit_code == 0
+    tree = ET.parse(tmp_path / "back" / "1.xml")
+    text = tree.findtext("TEXT")
+    assert text == "\n" + TEXT
+    original = ET.fromstring(xml())
+    for kind in ("EVENT", "TIMEX3", "SECTIME", "TLINK"):
+        assert [tag.attrib for tag in tree.iter(kind)] == [
+            tag.attrib for tag in original.iter(kind)
+        ]
+
+
+words = st.text(alphabet="ab& <>\"'\n\té]", min_size=1, max_size=12)
+
+
+@given(st.lists(words, min_size=1, max_size=6), st.data())
+def test_what_is_written_is_read_again(tmp_path_factory, pieces: list[str], data):
+    text = "x".join(pieces) + "x"
+    standoff = Standoff()
+    for label in ("PROBLEM", "DATE", "SECTIME"):
+        start = data.draw(st.integers(0, len(text) - 1))
+        span = (start, data.draw(st.integers(start + 1, len(text))))
+        fragments = line_fragments(text, span)
+        if fragments:
+            covered = " ".join(text[a:b] for a, b in fragments)
+            standoff.add_textbound(label, fragments, covered)
+    bounds = [line.record.id for line in standoff.lines]
+    if len(bounds) > 1:
+        standoff.add_relation("BEFORE", bounds[0], bounds[1])
+    folder = tmp_path_factory.mktemp("i2b2")
+    (folder / "1.xml").write_bytes(standoff_to_xml(text, standoff).encode())
+    note = read_note(folder / "1.xml", folder, ALL)
+    assert note.text == text
+    again, problems = note_to_annotations(note)
+    before, _ = note_to_annotations(type(note)("1", text, standoff, []))
+    assert problems == []
+    assert [(m.label, m.fragments) for m in again.mentions] == [
+        (m.label, m.fragments) for m in before.mentions
+    ]
+    assert len(again.links) == len(before.links)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4)), min_size=1, max_size=8))
+def test_damaged_files_give_a_note_or_one_clear_error(tmp_path_factory, damage):
+    content = bytearray(xml().encode())
+    for place, piece in damage:
+        place %= len(content)
+        content[place : place + 2] = piece
+    folder = tmp_path_factory.mktemp("i2b2")
+    (folder / "1.xml").write_bytes(bytes(content))
+    try:
+        note = read_note(folder / "1.xml", folder, ALL)
+    except ValueError as error:
+        assert "no <TEXT> element" in str(error)  # noqa: PT017
+        return
+    annotations, _ = note_to_annotations(note)
+    assert all(mention.end <= len(note.text) for mention in annotations.mentions)
