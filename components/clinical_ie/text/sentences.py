@@ -16,7 +16,22 @@ _LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]\s|[-*•#+]\s*\w)")
 _HEADING = re.compile(r"\s*[A-Z][A-Za-z/&() -]{1,48}:(?:\s|$)")
 _TABLE_GAP = re.compile(r"\S {3,}\S|\t")
 _TITLES = frozenset(
-    {"dr.", "fig.", "figs.", "ca.", "mr.", "mrs.", "ms.", "prof.", "st.", "vs.", "e.g.", "i.e.", "no.", "approx."}
+    {
+        "dr.",
+        "fig.",
+        "figs.",
+        "ca.",
+        "mr.",
+        "mrs.",
+        "ms.",
+        "prof.",
+        "st.",
+        "vs.",
+        "e.g.",
+        "i.e.",
+        "no.",
+        "approx.",
+    }
 )
 _CLOSERS = frozenset("\"')]}\u201d\u2019")
 
