@@ -98,8 +98,9 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     spans: list[Span] = []
     kept: list[Mention] = []
     lost: list[Mention] = []
+    length = _text_length(doc)
     for mention in annotations.mentions:
-        span = span_of(doc, mention)
+        span = _span_of(doc, mention, length)
         if span is None:
             lost.append(mention)
         else:
@@ -113,22 +114,27 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     }
     if details:
         doc.spans[SPANS_KEY].attrs["details"] = details
-    by_id = dict(zip((m.id for m in kept), spans, strict=True))
-    doc._.relations = [
-        Relation(by_id[link.head], by_id[link.tail], link.label, link.score)
+    keys = {m.id: _key(span) for m, span in zip(kept, spans, strict=True)}
+    doc.user_data[_RELATIONS] = [
+        [link.label, list(keys[link.head]), list(keys[link.tail]), float(link.score)]
         for link in annotations.links
-        if link.head in by_id and link.tail in by_id
+        if link.head in keys and link.tail in keys
     ]
     return lost
 
 
 def span_of(doc: Doc, mention: Mention) -> Span | None:
     """The tokens that a mention touches, first to last; None where it lies outside the text."""
-    if mention.end > _text_length(doc):
+    return _span_of(doc, mention, _text_length(doc))
+
+
+def _span_of(doc: Doc, mention: Mention, length: int) -> Span | None:
+    start, end = mention.start, mention.end
+    if end > length:
         return None
     return doc.char_span(
-        mention.start,
-        mention.end,
+        start,
+        end,
         label=mention.label,
         span_id=mention.id,
         alignment_mode="expand",

@@ -26,6 +26,10 @@ def parse_line(line: str) -> Record | None:
     RAISES (StandoffError): The line starts as a known kind and is not one.
     """
     kind = line[:1]
+    if kind == "T" and (found := _PLAIN_MENTION(line)) is not None:
+        id_, label, start, end, text = found.groups()
+        if int(start) < int(end):
+            return TextBound(id_, label, ((int(start), int(end)),), text)
     if kind not in _PARSERS:
         return None
     id_, tab, rest = line.partition("\t")
@@ -38,11 +42,16 @@ def parse_line(line: str) -> Record | None:
     return _PARSERS[kind](id_.strip(), words, text)
 
 
+# Most lines of most corpora; all others are read piece by piece, to say what is wrong with them.
+_PLAIN_MENTION = re.compile(r"(T\S*)\t(\S+) ([0-9]{1,18}) ([0-9]{1,18})\t(.*)", re.DOTALL).fullmatch
+_OFFSETS = re.compile(r"\s*([0-9]{1,18})\s+([0-9]{1,18})\s*", re.ASCII).fullmatch
+
+
 def _textbound(id_: str, words: list[str], text: str) -> TextBound:
     label, *offsets = words
     fragments = []
     for piece in " ".join(offsets).split(";"):
-        match = re.fullmatch(r"\s*(\d{1,18})\s+(\d{1,18})\s*", piece, flags=re.ASCII)
+        match = _OFFSETS(piece)
         if match is None:
             raise StandoffError(
                 f"{id_}: {' '.join(offsets)!r} is not 'START END[;START END…]' in characters"

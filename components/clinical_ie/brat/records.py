@@ -48,10 +48,10 @@ class Relation:
     @property
     def ends(self) -> tuple[str, str]:
         """Ids of the first and second argument: Arg1 and Arg2 by name, others as listed."""
-        by_role = dict(self.args)
-        if by_role.keys() == {"Arg1", "Arg2"}:
-            return by_role["Arg1"], by_role["Arg2"]
-        return self.args[0][1], self.args[1][1]
+        (role, first), (other, second) = self.args
+        if (role, other) == ("Arg2", "Arg1"):
+            return second, first
+        return first, second
 
     @property
     def references(self) -> tuple[str, ...]:

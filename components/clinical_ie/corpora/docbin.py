@@ -1,16 +1,20 @@
 """Docs in `.spacy` files, with everything the annotation layer keeps on them."""
 
+import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import srsly
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
+from srsly.msgpack import Packer
 
 from .. import doc as _annotation_layer  # noqa: F401  (declares doc._.relations and the others)
 
@@ -18,6 +22,8 @@ from .. import doc as _annotation_layer  # noqa: F401  (declares doc._.relations
 # "every token is its own sentence".
 ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
+# A span in a group, as spaCy packs it: id, knowledge base id, label, tokens and characters.
+_SPAN = struct.Struct(">QQQllll")
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
 # Above this, neither msgpack's lengths nor spaCy's own reader hold.
@@ -60,24 +66,55 @@ class PackedDoc:
 
 def pack(doc: Doc) -> PackedDoc:
     """Take from a Doc what goes into the file."""
-    spans = [span for group in doc.spans.values() for span in group]
-    strings = {token.text for token in doc}
-    strings |= {string for ent in doc.ents for string in (ent.label_, ent.id_, ent.kb_id_)}
-    strings |= {string for span in spans for string in (span.label_, span.id_, span.kb_id_)}
+    tokens = np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64")
+    spans = {key: list(group) for key, group in doc.spans.items()}
+    # DocBin always puts ORTH first.
+    strings = {doc.vocab.strings[orth] for orth in np.unique(tokens[:, 0]).tolist()}
+    for span in (*doc.ents, *chain.from_iterable(spans.values())):
+        strings |= {span.label_, span.id_, span.kb_id_}
     return PackedDoc(
         len(doc),
-        np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64").tobytes(),
+        tokens.tobytes(),
         np.asarray(doc.to_array("SPACY"), dtype=bool).tobytes(),
         frozenset(strings),
-        srsly.msgpack_dumps(doc.cats) if doc.cats else _EMPTY_MAP,
+        _msgpack(doc.cats) if doc.cats else _EMPTY_MAP,
         _FLAGS[doc.has_unknown_spaces],
-        _packed_bytes(doc.spans.to_bytes()),
-        _packed_bytes(srsly.msgpack_dumps(doc.user_data)),
+        _packed_bytes(_span_groups(doc, spans)),
+        _packed_bytes(_msgpack(doc.user_data)),
     )
 
 
+def _span_groups(doc: Doc, spans: Mapping[str, Sequence[Span]]) -> bytes:
+    """What `doc.spans.to_bytes()` gives, at a fraction of its time."""
+    if not spans:
+        return doc.spans.to_bytes()
+    keys: dict[bytes, list[str]] = {}
+    for key, members in spans.items():
+        group = doc.spans[key]
+        content = {
+            "name": group.name,
+            "attrs": group.attrs,
+            "spans": [
+                _SPAN.pack(s.id, s.kb_id, s.label, s.start, s.end, s.start_char, s.end_char)
+                for s in members
+            ],
+        }
+        keys.setdefault(_msgpack(content), []).append(key)
+    return _msgpack(keys)
+
+
+def _msgpack(value: object) -> bytes:
+    return _packer().pack(value)
+
+
+@cache
+def _packer() -> Packer:
+    """srsly's own; it makes one for each call, which looks through all installed packages."""
+    return Packer(use_bin_type=True)
+
+
 def _packed_bytes(content: bytes) -> bytes:
-    """As msgpack has them; a call of srsly's costs half a millisecond."""
+    """As msgpack has them."""
     return b"\xc6" + len(content).to_bytes(4) + content
 
 
@@ -128,7 +165,7 @@ class DocBinWriter:
             self._folder.cleanup()
 
     def _write(self, out: IO[bytes]) -> None:
-        # Half the time of zlib's default for two percent more bytes.
+        # Half the time of zlib's default for five percent more bytes, measured on MACCROBAT.
         compressor = zlib.compressobj(4)
         for piece in self._message():
             out.write(compressor.compress(piece))

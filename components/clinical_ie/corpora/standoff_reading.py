@@ -127,16 +127,16 @@ class _Reader:
         return replace(mention, **cast(dict[str, Any], details))
 
     def _sort(self, record: Record) -> None:
-        if record.id in self.known and not isinstance(record, TextBound | Equivalence):
-            self._tell(
-                f"the id {record.id} is used twice: what names it means the first", "warning"
-            )
         if isinstance(record, TextBound):
             if self._fits(record):
                 self.bounds.append((self.line, record))
-            else:
-                return
-        elif isinstance(record, Event):
+                self.known.add(record.id)
+            return
+        if record.id in self.known and not isinstance(record, Equivalence):
+            self._tell(
+                f"the id {record.id} is used twice: what names it means the first", "warning"
+            )
+        if isinstance(record, Event):
             self.events.append((self.line, record))
         else:
             self.others.append((self.line, record))
@@ -145,12 +145,12 @@ class _Reader:
     def _fits(self, bound: TextBound) -> bool:
         """Whether a mention's offsets and text agree with the note."""
         text = self.note.text
+        if covers(text, bound):
+            return True
         end = max(end for _, end in bound.fragments)
         if end > len(text):
             self._tell(f"{bound.id} ends at {end}, the text has {len(text)} characters: left out")
             return False
-        if covers(text, bound):
-            return True
         covered = _start_of_covered(text, bound)
         told = f"{bound.id} says {_shown(bound.text)}, its offsets cover {_shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
@@ -173,8 +173,8 @@ class _Reader:
         ids = unique_ids(bound.id for _, bound in self.bounds)
         mentions = []
         for (number, bound), id_ in zip(self.bounds, ids, strict=True):
-            self.line = number
             if id_ != bound.id:
+                self.line = number
                 message = f"the id {bound.id} is used twice: this one is {id_} from here on"
                 self._tell(message, "mended")
             mentions.append(Mention(id_, bound.label, bound.fragments))
@@ -222,9 +222,11 @@ class _Reader:
 
     def _other(self, record: Record, mentions: set[str]) -> None:
         if isinstance(record, Relation):
-            if all(self._reaches(record, ref, mentions) for ref in record.ends):
-                head, tail = (self.triggers.get(end, end) for end in record.ends)
-                self._link(record.label, head, tail)
+            head, tail = record.ends
+            if self._reaches(record, head, mentions) and self._reaches(record, tail, mentions):
+                self._link(
+                    record.label, self.triggers.get(head, head), self.triggers.get(tail, tail)
+                )
             return
         if isinstance(record, Equivalence):
             members = [ref for ref in record.members if self._reaches(record, ref, mentions)]
