@@ -205,6 +205,8 @@ def unique_ids(ids: Iterable[str]) -> list[str]:
     """The ids, with `T<n>` for empty ones and `~<n>` after the repeated ones."""
     ids = list(ids)
     taken, result = set(ids), []
+    if len(taken) == len(ids) and "" not in taken:
+        return ids
     seen: set[str] = set()
     for number, id_ in enumerate(ids, start=1):
         new = id_ or f"T{number}"

@@ -183,9 +183,13 @@ def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
 
 
 def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
-    with pytest.raises(KeyError), DocBinWriter(tmp_path / "x.spacy") as writer:
-        writer.add(pack(notes[0]))
-        raise KeyError
+    def fail() -> None:
+        with DocBinWriter(tmp_path / "x.spacy") as writer:
+            writer.add(pack(notes[0]))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 

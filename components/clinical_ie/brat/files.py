@@ -98,6 +98,10 @@ def covered_text(text: str, fragments: Fragments) -> str:
 
 def covers(text: str, bound: TextBound) -> bool:
     """Whether a mention's offsets cover the text that it says, to the character."""
+    start, end = bound.fragments[0]
+    if end - start == len(bound.text) and text[start:end] == bound.text:
+        # Nearly all mentions: one piece on one line.
+        return len(bound.fragments) == 1
     # The length decides first: a short line can name a whole book.
     length = _length(bound.fragments)
     return length == len(bound.text) and covered_text(text, bound.fragments) == bound.text
