@@ -27,7 +27,7 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
         yield from map(function, items)
         return
     # A forked process can hang in a library whose threads it lacks.
-    pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=_start)
+    pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=start_worker)
     under_way: deque[Future[list[R]]] = deque()
     try:
         for first in range(0, len(items), CHUNK):
@@ -44,7 +44,8 @@ def _work(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [function(item) for item in items]
 
 
-def _start() -> None:
+def start_worker() -> None:
+    """Make this process one that ends with its parent, and by its parent's word alone."""
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,22 +1,20 @@
 """A generated corpus on disk, written by one process or several with the same bytes."""
 
 import json
-import os
 import re
-import signal
 import statistics
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from clinical_ie.brat import Relation, Standoff, TextBound, write_note
 
+from ..parallel import start_worker
 from ..synthetic.folder import files_below, replaced_folder
 from .note import Generator
 from .schema import SPLITS, Schema
@@ -162,17 +160,7 @@ _write_job: Callable[[Job], NoteCounts]
 def _start(schema: Schema, seed: int, folder: Path) -> None:
     global _write_job
     _write_job = partial(_write, Generator(schema, seed), folder)
-    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its processes."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    start_worker()
 
 
 def _work(job: Job) -> NoteCounts:
