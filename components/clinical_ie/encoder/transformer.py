@@ -6,11 +6,11 @@ from typing import Any, cast
 import numpy as np
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import HFObjects
-from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
-from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.api import ArgsKwargs, Model, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
 from ..memory import release_memory
+from .loading import load_pretrained
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
@@ -69,10 +69,10 @@ def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None
     shim = cast(EncoderShim, model.shims[0])
     if not shim.is_loaded:
         shim.load(
-            huggingface_from_pretrained(
+            load_pretrained(
                 model.attrs["name"],
                 model.attrs["tokenizer_config"],
-                dict(model.attrs["transformer_config"]),
+                model.attrs["transformer_config"],
             )
         )
     if not shim.tokenizer.is_fast:
@@ -93,7 +93,8 @@ def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None
         )
     model.set_dim("nO", width)
     if not model.has_param("blank"):
-        model.set_param("blank", model.ops.alloc2f(BLANK_KINDS, width))
+        # Not zeros: what follows must be able to tell a line break from nothing at all.
+        model.set_param("blank", uniform_init(model.ops, (BLANK_KINDS, width)))
 
 
 def forward(

@@ -1,0 +1,40 @@
+"""Weights and tokenizer of an encoder, from a folder or the model hub."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+
+def load_pretrained(
+    name: str, tokenizer_config: Mapping[str, Any], transformer_config: Mapping[str, Any]
+) -> HFObjects:
+    """Load an encoder as spacy-transformers does.
+
+    name (str): A folder, or a name on the hub.
+    tokenizer_config, transformer_config (Mapping[str, Any]): Passed to `from_pretrained`.
+    """
+    return huggingface_from_pretrained(
+        name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
+    )
+
+
+class _Tokenizers:
+    """`AutoTokenizer`, for folders too that hold `tokenizer.json` and nothing else.
+
+    The fast tokenizers of some families name a vocabulary file that they do not need, and
+    spacy-transformers opens it. A tokenizer without that name is saved and read by the JSON alone.
+    """
+
+    @staticmethod
+    def from_pretrained(name: str, **config: Any) -> Any:
+        tokenizer = AutoTokenizer.from_pretrained(name, **config)
+        if getattr(tokenizer, "vocab_file", name) is not None:
+            return tokenizer
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer.backend_tokenizer,
+            model_max_length=tokenizer.model_max_length,
+            **tokenizer.special_tokens_map,
+        )

@@ -1,0 +1,78 @@
+"""What a family of encoders brings along: special tokens, offsets, limits, its own saving."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from thinc.api import Model
+from transformers import AutoModel, AutoTokenizer
+
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder.model import LongDocEncoder
+from clinical_ie.encoder.transformer import piece_limit
+
+from .tiny_models import FAMILIES
+
+NOTE = "Pt took Aspirin 81 mg PO/NG q6h.\n\nHb 9.1 — “stable” 😀\t(no bleeding)\n" * 12
+TEXTS = ["", " ", "\n", "x", "Aspirin 81 mg daily.", NOTE, f"{0xDEADBEEF:x}" * 60]
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Model:
+    model = LongDocEncoder(str(folder), width=16, window=32, context=6, lstm_depth=0)
+    model.initialize()
+    return model
+
+
+def test_every_token_has_a_vector(encoder):
+    docs = [corpus_nlp()(text) for text in TEXTS]
+    vectors = encoder.predict(docs)
+    assert [v.shape for v in vectors] == [(len(doc), 16) for doc in docs]
+    assert all(np.isfinite(v).all() and (np.abs(v).sum(axis=1) > 0).all() for v in vectors)
+
+
+def test_a_short_text_gets_what_the_transformer_itself_gives(encoder, folder):
+    doc = corpus_nlp()("Took aspirin 81 mg")
+    tokenizer, transformer = (
+        AutoTokenizer.from_pretrained(folder),
+        AutoModel.from_pretrained(folder),
+    )
+    transformer.eval()
+    encoded = tokenizer(doc.text, return_offsets_mapping=True, return_tensors="pt")
+    offsets = encoded["offset_mapping"][0].tolist()
+    with torch.no_grad():
+        hidden = transformer(input_ids=encoded["input_ids"]).last_hidden_state[0].numpy()
+    [vectors] = encoder.predict([doc])
+    for token, vector in zip(doc, vectors, strict=True):
+        end = token.idx + len(token)
+        own = [i for i, (a, b) in enumerate(offsets) if a < end and b > token.idx and a < b]
+        np.testing.assert_allclose(vector, hidden[own].mean(axis=0), atol=1e-5)
+
+
+def test_its_limit_is_known(encoder):
+    assert piece_limit(encoder.shims[0]) == 64
+
+
+def test_it_learns(folder):
+    model = LongDocEncoder(str(folder), width=16, window=32, context=6)
+    docs = [corpus_nlp()(text) for text in ("Took aspirin 81 mg", NOTE)]
+    model.initialize(X=docs)
+    vectors, backprop = model.begin_update(docs)
+    backprop([np.ones_like(v) for v in vectors])
+    transformer = model.layers[0].shims[0]._model
+    gradients = [p.grad for name, p in transformer.named_parameters() if "layer" in name]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+
+
+def test_a_saved_one_needs_no_folder(encoder):
+    other = LongDocEncoder("no/such/folder", width=16, window=32, context=6, lstm_depth=0)
+    other.from_bytes(encoder.to_bytes())
+    docs = [corpus_nlp()(text) for text in TEXTS]
+    for ours, theirs in zip(encoder.predict(docs), other.predict(docs), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
