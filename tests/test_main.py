@@ -42,7 +42,7 @@ def test_score_json(gold: Path, predicted: Path) -> None:
     code, out, err = run("score", gold, predicted, "--json")
     assert code == 0
     scores = json.loads(out)
-    assert list(scores) == ["protocol", "entities", "relations"]
+    assert list(scores) == ["protocol", "notes", "entities", "relations"]
     assert list(scores["entities"]["strict"]) == ["micro", "macro", "by_label"]
     assert scores["entities"]["strict"]["micro"] == {
         "tp": 2, "fp": 1, "fn": 4, "precision": 2 / 3, "recall": 2 / 6, "f1": 4 / 9,
@@ -79,7 +79,7 @@ def test_score_refuses_in_one_line(gold: Path, tmp_path: Path) -> None:
         ((gold, tmp_path / "empty"), "holds no .txt"),
         ((tmp_path / "nowhere", gold), "no such folder"),
         ((gold, other), "2.txt: its text differs"),
-        ((gold, gold, "--protocol", "n2c2-2018"), "there is: one-to-one"),
+        ((gold, gold, "--protocol", "muc"), "there is: one-to-one, n2c2-2018"),
     ]:
         code, out, err = run("score", *args)
         assert (code, out) == (1, "")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clinical_ie.doc import Annotations, Link, Mention
 from clinical_ie.scoring import Counts
-from clinical_ie.scoring.protocols import one_to_one
+from clinical_ie.scoring.one_to_one import one_to_one
 
 from .helpers import mention, note
 

@@ -1,10 +1,7 @@
-import time
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from clinical_ie.doc import Annotations, Mention
 from clinical_ie.scoring import score
 from clinical_ie.scoring.folders import read_pair
 
@@ -31,8 +28,25 @@ def test_all_figures_by_hand() -> None:
         # a: 1/2; b, missing and extra: 0; empty has nothing to say.
         "macro": {"precision": 0.125, "recall": 0.125, "f1": 0.125},
         "by_label": {
-            "Drug": {"tp": 1, "fp": 2, "fn": 2, "precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3},
-            "Form": {"tp": 0, "fp": 1, "fn": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0},
+            "Drug": {
+                "tp": 1,
+                "fp": 2,
+                "fn": 2,
+                "precision": 1 / 3,
+                "recall": 1 / 3,
+                "f1": 1 / 3,
+                # a: 1/2 of precision, all of recall; b and missing: 0.
+                "macro": {"precision": 1 / 6, "recall": 1 / 3, "f1": pytest.approx(2 / 9)},
+            },
+            "Form": {
+                "tp": 0,
+                "fp": 1,
+                "fn": 1,
+                "precision": 0.0,
+                "recall": 0.0,
+                "f1": 0.0,
+                "macro": {"precision": 0.0, "recall": 0.0, "f1": 0.0},
+            },
         },
     }
     assert scores["entities"]["lenient"]["micro"] == {
@@ -55,8 +69,8 @@ def test_nothing_at_all_is_zero_and_no_error() -> None:
 
 
 def test_unknown_protocol_names_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"n2c2-2018.*one-to-one"):
-        score({}, {}, protocol="n2c2-2018")
+    with pytest.raises(ValueError, match=r"'muc'.* one-to-one, n2c2-2018"):
+        score({}, {}, protocol="muc")
 
 
 def test_errors_name_the_note() -> None:
@@ -74,26 +88,3 @@ def test_maccrobat_against_itself(maccrobat: Path, split: str) -> None:
         for mode in (task["strict"], task["lenient"]):
             assert mode["micro"]["tp"] > 0
             assert mode["micro"]["f1"] == mode["macro"]["f1"] == 1.0
-
-
-def test_a_large_corpus_takes_seconds() -> None:
-    random = Random(0)
-
-    def corpus(shift: int) -> dict[str, Annotations]:
-        notes = {}
-        for number in range(500):
-            starts = [i * 40 + random.randrange(shift + 1) for i in range(160)]
-            notes[str(number)] = Annotations(
-                [
-                    Mention(f"T{i}", random.choice("ABCDEFGHI"), ((s, s + 10), (s + 12, s + 30)))
-                    for i, s in enumerate(starts)
-                ]
-            )
-        return notes
-
-    gold, predicted = corpus(0), corpus(20)
-    start = time.perf_counter()
-    scores = score(gold, predicted)
-    assert time.perf_counter() - start < 10
-    micro = scores["entities"]["lenient"]["micro"]
-    assert micro["tp"] + micro["fn"] == 80_000

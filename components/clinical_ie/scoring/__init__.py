@@ -1,26 +1,34 @@
 """How right predictions are: matching, protocols and scores, over plain annotations."""
 
-from .protocols import PROTOCOLS, Counts
+from .counts import MODES, TASKS, Counts, NoteCounts
+from .protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol
 from .scores import (
-    DEFAULT_PROTOCOL,
     Figures,
+    LabelFigures,
     ModeScores,
     Ratios,
     Scores,
     TaskScores,
-    get_protocol,
+    note_counts,
     score,
+    sum_up,
 )
 
 __all__ = [
     "DEFAULT_PROTOCOL",
+    "MODES",
     "PROTOCOLS",
+    "TASKS",
     "Counts",
     "Figures",
+    "LabelFigures",
     "ModeScores",
+    "NoteCounts",
     "Ratios",
     "Scores",
     "TaskScores",
     "get_protocol",
+    "note_counts",
     "score",
+    "sum_up",
 ]

@@ -4,7 +4,7 @@ An item is a mention in the form in which it is compared: its label and its piec
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -78,8 +78,13 @@ def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
     return [int(i) for i in np.flatnonzero(partners >= 0)]
 
 
-def match_equal(gold: Counter[Item], predicted: Counter[Item]) -> Counter[str]:
-    """The size of the maximum matching, by label, where only equal items match."""
+def match_equal(
+    gold: Counter[tuple[str, Hashable]], predicted: Counter[tuple[str, Hashable]]
+) -> Counter[str]:
+    """The size of the maximum matching, by label, where only equal items match.
+
+    gold, predicted (Counter[tuple[str, Hashable]]): Items, or relations as label and both ends.
+    """
     sizes: Counter[str] = Counter()
     for item, count in (gold & predicted).items():
         sizes[item[0]] += count

@@ -1,164 +1,63 @@
-"""What is right and what is wrong in one note: counts by task, mode and label.
+"""The protocols by name: how items are matched and counted, and how notes are added up."""
 
-A protocol is a function of one note. How notes are added up is `scores.py`'s concern.
-"""
-
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..doc import Annotations
-from .matching import Item, Pieces, match, match_equal, normalise, overlaps
+from .counts import NoteCounts
+from .n2c2 import n2c2_2018
+from .one_to_one import one_to_one
 
-MODES = ("strict", "lenient")
+DEFAULT_PROTOCOL = "one-to-one"
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """True positives, false positives and false negatives; a ratio without a base is 0."""
+class Protocol:
+    """What counts as right.
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
-
-    @property
-    def precision(self) -> float:
-        return _ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float:
-        return _ratio(self.tp, self.tp + self.fn)
-
-    @property
-    def f1(self) -> float:
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
-
-
-ByLabel = dict[str, Counts]
-NoteCounts = dict[str, dict[str, ByLabel]]
-Protocol = Callable[[Annotations, Annotations, str | None], NoteCounts]
-
-
-def one_to_one(gold: Annotations, predicted: Annotations, text: str | None) -> NoteCounts:
-    """Counts of one note where each item answers for at most one item of the other side.
-
-    Strict: same label, same characters (see `normalise`). Lenient: same label and at least one
-    shared character. A relation matches where its label is the same and head matches head and
-    tail matches tail in the mode; ids and the order of lines do not matter. Of all ways to pair
-    the items, the one with most pairs counts, so that no order of lines changes a figure. What
-    remains on the predicted side, a duplicate too, is a false positive; on the gold side a miss.
-
-    gold (Annotations): What a person annotated.
-    predicted (Annotations): What is to be scored; none at all for a note that is missing.
-    text (str | None): The note, for fragments that only white space keeps apart.
-    RETURNS (NoteCounts): Counts by task, mode and label.
-    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    name (str): As it stands beside every number.
+    count (Callable[[Annotations, Annotations, str | None], NoteCounts]): Counts of one note from
+        its gold and predicted annotations and its text.
+    scores_missing (bool): A note that one side lacks is scored, as one with nothing in it there;
+        else it is left out.
+    empty_is_zero (bool): In the mean over notes, a note with nothing on either side counts 0;
+        else it is left out.
+    in_words (str): The matching, for people.
     """
-    sides = (_Side(gold, text), _Side(predicted, text))
-    edges = overlaps(sides[0].items, sides[1].items)
-    matched = match(edges, len(sides[0].items), len(sides[1].items))
-    return {
-        "entities": {
-            "strict": _by_label(
-                sides[0].labels,
-                sides[1].labels,
-                match_equal(Counter(sides[0].items), Counter(sides[1].items)),
-            ),
-            "lenient": _by_label(
-                sides[0].labels, sides[1].labels, Counter(sides[0].items[i][0] for i in matched)
-            ),
-        },
-        "relations": {
-            "strict": _by_label(
-                sides[0].link_labels,
-                sides[1].link_labels,
-                _equal_links(sides[0], sides[1]),
-            ),
-            "lenient": _by_label(
-                sides[0].link_labels,
-                sides[1].link_labels,
-                _overlapping_links(sides[0], sides[1], edges),
-            ),
-        },
-    }
+
+    name: str
+    count: Callable[[Annotations, Annotations, str | None], NoteCounts]
+    scores_missing: bool
+    empty_is_zero: bool
+    in_words: str
 
 
-PROTOCOLS: dict[str, Protocol] = {"one-to-one": one_to_one}
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            "one-to-one",
+            one_to_one,
+            scores_missing=True,
+            empty_is_zero=False,
+            in_words="each item matches at most one; duplicates are wrong, missing notes missed",
+        ),
+        Protocol(
+            "n2c2-2018",
+            n2c2_2018,
+            scores_missing=False,
+            empty_is_zero=True,
+            in_words="as the official script counts; notes that one side lacks are not scored",
+        ),
+    )
+}
 
 
-class _Side:
-    """Gold or predicted: mentions as items, relations as indices into them."""
+def get_protocol(name: str) -> Protocol:
+    """The protocol of that name.
 
-    def __init__(self, annotations: Annotations, text: str | None) -> None:
-        self.items: list[Item] = []
-        index: dict[str, int] = {}
-        known: dict[tuple[tuple[int, int], ...], Pieces] = {}
-        for mention in annotations.mentions:
-            if mention.id in index:
-                raise ValueError(f"the mention id {mention.id!r} is used twice")
-            index[mention.id] = len(self.items)
-            pieces = known.get(mention.fragments)
-            if pieces is None:
-                pieces = known[mention.fragments] = normalise(mention.fragments, text)
-            self.items.append((mention.label, pieces))
-        for link in annotations.links:
-            for end in (link.head, link.tail):
-                if end not in index:
-                    raise ValueError(f"a {link.label} relation names {end!r}, no mention's id")
-        self.links = [(ln.label, index[ln.head], index[ln.tail]) for ln in annotations.links]
-
-    @property
-    def labels(self) -> list[str]:
-        return [label for label, _ in self.items]
-
-    @property
-    def link_labels(self) -> list[str]:
-        return [label for label, _, _ in self.links]
-
-
-def _equal_links(gold: _Side, predicted: _Side) -> Counter[str]:
-    keyed = [
-        Counter((label, side.items[head], side.items[tail]) for label, head, tail in side.links)
-        for side in (gold, predicted)
-    ]
-    sizes: Counter[str] = Counter()
-    for (label, _, _), count in (keyed[0] & keyed[1]).items():
-        sizes[label] += count
-    return sizes
-
-
-def _overlapping_links(
-    gold: _Side, predicted: _Side, edges: Sequence[tuple[int, int]]
-) -> Counter[str]:
-    near: dict[int, set[int]] = defaultdict(set)
-    for i, j in edges:
-        near[j].add(i)
-    at: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for number, (label, head, tail) in enumerate(gold.links):
-        at[label, head].append((tail, number))
-    link_edges = [
-        (candidate, number)
-        for number, (label, head, tail) in enumerate(predicted.links)
-        for gold_head in near.get(head, ())
-        for gold_tail, candidate in at.get((label, gold_head), ())
-        if gold_tail in near.get(tail, ())
-    ]
-    matched = match(link_edges, len(gold.links), len(predicted.links))
-    return Counter(gold.links[i][0] for i in matched)
-
-
-def _by_label(gold: list[str], predicted: list[str], right: Counter[str]) -> ByLabel:
-    in_gold, in_predicted = Counter(gold), Counter(predicted)
-    return {
-        label: Counts(
-            right[label], in_predicted[label] - right[label], in_gold[label] - right[label]
-        )
-        for label in in_gold.keys() | in_predicted.keys()
-    }
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+    RAISES (ValueError): There is none; the message names those that there are.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f"no scoring protocol {name!r} here; there is: {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

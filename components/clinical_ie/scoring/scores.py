@@ -1,12 +1,12 @@
 """Scores of a set of notes, in the form in which they are printed, stored and compared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from ..doc import Annotations
-from .protocols import MODES, PROTOCOLS, ByLabel, Counts, NoteCounts, Protocol
-
-DEFAULT_PROTOCOL = "one-to-one"
+from .counts import MODES, ByLabel, Counts, NoteCounts, total
+from .protocols import DEFAULT_PROTOCOL, get_protocol
 
 
 class Ratios(TypedDict):
@@ -25,12 +25,18 @@ class Figures(Ratios):
     fn: int
 
 
+class LabelFigures(Figures):
+    """The figures of one label: counts summed over notes, and their mean over notes."""
+
+    macro: Ratios
+
+
 class ModeScores(TypedDict):
-    """micro: counts summed over notes; macro: mean over notes; by_label: micro, label by label."""
+    """micro: counts summed over notes; macro: mean over notes; by_label: both, label by label."""
 
     micro: Figures
     macro: Ratios
-    by_label: dict[str, Figures]
+    by_label: dict[str, LabelFigures]
 
 
 class TaskScores(TypedDict):
@@ -41,21 +47,39 @@ class TaskScores(TypedDict):
 
 
 class Scores(TypedDict):
-    """All scores, with the protocol they were counted by."""
+    """All scores, with the protocol they were counted by and the number of notes scored."""
 
     protocol: str
+    notes: int
     entities: TaskScores
     relations: TaskScores
 
 
-def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
+def note_counts(
+    gold: Mapping[str, Annotations],
+    predicted: Mapping[str, Annotations],
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    texts: Mapping[str, str] | None = None,
+) -> dict[str, NoteCounts]:
+    """The counts of every note that the protocol scores, by name, sorted.
 
-    RAISES (ValueError): There is none; the message names those that there are.
+    gold, predicted (Mapping[str, Annotations]): By note name.
+    protocol (str): What counts as right; see `PROTOCOLS`.
+    texts (Mapping[str, str] | None): By note name; see `normalise`. May lack notes.
+    RAISES (ValueError): Unknown protocol; or annotations that contradict themselves, by note.
     """
-    if name not in PROTOCOLS:
-        raise ValueError(f"no scoring protocol {name!r} here; there is: {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+    rules = get_protocol(protocol)
+    empty = Annotations()
+    names = gold.keys() | predicted.keys() if rules.scores_missing else gold.keys() & predicted
+    counts = {}
+    for name in sorted(names):
+        text = texts.get(name) if texts is not None else None
+        try:
+            counts[name] = rules.count(gold.get(name, empty), predicted.get(name, empty), text)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return counts
 
 
 def score(
@@ -67,64 +91,61 @@ def score(
 ) -> Scores:
     """Score predicted annotations against gold ones.
 
-    A note without predictions is all missed; a note that only the predictions have is all false
-    positives.
-
-    gold (Mapping[str, Annotations]): By note name.
-    predicted (Mapping[str, Annotations]): By note name.
+    gold, predicted (Mapping[str, Annotations]): By note name. One that a side lacks is scored as
+        the protocol has it.
     protocol (str): What counts as right; see `PROTOCOLS`.
     texts (Mapping[str, str] | None): By note name; see `normalise`. May lack notes.
     RAISES (ValueError): Unknown protocol; or annotations that contradict themselves, by note.
     """
-    count = get_protocol(protocol)
-    empty = Annotations()
-    counts = []
-    for name in sorted(gold.keys() | predicted.keys()):
-        text = texts.get(name) if texts is not None else None
-        try:
-            counts.append(count(gold.get(name, empty), predicted.get(name, empty), text))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+    return sum_up(note_counts(gold, predicted, protocol=protocol, texts=texts), protocol)
+
+
+def sum_up(counts: Mapping[str, NoteCounts], protocol: str) -> Scores:
+    """The scores of some notes, from their counts.
+
+    counts (Mapping[str, NoteCounts]): From `note_counts` with the same protocol.
+    """
+    empty_is_zero = get_protocol(protocol).empty_is_zero
+
+    def task_scores(task: str) -> TaskScores:
+        strict, lenient = (
+            summarise([note[task][mode] for note in counts.values()], empty_is_zero)
+            for mode in MODES
+        )
+        return TaskScores(strict=strict, lenient=lenient)
+
     return Scores(
         protocol=protocol,
-        entities=_task_scores(counts, "entities"),
-        relations=_task_scores(counts, "relations"),
+        notes=len(counts),
+        entities=task_scores("entities"),
+        relations=task_scores("relations"),
     )
 
 
-def _task_scores(notes: Sequence[NoteCounts], task: str) -> TaskScores:
-    strict, lenient = (summarise([note[task][mode] for note in notes]) for mode in MODES)
-    return TaskScores(strict=strict, lenient=lenient)
-
-
-def summarise(notes: Sequence[ByLabel]) -> ModeScores:
+def summarise(notes: Sequence[ByLabel], empty_is_zero: bool = False) -> ModeScores:
     """Add up the counts of notes.
 
-    notes (Sequence[ByLabel]): Counts by label, one entry a note. A note with neither gold nor
-        predicted items says nothing, and is left out of the macro mean.
+    notes (Sequence[ByLabel]): Counts by label, one entry a note.
+    empty_is_zero (bool): See `Protocol`; for a label, a note without it is empty.
     """
-    by_label: ByLabel = {}
+    of_label: dict[str, list[Counts]] = defaultdict(list)
     for note in notes:
         for label, counts in note.items():
-            by_label[label] = by_label.get(label, Counts()) + counts
-    totals = [_total(note.values()) for note in notes if note]
-    n = max(len(totals), 1)
+            of_label[label].append(counts)
+    of_note = [total(note.values()) for note in notes if note]
+    n_empty = len(notes) if empty_is_zero else 0
     return ModeScores(
-        micro=_figures(_total(by_label.values())),
-        macro=Ratios(
-            precision=sum(counts.precision for counts in totals) / n,
-            recall=sum(counts.recall for counts in totals) / n,
-            f1=sum(counts.f1 for counts in totals) / n,
-        ),
-        by_label={label: _figures(by_label[label]) for label in sorted(by_label)},
+        micro=figures(total(of_note)),
+        macro=_mean(of_note, n_empty),
+        by_label={
+            label: LabelFigures(**figures(total(counts)), macro=_mean(counts, n_empty))
+            for label, counts in sorted(of_label.items())
+        },
     )
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
-    return sum(counts, Counts())
-
-
-def _figures(counts: Counts) -> Figures:
+def figures(counts: Counts) -> Figures:
+    """Counts with their ratios."""
     return Figures(
         tp=counts.tp,
         fp=counts.fp,
@@ -132,4 +153,14 @@ def _figures(counts: Counts) -> Figures:
         precision=counts.precision,
         recall=counts.recall,
         f1=counts.f1,
+    )
+
+
+def _mean(counts: Sequence[Counts], at_least: int) -> Ratios:
+    """The mean of the notes' ratios; `at_least` so many notes, of which some count 0."""
+    n = max(len(counts), at_least, 1)
+    return Ratios(
+        precision=sum(c.precision for c in counts) / n,
+        recall=sum(c.recall for c in counts) / n,
+        f1=sum(c.f1 for c in counts) / n,
     )
