@@ -68,14 +68,19 @@ def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
 
     RETURNS (list[int]): The indices of the gold items that have a partner.
     """
+    return [i for i, _ in match_pairs(edges, n_gold, n_predicted)]
+
+
+def match_pairs(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[Edge]:
+    """The pairs of a matching of maximum size, as index into gold and index into predicted."""
     if len({i for i, _ in edges}) == len({j for _, j in edges}) == len(edges):
-        return [i for i, _ in edges]
+        return list(edges)
     rows, columns = np.array(edges, dtype=np.int32).T
     graph = csr_matrix(
         (np.ones(len(edges), dtype=np.int8), (rows, columns)), shape=(n_gold, n_predicted)
     )
     partners = maximum_bipartite_matching(graph, perm_type="column")
-    return [int(i) for i in np.flatnonzero(partners >= 0)]
+    return [(int(i), int(partners[i])) for i in np.flatnonzero(partners >= 0)]
 
 
 def match_equal(

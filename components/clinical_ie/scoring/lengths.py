@@ -1,0 +1,70 @@
+"""Mentions found and mentions right, by how long they are."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import TypedDict
+
+from ..doc import Annotations
+from .counts import MODES
+from .matching import Item, match_pairs, normalise, overlaps
+from .sides import Side
+
+# The longest mention of each class, in words; the last class is open.
+BORDERS = (1, 2, 3, 5, 8)
+CLASSES = ("1", "2", "3", "4-5", "6-8", "9+")
+
+
+class LengthFigures(TypedDict):
+    """Mentions of one length class.
+
+    gold, predicted (int): How many there are.
+    found (dict[str, int]): By mode, gold ones with a partner: over `gold`, their recall.
+    right (dict[str, int]): By mode, predicted ones with a partner: over `predicted`, their
+        precision. The partner may be of another length where borders may differ.
+    """
+
+    gold: int
+    predicted: int
+    found: dict[str, int]
+    right: dict[str, int]
+
+
+def by_length(
+    gold: Mapping[str, Annotations],
+    predicted: Mapping[str, Annotations],
+    texts: Mapping[str, str],
+) -> dict[str, LengthFigures]:
+    """Mentions by length in words (stretches without white space), paired one-to-one.
+
+    texts (Mapping[str, str]): By note name.
+    RETURNS (dict[str, LengthFigures]): By length class, all of them.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    empty = Annotations()
+    for name in gold.keys() | predicted.keys():
+        form = partial(normalise, text=texts[name])
+        sides = [Side(notes.get(name, empty), form).items for notes in (gold, predicted)]
+        classes = [[_length_class(item, texts[name]) for item in items] for items in sides]
+        counts.update(("gold", c) for c in classes[0])
+        counts.update(("predicted", c) for c in classes[1])
+        edges = overlaps(sides[0], sides[1])
+        equal = [(i, j) for i, j in edges if sides[0][i] == sides[1][j]]
+        for mode, candidates in zip(MODES, (equal, edges), strict=True):
+            for i, j in match_pairs(candidates, len(sides[0]), len(sides[1])):
+                counts[f"found {mode}", classes[0][i]] += 1
+                counts[f"right {mode}", classes[1][j]] += 1
+    return {
+        c: LengthFigures(
+            gold=counts["gold", c],
+            predicted=counts["predicted", c],
+            found={mode: counts[f"found {mode}", c] for mode in MODES},
+            right={mode: counts[f"right {mode}", c] for mode in MODES},
+        )
+        for c in CLASSES
+    }
+
+
+def _length_class(item: Item, text: str) -> str:
+    words = sum(len(text[start:end].split()) for start, end in item[1])
+    return CLASSES[sum(words > border for border in BORDERS)]

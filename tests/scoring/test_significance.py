@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from clinical_ie.scoring import Counts, NoteCounts
+from clinical_ie.scoring.significance import Spread, bootstrap, compare
+
+
+def counted(*rows: tuple[int, int, int]) -> dict[str, NoteCounts]:
+    """Notes with these true positives, false positives and misses."""
+    return {
+        f"{number:03}": {"entities": {"strict": {"Drug": Counts(*row)}}}
+        for number, row in enumerate(rows)
+    }
+
+
+def drawn(random: np.random.Generator, recall: float, n_notes: int = 60) -> dict[str, NoteCounts]:
+    found = random.binomial(20, recall, size=n_notes)
+    return counted(*((int(n), 5, 20 - int(n)) for n in found))
+
+
+def test_equal_arms_cannot_be_told_apart() -> None:
+    arm = drawn(np.random.default_rng(0), 0.8)
+    result = compare(arm, arm, "entities", "strict", rounds=500)
+    assert (result.p, result.difference.value) == (1.0, 0.0)
+    assert result.in_words("plain", "augmented").startswith(
+        "plain and augmented are not distinguishable at the 0.05 level: they differ by 0.00 points"
+    )
+
+
+def test_a_plain_difference_is_found_and_named() -> None:
+    random = np.random.default_rng(0)
+    result = compare(drawn(random, 0.6), drawn(random, 0.8), "entities", "strict", rounds=2000)
+    assert result.p == 1 / 2001
+    assert 0 < result.difference.low < result.difference.value < result.difference.high
+    assert result.in_words("a", "b").startswith("b is better than a by ")
+    other = compare(drawn(random, 0.8), drawn(random, 0.6), "entities", "strict", rounds=2000)
+    assert other.in_words("a", "b").startswith("a is better than b by ")
+
+
+def test_without_a_difference_p_is_uniform() -> None:
+    random = np.random.default_rng(0)
+    ps = [
+        compare(
+            drawn(random, 0.7, 30), drawn(random, 0.7, 30), "entities", "strict",
+            rounds=300, seed=run,
+        ).p
+        for run in range(200)
+    ]  # fmt: skip
+    # Four standard errors around 5 % and 50 %.
+    assert np.mean(np.array(ps) <= 0.05) == pytest.approx(0.05, abs=4 * 0.0154)
+    assert np.mean(np.array(ps) <= 0.5) == pytest.approx(0.5, abs=4 * 0.0354)
+
+
+def test_p_is_that_of_all_assignments() -> None:
+    """Three notes have eight assignments: the exact p by hand."""
+    first = counted((1, 0, 1), (1, 0, 1), (1, 0, 1))
+    second = counted((2, 0, 0), (2, 0, 0), (2, 0, 0))
+    # Only the two that swap all notes or none give as large a difference: 2 / 8.
+    result = compare(first, second, "entities", "strict", measure="recall", rounds=20_000)
+    assert result.p == pytest.approx(0.25, abs=0.02)
+    assert (result.first, result.second) == (0.5, 1.0)
+
+
+def test_intervals_hold_the_value_and_narrow_with_more_notes() -> None:
+    few, many = (drawn(np.random.default_rng(1), 0.7, n) for n in (20, 500))
+    widths = []
+    for arm in (few, many):
+        interval = bootstrap(arm, "entities", "strict", rounds=1000)["recall"]
+        assert interval.low < interval.value < interval.high
+        widths.append(interval.high - interval.low)
+    assert widths[1] < widths[0] / 3
+
+
+def test_the_interval_of_a_proportion_is_the_known_one() -> None:
+    arm = counted(*([(1, 0, 0)] * 70 + [(0, 0, 1)] * 30))
+    interval = bootstrap(arm, "entities", "strict", rounds=4000)["recall"]
+    assert interval.low == pytest.approx(0.7 - 1.96 * 0.0458, abs=0.015)
+    assert interval.high == pytest.approx(0.7 + 1.96 * 0.0458, abs=0.015)
+
+
+def test_nothing_and_unlike_notes() -> None:
+    assert compare({}, {}, "entities", "strict").p == 1.0
+    assert bootstrap({}, "entities", "strict")["f1"].high == 0.0
+    one = counted((1, 0, 0))
+    assert compare(one, one, "entities", "strict").p == 1.0
+    with pytest.raises(ValueError, match=r"only one of the arms .* 001"):
+        compare(one, counted((1, 0, 0), (1, 0, 0)), "entities", "strict")
+
+
+def test_spread_over_seeds() -> None:
+    spread = Spread.of([0.5, 0.6, 0.7])
+    assert (spread.mean, spread.sd) == (pytest.approx(0.6), pytest.approx(0.1))
+    assert (spread.low, spread.high, spread.n) == (0.5, 0.7, 3)
+    assert Spread.of([0.5]).sd == 0.0
+    with pytest.raises(ValueError, match="no scores"):
+        Spread.of([])
