@@ -56,10 +56,73 @@ def test_score_json(gold: Path, predicted: Path) -> None:
 
 def test_score_table(gold: Path) -> None:
     code, out, err = run("score", gold, gold)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"{gold} is scored against itself\n")
     assert "entities, percent, protocol: one-to-one" in out
     (row,) = [line.split() for line in out.splitlines() if "Dosage-Drug" in line]
     assert row == ["Dosage-Drug", "2", "2", *["100.00"] * 6]
+
+
+def test_score_by_the_official_counts(gold: Path, predicted: Path) -> None:
+    code, out, err = run("score", gold, predicted, "--protocol", "n2c2-2018", "--json")
+    scores = json.loads(out)
+    assert (code, scores["protocol"], scores["notes"]) == (0, "n2c2-2018", 1)
+    assert f"1 not in {predicted}, not scored:\n  2\n" in err
+    assert f"1 not in {gold}, not scored:\n  3\n" in err
+
+
+def test_score_in_all_detail(gold: Path, predicted: Path, tmp_path: Path) -> None:
+    options = ("--by-document", "--by-length", "--agreement", "--intervals", "--compare", gold)
+    code, out, _ = run("score", gold, predicted, *options, "--json")
+    assert code == 0
+    scores = json.loads(out)
+    by_document = scores["by_document"]
+    assert sorted(by_document) == ["1", "2", "3"]
+    micro = scores["entities"]["strict"]["micro"]
+    for count in ("tp", "fp", "fn"):
+        found = [note["entities"]["strict"][count] for note in by_document.values()]
+        assert sum(found) == micro[count]
+    of_length = scores["by_length"].values()
+    assert sum(found["strict"]["found"] for found in of_length) == micro["tp"]
+    assert scores["agreement"]["overall"]["n_tokens"] > 0
+    interval = scores["intervals"]["entities"]["strict"]["f1"]
+    assert interval["low"] <= interval["value"] == micro["f1"] <= interval["high"]
+
+
+def test_score_compares_two_arms_in_words(gold: Path, tmp_path: Path) -> None:
+    arm = write_brat(tmp_path / "arm", {"1": (TEXT, PREDICTED), "2": (TEXT, PREDICTED)})
+    code, out, _ = run("score", gold, arm, "--compare", arm)
+    assert code == 0
+    assert (
+        f"entities, strict, micro F1: {arm} and {arm} are not distinguishable at the 0.05 level: "
+        "they differ by 0.00 points (p = 1.0000, 2 notes)" in out
+    )
+
+
+def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None:
+    folders = [
+        write_brat(tmp_path / label, {"1": ("aspirin", f"T1\t{label} 0 7\taspirin\n")})
+        for label in ("Drug", "drug")
+    ]
+    code, out, err = run("score", *folders, "--json")
+    assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (0, 0)
+    assert "1 labels that differ in case alone, scored as different:" in err
+    assert "  Drug (gold), drug (predicted)" in err
+
+
+def test_a_relation_to_nothing_is_named_and_not_scored(gold: Path, tmp_path: Path) -> None:
+    bad = write_brat(
+        tmp_path / "bad", dict.fromkeys("12", (TEXT, f"{GOLD}R9\tForm-Drug Arg1:T1 Arg2:T77\n"))
+    )
+    code, out, err = run("score", gold, bad, "--json")
+    assert (code, json.loads(out)["relations"]["strict"]["micro"]["fp"]) == (0, 0)
+    assert f"{bad / '1.ann'}:{GOLD.count(chr(10)) + 1}: " in err
+
+
+def test_without_a_common_note_the_official_counts_are_refused(gold: Path, tmp_path: Path) -> None:
+    other = write_brat(tmp_path / "other", {"9": (TEXT, "")})
+    code, out, err = run("score", gold, other, "--protocol", "n2c2-2018")
+    assert (code, out) == (1, "")
+    assert "no note in common: nothing is scored" in err
 
 
 def test_score_tells_what_it_could_not_read(gold: Path, tmp_path: Path) -> None:

@@ -1,23 +1,20 @@
 """`clinical-ie annotate` and `clinical-ie score`."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from .annotate import BratWriter, Failure, JsonlWriter, annotate_notes, load_pipeline
 from .brat import list_notes
+from .console import fail, tell
 from .progress import progress_bar
-from .report import score_table, table_console
-from .scoring import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol, score
-from .scoring.folders import FolderPair, read_pair
+from .score_command import score_command
 
-MAX_LISTED = 20
 FORMATS = ("brat", "jsonl")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -54,9 +51,9 @@ def annotate_command(
     others are written.
     """
     if format_ not in FORMATS:
-        _fail(f"no format {format_!r} in this version; there is: {', '.join(FORMATS)}")
+        fail(f"no format {format_!r} in this version; there is: {', '.join(FORMATS)}")
     if source.is_file():
-        _fail(f"{source} is a file; this version reads a folder of .txt notes")
+        fail(f"{source} is a file; this version reads a folder of .txt notes")
     try:
         paths = list_notes(source)
         writer = _writer(paths, source, out, format_, overwrite)
@@ -68,7 +65,7 @@ def annotate_command(
             n_process=n_process,
         )
     except (OSError, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
     failures: list[Failure] = []
     written = 0
     try:
@@ -83,44 +80,19 @@ def annotate_command(
                     written += 1
                 bar.advance(task)
     except KeyboardInterrupt:
-        _fail(_stopped("interrupted", written, len(paths), format_), code=130)
+        fail(_stopped("interrupted", written, len(paths), format_), code=130)
     except BrokenProcessPool:
         reason = "a worker process ended by itself; is there too little memory for --n-process?"
-        _fail(_stopped(reason, written, len(paths), format_))
+        fail(_stopped(reason, written, len(paths), format_))
     except OSError as error:
-        _fail(_stopped(str(error), written, len(paths), format_))
+        fail(_stopped(str(error), written, len(paths), format_))
     typer.echo(f"{written} of {len(paths)} notes written to {out}", err=True)
     if failures:
-        _list("left out", [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
+        tell("left out", [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
         raise typer.Exit(1)
 
 
-@app.command("score")
-def score_command(
-    gold: Annotated[Path, typer.Argument(metavar="GOLD_DIR", help="Brat notes, as annotated")],
-    predicted: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Brat notes to score")],
-    protocol: Annotated[
-        str, typer.Option(help=f"What counts as right: {', '.join(PROTOCOLS)}")
-    ] = DEFAULT_PROTOCOL,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, figures as fractions")] = False,
-) -> None:
-    """Score a brat folder against a gold one; no model is needed.
-
-    A note that PRED_DIR lacks is all missed, and one that GOLD_DIR lacks all wrong; both are named.
-    """
-    try:
-        get_protocol(protocol)
-        pair = read_pair(gold, predicted)
-        scores = score(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
-    except (OSError, ValueError) as error:
-        _fail(str(error))
-    _tell(pair, gold, predicted)
-    if as_json:
-        typer.echo(json.dumps(scores, indent=2))
-        return
-    console = table_console()
-    for task in ("entities", "relations"):
-        console.print(score_table(scores, task))
+app.command("score")(score_command)
 
 
 def _writer(
@@ -154,28 +126,6 @@ def _writer(
 def _stopped(reason: str, written: int, total: int, format_: str) -> str:
     kept = f"{written} of {total} notes are written" if format_ == "brat" else "nothing is written"
     return f"stopped: {reason} ({kept})"
-
-
-def _tell(pair: FolderPair, gold: Path, predicted: Path) -> None:
-    _list(f"not in {predicted}, scored as all missed", pair.missing)
-    _list(f"not in {gold}, scored as all wrong", pair.extra)
-    _list("no .ann, read as a note with nothing in it", [str(path) for path in pair.without_ann])
-    _list("not taken over as it stands", [str(problem) for problem in pair.problems])
-
-
-def _list(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> None:
-    if not items:
-        return
-    typer.echo(f"{len(items)} {what}:", err=True)
-    for item in items[:limit]:
-        typer.echo(f"  {item}", err=True)
-    if limit is not None and len(items) > limit:
-        typer.echo(f"  … and {len(items) - limit} more", err=True)
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    typer.echo(f"clinical-ie: {' '.join(message.split())}", err=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -48,10 +48,10 @@ def test_mentions_by_length() -> None:
     found = by_length(gold, predicted, {"a": TEXT, "b": TEXT})
     assert found["1"] == {
         "gold": 1, "predicted": 1,
-        "found": {"strict": 0, "lenient": 1}, "right": {"strict": 0, "lenient": 0},
+        "strict": {"found": 0, "right": 0}, "lenient": {"found": 1, "right": 0},
     }  # fmt: skip
     assert found["2"] == {
         "gold": 1, "predicted": 2,
-        "found": {"strict": 1, "lenient": 1}, "right": {"strict": 1, "lenient": 2},
+        "strict": {"found": 1, "right": 1}, "lenient": {"found": 1, "right": 2},
     }  # fmt: skip
     assert found["9+"]["gold"] == 0

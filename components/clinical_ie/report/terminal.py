@@ -1,11 +1,16 @@
 """The tables of scores on a terminal."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..scoring import Figures, Ratios, Scores, TaskScores
+from ..scoring.agreement import TokenAgreement
+from ..scoring.lengths import LengthFigures
+from ..scoring.significance import Interval
 from .metrics import Metrics
 from .tables import percent, tables
 
@@ -28,12 +33,9 @@ def score_table(scores: Scores, task: str) -> Table:
     """
     found: TaskScores = scores["entities"] if task == "entities" else scores["relations"]
     strict, lenient = found["strict"], found["lenient"]
-    table = Table(
-        title=f"{task}, percent, protocol: {scores['protocol']}",
-        box=box.SIMPLE,
-        title_justify="left",
+    table = _table(
+        f"{task}, percent, protocol: {scores['protocol']}, notes: {scores['notes']}", "label"
     )
-    table.add_column("label", overflow="fold")
     for title in ("gold", "predicted"):
         table.add_column(title, justify="right", no_wrap=True)
     for mode in ("strict", "lenient"):
@@ -53,6 +55,85 @@ def score_table(scores: Scores, task: str) -> Table:
     return table
 
 
+def document_table(
+    by_document: Mapping[str, Mapping[str, Mapping[str, Figures]]], protocol: str
+) -> Table:
+    """Each note's F1, in percent, with its gold items.
+
+    by_document (Mapping): Figures by note, task and mode.
+    """
+    table = _table(f"by document, F1 in percent, protocol: {protocol}", "document")
+    for task in ("entities", "relations"):
+        for title in (f"gold\n{task}", "strict\nF1", "lenient\nF1"):
+            table.add_column(title, justify="right", no_wrap=True)
+    for name, tasks in by_document.items():
+        cells = [
+            cell
+            for task in ("entities", "relations")
+            for cell in (
+                _sizes(tasks[task]["strict"])[0],
+                *(percent(tasks[task][mode]["f1"]) for mode in ("strict", "lenient")),
+            )
+        ]
+        table.add_row(Text(name), *cells)
+    return table
+
+
+def length_table(by_length: Mapping[str, LengthFigures]) -> Table:
+    """Recall and precision of mentions by length class, in percent."""
+    table = _table("mentions by length, percent, matching: one-to-one", "words")
+    for title in ("gold", "predicted"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for mode in ("strict", "lenient"):
+        for title in ("P", "R"):
+            table.add_column(f"{mode}\n{title}", justify="right", no_wrap=True)
+    for length, found in by_length.items():
+        cells = [
+            percent(part / whole) if whole else "-"
+            for partners in (found["strict"], found["lenient"])
+            for part, whole in (
+                (partners["right"], found["predicted"]),
+                (partners["found"], found["gold"]),
+            )
+        ]
+        table.add_row(length, str(found["gold"]), str(found["predicted"]), *cells)
+    return table
+
+
+def kappa_table(agreement: TokenAgreement) -> Table:
+    """Cohen's kappa on tokens, overall and by label."""
+    table = _table(
+        f"Cohen's kappa on {agreement.overall.n_tokens} tokens (words and signs; a token's "
+        "category: the labels of all mentions that it is part of)",
+        "label",
+    )
+    for title in ("kappa", "observed agreement, percent"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, found in [*agreement.by_label.items(), ("all labels together", agreement.overall)]:
+        kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
+        table.add_row(Text(label), kappa, percent(found.observed))
+    return table
+
+
+def interval_table(
+    intervals: Mapping[tuple[str, str], Mapping[str, Interval]], protocol: str, n_notes: int
+) -> Table:
+    """The micro scores with their 95 % intervals, in percent."""
+    table = _table(
+        f"micro scores with 95 % bootstrap intervals over {n_notes} notes, percent, "
+        f"protocol: {protocol}",
+        "task",
+    )
+    for title in ("P", "R", "F1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for (task, mode), found in intervals.items():
+        cells = [
+            f"{percent(i.value)} [{percent(i.low)}, {percent(i.high)}]" for i in found.values()
+        ]
+        table.add_row(f"{task}, {mode}", *map(Text, cells))
+    return table
+
+
 def arm_tables(arms: dict[str, Metrics]) -> list[Table]:
     """The paper's table, and that of relations on gold entities.
 
@@ -67,6 +148,12 @@ def arm_tables(arms: dict[str, Metrics]) -> list[Table]:
             table.add_row(*row)
         result.append(table)
     return result
+
+
+def _table(title: str, first_column: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    table.add_column(first_column, overflow="fold")
+    return table
 
 
 def _sizes(figures: Figures) -> tuple[str, str]:

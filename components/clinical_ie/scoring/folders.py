@@ -1,5 +1,6 @@
 """Two brat folders, gold and predicted, made ready to be scored."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,3 +87,24 @@ def _check_texts(gold_path: Path, gold: Note, predicted_path: Path, predicted: N
         f"{predicted_path}: its text differs from {gold_path} from character {position} on, so "
         "offsets cannot be compared; expected the same text in both folders"
     )
+
+
+def case_twins(pair: FolderPair) -> list[str]:
+    """Labels that are one but for the case of letters, which no comparison takes for the same.
+
+    RETURNS (list[str]): The spellings of each such label, with the side that they stand on.
+    """
+    spellings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for side, notes in (("gold", pair.gold), ("predicted", pair.predicted)):
+        for annotations in notes.values():
+            for label in {item.label for item in annotations.mentions} | {
+                link.label for link in annotations.links
+            }:
+                spellings[label.casefold()][label].add(side)
+    return [
+        ", ".join(
+            f"{label} ({' and '.join(sorted(sides))})" for label, sides in sorted(found.items())
+        )
+        for _, found in sorted(spellings.items())
+        if len(found) > 1
+    ]

@@ -15,19 +15,24 @@ BORDERS = (1, 2, 3, 5, 8)
 CLASSES = ("1", "2", "3", "4-5", "6-8", "9+")
 
 
-class LengthFigures(TypedDict):
-    """Mentions of one length class.
+class Partners(TypedDict):
+    """Mentions that have a partner on the other side, which may be of another length.
 
-    gold, predicted (int): How many there are.
-    found (dict[str, int]): By mode, gold ones with a partner: over `gold`, their recall.
-    right (dict[str, int]): By mode, predicted ones with a partner: over `predicted`, their
-        precision. The partner may be of another length where borders may differ.
+    found (int): Gold ones: over all gold ones, their recall.
+    right (int): Predicted ones: over all predicted ones, their precision.
     """
+
+    found: int
+    right: int
+
+
+class LengthFigures(TypedDict):
+    """Mentions of one length class: how many there are, and how many have a partner."""
 
     gold: int
     predicted: int
-    found: dict[str, int]
-    right: dict[str, int]
+    strict: Partners
+    lenient: Partners
 
 
 def by_length(
@@ -58,8 +63,8 @@ def by_length(
         c: LengthFigures(
             gold=counts["gold", c],
             predicted=counts["predicted", c],
-            found={mode: counts[f"found {mode}", c] for mode in MODES},
-            right={mode: counts[f"right {mode}", c] for mode in MODES},
+            strict=Partners(found=counts["found strict", c], right=counts["right strict", c]),
+            lenient=Partners(found=counts["found lenient", c], right=counts["right lenient", c]),
         )
         for c in CLASSES
     }

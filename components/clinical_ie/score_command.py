@@ -1,0 +1,180 @@
+"""`clinical-ie score`: two brat folders, no model."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .console import fail, tell
+from .doc import Annotations
+from .report import terminal
+from .scoring import (
+    DEFAULT_PROTOCOL,
+    MODES,
+    PROTOCOLS,
+    TASKS,
+    NoteCounts,
+    get_protocol,
+    note_counts,
+    sum_up,
+)
+from .scoring.agreement import TokenAgreement, token_agreement
+from .scoring.counts import total
+from .scoring.folders import FolderPair, case_twins, read_pair
+from .scoring.lengths import by_length
+from .scoring.scores import figures
+from .scoring.significance import Comparison, Interval, bootstrap, compare
+
+_Counts = Mapping[str, NoteCounts]
+
+
+def score_command(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD_DIR", help="Brat notes, as annotated")],
+    predicted: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Brat notes to score")],
+    protocol: Annotated[
+        str, typer.Option(help=f"What counts as right: {', '.join(PROTOCOLS)}")
+    ] = DEFAULT_PROTOCOL,
+    other: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="DIR", help="A second arm: is it better than PRED_DIR?"),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="95 % intervals of the micro scores, over notes")
+    ] = False,
+    document: Annotated[
+        bool, typer.Option("--by-document", help="Each note's figures as well")
+    ] = False,
+    length: Annotated[
+        bool, typer.Option("--by-length", help="Mentions by their length in words as well")
+    ] = False,
+    agreement: Annotated[
+        bool,
+        typer.Option("--agreement", help="Cohen's kappa on tokens too: both are annotators"),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of --compare's and --intervals' random draws")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, figures as fractions")] = False,
+) -> None:
+    """Score a brat folder against a gold one; no model is needed.
+
+    Relations are scored on the mentions that PRED_DIR has: end-to-end where those were predicted
+    too, on gold entities where they were copied from gold. What the protocol leaves out, what could
+    not be read and labels that differ in case alone are named on standard error. The exit code is 0
+    where scores were printed, 1 where there are none.
+    """
+    try:
+        rules = get_protocol(protocol)
+        pair = read_pair(gold, predicted)
+        _tell(pair, gold, predicted, rules.scores_missing)
+        counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
+        if not counts:
+            raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
+        result: dict[str, Any] = dict(sum_up(counts, protocol))
+        tables = [terminal.score_table(sum_up(counts, protocol), task) for task in TASKS]
+        if document:
+            result["by_document"], table = _by_document(counts, protocol)
+            tables.append(table)
+        if length:
+            result["by_length"] = by_length(pair.gold, pair.predicted, pair.texts)
+            tables.append(terminal.length_table(result["by_length"]))
+        if agreement:
+            found = token_agreement(pair.gold, pair.predicted, pair.texts)
+            result["agreement"], table = _agreement(found)
+            tables.append(table)
+        if intervals:
+            result["intervals"], table = _intervals(counts, protocol, seed)
+            tables.append(table)
+        sentences: list[str] = []
+        if other is not None:
+            second = _second_arm(gold, other, protocol, pair)
+            if rules.scores_missing:
+                # A note that neither gold nor this arm has says nothing of it.
+                nothing = rules.count(Annotations(), Annotations(), None)
+                counts, second = (
+                    {name: arm.get(name, nothing) for name in counts.keys() | second.keys()}
+                    for arm in (counts, second)
+                )
+            result["comparison"], sentences = _comparison(
+                counts, second, str(predicted), str(other), seed
+            )
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    console = terminal.table_console()
+    for table in tables:
+        console.print(table)
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _tell(pair: FolderPair, gold: Path, predicted: Path, scores_missing: bool) -> None:
+    fate = (
+        ("scored as all missed", "scored as all wrong") if scores_missing else ("not scored",) * 2
+    )
+    if gold.resolve() == predicted.resolve():
+        typer.echo(f"{gold} is scored against itself", err=True)
+    tell(f"not in {predicted}, {fate[0]}", pair.missing)
+    tell(f"not in {gold}, {fate[1]}", pair.extra)
+    tell("no .ann, read as a note with nothing in it", [str(path) for path in pair.without_ann])
+    tell("not taken over as it stands", [str(problem) for problem in pair.problems])
+    tell("labels that differ in case alone, scored as different", case_twins(pair))
+
+
+def _second_arm(gold: Path, other: Path, protocol: str, pair: FolderPair) -> _Counts:
+    """The other arm's counts, on the notes of the first comparison."""
+    second = read_pair(gold, other)
+    _tell(second, gold, other, get_protocol(protocol).scores_missing)
+    texts = pair.texts | second.texts
+    return note_counts(second.gold, second.predicted, protocol=protocol, texts=texts)
+
+
+def _by_document(counts: _Counts, protocol: str) -> tuple[dict[str, Any], Table]:
+    found = {
+        name: {
+            task: {mode: figures(total(note[task][mode].values())) for mode in MODES}
+            for task in TASKS
+        }
+        for name, note in counts.items()
+    }
+    return found, terminal.document_table(found, protocol)
+
+
+def _agreement(found: TokenAgreement) -> tuple[dict[str, Any], Table]:
+    return asdict(found), terminal.kappa_table(found)
+
+
+def _intervals(
+    counts: _Counts, protocol: str, seed: int
+) -> tuple[dict[str, dict[str, dict[str, Any]]], Table]:
+    found: dict[tuple[str, str], dict[str, Interval]] = {
+        (task, mode): bootstrap(counts, task, mode, seed=seed) for task in TASKS for mode in MODES
+    }
+    nested = {
+        task: {
+            mode: {name: asdict(interval) for name, interval in found[task, mode].items()}
+            for mode in MODES
+        }
+        for task in TASKS
+    }
+    return nested, terminal.interval_table(found, protocol, len(counts))
+
+
+def _comparison(
+    counts: _Counts, second: _Counts, first_name: str, second_name: str, seed: int
+) -> tuple[dict[str, dict[str, dict[str, Any]]], list[str]]:
+    found: dict[tuple[str, str], Comparison] = {
+        (task, mode): compare(counts, second, task, mode, seed=seed)
+        for task in TASKS
+        for mode in MODES
+    }
+    nested = {task: {mode: asdict(found[task, mode]) for mode in MODES} for task in TASKS}
+    sentences = [
+        f"{task}, {mode}, micro F1: {result.in_words(first_name, second_name)}"
+        for (task, mode), result in found.items()
+    ]
+    return nested, sentences
