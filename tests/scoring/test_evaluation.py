@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from clinical_ie.brat import read_note
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Link, Mention, annotate
+from clinical_ie.scoring import sum_up
 from clinical_ie.scoring.evaluation import evaluate
 
 from .helpers import save_pipeline
@@ -58,6 +59,14 @@ def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
     assert (relations["tp"], relations["fp"], relations["fn"]) == (2, 1, 0)
     assert len(calls) == 4
     assert evaluation.words == 9
+    # These components do not tell which pairs they look at.
+    assert evaluation.candidate_ceiling is None
+    for setting, scores in (
+        ("end-to-end", evaluation.scores["relations"]),
+        ("gold entities", evaluation.gold_entity_relations),
+    ):
+        counts = evaluation.note_counts(setting, "one-to-one")
+        assert sum_up(counts, "one-to-one")["relations"] == scores
     assert evaluation.peak_memory_mb is None or evaluation.peak_memory_mb > 10
     assert [len(doc._.relations) for doc in docs] == [1, 1], "gold is left as it was"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
@@ -90,6 +90,11 @@ class ClinicalRelations(LearnedLabelsPipe):
     def schema(self) -> Schema:
         """The pairs of types that a relation was seen between in training."""
         return Schema((head, tail) for head, tail in self.cfg["type_pairs"])
+
+    def is_candidate(self, head: Span, tail: Span) -> bool:
+        """Whether the two mentions are looked at as a pair: their types, and the distance."""
+        gap = max(head.start - tail.end, tail.start - head.end)
+        return gap <= self.max_distance and self.schema.allows(head.label_, tail.label_)
 
     def initialize(
         self,

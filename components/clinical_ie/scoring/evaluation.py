@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..doc import Annotations, annotate, annotations_of
-from .scores import Scores, TaskScores, score
+from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
+from .counts import NoteCounts
+from .scores import Scores, TaskScores, note_counts, score
 
 MENTION_COMPONENT = "clinical_ner"
+RELATION_COMPONENT = "clinical_relations"
+END_TO_END, GOLD_ENTITIES = SETTINGS = ("end-to-end", "gold entities")
 
 
 @dataclass(slots=True)
@@ -26,6 +29,11 @@ class Evaluation:
     words (int): Words between white space, in all notes.
     peak_memory_mb (float | None): Most resident memory of the process during both passes; None
         where the system does not tell.
+    gold (dict[str, Annotations]): What a person annotated, by note.
+    given (dict[str, Annotations]): The relations that were predicted on the gold mentions, by note.
+    candidate_ceiling (float | None): Share of the gold relations whose gold mentions the pipeline
+        looks at as a pair at all; no relation recall on gold entities can pass it. None where
+        there are no relations, or the pipeline does not tell.
     """
 
     scores: Scores
@@ -35,6 +43,18 @@ class Evaluation:
     seconds: float
     words: int
     peak_memory_mb: float | None
+    gold: dict[str, Annotations] = field(default_factory=dict)
+    given: dict[str, Annotations] = field(default_factory=dict)
+    candidate_ceiling: float | None = None
+
+    def note_counts(self, setting: str, protocol: str) -> dict[str, NoteCounts]:
+        """Counts by note.
+
+        setting (str): One of `SETTINGS`.
+        protocol (str): See `PROTOCOLS`.
+        """
+        predicted = self.predicted if setting == END_TO_END else self.given
+        return note_counts(self.gold, predicted, protocol=protocol, texts=self.texts)
 
 
 def evaluate(
@@ -53,6 +73,7 @@ def evaluate(
         raise ValueError("two gold notes have the same id; expected one Doc for each note")
     # The limit guards spaCy's parser, which no clinical pipeline has.
     nlp.max_length = max([nlp.max_length, *(len(text) for text in texts.values())])
+    is_candidate = getattr(_relation_pipe(nlp), "is_candidate", None)
     _reset_peak_memory()
     start = time.perf_counter()
     predicted = {}
@@ -61,9 +82,19 @@ def evaluate(
         on_note()
     seconds = time.perf_counter() - start
     given = {}
+    reached = 0
+    n_links = sum(len(annotations.links) for annotations in gold.values())
     with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
         for name, doc in zip(texts, nlp.pipe(_with_mentions(nlp, gold, texts)), strict=True):
             given[name] = annotations_of(doc)
+            if is_candidate is not None:
+                ids = (mention.id for mention in given[name].mentions)
+                spans = dict(zip(ids, doc.spans.get(SPANS_KEY, ()), strict=True))
+                reached += sum(
+                    is_candidate(spans[link.head], spans[link.tail])
+                    for link in gold[name].links
+                    if link.head in spans and link.tail in spans
+                )
             on_note()
     return Evaluation(
         scores=score(gold, predicted, texts=texts),
@@ -73,7 +104,14 @@ def evaluate(
         seconds=seconds,
         words=sum(len(text.split()) for text in texts.values()),
         peak_memory_mb=_peak_memory_mb(),
+        gold=gold,
+        given=given,
+        candidate_ceiling=reached / n_links if n_links and is_candidate is not None else None,
     )
+
+
+def _relation_pipe(nlp: Language) -> object:
+    return nlp.get_pipe(RELATION_COMPONENT) if nlp.has_pipe(RELATION_COMPONENT) else None
 
 
 def _named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:

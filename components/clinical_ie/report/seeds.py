@@ -1,0 +1,128 @@
+"""The paper's Table 1 over several seeds: means, spread, intervals, and whether the arms differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..scoring import Counts, NoteCounts, sum_up
+from ..scoring.evaluation import END_TO_END, GOLD_ENTITIES
+from ..scoring.significance import MEASURES, Spread, bootstrap, compare
+from .paper import PAPER_ROWS
+from .tables import COLUMNS, GOLD_COLUMNS, Table
+
+# By arm, by seed: the counts of every note.
+SeedCounts = Mapping[str, Mapping[int, Mapping[str, NoteCounts]]]
+
+
+def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
+    """The figures of one table.
+
+    runs (SeedCounts): The same notes for all arms and seeds.
+    setting (str): `end-to-end`, or `gold entities`, which has relations only.
+    RETURNS (dict[str, Any]): `arms`: by arm, task and mode, for each measure the spread over seeds
+        and a 95 % bootstrap interval over notes of the mean run; `comparisons`: for each pair of
+        arms in their order, by task and mode, on micro F1 of the counts of all seeds together.
+    RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes.
+    """
+    if not runs or not all(runs.values()):
+        raise ValueError("no runs to put into a table; expected at least one arm with one seed")
+    columns = [(task, mode) for _, task, mode in _columns(setting)]
+    pooled = {arm: _pooled(list(seeds.values())) for arm, seeds in runs.items()}
+    arms: dict[str, Any] = {}
+    for arm, seeds in runs.items():
+        scores = [sum_up(counts, protocol) for counts in seeds.values()]
+        arms[arm] = {"seeds": sorted(seeds)}
+        for task, mode in columns:
+            of_mode = [score[task][mode]["micro"] for score in scores]  # type: ignore[literal-required]
+            intervals = bootstrap(pooled[arm], task, mode)
+            arms[arm].setdefault(task, {})[mode] = {
+                measure: {
+                    **asdict(Spread.of([micro[measure] for micro in of_mode])),
+                    "interval": [intervals[measure].low, intervals[measure].high],
+                }
+                for measure in MEASURES
+            }
+    names = list(runs)
+    comparisons = []
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            found: dict[str, Any] = {"first": first, "second": second}
+            for task, mode in columns:
+                result = compare(pooled[first], pooled[second], task, mode)
+                words = result.in_words(first, second)
+                found.setdefault(task, {})[mode] = {**asdict(result), "in_words": words}
+            comparisons.append(found)
+    return {
+        "protocol": protocol,
+        "setting": setting,
+        "notes": len(next(iter(pooled.values()))),
+        "arms": arms,
+        "comparisons": comparisons,
+    }
+
+
+def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, format_: str) -> str:
+    """Tables in the paper's layout, each under the protocol and the setting it was scored by.
+
+    figures (Sequence[Mapping[str, Any]]): From `seed_table`.
+    split (str): What was scored, in words.
+    format_ (str): Of the corpus; where the paper has it, its rows stand beside.
+    """
+    parts = []
+    for found in figures:
+        columns = _columns(found["setting"])
+        seeds = {len(arm["seeds"]) for arm in found["arms"].values()}
+        caption = (
+            f"Micro P / R / F1 in percent: mean over {' or '.join(map(str, sorted(seeds)))} "
+            "seed(s), F1 with its standard deviation over seeds and, in brackets, the 95 % "
+            f"bootstrap interval over notes; protocol: {found['protocol']}; "
+            f"setting: {found['setting']}; split: {split}; notes: {found['notes']}."
+        )
+        rows = [
+            [name, *(_cell(arm[task][mode]) for _, task, mode in columns)]
+            for name, arm in found["arms"].items()
+        ]
+        if found["setting"] == END_TO_END:
+            rows += [
+                [row.arm, *(_plain(row.cells[task, mode]) for _, task, mode in columns)]
+                for row in PAPER_ROWS.get(format_, [])
+            ]
+        table = Table(caption, ["arm", *(title for title, _, _ in columns)], rows)
+        sentences = [
+            f"- {title}: {pair[task][mode]['in_words']}."
+            for pair in found["comparisons"]
+            for title, task, mode in columns
+        ]
+        parts.append(table.markdown() + "".join(f"\n{line}" for line in sentences) + "\n")
+    return "\n".join(parts)
+
+
+def _columns(setting: str) -> tuple[tuple[str, str, str], ...]:
+    return GOLD_COLUMNS if setting == GOLD_ENTITIES else COLUMNS
+
+
+def _pooled(runs: Sequence[Mapping[str, NoteCounts]]) -> dict[str, NoteCounts]:
+    """Each note's counts, added up over seeds."""
+    pooled: dict[str, NoteCounts] = {}
+    for counts in runs:
+        for name, note in counts.items():
+            sums = pooled.setdefault(name, {task: {m: {} for m in note[task]} for task in note})
+            for task, modes in note.items():
+                for mode, by_label in modes.items():
+                    for label, count in by_label.items():
+                        known = sums[task][mode].get(label, Counts())
+                        sums[task][mode][label] = known + count
+    return pooled
+
+
+def _cell(measures: Mapping[str, Mapping[str, Any]]) -> str:
+    precision, recall, f1 = (measures[name] for name in MEASURES)
+    low, high = (100 * limit for limit in f1["interval"])
+    return (
+        f"{100 * precision['mean']:.2f} / {100 * recall['mean']:.2f} / "
+        f"{100 * f1['mean']:.2f} ± {100 * f1['sd']:.2f} [{low:.2f}, {high:.2f}]"
+    )
+
+
+def _plain(cell: tuple[float, float, float] | None) -> str:
+    return " / ".join(f"{value:.2f}" for value in cell) if cell else "-"
