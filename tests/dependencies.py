@@ -21,6 +21,7 @@ PIPELINE_GROUPS = ("spacy_factories", "spacy_architectures", "spacy_scorers")
 ENTRY_POINTS = {
     "train": (*PIPELINE_GROUPS, "spacy_readers"),
     "train-augmented": (*PIPELINE_GROUPS, "spacy_readers"),
+    "train-seeds": (*PIPELINE_GROUPS, "spacy_readers"),
     "evaluate": PIPELINE_GROUPS,
     "augment": ("thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
 }

@@ -45,7 +45,7 @@ def test_deps_name_the_scripts_and_configs_of_a_step(name):
 
 
 def test_the_steps_that_load_a_pipeline_depend_on_its_parts():
-    for name in ("train", "train-augmented", "evaluate", "package"):
+    for name in ("train", "train-augmented", "train-seeds", "evaluate", "package"):
         for room in ("encoder/transformer", "ner/tags", "relations/candidates", "doc"):
             assert f"components/clinical_ie/{room}.py" in modules_of(COMMANDS[name])
 
@@ -57,6 +57,7 @@ OVERRIDES = {
     "vars.n_augmented": 2,
     "vars.max_steps": 4,
     "vars.eval_frequency": 2,
+    "vars.seeds": "0 1",
 }
 
 
@@ -104,16 +105,28 @@ def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
         "en_clinical_ie",
     }
 
+    models = [project / f"training/tiny/no_aug/seed-{seed}/model-best" for seed in (0, 1)]
+    before = models[0].stat().st_mtime_ns
+    project_run(project, "table", overrides=OVERRIDES)
+    assert models[0].stat().st_mtime_ns == before, "seed 0 was trained by `all`"
+    assert models[1].is_dir()
+    seeds = json.loads((project / "metrics/tiny/seeds.json").read_text())
+    assert [table["arms"]["with_aug"]["seeds"] for table in seeds["tables"]] == [[0, 1]] * 4
+    text = (project / "metrics/tiny/seeds.md").read_text()
+    named = set(re.findall(r"(?:protocol|setting): ([\w -]+);", text))
+    assert named == {"one-to-one", "n2c2-2018", "gold entities", "end-to-end"}
+
     # Only the look for the weights, which is quick, is taken every time.
     assert reruns(project) == {"models"}
     encoder = project / "components/clinical_ie/encoder/windows.py"
     original = encoder.read_text()
     encoder.write_text(original + "\n# changed\n")
-    assert reruns(project) == {"models", "train", "train-augmented", "evaluate", "package"}
+    train = {"train", "train-augmented", "train-seeds"}
+    assert reruns(project) == {"models", "evaluate", "package", *train}
     encoder.write_text(original)
     for path, steps in {
         "scripts/evaluate.py": {"evaluate"},
-        "configs/train/minilm.cfg": {"train", "train-augmented"},
+        "configs/train/minilm.cfg": train,
         "configs/augment/rules.cfg": {"augment"},
         "assets/tiny/train/extra.txt": {"convert"},
     }.items():

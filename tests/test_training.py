@@ -1,8 +1,11 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.training import fingerprint, is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
@@ -29,7 +32,8 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     (out / "stale").touch()
     result = train(files, CONFIG, out)
     assert result.exit_code == 0, result.stderr
-    assert {path.name for path in out.iterdir()} == {"model-best", "model-last", "log.jsonl"}
+    made = {"model-best", "model-last", "log.jsonl", "fingerprint.json"}
+    assert {path.name for path in out.iterdir()} == made
     assert {path.name for path in tmp_path.iterdir()} == {"seed-0"}
 
 
@@ -58,3 +62,23 @@ def test_missing_notes_are_told(files, tmp_path: Path):
     result = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert result.exit_code == 1
     assert "nope.spacy: no such file" in result.stderr
+
+
+def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path):
+    config, notes, out = tmp_path / "a.cfg", tmp_path / "notes.spacy", tmp_path / "out"
+    shutil.copy(CONFIG, config)
+    shutil.copy(files / "notes.spacy", notes)
+    values = {"paths.train": str(notes), "paths.encoder": str(files / "encoder"), "system.seed": 1}
+    out.mkdir()
+    assert not is_trained(config, out, values)
+    (out / "fingerprint.json").write_text(
+        json.dumps({"fingerprint": fingerprint(config, values)}), encoding="utf8"
+    )
+    assert is_trained(config, out, values)
+    assert not is_trained(config, out, {**values, "system.seed": 2})
+    for path in (config, notes):
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n")
+        assert not is_trained(config, out, values)
+        path.write_bytes(content)
+    assert is_trained(config, out, values)

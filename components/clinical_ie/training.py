@@ -1,12 +1,22 @@
 """One training run of spaCy's, that fails in one line and leaves nothing half-done."""
 
+import hashlib
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from confection import ConfigValidationError
 from spacy.cli.train import train
 from spacy.util import load_config, load_model_from_config
+
+FINGERPRINT = "fingerprint.json"
+# What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
+_MODEL_CODE = (
+    "encoder", "ner", "relations", "text", "corpora/reader.py",
+    "doc.py", "gold.py", "pipe.py", "torch_shim.py", "training.py",
+)  # fmt: skip
 
 
 class TrainingError(ValueError):
@@ -17,7 +27,7 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
     """Train by a config; `out` gets `model-best`, `model-last` and `log.jsonl`, all at once.
 
     Until the end they stand beside it, in a folder with `.part` at its end. A run that is
-    interrupted leaves that folder, with the best so far.
+    interrupted leaves that folder, with the best so far. `is_trained` knows a finished run again.
     overrides (dict[str, Any]): Values for the config, by dotted name.
     gpu_id (int): -1 for the CPU.
     RAISES (TrainingError): The config does not parse or holds what cannot be; nothing is left.
@@ -33,8 +43,42 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
+    stamp = {"fingerprint": fingerprint(config, overrides)}
+    (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
+    """Whether `out` is what a run of today would make: same config, values, data, weights, code."""
+    try:
+        stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
+    except (OSError, ValueError):
+        return False
+    return bool(stamp == {"fingerprint": fingerprint(config, overrides)})
+
+
+def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
+    """A hash of all that a run depends on: what the paths among the overrides hold, too."""
+    digest = hashlib.sha256(json.dumps(overrides, sort_keys=True, default=str).encode())
+    package = Path(__file__).parent
+    paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
+    for root in (config, *paths, *(package / part for part in _MODEL_CODE)):
+        for file in _files(root):
+            digest.update(f"\0{file.name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """A file itself, or all below a folder but what Python leaves there."""
+    if root.is_file():
+        yield root
+    elif root.is_dir():
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
 
 
 def _one_line(error: Exception) -> str:

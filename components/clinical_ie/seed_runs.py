@@ -1,0 +1,113 @@
+"""Both arms of a comparison over several seeds: trained and scored, and never twice."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+
+from .annotate import load_pipeline
+from .progress import progress_bar
+from .scoring import PROTOCOLS, Counts, NoteCounts
+from .scoring.evaluation import SETTINGS, evaluate
+from .training import fingerprint, is_trained, train_pipeline
+
+# By setting, by protocol: the counts of every note.
+RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What all runs have in common.
+
+    config (Path): Of training.
+    overrides (dict[str, Any]): Values for it, the seed left out.
+    gold (Path): Notes to score on, `.spacy`.
+    training (Path): Gets `<arm>/seed-<seed>/`.
+    metrics (Path): Gets `seeds/<arm>/seed-<seed>.json`, the counts of a run by note.
+    gpu_id (int): -1 for the CPU.
+    """
+
+    config: Path
+    overrides: dict[str, Any]
+    gold: Path
+    training: Path
+    metrics: Path
+    gpu_id: int = -1
+
+
+def run_seed(
+    experiment: Experiment,
+    docs: Sequence[Doc],
+    arm: str,
+    more: dict[str, Any],
+    seed: int,
+) -> RunCounts:
+    """The counts of one run; trains it, and scores it, only if that was not done before.
+
+    docs (Sequence[Doc]): The notes of `experiment.gold`.
+    more (dict[str, Any]): What sets this arm apart, as overrides of the config.
+    RAISES (TrainingError): The run could not be trained.
+    """
+    overrides = experiment.overrides | more | {"system.seed": seed}
+    out = experiment.training / arm / f"seed-{seed}"
+    if not is_trained(experiment.config, out, overrides):
+        train_pipeline(experiment.config, out, overrides, experiment.gpu_id)
+    # A pipeline is all that it was trained with, and what it is scored on.
+    stamp = fingerprint(experiment.config, overrides | {"paths.gold": str(experiment.gold)})
+    store = experiment.metrics / "seeds" / arm / f"seed-{seed}.json"
+    known = _read(store, stamp)
+    if known is not None:
+        return known
+    nlp = load_pipeline(str(out / "model-best"), experiment.gpu_id)
+    with progress_bar() as bar:
+        task = bar.add_task(f"{arm}, seed {seed}", total=2 * len(docs))
+        evaluation = evaluate(nlp, docs, partial(bar.advance, task))
+    counts = {
+        setting: {name: evaluation.note_counts(setting, name) for name in PROTOCOLS}
+        for setting in SETTINGS
+    }
+    _write(store, {"fingerprint": stamp, "counts": counts})
+    return counts
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(content, default=_counts_to_json), encoding="utf8")
+    part.replace(path)
+
+
+def _read(path: Path, stamp: str) -> RunCounts | None:
+    """The counts in a file, if it was written for the same fingerprint."""
+    try:
+        content = json.loads(path.read_text("utf8"))
+    except (OSError, ValueError):
+        return None
+    if content.get("fingerprint") != stamp:
+        return None
+    return {
+        setting: {
+            protocol: {
+                note: {
+                    task: {
+                        mode: {label: Counts(*found) for label, found in by_label.items()}
+                        for mode, by_label in modes.items()
+                    }
+                    for task, modes in tasks.items()
+                }
+                for note, tasks in notes.items()
+            }
+            for protocol, notes in protocols.items()
+        }
+        for setting, protocols in content["counts"].items()
+    }
+
+
+def _counts_to_json(value: Any) -> list[int]:
+    if not isinstance(value, Counts):
+        raise TypeError(f"{type(value).__name__} is no count")
+    return [value.tp, value.fp, value.fn]

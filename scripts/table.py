@@ -1,0 +1,99 @@
+"""Train and score both arms over several seeds; the paper's table, with intervals."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.report.seeds import seed_table, seed_tables_markdown
+from clinical_ie.scoring import PROTOCOLS
+from clinical_ie.scoring.evaluation import SETTINGS
+from clinical_ie.seed_runs import Experiment, RunCounts, run_seed
+from clinical_ie.training import TrainingError
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A config of configs/train")],
+    out: Annotated[Path, typer.Argument(help="The folder for seeds.md, seeds.json and seeds/")],
+    training: Annotated[Path, typer.Option(help="Gets <arm>/seed-<seed>/")],
+    train: Annotated[Path, typer.Option(help="Training notes, .spacy")],
+    augmented: Annotated[Path, typer.Option(help="The second arm's additional notes, .spacy")],
+    dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
+    test: Annotated[Path, typer.Option(help="Notes to score on; dev is used where it is missing")],
+    encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
+    seeds: Annotated[str, typer.Option(help="Whole numbers, blanks between")] = "0 1 2",
+    max_steps: Annotated[int, typer.Option(min=1, help="Training steps of a run")] = 500,
+    eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
+    gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
+    corpus_format: Annotated[str, typer.Option("--format", help="For the paper's rows")] = "brat",
+) -> None:
+    """Run both arms for every seed, but for what was run before, and print the table."""
+    overrides = {
+        "paths.train": str(train),
+        "paths.dev": str(dev),
+        "paths.encoder": encoder,
+        "training.max_steps": max_steps,
+        "training.eval_frequency": eval_frequency,
+    }
+    try:
+        numbers = _parse_seeds(seeds)
+        docs = read_docs(test) if test.is_file() else []
+        gold, split = (test, test.stem) if docs else (dev, f"{dev.stem} (there was no test split)")
+        docs = docs or read_docs(gold)
+        if not docs:
+            raise FileNotFoundError(f"{gold}: no notes to score on")
+        experiment = Experiment(config, overrides, gold, training, out, gpu_id)
+        arms: dict[str, dict[str, Any]] = {
+            "no_aug": {},
+            "with_aug": {"paths.augmented": str(augmented)},
+        }
+        runs: dict[str, dict[int, RunCounts]] = {arm: {} for arm in arms}
+        # Seed by seed: whenever it is interrupted, the arms have been run equally often.
+        for number in numbers:
+            for arm, more in arms.items():
+                typer.echo(f"table: {arm}, seed {number}", err=True)
+                runs[arm][number] = run_seed(experiment, docs, arm, more, number)
+        tables = [
+            seed_table(
+                {arm: {n: run[setting][name] for n, run in runs[arm].items()} for arm in arms},
+                setting,
+                name,
+            )
+            for name in PROTOCOLS
+            for setting in SETTINGS
+        ]
+        markdown = seed_tables_markdown(tables, split, corpus_format)
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "seeds.json", json.dumps({"split": split, "tables": tables}, indent=2) + "\n")
+        _write(out / "seeds.md", markdown)
+    except (OSError, ValueError, TrainingError) as error:
+        typer.echo(f"table: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("table: interrupted; run it again to go on at this seed", err=True)
+        raise typer.Exit(130) from None
+    Console(width=140).print(Markdown(markdown))
+
+
+def _parse_seeds(seeds: str) -> list[int]:
+    try:
+        numbers = [int(seed) for seed in seeds.split()]
+    except ValueError:
+        numbers = []
+    if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:
+        raise ValueError(f"--seeds {seeds!r}: expected different whole numbers, blanks between")
+    return numbers
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)

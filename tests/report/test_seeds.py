@@ -1,0 +1,53 @@
+import pytest
+
+from clinical_ie.report.seeds import seed_table, seed_tables_markdown
+from clinical_ie.scoring import Counts, NoteCounts
+
+
+def counts(tp: int, fp: int, fn: int, n_notes: int = 30) -> dict[str, NoteCounts]:
+    modes = {"strict": {"Drug": Counts(tp, fp, fn)}, "lenient": {"Drug": Counts(tp + fp, 0, 0)}}
+    return {f"{n}": {"entities": modes, "relations": modes} for n in range(n_notes)}
+
+
+RUNS = {
+    "no_aug": {0: counts(4, 4, 4), 1: counts(5, 3, 3)},
+    "with_aug": {0: counts(7, 1, 1), 1: counts(7, 1, 1)},
+}
+
+
+def test_means_spread_and_significance() -> None:
+    found = seed_table(RUNS, "end-to-end", "one-to-one")
+    assert found["notes"] == 30
+    f1 = found["arms"]["no_aug"]["entities"]["strict"]["f1"]
+    assert (f1["mean"], f1["low"], f1["high"], f1["n"]) == (0.5625, 0.5, 0.625, 2)
+    # Notes that are all alike leave nothing to chance.
+    assert f1["interval"] == [0.5625, 0.5625]
+    [pair] = found["comparisons"]
+    assert (pair["first"], pair["second"]) == ("no_aug", "with_aug")
+    strict = pair["entities"]["strict"]
+    assert strict["difference"]["value"] == pytest.approx(0.875 - 0.5625)
+    assert strict["p"] < 0.001
+    assert strict["in_words"].startswith("with_aug is better than no_aug by 31.25 points")
+
+
+def test_markdown_has_protocol_setting_and_the_papers_rows() -> None:
+    tables = [
+        seed_table(RUNS, "end-to-end", "n2c2-2018"),
+        seed_table(RUNS, "gold entities", "n2c2-2018"),
+    ]
+    text = seed_tables_markdown(tables, "test", "n2c2-2018")
+    assert "protocol: n2c2-2018; setting: end-to-end; split: test; notes: 30" in text
+    assert "| arm | NER strict | RE strict | NER lenient | RE lenient |" in text
+    assert "| no_aug | 56.25 / 56.25 / 56.25 ± 8.84 [56.25, 56.25] |" in text
+    assert text.count("| paper, +317 notes | 91.82 / 88.16 / 89.95 | 87.62 / 80.94 / 84.15 |") == 1
+    assert "- NER strict: with_aug is better than no_aug by 31.25 points" in text
+    assert "- RE strict: " in text
+    assert "paper" not in seed_tables_markdown(tables, "test", "brat")
+
+
+def test_arms_of_other_notes_are_refused() -> None:
+    runs = {"a": {0: counts(1, 0, 0, 3)}, "b": {0: counts(1, 0, 0, 4)}}
+    with pytest.raises(ValueError, match="only one of the arms"):
+        seed_table(runs, "end-to-end", "one-to-one")
+    with pytest.raises(ValueError, match="no runs"):
+        seed_table({"a": {}}, "end-to-end", "one-to-one")
