@@ -6,6 +6,8 @@ from typing import Any
 from spacy.pipeline import TrainablePipe
 from thinc.api import Config
 
+from .calibration import Calibration
+
 Scorer = Callable[..., dict[str, Any]]
 
 _DEFAULT_MODEL = """
@@ -39,6 +41,15 @@ class LearnedLabelsPipe(TrainablePipe):
     def labels(self) -> tuple[str, ...]:
         """What is told apart, sorted."""
         return tuple(self.cfg["labels"])
+
+    @property
+    def calibration(self) -> Calibration:
+        """From the model's scores to those that are written to Docs; see `calibrate_pipeline`."""
+        return Calibration.from_dict(self.cfg.get("calibration"))
+
+    @calibration.setter
+    def calibration(self, calibration: Calibration) -> None:
+        self.cfg["calibration"] = calibration.to_dict()
 
     def add_label(self, label: str) -> int:
         """Labels cannot be added one by one.

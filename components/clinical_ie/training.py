@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,17 @@ from confection import ConfigValidationError
 from spacy.cli.train import train
 from spacy.util import load_config, load_model_from_config
 
+from .annotate import load_pipeline
+from .calibrate import calibrate_pipeline
+from .corpora.docbin import read_docs
+from .progress import progress_bar
+
 FINGERPRINT = "fingerprint.json"
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
     "encoder", "ner", "relations", "text", "corpora/reader.py",
-    "doc.py", "gold.py", "pipe.py", "torch_shim.py", "training.py",
+    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "torch_shim.py",
+    "training.py",
 )  # fmt: skip
 
 
@@ -28,7 +35,8 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
 
     Until the end they stand beside it, in a folder with `.part` at its end. A run that is
     interrupted leaves that folder, with the best so far. `is_trained` knows a finished run again.
-    overrides (dict[str, Any]): Values for the config, by dotted name.
+    The scores of `model-best` are calibrated on dev.
+    overrides (dict[str, Any]): Values for the config, by dotted name; `paths.dev` among them.
     gpu_id (int): -1 for the CPU.
     RAISES (TrainingError): The config does not parse or holds what cannot be; nothing is left.
     """
@@ -43,10 +51,21 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
+    _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
     stamp = {"fingerprint": fingerprint(config, overrides)}
     (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def _calibrate(model: Path, dev: Path, gpu_id: int) -> None:
+    """Fit the scores of a saved pipeline on dev, and save it anew."""
+    nlp = load_pipeline(str(model), gpu_id)
+    docs = read_docs(dev)
+    with progress_bar() as bar:
+        task = bar.add_task("calibrate", total=len(docs))
+        calibrate_pipeline(nlp, docs, partial(bar.advance, task))
+    nlp.to_disk(model)
 
 
 def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:

@@ -18,7 +18,16 @@ def metrics(found: int = 2, *, split: str = "test", fallback: bool = False) -> d
     predicted = Annotations(GOLD.mentions[:found], GOLD.links if found == 2 else [])
     scores = score({"a": GOLD}, {"a": predicted})
     evaluation = Evaluation(
-        scores, scores["relations"], {"a": predicted}, {"a": "aspirin 81 mg"}, 2.0, 3, 100.5
+        scores,
+        scores["relations"],
+        {"a": predicted},
+        {"a": "aspirin 81 mg"},
+        2.0,
+        3,
+        100.5,
+        gold={"a": GOLD},
+        given={"a": predicted},
+        candidate_ceiling=0.75,
     )
     return arm_metrics(
         evaluation, split=split, fallback=fallback, pipeline={"name": "p", "version": "0.1.0"}

@@ -94,7 +94,7 @@ def test_script(pipeline: Path, script: ModuleType, tmp_path: Path) -> None:
     assert "setting: gold entities" in table
     ner, re = "100.00 / 80.00 / 88.89", "50.00 / 50.00 / 50.00"
     assert f"| with_aug | {ner} | {re} | {ner} | {re} |\n" in table
-    assert "| no_aug | 66.67 / 100.00 / 80.00 | 66.67 / 100.00 / 80.00 |\n" in table
+    assert "| no_aug | 66.67 / 100.00 / 80.00 | 66.67 / 100.00 / 80.00 | - |\n" in table
     folder = out / "predictions" / "no_aug"
     assert not (folder / "stale.txt").exists()
     note = read_note(folder / "ward" / "1.txt", folder)

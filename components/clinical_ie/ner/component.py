@@ -101,13 +101,13 @@ class ClinicalNER(LearnedLabelsPipe):
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
     ) -> None:
-        """Write mentions T1, T2, … to `doc.spans["entities"]` and `doc.ents`."""
+        """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`."""
         for doc, (token_spans, confidences) in zip(docs, scores, strict=True):
             spans = [
                 Span(doc, start, end, label=self.labels[label], span_id=f"T{number}")
                 for number, (start, end, label) in enumerate(token_spans, start=1)
             ]
-            set_mentions(doc, spans, confidences)
+            set_mentions(doc, spans, self.calibration(confidences).tolist())
 
     def update(
         self,

@@ -151,17 +151,20 @@ class ClinicalRelations(LearnedLabelsPipe):
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[Candidates, np.ndarray]]
     ) -> None:
-        """Write the relations above the threshold to `doc._.relations`."""
+        """Write the relations above the threshold to `doc._.relations`, with calibrated scores."""
+        calibration = self.calibration
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
+            found = np.argwhere(probabilities[:, : len(self.labels)] >= self.threshold)
             doc._.relations = [
                 Relation(
                     candidates.spans[candidates.heads[pair]],
                     candidates.spans[candidates.tails[pair]],
                     self.labels[label],
-                    float(probabilities[pair, label]),
+                    float(score),
                 )
-                for pair, label in np.argwhere(probabilities >= self.threshold)
-                if label < len(self.labels)
+                for (pair, label), score in zip(
+                    found, calibration(probabilities[found[:, 0], found[:, 1]]), strict=True
+                )
             ]
 
     def update(

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..scoring.evaluation import Evaluation
+from ..scoring import sum_up
+from ..scoring.evaluation import SETTINGS, Evaluation
 
 Metrics = dict[str, Any]
+
+# The second protocol that everything is scored by, and its key among the metrics.
+OFFICIAL = "n2c2-2018"
 
 # A folder may hold other JSON too: these make one an arm's.
 _KEYS = {"protocol", "setting", "pipeline", "entities", "relations", "gold_entities"}
@@ -35,7 +39,31 @@ def arm_metrics(
         "peak_memory_mb": evaluation.peak_memory_mb,
         "entities": evaluation.scores["entities"],
         "relations": evaluation.scores["relations"],
-        "gold_entities": {"relations": evaluation.gold_entity_relations},
+        "gold_entities": {
+            "relations": evaluation.gold_entity_relations,
+            "candidate_ceiling": evaluation.candidate_ceiling,
+        },
+        "calibration": {
+            task: {
+                "n": len(found["raw"].scores),
+                "error": found["calibrated"].calibration_error(),
+                "error_before": found["raw"].calibration_error(),
+            }
+            for task, found in evaluation.outcomes().items()
+        },
+        OFFICIAL: _official(evaluation),
+    }
+
+
+def _official(evaluation: Evaluation) -> Metrics:
+    """The same predictions by the counts of the official script of n2c2-2018."""
+    end_to_end, given = (
+        sum_up(evaluation.note_counts(setting, OFFICIAL), OFFICIAL) for setting in SETTINGS
+    )
+    return {
+        "entities": end_to_end["entities"],
+        "relations": end_to_end["relations"],
+        "gold_entities": {"relations": given["relations"]},
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .metrics import Metrics, conditions
+from .metrics import OFFICIAL, Metrics, conditions
 
 COLUMNS = (
     ("NER strict", "entities", "strict"),
@@ -33,7 +33,7 @@ class Table:
 
 
 def tables(arms: dict[str, Metrics]) -> list[Table]:
-    """End-to-end scores, and the scores of relations on gold entities.
+    """Under each protocol, end-to-end scores and those of relations on gold entities.
 
     RAISES (ValueError): The arms were not measured alike.
     """
@@ -42,46 +42,77 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
     split = (
         f"{shared['split']} (there was no test split)" if shared["fallback"] else shared["split"]
     )
-    captions = [
-        f"{what}. Micro P / R / F1 in percent; protocol: {shared['protocol']}; "
-        f"setting: {setting}; split: {split}; notes: {shared['notes']}."
-        for what, setting in (
-            ("Entities and relations", shared["setting"]),
-            ("Relations", "gold entities"),
-        )
-    ]
-    return [
-        Table(
-            captions[0],
-            ["arm", *(title for title, _, _ in COLUMNS)],
-            [
-                [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in COLUMNS)]
-                for name, metrics in arms.items()
-            ],
-        ),
-        Table(
-            captions[1],
-            ["arm", *(title for title, _, _ in GOLD_COLUMNS)],
-            [
+    by_protocol = {shared["protocol"]: arms}
+    if all(OFFICIAL in metrics for metrics in arms.values()):
+        by_protocol[OFFICIAL] = {name: metrics[OFFICIAL] for name, metrics in arms.items()}
+    result = []
+    for protocol, scored in by_protocol.items():
+        conditions_in_words = f"protocol: {protocol}; setting: {{}}; split: {split}"
+        result += [
+            Table(
+                "Entities and relations. Micro P / R / F1 in percent; "
+                f"{conditions_in_words.format(shared['setting'])}; notes: {shared['notes']}.",
+                ["arm", *(title for title, _, _ in COLUMNS)],
                 [
-                    name,
-                    *(
-                        _cell(metrics["gold_entities"][task][mode]["micro"])
-                        for _, task, mode in GOLD_COLUMNS
-                    ),
-                ]
-                for name, metrics in arms.items()
-            ],
-        ),
-    ]
+                    [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in COLUMNS)]
+                    for name, metrics in scored.items()
+                ],
+            ),
+            Table(
+                "Relations. Micro P / R / F1 in percent; candidate ceiling: share of the gold "
+                "relations that are looked at as a pair at all; "
+                f"{conditions_in_words.format('gold entities')}; notes: {shared['notes']}.",
+                ["arm", *(title for title, _, _ in GOLD_COLUMNS), "candidate ceiling"],
+                [
+                    [
+                        name,
+                        *(
+                            _cell(metrics["gold_entities"][task][mode]["micro"])
+                            for _, task, mode in GOLD_COLUMNS
+                        ),
+                        _ceiling(arms[name]),
+                    ]
+                    for name, metrics in scored.items()
+                ],
+            ),
+        ]
+    if all("calibration" in metrics for metrics in arms.values()):
+        result.append(_calibration(arms, split))
+    return result
 
 
 def tables_markdown(arms: dict[str, Metrics]) -> str:
-    """Both tables in Markdown.
+    """All tables in Markdown.
 
     RAISES (ValueError): The arms were not measured alike.
     """
     return "\n".join(table.markdown() for table in tables(arms))
+
+
+def _calibration(arms: dict[str, Metrics], split: str) -> Table:
+    """How far scores are from what they say, before and after calibration on dev."""
+    tasks = ("entities", "relations")
+    return Table(
+        "Expected calibration error of the scores of predicted items (end-to-end, strict, "
+        f"one-to-one; ten bins), in percent: as the model gives them > calibrated on dev; "
+        f"split: {split}.",
+        ["arm", *tasks],
+        [
+            [
+                name,
+                *(
+                    f"{percent(found['error_before'])} > {percent(found['error'])}"
+                    for found in (metrics["calibration"][task] for task in tasks)
+                ),
+            ]
+            for name, metrics in arms.items()
+        ],
+    )
+
+
+def _ceiling(metrics: Metrics) -> str:
+    ceiling = metrics["gold_entities"].get("candidate_ceiling")
+    return "-" if ceiling is None else percent(ceiling)
 
 
 def percent(fraction: float) -> str:

@@ -1,15 +1,18 @@
 """A pipeline run over gold notes: end-to-end, and with the gold mentions given."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..calibration import Calibration
 from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
+from ..pipe import LearnedLabelsPipe
 from .counts import NoteCounts
+from .reliability import Outcomes, outcomes
 from .scores import Scores, TaskScores, note_counts, score
 
 MENTION_COMPONENT = "clinical_ner"
@@ -34,6 +37,7 @@ class Evaluation:
     candidate_ceiling (float | None): Share of the gold relations whose gold mentions the pipeline
         looks at as a pair at all; no relation recall on gold entities can pass it. None where
         there are no relations, or the pipeline does not tell.
+    calibrations (dict[str, Calibration]): By task, what the pipeline's scores went through.
     """
 
     scores: Scores
@@ -46,6 +50,19 @@ class Evaluation:
     gold: dict[str, Annotations] = field(default_factory=dict)
     given: dict[str, Annotations] = field(default_factory=dict)
     candidate_ceiling: float | None = None
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+
+    def outcomes(self) -> dict[str, dict[str, Outcomes]]:
+        """What became of the end-to-end predictions, by task: `calibrated` and `raw` scores."""
+        return {
+            task: {
+                "calibrated": found,
+                "raw": Outcomes(
+                    self.calibrations.get(task, Calibration()).undo(found.scores), found.right
+                ),
+            }
+            for task, found in outcomes(self.gold, self.predicted, self.texts).items()
+        }
 
     def note_counts(self, setting: str, protocol: str) -> dict[str, NoteCounts]:
         """Counts by note.
@@ -67,19 +84,14 @@ def evaluate(
     on_note (Callable[[], None]): Called after every note of each of the two passes.
     RAISES (ValueError): Two Docs have the same note id.
     """
-    gold = {name: annotations_of(doc) for name, doc in _named(docs)}
-    texts = {name: doc.text for name, doc in _named(docs)}
+    gold = {name: annotations_of(doc) for name, doc in named(docs)}
+    texts = {name: doc.text for name, doc in named(docs)}
     if len(gold) < len(docs):
         raise ValueError("two gold notes have the same id; expected one Doc for each note")
-    # The limit guards spaCy's parser, which no clinical pipeline has.
-    nlp.max_length = max([nlp.max_length, *(len(text) for text in texts.values())])
-    is_candidate = getattr(_relation_pipe(nlp), "is_candidate", None)
+    is_candidate = getattr(calibrated_pipes(nlp).get("relations"), "is_candidate", None)
     _reset_peak_memory()
     start = time.perf_counter()
-    predicted = {}
-    for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
-        predicted[name] = annotations_of(doc)
-        on_note()
+    predicted = predict(nlp, texts, on_note)
     seconds = time.perf_counter() - start
     given = {}
     reached = 0
@@ -106,15 +118,39 @@ def evaluate(
         peak_memory_mb=_peak_memory_mb(),
         gold=gold,
         given=given,
+        calibrations={task: pipe.calibration for task, pipe in calibrated_pipes(nlp).items()},
         candidate_ceiling=reached / n_links if n_links and is_candidate is not None else None,
     )
 
 
-def _relation_pipe(nlp: Language) -> object:
-    return nlp.get_pipe(RELATION_COMPONENT) if nlp.has_pipe(RELATION_COMPONENT) else None
+def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
+    """The components whose scores can be calibrated, by task."""
+    return {
+        task: pipe
+        for task, name in (("entities", MENTION_COMPONENT), ("relations", RELATION_COMPONENT))
+        if nlp.has_pipe(name) and isinstance(pipe := nlp.get_pipe(name), LearnedLabelsPipe)
+    }
 
 
-def _named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:
+def predict(
+    nlp: Language, texts: Mapping[str, str], on_note: Callable[[], None] = lambda: None
+) -> dict[str, Annotations]:
+    """What a pipeline finds in notes, by name.
+
+    texts (Mapping[str, str]): By name.
+    on_note (Callable[[], None]): Called after every note.
+    """
+    # The limit guards spaCy's parser, which no clinical pipeline has.
+    nlp.max_length = max([nlp.max_length, *(len(text) for text in texts.values())])
+    predicted = {}
+    for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
+        predicted[name] = annotations_of(doc)
+        on_note()
+    return predicted
+
+
+def named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:
+    """Docs with their note ids, or with a number where they have none."""
     for number, doc in enumerate(docs, start=1):
         yield doc._.note_id or f"note-{number}", doc
 

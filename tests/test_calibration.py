@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.util import load_model_from_config, load_model_from_path
+
+from clinical_ie.calibrate import calibrate_pipeline
+from clinical_ie.calibration import Calibration
+from clinical_ie.scoring.evaluation import evaluate
+from clinical_ie.scoring.reliability import Outcomes, outcomes
+
+from .conftest import examples, pipeline_config
+from .scoring.helpers import mention, note
+
+
+def drawn(slope: float, shift: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Raw scores whose calibrated ones are known to be right."""
+    random = np.random.default_rng(0)
+    raw = random.uniform(0.3, 0.999, n)
+    return raw, random.uniform(size=n) < Calibration(slope, shift)(raw)
+
+
+def test_it_finds_the_line_that_made_the_outcomes() -> None:
+    raw, right = drawn(0.4, -0.5)
+    found = Calibration.fit(raw, right)
+    assert found.slope == pytest.approx(0.4, abs=0.06)
+    assert found.shift == pytest.approx(-0.5, abs=0.1)
+    before, after = (Outcomes(s, right).calibration_error() for s in (raw, found(raw)))
+    assert before > 0.1
+    assert after < 0.02
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=30),
+)
+def test_whatever_it_is_fitted_on_it_keeps_order_and_range_and_can_be_undone(pairs) -> None:
+    scores, right = np.array([p[0] for p in pairs]), [p[1] for p in pairs]
+    found = Calibration.fit(scores, right)
+    grid = np.linspace(0.001, 0.999, 50)
+    calibrated = found(grid)
+    assert ((calibrated >= 0) & (calibrated <= 1)).all()
+    assert (np.diff(calibrated) >= 0).all()
+    inner = (calibrated > 1e-5) & (calibrated < 1 - 1e-5)
+    np.testing.assert_allclose(found.undo(calibrated)[inner], grid[inner], atol=1e-6)
+    assert Calibration.from_dict(found.to_dict()) == found
+
+
+def test_nothing_to_learn_from_changes_nothing() -> None:
+    assert Calibration.fit([], []) == Calibration()
+    # All right, and yet no certainty.
+    assert Calibration.fit([0.9] * 8, [True] * 8)(0.9) == pytest.approx(0.9, abs=0.01)
+
+
+def test_calibration_error_by_hand() -> None:
+    found = Outcomes(np.array([0.95, 0.95, 0.15, 1.0]), np.array([True, False, False, True]))
+    # The last bin: three items, mean 2.9 / 3, right 2 / 3. The second: 0.15 off, one item.
+    assert found.calibration_error() == pytest.approx((0.9 + 0.15) / 4)
+    assert Outcomes(np.zeros(0), np.zeros(0, dtype=bool)).calibration_error() == 0.0
+
+
+def test_a_duplicate_and_a_wrong_border_are_wrong() -> None:
+    gold = {"a": note(mention("T1", "Drug", (0, 7)))}
+    predicted = {
+        "a": note(
+            mention("T1", "Drug", (0, 7)), mention("T2", "Drug", (0, 7)),
+            mention("T3", "Drug", (0, 5)),
+        )
+    }  # fmt: skip
+    found = outcomes(gold, predicted, {"a": "aspirin"})
+    assert sorted(found["entities"].right.tolist()) == [False, False, True]
+    assert len(found["relations"].scores) == 0
+
+
+def test_a_pipeline_keeps_its_calibration(tiny_bert, notes, tmp_path) -> None:
+    nlp = load_model_from_config(pipeline_config(tiny_bert), auto_fill=True)
+    nlp.initialize(lambda: examples(nlp, notes))
+    docs = [doc.copy() for doc in notes]
+    for number, doc in enumerate(docs):
+        doc._.note_id = str(number)
+    raw = evaluate(nlp, docs)
+    found = calibrate_pipeline(nlp, docs)
+    assert set(found) == {"entities", "relations"}
+    nlp.to_disk(tmp_path)
+    again = evaluate(load_model_from_path(tmp_path), docs)
+    assert again.calibrations == found
+    for task, of_task in again.outcomes().items():
+        assert len(of_task["raw"].scores) > 0, task
+        np.testing.assert_allclose(
+            of_task["raw"].scores, raw.outcomes()[task]["raw"].scores, atol=1e-5
+        )
+        assert of_task["calibrated"].calibration_error() <= of_task["raw"].calibration_error()
