@@ -37,6 +37,8 @@ class Evaluation:
     candidate_ceiling (float | None): Share of the gold relations whose gold mentions the pipeline
         looks at as a pair at all; no relation recall on gold entities can pass it. None where
         there are no relations, or the pipeline does not tell.
+    unreachable (dict[str, list[int]]): By note, the places of those gold relations that the
+        pipeline does not look at; empty where it does not tell.
     calibrations (dict[str, Calibration]): By task, what the pipeline's scores went through.
     """
 
@@ -51,6 +53,7 @@ class Evaluation:
     given: dict[str, Annotations] = field(default_factory=dict)
     candidate_ceiling: float | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    unreachable: dict[str, list[int]] = field(default_factory=dict)
 
     def outcomes(self) -> dict[str, dict[str, Outcomes]]:
         """What became of the end-to-end predictions, by task: `calibrated` and `raw` scores."""
@@ -94,7 +97,7 @@ def evaluate(
     predicted = predict(nlp, texts, on_note)
     seconds = time.perf_counter() - start
     given = {}
-    reached = 0
+    unreachable: dict[str, list[int]] = {}
     n_links = sum(len(annotations.links) for annotations in gold.values())
     with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
         for name, doc in zip(texts, nlp.pipe(_with_mentions(nlp, gold, texts)), strict=True):
@@ -102,11 +105,13 @@ def evaluate(
             if is_candidate is not None:
                 ids = (mention.id for mention in given[name].mentions)
                 spans = dict(zip(ids, doc.spans.get(SPANS_KEY, ()), strict=True))
-                reached += sum(
-                    is_candidate(spans[link.head], spans[link.tail])
-                    for link in gold[name].links
-                    if link.head in spans and link.tail in spans
-                )
+                unreachable[name] = [
+                    place
+                    for place, link in enumerate(gold[name].links)
+                    if link.head not in spans
+                    or link.tail not in spans
+                    or not is_candidate(spans[link.head], spans[link.tail])
+                ]
             on_note()
     return Evaluation(
         scores=score(gold, predicted, texts=texts),
@@ -119,7 +124,12 @@ def evaluate(
         gold=gold,
         given=given,
         calibrations={task: pipe.calibration for task, pipe in calibrated_pipes(nlp).items()},
-        candidate_ceiling=reached / n_links if n_links and is_candidate is not None else None,
+        candidate_ceiling=(
+            1 - sum(map(len, unreachable.values())) / n_links
+            if n_links and is_candidate is not None
+            else None
+        ),
+        unreachable=unreachable,
     )
 
 

@@ -1,0 +1,216 @@
+"""What kind of error each item is: borders, types, ends of relations. Strict, one-to-one.
+
+Every gold item and every predicted item of a note gets one verdict. Those that are `CORRECT` are
+the true positives of the one-to-one protocol, the others its misses and false positives.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ..doc import Annotations
+from .matching import Edge, Item, match_pairs, normalise, overlaps
+from .sides import Side, link_edges
+
+CORRECT = "correct"
+MISSED, SPURIOUS = "missed", "spurious"
+WRONG_TYPE, WRONG_TYPE_AND_BORDERS = "wrong type", "wrong type and borders"
+TOO_LONG, TOO_SHORT, SHIFTED = "too long", "too short", "shifted"
+SPLIT, MERGED = "split", "merged"
+BORDER_KINDS = (TOO_LONG, TOO_SHORT, SHIFTED, SPLIT, MERGED)
+MENTION_KINDS = (MISSED, SPURIOUS, WRONG_TYPE, WRONG_TYPE_AND_BORDERS, *BORDER_KINDS)
+
+WRONG_LABEL, WRONG_DIRECTION = "wrong label", "wrong direction"
+NOT_A_CANDIDATE, NOT_PROPOSED = "not a candidate", "not proposed"
+END_MISSED, END_SPURIOUS = "mention missed", "mention spurious"
+END_TYPE, END_BORDERS = "mention of wrong type", "mention with wrong borders"
+NO_RELATION = "no such relation"
+# Of a gold relation: why it was not found. Of a predicted one: what is wrong with it.
+MISS_KINDS = (
+    END_MISSED, END_TYPE, END_BORDERS, WRONG_LABEL, WRONG_DIRECTION, NOT_A_CANDIDATE, NOT_PROPOSED,
+)  # fmt: skip
+FALSE_KINDS = (END_SPURIOUS, END_TYPE, END_BORDERS, WRONG_LABEL, WRONG_DIRECTION, NO_RELATION)
+
+# Words between the two mentions of a relation.
+DISTANCES = ((0, "0"), (5, "1-5"), (10, "6-10"), (20, "11-20"), (40, "21-40"))
+FAR = "41+"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an item.
+
+    kind (str): `CORRECT`, or one of the kinds above.
+    partner (int | None): Place of the item on the other side that it was taken for.
+    """
+
+    kind: str
+    partner: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteErrors:
+    """The verdicts of one note, in the order of its mentions and relations."""
+
+    gold_mentions: list[Verdict]
+    predicted_mentions: list[Verdict]
+    gold_links: list[Verdict]
+    predicted_links: list[Verdict]
+
+
+def note_errors(
+    gold: Annotations,
+    predicted: Annotations,
+    text: str | None,
+    unreachable: Collection[int] = (),
+) -> NoteErrors:
+    """Judge every item of a note.
+
+    text (str | None): See `normalise`.
+    unreachable (Collection[int]): Places of gold relations whose mentions are no candidate pair.
+    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    """
+    form = partial(normalise, text=text)
+    sides = Side(gold, form), Side(predicted, form)
+    mentions = _judge_mentions(sides[0].items, sides[1].items)
+    links = _judge_links(sides[0], sides[1], *mentions, unreachable)
+    return NoteErrors(*mentions, *links)
+
+
+def distance_class(gold: Annotations, place: int, text: str) -> str:
+    """How many words stand between the mentions of a relation.
+
+    place (int): Of the relation in `gold.links`.
+    """
+    by_id = {mention.id: mention for mention in gold.mentions}
+    link = gold.links[place]
+    first, second = sorted((by_id[link.head], by_id[link.tail]), key=lambda m: (m.start, m.end))
+    words = len(text[first.end : second.start].split())
+    return next((name for most, name in DISTANCES if words <= most), FAR)
+
+
+class _Verdicts:
+    """Verdicts on both sides while they are being found; an item keeps its first one."""
+
+    def __init__(self, n_gold: int, n_predicted: int) -> None:
+        self.sides: tuple[dict[int, Verdict], dict[int, Verdict]] = ({}, {})
+        self.sizes = n_gold, n_predicted
+
+    def open(self, edge: Edge) -> bool:
+        return edge[0] not in self.sides[0] and edge[1] not in self.sides[1]
+
+    def pair(self, edges: Iterable[Edge], kind: Callable[[Edge], str]) -> None:
+        """Give a largest one-to-one choice among open pairs their kind."""
+        candidates = [edge for edge in edges if self.open(edge)]
+        for i, j in match_pairs(candidates, *self.sizes):
+            self.sides[0][i] = Verdict(kind((i, j)), j)
+            self.sides[1][j] = Verdict(kind((i, j)), i)
+
+    def settle(self, side: int, place: int, verdict: Verdict) -> None:
+        self.sides[side].setdefault(place, verdict)
+
+    def lists(self, rest: tuple[str, str]) -> tuple[list[Verdict], list[Verdict]]:
+        gold, predicted = (
+            [found.get(place, Verdict(kind)) for place in range(size)]
+            for found, size, kind in zip(self.sides, self.sizes, rest, strict=True)
+        )
+        return gold, predicted
+
+
+def _judge_mentions(
+    gold: Sequence[Item], predicted: Sequence[Item]
+) -> tuple[list[Verdict], list[Verdict]]:
+    verdicts = _Verdicts(len(gold), len(predicted))
+    # Labels put aside: what shares characters, of whatever type.
+    near = overlaps([("", pieces) for _, pieces in gold], [("", pieces) for _, pieces in predicted])
+    same_span = [(i, j) for i, j in near if gold[i][1] == predicted[j][1]]
+    same_label = [(i, j) for i, j in near if gold[i][0] == predicted[j][0]]
+    verdicts.pair(
+        [(i, j) for i, j in same_span if gold[i][0] == predicted[j][0]], lambda _: CORRECT
+    )
+    verdicts.pair(same_span, lambda _: WRONG_TYPE)
+    _judge_borders([edge for edge in same_label if verdicts.open(edge)], gold, predicted, verdicts)
+    verdicts.pair(near, lambda _: WRONG_TYPE_AND_BORDERS)
+    return verdicts.lists((MISSED, SPURIOUS))
+
+
+def _judge_borders(
+    edges: Sequence[Edge], gold: Sequence[Item], predicted: Sequence[Item], verdicts: _Verdicts
+) -> None:
+    """Mentions of one label that share characters, and not all of them."""
+    of_gold: dict[int, list[int]] = defaultdict(list)
+    of_predicted: dict[int, list[int]] = defaultdict(list)
+    for i, j in edges:
+        of_gold[i].append(j)
+        of_predicted[j].append(i)
+    for i, found in of_gold.items():
+        if len(found) > 1:
+            verdicts.settle(0, i, Verdict(SPLIT, found[0]))
+            for j in found:
+                verdicts.settle(1, j, Verdict(SPLIT, i))
+    for j, found in of_predicted.items():
+        if len(found) > 1:
+            verdicts.settle(1, j, Verdict(MERGED, found[0]))
+            for i in found:
+                verdicts.settle(0, i, Verdict(MERGED, j))
+
+    def kind(edge: Edge) -> str:
+        (start, end), (other_start, other_end) = (
+            (pieces[0][0], pieces[-1][1]) for pieces in (gold[edge[0]][1], predicted[edge[1]][1])
+        )
+        if other_start <= start and end <= other_end:
+            return TOO_LONG
+        return TOO_SHORT if start <= other_start and other_end <= end else SHIFTED
+
+    verdicts.pair(edges, kind)
+
+
+def _judge_links(
+    gold: Side,
+    predicted: Side,
+    gold_mentions: Sequence[Verdict],
+    predicted_mentions: Sequence[Verdict],
+    unreachable: Collection[int],
+) -> tuple[list[Verdict], list[Verdict]]:
+    verdicts = _Verdicts(len(gold.links), len(predicted.links))
+    places: dict[Item, list[int]] = defaultdict(list)
+    for i, item in enumerate(gold.items):
+        places[item].append(i)
+    equal = [(i, j) for j, item in enumerate(predicted.items) for i in places.get(item, ())]
+    verdicts.pair(link_edges(gold, predicted, equal), lambda _: CORRECT)
+    # The same two mentions, whatever the label says, and whichever way round.
+    at: dict[tuple[Item, Item], list[int]] = defaultdict(list)
+    for i, (_, head, tail) in enumerate(gold.links):
+        at[gold.items[head], gold.items[tail]].append(i)
+    ends = [(predicted.items[head], predicted.items[tail]) for _, head, tail in predicted.links]
+    turned = [(i, j) for j, (head, tail) in enumerate(ends) for i in at.get((tail, head), ())]
+    verdicts.pair(
+        [(i, j) for i, j in turned if gold.links[i][0] == predicted.links[j][0]],
+        lambda _: WRONG_DIRECTION,
+    )
+    straight = [(i, j) for j, pair in enumerate(ends) for i in at.get(pair, ())]
+    verdicts.pair([*straight, *turned], lambda _: WRONG_LABEL)
+    found = {predicted.items[j] for _, j in equal}
+    wanted = {gold.items[i] for i, _ in equal}
+    for i, (_, head, tail) in enumerate(gold.links):
+        bad = [gold_mentions[end].kind for end in (head, tail) if gold.items[end] not in found]
+        rest = NOT_A_CANDIDATE if i in unreachable else NOT_PROPOSED
+        verdicts.settle(0, i, Verdict(_end_kind(bad, MISSED, END_MISSED) or rest))
+    for j, (_, head, tail) in enumerate(predicted.links):
+        bad = [
+            predicted_mentions[end].kind
+            for end in (head, tail)
+            if predicted.items[end] not in wanted
+        ]
+        verdicts.settle(1, j, Verdict(_end_kind(bad, SPURIOUS, END_SPURIOUS) or NO_RELATION))
+    return verdicts.lists((NOT_PROPOSED, NO_RELATION))
+
+
+def _end_kind(kinds: Sequence[str], absent: str, absent_end: str) -> str | None:
+    """The gravest that is wrong with a relation's mentions; None where both are right."""
+    if absent in kinds:
+        return absent_end
+    if WRONG_TYPE in kinds or WRONG_TYPE_AND_BORDERS in kinds:
+        return END_TYPE
+    return END_BORDERS if kinds else None
