@@ -12,7 +12,10 @@ import typer
 from clinical_ie.annotate import BratWriter, load_pipeline
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.progress import progress_bar
-from clinical_ie.report import arm_metrics, arm_tables, table_console, tables_markdown
+from clinical_ie.report.metrics import arm_metrics
+from clinical_ie.report.predictions import write_predictions
+from clinical_ie.report.tables import tables_markdown
+from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
 
 
@@ -50,7 +53,8 @@ def main(
             arms[name] = arm_metrics(
                 evaluation, split=gold.stem, fallback=fallback, pipeline=version
             )
-            _write_predictions(evaluation, out / "predictions" / name)
+            _write_brat(evaluation, out / "predictions" / name)
+            write_predictions(evaluation, out / "predictions" / f"{name}.jsonl")
             _write_text(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
         _write_text(out / "table.md", tables_markdown(arms))
     except (OSError, ValueError) as error:
@@ -68,7 +72,7 @@ def _parse_arm(value: str) -> tuple[str, str]:
     return name, pipeline
 
 
-def _write_predictions(evaluation: Evaluation, folder: Path) -> None:
+def _write_brat(evaluation: Evaluation, folder: Path) -> None:
     # What an earlier run predicted on other notes must not stay among these.
     shutil.rmtree(folder, ignore_errors=True)
     with BratWriter(folder) as writer:

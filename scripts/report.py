@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from clinical_ie.augment.output import rewrites_table
-from clinical_ie.report import arm_tables, read_arms, read_rewrites, table_console, write_page
+from clinical_ie.report.metrics import read_arms
+from clinical_ie.report.page import read_rewrites, write_page
+from clinical_ie.report.terminal import arm_tables, table_console
 
 N_SHOWN = 5
 
@@ -16,10 +18,13 @@ def main(
     augment_json: Annotated[Path, typer.Argument(help="Augmentation's summary; may be missing")],
     training: Annotated[Path, typer.Argument(help="The folder of both arms' runs; may be missing")],
     out: Annotated[Path, typer.Argument(help="The HTML file to write")],
+    no_text: Annotated[
+        bool, typer.Option("--no-text", help="Nothing that stands in a note, nor its name")
+    ] = False,
 ) -> None:
     """Make one self-contained HTML file, readable by its owner alone, and show what matters."""
     try:
-        write_page(metrics, augment_json, training, out)
+        write_page(metrics, augment_json, training, out, with_text=not no_text)
         tables = arm_tables(read_arms(metrics))
         rewrites = read_rewrites(augment_json)
     except (OSError, ValueError) as error:
@@ -28,7 +33,7 @@ def main(
     console = table_console()
     for table in tables:
         console.print(table)
-    if rewrites:
+    if rewrites and not no_text:
         console.print(rewrites_table(rewrites, N_SHOWN))
     typer.echo(f"report: {out}")
 

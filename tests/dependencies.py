@@ -25,6 +25,7 @@ ENTRY_POINTS = {
     "evaluate": PIPELINE_GROUPS,
     "augment": ("thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
 }
+DATA = {".css", ".jinja", ".js", ".yml"}
 # The wheel holds the whole package.
 WHOLE_PACKAGE = {"package"}
 
@@ -41,14 +42,15 @@ def modules_of(command: dict) -> list[str]:
     for group in ENTRY_POINTS.get(command["name"], ()):
         for target in entry_points[group].values():
             _visit(target.split(":")[0], found)
-    # Data files lie beside the module that reads them.
-    data = {p for path in found for p in path.parent.rglob("*") if p.suffix in {".jinja", ".yml"}}
+    # Data files lie beside the module that reads them, or below; none is the whole package's.
+    rooms = {path.parent for path in found} - {SOURCE / PACKAGE}
+    data = {p for room in rooms for p in room.rglob("*") if p.suffix in DATA}
     return sorted(path.relative_to(ROOT).as_posix() for path in found | data)
 
 
 def _shipped() -> Iterator[str]:
     for path in (SOURCE / PACKAGE).rglob("*"):
-        if path.suffix in {".py", ".jinja", ".yml"} or path.name == "py.typed":
+        if path.suffix in {".py", *DATA} or path.name == "py.typed":
             yield path.relative_to(ROOT).as_posix()
 
 

@@ -1,9 +1,14 @@
 """Metrics of made-up arms."""
 
+import json
+from pathlib import Path
+from random import Random
 from typing import Any
 
+from clinical_ie.calibration import Calibration
 from clinical_ie.doc import Annotations, Link, Mention
-from clinical_ie.report import arm_metrics
+from clinical_ie.report.metrics import arm_metrics
+from clinical_ie.report.predictions import write_predictions
 from clinical_ie.scoring import score
 from clinical_ie.scoring.evaluation import Evaluation
 
@@ -13,22 +18,75 @@ GOLD = Annotations(
 )
 
 
-def metrics(found: int = 2, *, split: str = "test", fallback: bool = False) -> dict[str, Any]:
-    """An arm that found the first `found` of two mentions, and the relation if both."""
-    predicted = Annotations(GOLD.mentions[:found], GOLD.links if found == 2 else [])
-    scores = score({"a": GOLD}, {"a": predicted})
-    evaluation = Evaluation(
+def evaluation(
+    gold: dict[str, Annotations], predicted: dict[str, Annotations], texts: dict[str, str]
+) -> Evaluation:
+    """As if a pipeline had predicted this, with the relations of the end-to-end pass for both."""
+    scores = score(gold, predicted, texts=texts)
+    return Evaluation(
         scores,
         scores["relations"],
-        {"a": predicted},
-        {"a": "aspirin 81 mg"},
+        predicted,
+        texts,
         2.0,
         3,
         100.5,
-        gold={"a": GOLD},
-        given={"a": predicted},
+        gold=gold,
+        given=predicted,
         candidate_ceiling=0.75,
+        calibrations={"entities": Calibration(0.5, 0.1)},
     )
+
+
+def metrics(found: int = 2, *, split: str = "test", fallback: bool = False) -> dict[str, Any]:
+    """An arm that found the first `found` of two mentions, and the relation if both."""
+    predicted = Annotations(GOLD.mentions[:found], GOLD.links if found == 2 else [])
     return arm_metrics(
-        evaluation, split=split, fallback=fallback, pipeline={"name": "p", "version": "0.1.0"}
+        evaluation({"a": GOLD}, {"a": predicted}, {"a": "aspirin 81 mg"}),
+        split=split,
+        fallback=fallback,
+        pipeline={"name": "p", "version": "0.1.0"},
     )
+
+
+def write_arm(
+    folder: Path,
+    arm: str,
+    gold: dict[str, Annotations],
+    predicted: dict[str, Annotations],
+    texts: dict[str, str],
+) -> None:
+    """What `evaluate` leaves for the report."""
+    found = evaluation(gold, predicted, texts)
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
+    write_predictions(found, folder / "predictions" / f"{arm}.jsonl")
+    measured = arm_metrics(
+        found, split="test", fallback=False, pipeline={"name": "p", "version": "0"}
+    )
+    (folder / f"{arm}.json").write_text(json.dumps(measured), encoding="utf8")
+
+
+def perturbed(annotations: Annotations, seed: int, rate: float = 0.3) -> Annotations:
+    """A prediction with every kind of error."""
+    random = Random(seed)
+    mentions = []
+    for mention in annotations.mentions:
+        (start, end), *more = mention.fragments
+        label, draw = mention.label, random.random() / rate
+        if draw < 0.25:
+            continue
+        if draw < 0.5:
+            label = random.choice(annotations.mentions).label
+        elif draw < 0.75:
+            end += random.randint(1, 6)
+        elif draw < 1 and end - start > 2:
+            start += random.randint(1, end - start - 1)
+        fragments = ((start, end), *more)
+        mentions.append(Mention(mention.id, label, fragments, round(random.uniform(0.2, 1), 2)))
+    ids = {mention.id for mention in mentions}
+    links = [
+        Link(link.label, link.head, link.tail, round(random.uniform(0.5, 1), 2))
+        for link in annotations.links
+        if {link.head, link.tail} <= ids and random.random() > rate
+    ]
+    return Annotations(mentions, links)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clinical_ie.report import arm_tables, read_arms, score_table, tables_markdown
+from clinical_ie.report.metrics import read_arms
+from clinical_ie.report.tables import tables_markdown
+from clinical_ie.report.terminal import arm_tables, score_table
 
 from .helpers import metrics
 

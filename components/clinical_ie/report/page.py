@@ -1,21 +1,40 @@
-"""One HTML file that shows what was measured: scores, what augmentation kept, some rewrites.
+"""One HTML file that shows what was measured: scores, errors note by note, what augmentation kept.
 
 It carries its own style and asks for nothing from anywhere. It can hold text of notes, so that
 only its owner may read the file.
 """
 
+import base64
+import hashlib
 import json
 import os
+from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from ..scoring.errors import NoteErrors
+from . import charts
+from .analysis import (
+    borders,
+    changes,
+    confusion,
+    curves,
+    judge,
+    missed_relations,
+    training_curves,
+)
+from .browser import as_script, browser_data
 from .marks import hues, marks_html
 from .metrics import Metrics, read_arms
+from .predictions import ScoredNote, read_predictions
 from .tables import percent, tables
 
 MAX_REWRITES = 20
+CHARTS = ("changes", "curves", "reliability", "confusion", "borders", "relations", "training")
 
 _COUNTS = {
     "n_augmented": "new notes asked for",
@@ -24,18 +43,42 @@ _COUNTS = {
 }
 
 
-def write_page(metrics: Path, augment_json: Path, training: Path, out: Path) -> None:
+def write_page(
+    metrics: Path, augment_json: Path, training: Path, out: Path, *, with_text: bool = True
+) -> None:
     """Write the report.
 
-    metrics (Path): Folder of `<arm>.json`.
+    metrics (Path): Folder of `<arm>.json`, and of `predictions/<arm>.jsonl` for all that looks at
+        notes one by one.
     augment_json (Path): What augmentation told about itself; may be missing.
     training (Path): Folder of `<arm>/seed-<seed>/model-best`; may be missing.
-    out (Path): The HTML file, made anew.
+    out (Path): The HTML file, made anew, readable by its owner alone.
+    with_text (bool): Whether text and names of notes get into the page: the error browser and the
+        rewrites.
     RAISES (FileNotFoundError): No arm was evaluated.
-    RAISES (ValueError): The arms were not measured alike, or a file is no JSON object.
+    RAISES (ValueError): The arms were not measured alike, or a file is not what it should be.
     """
     augmentation = _read_object(augment_json) if augment_json.is_file() else None
-    html = render(read_arms(metrics), augmentation, dev_scores(training))
+    arms = read_arms(metrics)
+    notes = {
+        arm: read_predictions(path)
+        for arm in arms
+        if (path := metrics / "predictions" / f"{arm}.jsonl").is_file()
+    }
+    if len(notes) < len(arms):
+        notes = {}
+    if len({tuple((note.name, note.text) for note in found) for found in notes.values()}) > 1:
+        raise ValueError(f"{metrics}: the arms predicted different notes; evaluate them together")
+    errors = judge(notes)
+    if augmentation is not None and not with_text:
+        augmentation = augmentation | {"examples": []}
+    html = render(
+        arms,
+        augmentation,
+        dev_scores(training),
+        drawings=_charts(arms, notes, errors, training),
+        browser=as_script(browser_data(notes, errors)) if notes and with_text else None,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.part")
     part.unlink(missing_ok=True)
@@ -49,6 +92,9 @@ def render(
     arms: dict[str, Metrics],
     augmentation: dict[str, Any] | None,
     trained: list[dict[str, Any]],
+    *,
+    drawings: Mapping[str, Any] | None = None,
+    browser: Markup | None = None,
 ) -> str:
     """The page as text.
 
@@ -57,6 +103,8 @@ def render(
         reason, a number of `answers`), `examples` (each with `note` and, marked, `source` and
         `rewrite`); any of them may be missing.
     trained (list[dict[str, Any]]): See `dev_scores`.
+    drawings (Mapping[str, Any] | None): The charts by name; see `_charts`.
+    browser (Markup | None): The error browser's data.
     RAISES (ValueError): The arms were not measured alike.
     """
     summary = augmentation or {}
@@ -69,7 +117,14 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    theme_script, browser_script = _own("theme.js"), _own("page.js")
     return environment.get_template("page.html.jinja").render(
+        style=_own("page.css"),
+        theme_script=theme_script,
+        browser_script=browser_script,
+        policy=_policy(theme_script, browser_script),
+        charts=dict.fromkeys(CHARTS) | dict(drawings or {}),
+        browser=browser,
         arms=arms,
         fallback=any(metrics.get("fallback") for metrics in arms.values()),
         tables=tables(arms),
@@ -89,6 +144,52 @@ def render(
         score_names=sorted({name for entry in trained for name in entry["scores"]}),
         percent=percent,
     )
+
+
+def _charts(
+    arms: dict[str, Metrics],
+    notes: dict[str, list[ScoredNote]],
+    errors: dict[str, list[NoteErrors]],
+    training: Path,
+) -> dict[str, Any]:
+    """Those charts for which there are figures."""
+    found: dict[str, Any] = {}
+    if changed := changes(arms):
+        first, *_, last = arms
+        found["changes"] = charts.changes_chart(changed, first, last)
+    if steps := training_curves(training):
+        found["training"] = charts.training_chart(steps)
+    if not notes:
+        return found
+    points, reliability = curves(notes)
+    if points:
+        found["curves"] = charts.precision_recall_chart(points)
+        found["reliability"] = charts.reliability_chart(reliability)
+    confused = confusion(notes, errors)
+    found["confusion"] = [
+        (arm, charts.confusion_chart(confused, arm))
+        for arm in notes
+        if any(row["arm"] == arm for row in confused)
+    ]
+    found["borders"] = charts.borders_chart(borders(errors))
+    if relations := missed_relations(notes, errors):
+        found["relations"] = charts.relations_chart(relations)
+    return found
+
+
+def _own(name: str) -> Markup:
+    """A style or script of this package, which needs no escaping."""
+    return Markup(resources.files(__package__).joinpath(name).read_text("utf8"))
+
+
+def _policy(*scripts: str) -> str:
+    """No request to anywhere, and no script but the page's own."""
+    hashes = (
+        base64.b64encode(hashlib.sha256(script.encode("utf8")).digest()).decode("ascii")
+        for script in scripts
+    )
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
 
 
 def read_rewrites(augment_json: Path) -> list[dict[str, str]]:

@@ -1,0 +1,96 @@
+"""What the error browser shows: notes, annotations of both sides, and the errors to walk through.
+
+Offsets are made into UTF-16 units, in which a web browser counts.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from ..doc import Annotations
+from ..scoring.errors import CORRECT, NoteErrors, Verdict
+from .predictions import ScoredNote
+
+
+def browser_data(
+    notes: Mapping[str, Sequence[ScoredNote]], errors: Mapping[str, Sequence[NoteErrors]]
+) -> dict[str, Any]:
+    """The browser's data.
+
+    notes, errors: By arm, the same notes in the same order.
+    RETURNS (dict[str, Any]): `docs`: name, text and, as `sides`, gold first and then each arm, its
+        mentions (type, pieces, score) and relations (label, head, tail, score); `errors`: by arm,
+        [doc, kind, type, task, side, place], side 0 being gold.
+    """
+    arms = list(notes)
+    first = notes[arms[0]] if arms else []
+    docs: list[dict[str, Any]] = []
+    listed: dict[str, list[list[Any]]] = {arm: [] for arm in arms}
+    for number, note in enumerate(first):
+        units = _units(note.text)
+        sides = [_side(note.gold, units)]
+        for arm in arms:
+            predicted, judged = notes[arm][number].predicted, errors[arm][number]
+            sides.append(_side(predicted, units))
+            listed[arm] += _errors(number, note.gold, predicted, judged)
+        docs.append({"name": note.name, "text": note.text, "sides": sides})
+    return {"arms": arms, "docs": docs, "errors": listed}
+
+
+def as_script(data: Any) -> Markup:
+    """JSON that can stand in a `<script>` element, whatever its strings hold."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    # Within JSON these occur in strings alone, where an escape means the same.
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _errors(
+    number: int, gold: Annotations, predicted: Annotations, judged: NoteErrors
+) -> list[list[Any]]:
+    """Errors in text order; an item that was taken for another is listed once, as gold."""
+    found: list[tuple[int, list[Any]]] = []
+    for side, (annotations, mentions, links) in enumerate(
+        (
+            (gold, judged.gold_mentions, judged.gold_links),
+            (predicted, judged.predicted_mentions, judged.predicted_links),
+        )
+    ):
+        start_of = {mention.id: mention.start for mention in annotations.mentions}
+        for place, mention in enumerate(annotations.mentions):
+            if _is_listed(mentions[place], side):
+                entry = [number, mentions[place].kind, mention.label, "mention", side, place]
+                found.append((mention.start, entry))
+        for place, link in enumerate(annotations.links):
+            if _is_listed(links[place], side):
+                entry = [number, links[place].kind, link.label, "relation", side, place]
+                found.append((min(start_of[link.head], start_of[link.tail]), entry))
+    return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+
+
+def _is_listed(verdict: Verdict, side: int) -> bool:
+    return verdict.kind != CORRECT and (side == 0 or verdict.partner is None)
+
+
+def _side(annotations: Annotations, units: Callable[[int], int]) -> dict[str, list[Any]]:
+    place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
+    return {
+        "m": [
+            [m.label, [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
+            for m in annotations.mentions
+        ],
+        "r": [
+            [link.label, place[link.head], place[link.tail], round(link.score, 3)]
+            for link in annotations.links
+        ],
+    }
+
+
+def _units(text: str) -> Callable[[int], int]:
+    """From offsets in characters to offsets in UTF-16 units."""
+    wide = [i for i, sign in enumerate(text) if ord(sign) > 0xFFFF]
+    return lambda offset: offset + bisect_left(wide, offset)

@@ -1,0 +1,93 @@
+"""`predictions/<arm>.jsonl`: each note with its gold and predicted annotations, for the report."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..calibration import Calibration
+from ..doc import Annotations, Link, Mention
+from ..scoring.evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredNote:
+    """One note as one arm saw it.
+
+    unreachable (list[int]): Places of gold relations that the arm does not look at as a pair.
+    calibrations (dict[str, Calibration]): By task, what the scores of predicted items went through.
+    """
+
+    name: str
+    text: str
+    gold: Annotations
+    predicted: Annotations
+    unreachable: list[int]
+    calibrations: dict[str, Calibration]
+
+
+def write_predictions(evaluation: Evaluation, path: Path) -> None:
+    """Write a file that holds note text, and is readable by its owner alone."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    calibrations = {task: found.to_dict() for task, found in evaluation.calibrations.items()}
+    with os.fdopen(descriptor, "w", encoding="utf8") as file:
+        for name, text in evaluation.texts.items():
+            line = {
+                "id": name,
+                "text": text,
+                "gold": _to_json(evaluation.gold[name]),
+                "predicted": _to_json(evaluation.predicted[name]),
+                "unreachable": evaluation.unreachable.get(name, []),
+                "calibrations": calibrations,
+            }
+            file.write(json.dumps(line, ensure_ascii=True) + "\n")
+    part.replace(path)
+
+
+def read_predictions(path: Path) -> list[ScoredNote]:
+    """The notes of a file, in its order.
+
+    RAISES (ValueError): A line is not what `write_predictions` writes; names file and line.
+    """
+    return list(_read(path))
+
+
+def _read(path: Path) -> Iterator[ScoredNote]:
+    with path.open(encoding="utf8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                found = json.loads(line)
+                yield ScoredNote(
+                    found["id"],
+                    found["text"],
+                    _annotations(found["gold"]),
+                    _annotations(found["predicted"]),
+                    found["unreachable"],
+                    {t: Calibration.from_dict(c) for t, c in found["calibrations"].items()},
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}:{number}: not a line of predictions ({error!r}); "
+                    "`weasel run evaluate` writes the file anew"
+                ) from error
+
+
+def _to_json(annotations: Annotations) -> dict[str, list[Any]]:
+    return {
+        "entities": [[m.id, m.label, m.fragments, m.score] for m in annotations.mentions],
+        "relations": [[ln.label, ln.head, ln.tail, ln.score] for ln in annotations.links],
+    }
+
+
+def _annotations(found: dict[str, Iterable[Any]]) -> Annotations:
+    return Annotations(
+        [
+            Mention(id_, label, tuple((int(a), int(b)) for a, b in fragments), float(score))
+            for id_, label, fragments, score in found["entities"]
+        ],
+        [Link(label, head, tail, float(score)) for label, head, tail, score in found["relations"]],
+    )

@@ -1,0 +1,218 @@
+"""The report in a real web browser: clicks, keys, filters, and nothing asked of any network."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from clinical_ie.doc import Annotations, Link, Mention
+from clinical_ie.report.page import write_page
+
+from .helpers import perturbed, write_arm
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+HOSTILE = (
+    "</script><script>alert(1)</script> <img src=x onerror=alert(2)> \u2028 \u202e\u0000 &amp; "
+)
+
+
+def crowded(n: int = 150) -> tuple[str, Annotations]:
+    """A note with that many mentions, each related to the next, and some far ahead."""
+    text, mentions = "😀 ", []
+    for i in range(n):
+        label = ("Drug", "Strength", "Biological_structure", "ADE")[i % 4]
+        mentions.append(Mention(f"T{i}", label, ((len(text), len(text) + 7),)))
+        text += "aspirin 81 mg " if i % 5 else "aspirin for pain.\n"
+    links = [Link("Strength-Drug", f"T{i + 1}", f"T{i}") for i in range(n - 1)]
+    links += [Link("ADE-Drug", f"T{i}", f"T{i + 25}") for i in range(0, n - 25, 6)]
+    return text, Annotations(mentions, links)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    text, dense = crowded()
+    at = len(HOSTILE)
+    nested = Annotations(
+        [
+            Mention("T1", "Drug", ((at, at + 7),)),
+            Mention("T2", "<b>Odd</b>", ((at, at + 14),)),
+            Mention("T3", "Drug", ((at + 2, at + 4), (at + 9, at + 12))),
+        ],
+        [Link("Has", "T1", "T2"), Link("Self", "T1", "T1")],
+    )
+    texts = {"dense": text, "hostile": HOSTILE + "aspirin for pain", "plain": "nothing at all"}
+    gold = {"dense": dense, "hostile": nested, "plain": Annotations()}
+    for arm, seed in (("no_aug", 1), ("with_aug", 2)):
+        predicted = {name: perturbed(found, seed) for name, found in gold.items()}
+        predicted["hostile"] = perturbed(nested, seed, rate=1.0)
+        write_arm(folder / "metrics", arm, gold, predicted, texts)
+    write_page(folder / "metrics", folder / "none.json", folder, folder / "index.html")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; Debian has it as the package `chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, report: Path) -> Iterator[Page]:
+    """The open report; what it complains of or asks for fails the test."""
+    page = chromium.new_page(viewport={"width": 1200, "height": 900})
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("dialog", lambda dialog: told.append(dialog.message))
+    page.on("request", lambda request: told.append(request.url))
+    page.goto(report.as_uri())
+    yield page
+    page.close()
+    assert told == [report.as_uri()]
+
+
+def count(page: Page) -> tuple[int, int]:
+    at, _, of, *_ = page.locator("#count").inner_text().split()
+    return int(at), int(of)
+
+
+def test_walking_by_button_and_key(page: Page) -> None:
+    assert page.locator("#previous").is_disabled()
+    at, of = count(page)
+    assert (at, of > 20) == (1, True)
+    page.locator("#next").click()
+    page.locator("h1").click()
+    page.keyboard.press("n")
+    page.keyboard.press("j")
+    page.keyboard.press("p")
+    assert count(page) == (3, of)
+    first = page.locator("#told").inner_text()
+    page.locator("#errors").select_option(value="7")
+    assert count(page) == (8, of)
+    assert page.locator("#told").inner_text() != first
+    assert page.locator("#note .chosen").count() > 0
+
+
+def test_filters_narrow_the_list_and_add_up(page: Page) -> None:
+    _, of = count(page)
+    options = page.locator("#f-kind option").all_inner_texts()[1:]
+    assert sum(int(text.rsplit("(")[-1].rstrip(")")) for text in options) == of
+    page.locator("#f-kind").select_option(index=1)
+    expected = int(options[0].rsplit("(")[-1].rstrip(")"))
+    assert count(page) == (1, expected)
+    kind = options[0].split(": ")[1].rsplit(" (")[0]
+    assert all(kind in text for text in page.locator("#errors option").all_inner_texts())
+    page.locator("#f-doc").select_option(label="plain")
+    assert page.locator("#count").inner_text() == "no such error"
+    assert page.locator("#note-text").inner_text() == "nothing at all"
+    page.locator("#f-kind").select_option(index=0)
+    page.locator("#f-doc").select_option(index=0)
+    page.locator("#f-arm").select_option("with_aug")
+    assert count(page)[1] != of
+
+
+def test_marks_stand_on_their_words_behind_wide_signs(page: Page) -> None:
+    """Offsets count characters in the files and UTF-16 units in the browser."""
+    page.locator("#f-doc").select_option(label="dense")
+    box = page.locator("#note .mention.gold .ground").first.bounding_box()
+    expected = page.evaluate(
+        """() => {
+            const node = document.getElementById("note-text").firstChild;
+            const at = node.data.indexOf("aspirin");
+            const range = document.createRange();
+            range.setStart(node, at); range.setEnd(node, at + 7);
+            const box = range.getBoundingClientRect();
+            return [box.left, box.top, box.width];
+        }"""
+    )
+    assert [box["x"], box["y"], box["width"]] == pytest.approx(expected, abs=1)
+
+
+def test_all_relations_of_a_dense_note_keep_apart(page: Page) -> None:
+    page.locator("#f-doc").select_option(label="dense")
+    few = page.locator("#note .relation").count()
+    page.locator("#show-all").check()
+    assert page.locator("#note .relation.gold").count() == 149 + 21
+    assert few < 20
+    overlaps = page.evaluate(
+        """() => {
+            const boxes = [...document.querySelectorAll("#note .relation .label")].map((text) =>
+                text.getBoundingClientRect());
+            let n = 0;
+            boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+                const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+                const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+                if (x > 3 && y > 3) n += 1;
+            }));
+            return n / boxes.length;
+        }"""
+    )
+    # Labels of relations that run by the margin can meet; those within a line do not.
+    assert overlaps < 0.15
+
+
+def test_text_of_a_note_is_text(page: Page) -> None:
+    page.locator("#f-doc").select_option(label="hostile")
+    assert "<script>alert(1)</script>" in page.locator("#note-text").text_content()
+    assert page.locator("#note-text img").count() == 0
+    assert "<b>Odd</b>" in page.locator("#f-type").text_content()
+
+
+def test_light_and_dark(chromium: Browser, page: Page, report: Path) -> None:
+    def ground(of: Page) -> str:
+        return of.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light = ground(page)
+    page.locator("#theme").click()
+    assert ground(page) != light
+    page.locator("#theme").click()
+    assert ground(page) == light
+    dark = chromium.new_page(color_scheme="dark")
+    dark.goto(report.as_uri())
+    assert ground(dark) != light
+    dark.close()
+
+
+def test_every_control_is_reached_by_keyboard_and_has_a_name(page: Page) -> None:
+    page.locator("#theme").focus()
+    reached = []
+    controls = ["f-arm", "f-kind", "f-type", "f-doc", "next", "show-all", "errors", "note"]
+    for _ in controls:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert reached == controls
+    for name in ("arm", "kind of error", "type", "document", "Errors"):
+        assert page.get_by_label(name, exact=True).count() == 1
+
+
+def test_print_leaves_the_controls_out(page: Page) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator("#filters").is_visible()
+    assert page.locator("#note-text").is_visible()
+
+
+def test_without_text_there_is_nothing_of_any_note(report: Path, tmp_path: Path) -> None:
+    write_page(
+        report.parent / "metrics", tmp_path / "none", tmp_path, tmp_path / "a.html", with_text=False
+    )
+    html = (tmp_path / "a.html").read_text("utf8")
+    for word in ("aspirin", "for pain", "hostile", "dense", "browser-data"):
+        assert word not in html
+    assert "protocol: one-to-one" in html
+    assert (tmp_path / "a.html").stat().st_mode & 0o777 == 0o600
