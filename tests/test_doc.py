@@ -1,5 +1,9 @@
+from itertools import combinations
+
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 
 from clinical_ie.brat import Standoff
@@ -11,6 +15,7 @@ from clinical_ie.doc import (
     annotate,
     annotations_of,
     set_mentions,
+    spans_of,
     unique_ids,
 )
 
@@ -98,3 +103,21 @@ def test_what_lies_outside_the_text_is_given_back():
 
 def test_ids_are_made_unique():
     assert unique_ids(["T1", "", "T1", "T2", "T2"]) == ["T1", "T2~2", "T1~2", "T2", "T2~3"]
+
+
+@given(st.text("ab. \n\u00e9"), st.data())
+def test_a_mention_takes_the_tokens_that_it_touches(text, data):
+    doc = spacy.blank("en")(text)
+    pairs = list(combinations(range(len(text) + 1), 2))
+    borders = data.draw(st.lists(st.sampled_from(pairs))) if pairs else []
+    mentions = [Mention(f"T{i}", "X", (pair,)) for i, pair in enumerate(borders)]
+    outside = Mention("T", "X", ((0, len(text) + 1),))
+    *spans, lost = spans_of(doc, [*mentions, outside])
+    assert lost is None
+    for (start, end), span in zip(borders, spans, strict=True):
+        touched = [token.i for token in doc if token.idx < end and token.idx + len(token) > start]
+        if touched:
+            assert [token.i for token in span] == touched
+        else:
+            assert text[start:end] == " " == span[-1].whitespace_
+            assert len(span) == 1

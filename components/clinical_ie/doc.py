@@ -17,6 +17,8 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
 from .brat import Standoff
+from .text.alignment import touched_tokens
+from .text.columns import text_length
 
 SPANS_KEY = "entities"
 DETAILS = ("attributes", "normalizations", "comments")
@@ -95,17 +97,13 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text;
         relations that need them are left out too.
     """
-    spans: list[Span] = []
-    kept: list[Mention] = []
-    lost: list[Mention] = []
-    length = _text_length(doc)
-    for mention in annotations.mentions:
-        span = _span_of(doc, mention, length)
-        if span is None:
-            lost.append(mention)
-        else:
-            spans.append(span)
-            kept.append(mention)
+    placed = spans_of(doc, annotations.mentions)
+    spans = [span for span in placed if span is not None]
+    kept, lost = annotations.mentions, list[Mention]()
+    if len(spans) < len(placed):
+        pairs = list(zip(kept, placed, strict=True))
+        kept = [mention for mention, span in pairs if span is not None]
+        lost = [mention for mention, span in pairs if span is None]
     set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept])
     details = {
         m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
@@ -114,38 +112,26 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     }
     if details:
         doc.spans[SPANS_KEY].attrs["details"] = details
-    keys = {m.id: _key(span) for m, span in zip(kept, spans, strict=True)}
-    doc.user_data[_RELATIONS] = [
-        [link.label, list(keys[link.head]), list(keys[link.tail]), float(link.score)]
-        for link in annotations.links
-        if link.head in keys and link.tail in keys
-    ]
+    if annotations.links:
+        keys = {m.id: _key(span) for m, span in zip(kept, spans, strict=True)}
+        doc.user_data[_RELATIONS] = [
+            (link.label, keys[link.head], keys[link.tail], float(link.score))
+            for link in annotations.links
+            if link.head in keys and link.tail in keys
+        ]
     return lost
 
 
-def span_of(doc: Doc, mention: Mention) -> Span | None:
-    """The tokens that a mention touches, first to last; None where it lies outside the text."""
-    return _span_of(doc, mention, _text_length(doc))
-
-
-def _span_of(doc: Doc, mention: Mention, length: int) -> Span | None:
-    start, end = mention.start, mention.end
-    if end > length:
-        return None
-    return doc.char_span(
-        start,
-        end,
-        label=mention.label,
-        span_id=mention.id,
-        alignment_mode="expand",
-    )
-
-
-def _text_length(doc: Doc) -> int:
-    """`len(doc.text)`, without putting the text together anew."""
-    if not len(doc):
-        return 0
-    return doc[-1].idx + len(doc[-1].text_with_ws)
+def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:
+    """For each mention the tokens that it touches, first to last; None outside the text."""
+    length = text_length(doc)
+    borders = [(mention.start, mention.end) for mention in mentions]
+    inside = [(start, end) for start, end in borders if end <= length]
+    tokens = iter(touched_tokens(doc, inside))
+    return [
+        Span(doc, *next(tokens), label=mention.label, span_id=mention.id) if end <= length else None
+        for mention, (_, end) in zip(mentions, borders, strict=True)
+    ]
 
 
 def set_mentions(
@@ -164,7 +150,9 @@ def set_mentions(
         fragments = [((span.start_char, span.end_char),) for span in spans]
     group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
     group.attrs["scores"] = [float(score) for score in scores]
-    group.attrs["fragments"] = [[list(piece) for piece in pieces] for pieces in fragments]
+    # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
+    # lists again and again while Docs gather in memory.
+    group.attrs["fragments"] = list(fragments)
     doc.spans[SPANS_KEY] = group
     doc.set_ents(filter_spans(spans))
     doc.user_data.pop(_RELATIONS, None)

@@ -3,7 +3,7 @@
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .doc import Annotations, annotations_of, span_of
+from .doc import Annotations, annotations_of, spans_of
 
 
 def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
@@ -15,8 +15,8 @@ def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
     predicted: Doc = example.predicted
     annotations = annotations_of(example.reference)
     spans = []
-    for mention in annotations.mentions:
-        span = span_of(predicted, mention)
+    placed = spans_of(predicted, annotations.mentions)
+    for mention, span in zip(annotations.mentions, placed, strict=True):
         if span is None:
             raise ValueError(
                 f"mention {mention.id} ({mention.start}-{mention.end}) lies outside the text of "

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.corpora.notes import corpus_nlp, make_doc
+from clinical_ie.doc import Annotations, Mention
+from clinical_ie.text.sentences import merge_inside_mentions
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,25 @@ def test_every_token_is_in_one_sentence_and_words_start_them(text):
 def test_any_text_has_its_tokens_in_sentences(text):
     doc = corpus_nlp()(text)
     assert sum(len(sentence) for sentence in doc.sents) == len(doc)
+
+
+def test_no_sentence_starts_inside_a_mention():
+    text = "It hurts. Badly. Then he left. He slept."
+    mentions = [Mention("T1", "X", ((3, 15),)), Mention("T2", "X", ((10, 16), (3, 9)))]
+    doc = make_doc(corpus_nlp(), text, Annotations(mentions), "n")
+    assert [sentence.text for sentence in doc.sents] == [
+        *["It hurts. Badly.", "Then he left.", "He slept."]
+    ]
+    doc[4].is_sent_start = True
+    assert merge_inside_mentions(doc) == 1
+    assert merge_inside_mentions(doc) == 0
+
+
+@pytest.mark.timeout(60)
+def test_mentions_nested_without_end():
+    """Looking at each mention's own tokens would take an hour here."""
+    n = 50_000
+    mentions = [Mention(f"T{i}", "X", ((2 * i, 4 * n - 2 * i),)) for i in range(n)]
+    doc = make_doc(corpus_nlp(), "a " * 2 * n, Annotations(mentions), "n")
+    assert len(doc.spans["entities"]) == n
+    assert len(list(doc.sents)) == 1

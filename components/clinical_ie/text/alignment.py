@@ -1,8 +1,11 @@
 """How the characters of annotations meet the tokens of a Doc."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from spacy.tokens import Doc
+
+from .columns import text_length, token_borders
 
 
 def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
@@ -10,8 +13,26 @@ def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
 
     offsets (Iterable[int]): Starts and ends of mentions, in characters.
     """
-    borders = {0, len(doc.text)}
-    for token in doc:
-        borders.add(token.idx)
-        borders.add(token.idx + len(token))
-    return [offset for offset in offsets if offset not in borders]
+    wanted = list(offsets)
+    starts, ends = token_borders(doc)
+    aligned = np.isin(wanted, starts) | np.isin(wanted, ends)
+    whole = {0, text_length(doc)}
+    return [
+        offset
+        for offset, fits in zip(wanted, aligned.tolist(), strict=True)
+        if not fits and offset not in whole
+    ]
+
+
+def touched_tokens(doc: Doc, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The tokens that spans of characters touch: first, and one after the last.
+
+    spans (Sequence[tuple[int, int]]): Start and end, not empty, within the text. A span that
+        holds nothing but the blank between two tokens gets the one before it.
+    """
+    starts, ends = token_borders(doc)
+    wanted = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
+    first = np.searchsorted(starts, wanted[:, 0], side="right") - 1
+    last = np.searchsorted(starts, wanted[:, 1] - 1, side="right") - 1
+    first += wanted[:, 0] >= ends[first]
+    return list(zip(np.minimum(first, last).tolist(), (last + 1).tolist(), strict=True))

@@ -5,14 +5,13 @@ break alone therefore neither ends a sentence nor continues it: its surroundings
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from spacy.language import Language
 from spacy.tokens import Doc
 
-# For each token 1 where a sentence starts, else -1, as spaCy has it.
-Starts = npt.NDArray[np.int64]
+from .columns import text_of, token_words
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
@@ -41,26 +40,17 @@ _TITLES = frozenset(
 _CLOSERS = frozenset("\"')]}\u201d\u2019")
 
 
+# What a word can do to the end of a sentence; most can do nothing.
+_PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
+
+
 @Language.component("clinical_sentences")
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
-    lines = doc.text.split("\n")
-    line_number = 0
-    ended = True
+    words = token_words(doc)
+    starts = _sentence_starts(words, text_of(doc, words).split("\n"))
     # Set all at once: a token's own setter looks through the Doc for a parse every time.
-    starts = np.full(len(doc), -1, dtype="int64")
-    for i, token in enumerate(doc):
-        if token.is_space:
-            starts[i] = 1 if i == 0 else -1
-            breaks = token.text.count("\n")
-            if breaks:
-                upper, lower = lines[line_number], lines[line_number + breaks]
-                ended = ended or breaks > 1 or _ends_at_break(upper, lower)
-                line_number += breaks
-            continue
-        starts[i] = 1 if i == 0 or ended else -1
-        ended = _ends_sentence(doc, i, starts) or (ended and token.text in _CLOSERS)
-    return doc.from_array(["SENT_START"], starts.astype("uint64"))
+    return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
 
 def merge_inside_mentions(doc: Doc) -> int:
@@ -68,13 +58,59 @@ def merge_inside_mentions(doc: Doc) -> int:
 
     RETURNS (int): How many there were.
     """
-    merged = 0
-    for span in doc.spans.get("entities", ()):
-        for token in span[1:]:
-            if token.is_sent_start:
-                token.is_sent_start = False
-                merged += 1
+    spans = doc.spans.get("entities", ())
+    if not spans:
+        return 0
+    # Counted once for all mentions, however deep they are nested: one up behind the first token of
+    # each, one down behind its last.
+    depth = np.zeros(len(doc) + 2, dtype="int64")
+    np.add.at(depth, [span.start + 1 for span in spans], 1)
+    np.add.at(depth, [max(span.end, span.start + 1) for span in spans], -1)
+    starts = doc.to_array("SENT_START").astype("int64")
+    wrong = (starts == 1) & (depth.cumsum()[: len(doc)] > 0)
+    merged = int(wrong.sum())
+    if merged:
+        starts[wrong] = -1
+        doc.from_array(["SENT_START"], starts.astype("uint64"))
     return merged
+
+
+def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
+    """For each token 1 where a sentence starts, else -1, as spaCy has it.
+
+    lines (Sequence[str]): The text of the same tokens, cut at the line breaks.
+    """
+    kinds = {word: _kind(word) for word in set(words)}
+    starts = [-1] * len(words)
+    line_number = 0
+    ended = True
+    for i, word in enumerate(words):
+        kind = kinds[word]
+        if kind == _SPACE:
+            breaks = word.count("\n")
+            if breaks:
+                upper, lower = lines[line_number], lines[line_number + breaks]
+                ended = ended or breaks > 1 or _ends_at_break(upper, lower)
+                line_number += breaks
+            continue
+        if ended:
+            starts[i] = 1
+            ended = kind == _CLOSER
+        if kind == _FINAL or (kind == _STOP and _ends_sentence(words, i, starts)):
+            ended = True
+    if starts:
+        starts[0] = 1
+    return starts
+
+
+def _kind(word: str) -> int:
+    if word.isspace():
+        return _SPACE
+    if word in {"?", "!"}:
+        return _FINAL
+    if word.endswith(".") and word.lower() not in _TITLES:
+        return _STOP
+    return _CLOSER if word in _CLOSERS else _PLAIN
 
 
 def _ends_at_break(upper: str, lower: str) -> bool:
@@ -88,45 +124,44 @@ def _ends_at_break(upper: str, lower: str) -> bool:
     return len(upper.rstrip()) < WRAPPED_LINE and not lower.lstrip()[0].islower()
 
 
-def _ends_sentence(doc: Doc, i: int, starts: Starts) -> bool:
-    text = doc[i].text
-    if text in {"?", "!"}:
-        return True
-    if not text.endswith(".") or text.lower() in _TITLES or _is_list_number(doc, i, starts):
+def _ends_sentence(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
+    """Whether a sentence ends with token i, which ends with a stop."""
+    if _is_list_number(words, i, starts):
         return False
-    following = next((token.text for token in doc[i + 1 :] if not token.is_space), "")
+    later = (words[j] for j in range(i + 1, len(words)))
+    following = next((word for word in later if not word.isspace()), "")
     if not following:
         return True
-    same_line = i + 1 < len(doc) and not doc[i + 1].is_space
-    if same_line and (_is_initial(doc, i, starts) or _is_counted(doc, i, following)):
+    same_line = not words[i + 1].isspace()
+    if same_line and (_is_initial(words, i, starts) or _is_counted(words, i, following)):
         return False
     return not (following[0].islower() or following[0] in ",;")
 
 
-def _word_before(doc: Doc, i: int) -> int:
+def _word_before(words: Sequence[str], i: int) -> int:
     """The token that the stop at token i belongs to, be the stop a token of its own or not."""
-    return i if len(doc[i]) > 1 else i - 1
+    return i if len(words[i]) > 1 else i - 1
 
 
-def _is_initial(doc: Doc, i: int, starts: Starts) -> bool:
+def _is_initial(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
     """Whether the stop belongs to a name: `J. Smith`, but not to `vitamin A. He`."""
-    at = _word_before(doc, i)
-    letter = doc[at].text.rstrip(".") if at >= 0 else ""
+    at = _word_before(words, i)
+    letter = words[at].rstrip(".") if at >= 0 else ""
     if len(letter) != 1 or not letter.isupper():
         return False
-    return starts[at] == 1 or not (doc[at - 1].text.isalpha() and doc[at - 1].text.islower())
+    return starts[at] == 1 or not (words[at - 1].isalpha() and words[at - 1].islower())
 
 
-def _is_counted(doc: Doc, i: int, following: str) -> bool:
+def _is_counted(words: Sequence[str], i: int, following: str) -> bool:
     """Whether the stop belongs to a short word before its number: `Cr. 1.8`, `Lot. 4`."""
-    at = _word_before(doc, i)
-    word = doc[at].text.rstrip(".") if at >= 0 else ""
+    at = _word_before(words, i)
+    word = words[at].rstrip(".") if at >= 0 else ""
     return following[0].isdigit() and word.isalpha() and word.istitle() and len(word) <= 4
 
 
-def _is_list_number(doc: Doc, i: int, starts: Starts) -> bool:
+def _is_list_number(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
     """Whether the stop at token i belongs to a number that opens a line: `1. Aspirin`."""
-    first = _word_before(doc, i)
-    if first < 0 or not doc[first].text.rstrip(".").isdigit() or len(doc[first]) > 3:
+    first = _word_before(words, i)
+    if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:
         return False
-    return first == 0 or "\n" in doc[first - 1].text or bool(starts[first] == 1)
+    return first == 0 or "\n" in words[first - 1] or starts[first] == 1

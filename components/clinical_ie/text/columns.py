@@ -1,0 +1,33 @@
+"""The tokens of a Doc as columns: no `Token` object is made, which would cost most of the time."""
+
+import numpy as np
+import numpy.typing as npt
+from spacy.tokens import Doc
+
+Offsets = npt.NDArray[np.int64]
+
+
+def token_borders(doc: Doc) -> tuple[Offsets, Offsets]:
+    """Where each token starts and ends, in characters; the blank after a token is no part of it."""
+    starts, lengths = np.asarray(doc.to_array(["IDX", "LENGTH"])).astype(np.int64).T
+    return starts, starts + lengths
+
+
+def token_words(doc: Doc) -> list[str]:
+    """The text of each token; equal ones are one object, which keeps a long Doc's list small."""
+    orths = doc.to_array("ORTH").tolist()
+    strings = doc.vocab.strings
+    words = {orth: strings[orth] for orth in set(orths)}
+    return [words[orth] for orth in orths]
+
+
+def text_of(doc: Doc, words: list[str]) -> str:
+    """`doc.text`, from the words of the Doc."""
+    spaces = doc.to_array("SPACY").tolist()
+    pairs = zip(words, spaces, strict=True)
+    return "".join([f"{word} " if space else word for word, space in pairs])
+
+
+def text_length(doc: Doc) -> int:
+    """`len(doc.text)`, without putting the text together anew."""
+    return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
