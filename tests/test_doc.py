@@ -19,6 +19,7 @@ from clinical_ie.doc import (
     unique_ids,
 )
 
+NLP = spacy.blank("en")
 TEXT = "aspirin 10mg caused a rash"
 ANNOTATIONS = Annotations(
     [
@@ -107,7 +108,7 @@ def test_ids_are_made_unique():
 
 @given(st.text("ab. \n\u00e9"), st.data())
 def test_a_mention_takes_the_tokens_that_it_touches(text, data):
-    doc = spacy.blank("en")(text)
+    doc = NLP(text)
     pairs = list(combinations(range(len(text) + 1), 2))
     borders = data.draw(st.lists(st.sampled_from(pairs))) if pairs else []
     mentions = [Mention(f"T{i}", "X", (pair,)) for i, pair in enumerate(borders)]

@@ -12,10 +12,13 @@ sentence is annotated with and without its last stop, and gives `b.i.d` and `.`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
+from spacy.tokens import Doc
+
+from .columns import token_words
 
 # Signs by block and not all that is no letter: marks that combine with a letter, and the joiners
 # within emoji, stay with what they modify. Full stop, comma and colon have rules of their own.
@@ -104,6 +107,53 @@ _WHOLE = (
 _ADDRESS = r"(?:https?://|ftp://|www\.)\S+\Z|[\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z"
 
 
+# Without white space for so long, a text is no word of any language but a table's line, a row of
+# signs, encoded data. spaCy takes a word's signs off one by one, and copies what is left each time.
+_LONG = 2000
+_PIECE = 500
+# Where such a stretch is cut: between two signs, but not within a row, which is one token.
+_SIGN = rf"[{_SIGNS}{_EDGE_SIGNS}]"
+_BETWEEN_SIGNS = re.compile(rf"([.\-_=*#~])(?={_SIGN})(?!\1)|(?![.\-_=*#~]){_SIGN}(?={_SIGN})")
+
+
+class ClinicalTokenizer(Tokenizer):
+    """spaCy's tokenizer, whose time grows with the text's length even where no blank stands."""
+
+    def __call__(self, text: str) -> Doc:
+        """Make a Doc of a text.
+
+        text (str): Of any length.
+        """
+        if max(map(len, text.split()), default=0) <= _LONG:
+            return super().__call__(text)
+        words: list[str] = []
+        spaces: list[bool] = []
+        for piece in _pieces(text):
+            doc = super().__call__(piece)
+            words += token_words(doc)
+            spaces += doc.to_array("SPACY").astype(bool).tolist()
+        return Doc(self.vocab, words=words, spaces=spaces)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces, cut only within stretches that are too long."""
+    start = 0
+    for long in re.finditer(rf"\S{{{_LONG + 1},}}", text):
+        at = long.start()
+        while at < long.end():
+            at = _next_cut(text, at, long.end())
+            yield text[start:at]
+            start = at
+    if start < len(text):
+        yield text[start:]
+
+
+def _next_cut(text: str, start: int, end: int) -> int:
+    """The next place to cut a stretch that ends at `end`, or that end."""
+    cut = _BETWEEN_SIGNS.search(text, start + _PIECE, end)
+    return cut.end() if cut else end
+
+
 def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
     """Registered as `clinical_ie.ClinicalTokenizer.v1`.
 
@@ -116,7 +166,7 @@ def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
 
 
 def _make_tokenizer(nlp: Language) -> Tokenizer:
-    return Tokenizer(
+    return ClinicalTokenizer(
         nlp.vocab,
         prefix_search=re.compile(_PREFIX).search,
         suffix_search=re.compile(_SUFFIX).search,
