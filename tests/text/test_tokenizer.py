@@ -208,3 +208,31 @@ def test_mentions_of_real_notes_start_and_end_with_tokens(maccrobat):
         default += len(DEFAULT.make_doc(note.text))
     assert misaligned <= 0.0007 * boundaries
     assert ours <= 1.15 * default
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("(", ["("]),
+        ("(-)", ["(", "-", ")"]),
+        ("abc,def;", ["abc", ",", "def", ";"]),
+        ("[**", ["[**"]),
+        ("1-2-", ["1", "-", "2", "-"]),
+        ("!", ["!"]),
+    ],
+)
+def test_a_stretch_without_blanks_is_cut_as_a_short_one_is(unit, words):
+    """spaCy's own loop would take minutes: its time grows with the square of the length."""
+    doc = NLP.make_doc(f"see {unit * 60_000}\nend")
+    assert [token.text for token in doc] == ["see", *(words * 60_000), "\n", "end"]
+
+
+def test_a_long_row_and_a_long_word_are_one_token():
+    text = f"{'-' * 50_000} {'acgt' * 5_000}"
+    assert [token.text for token in NLP.make_doc(text)] == text.split()
+
+
+@given(st.text(st.sampled_from("aB1(.-,*=[$ \n"), max_size=40), st.integers(200, 400))
+def test_long_stretches_keep_their_text(text, n):
+    doc = NLP.make_doc(text * n)
+    assert doc.text == text * n

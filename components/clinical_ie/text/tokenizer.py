@@ -139,19 +139,12 @@ def _pieces(text: str) -> Iterator[str]:
     """The text in pieces, cut only within stretches that are too long."""
     start = 0
     for long in re.finditer(rf"\S{{{_LONG + 1},}}", text):
-        at = long.start()
-        while at < long.end():
-            at = _next_cut(text, at, long.end())
-            yield text[start:at]
-            start = at
-    if start < len(text):
-        yield text[start:]
-
-
-def _next_cut(text: str, start: int, end: int) -> int:
-    """The next place to cut a stretch that ends at `end`, or that end."""
-    cut = _BETWEEN_SIGNS.search(text, start + _PIECE, end)
-    return cut.end() if cut else end
+        cut = _BETWEEN_SIGNS.search(text, long.start() + _PIECE, long.end())
+        while cut:
+            yield text[start : cut.end()]
+            start = cut.end()
+            cut = _BETWEEN_SIGNS.search(text, start + _PIECE, long.end())
+    yield text[start:]
 
 
 def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
