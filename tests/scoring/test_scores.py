@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from clinical_ie.corpora.synthetic import write_corpus
 from clinical_ie.scoring import score
 from clinical_ie.scoring.folders import read_pair
 
@@ -79,7 +80,7 @@ def test_errors_name_the_note() -> None:
         score({"note 7": doubled}, {})
 
 
-@pytest.mark.parametrize("split", ["dev", "test"])
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
 def test_maccrobat_against_itself(maccrobat: Path, split: str) -> None:
     pair = read_pair(maccrobat / split, maccrobat / split)
     scores = score(pair.gold, pair.predicted, texts=pair.texts)
@@ -88,3 +89,12 @@ def test_maccrobat_against_itself(maccrobat: Path, split: str) -> None:
         for mode in (task["strict"], task["lenient"]):
             assert mode["micro"]["tp"] > 0
             assert mode["micro"]["f1"] == mode["macro"]["f1"] == 1.0
+
+
+def test_the_demo_corpus_against_itself(tmp_path: Path) -> None:
+    write_corpus(tmp_path, 0, {"train": 6, "dev": 1, "test": 6})
+    for split in ("train", "test"):
+        pair = read_pair(tmp_path / split, tmp_path / split)
+        scores = score(pair.gold, pair.predicted, texts=pair.texts)
+        for task in (scores["entities"], scores["relations"]):
+            assert task["strict"]["micro"]["f1"] == task["lenient"]["micro"]["f1"] == 1.0
