@@ -106,7 +106,8 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
     code, out, err = run("score", *folders, "--json")
     assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (0, 0)
     assert "1 labels that differ in case alone, scored as different:" in err
-    assert "  Drug (gold), drug (predicted)" in err
+    places = [f"{label}, first in {tmp_path / label / '1.ann'}:1" for label in ("Drug", "drug")]
+    assert f"  {places[0]}; {places[1]}" in err
 
 
 def test_a_relation_to_nothing_is_named_and_not_scored(gold: Path, tmp_path: Path) -> None:

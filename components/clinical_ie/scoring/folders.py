@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..brat import Note, Problem, list_notes, read_note
+from ..brat import Note, Problem, Relation, TextBound, list_notes, read_note
 from ..brat.model import BOM
 from ..corpora.standoff_reading import note_to_annotations
 from ..doc import Annotations
@@ -18,6 +18,7 @@ class FolderPair:
     extra (list[str]): Notes that only the predicted folder has.
     without_ann (list[Path]): Notes that have no `.ann`, and so nothing in them.
     problems (list[Problem]): Lines that could not be taken over as they stand.
+    first_met (dict[str, str]): Every label of a mention or relation, with file and line.
     """
 
     gold: dict[str, Annotations] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class FolderPair:
     extra: list[str] = field(default_factory=list)
     without_ann: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    first_met: dict[str, str] = field(default_factory=dict)
 
 
 def read_pair(gold: Path, predicted: Path) -> FolderPair:
@@ -62,6 +64,10 @@ def read_pair(gold: Path, predicted: Path) -> FolderPair:
 def _annotations(note: Note, path: Path, pair: FolderPair) -> Annotations:
     if not path.with_suffix(".ann").is_file():
         pair.without_ann.append(path)
+    for number, line in enumerate(note.standoff.lines, start=1):
+        if isinstance(line.record, TextBound | Relation):
+            place = f"{path.with_suffix('.ann')}:{number}"
+            pair.first_met.setdefault(line.record.label, place)
     annotations, problems = note_to_annotations(note)
     for problem in problems:
         # The names are the same in both folders: only the whole path tells them apart.
@@ -92,19 +98,13 @@ def _check_texts(gold_path: Path, gold: Note, predicted_path: Path, predicted: N
 def case_twins(pair: FolderPair) -> list[str]:
     """Labels that are one but for the case of letters, which no comparison takes for the same.
 
-    RETURNS (list[str]): The spellings of each such label, with the side that they stand on.
+    RETURNS (list[str]): The spellings of each such label, with the line that each is first met on.
     """
-    spellings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for side, notes in (("gold", pair.gold), ("predicted", pair.predicted)):
-        for annotations in notes.values():
-            for label in {item.label for item in annotations.mentions} | {
-                link.label for link in annotations.links
-            }:
-                spellings[label.casefold()][label].add(side)
+    spellings: dict[str, dict[str, str]] = defaultdict(dict)
+    for label, place in pair.first_met.items():
+        spellings[label.casefold()][label] = place
     return [
-        ", ".join(
-            f"{label} ({' and '.join(sorted(sides))})" for label, sides in sorted(found.items())
-        )
+        "; ".join(f"{label}, first in {place}" for label, place in sorted(found.items()))
         for _, found in sorted(spellings.items())
         if len(found) > 1
     ]
