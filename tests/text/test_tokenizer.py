@@ -219,12 +219,20 @@ def test_mentions_of_real_notes_start_and_end_with_tokens(maccrobat):
         ("[**", ["[**"]),
         ("1-2-", ["1", "-", "2", "-"]),
         ("!", ["!"]),
+        ("'", ["'"]),
     ],
 )
 def test_a_stretch_without_blanks_is_cut_as_a_short_one_is(unit, words):
     """spaCy's own loop would take minutes: its time grows with the square of the length."""
     doc = NLP.make_doc(f"see {unit * 60_000}\nend")
     assert [token.text for token in doc] == ["see", *(words * 60_000), "\n", "end"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("ending", ["'s", "\u2019ll", "n't", "'s,", "\u00b0C"])
+def test_endings_of_words_without_end(ending):
+    text = f"it{ending * 30_000}"
+    assert NLP.make_doc(text).text == text
 
 
 def test_a_long_row_and_a_long_word_are_one_token():

@@ -26,10 +26,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        message = self.message
-        if len(message) > MAX_SHOWN:
-            message = f"{message[: MAX_SHOWN // 2]}…{message[-MAX_SHOWN // 2 :]}"
-        return _printable(f"{place}: {message}")
+        return f"{_printable(place)}: {_shortened(_printable(_shortened(self.message)))}"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
 
 
 def _printable(text: str) -> str:

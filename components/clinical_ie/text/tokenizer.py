@@ -38,7 +38,8 @@ _EDGE_SIGNS = r"&'*\u2019.,:"
 _ROWS = "|".join(rf"(?<!{sign}){sign}{{2,}}" for sign in (r"\.", "-", "_", "=", r"\*", "#", "~"))
 # Signs that mean one thing together: the brackets of de-identified text, comparisons, arrows,
 # degrees.
-_CLUSTERS = rf"\[\*\*|\*\*\]|\+/[-\u2212]|[<>]=|->|[\u00b0\u00ba][CF](?![^\W_])|{_ROWS}"
+_DEGREES = r"[\u00b0\u00ba][CF](?![^\W_])"
+_CLUSTERS = rf"\[\*\*|\*\*\]|\+/[-\u2212]|[<>]=|->|{_DEGREES}|{_ROWS}"
 _CLITICS = r"['\u2019](?:[sSdm]|re|ve|ll)|n['\u2019]t"
 # `tablet(s)`: the ending is no word, and gets one token instead of three.
 _PLURAL = r"\((?:s|es)\)"
@@ -109,11 +110,15 @@ _ADDRESS = r"(?:https?://|ftp://|www\.)\S+\Z|[\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z"
 
 # Without white space for so long, a text is no word of any language but a table's line, a row of
 # signs, encoded data. spaCy takes a word's signs off one by one, and copies what is left each time.
-_LONG = 2000
-_PIECE = 500
-# Where such a stretch is cut: between two signs, but not within a row, which is one token.
+_LONG = 300
+_PIECE = 100
+# Where such a stretch is cut: between two signs, but not within a row, which is one token; and
+# behind clitics and degrees, which are all the letters that are taken off a word's end.
 _SIGN = rf"[{_SIGNS}{_EDGE_SIGNS}]"
-_BETWEEN_SIGNS = re.compile(rf"([.\-_=*#~])(?={_SIGN})(?!\1)|(?![.\-_=*#~]){_SIGN}(?={_SIGN})")
+_BETWEEN_SIGNS = re.compile(
+    rf"([.\-_=*#~])(?={_SIGN})(?!\1)|(?![.\-_=*#~]){_SIGN}(?={_SIGN})"
+    rf"|(?:{_CLITICS})(?=['\u2019n])|{_DEGREES}(?={_SIGN})"
+)
 
 
 class ClinicalTokenizer(Tokenizer):
