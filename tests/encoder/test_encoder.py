@@ -132,6 +132,34 @@ def test_gradient_is_that_of_plain_autograd(tiny_bert):
     )
 
 
+def test_what_is_recomputed_gives_the_same_gradient(tiny_bert):
+    """Several batches are run again in the backward pass, one is not; dropout is the same."""
+    doc = corpus_nlp()("He took aspirin 81 mg daily.\n" * 12)
+    weights = np.random.default_rng(0).normal(size=(len(doc), 16)).astype("f")
+    gradients = []
+    for recompute in (True, False):
+        model = TransformerWindows(str(tiny_bert), **SETTINGS)
+        model.initialize()
+        shim = model.shims[0]
+        read = shim.read
+        seen = []
+
+        def observed(inputs, is_train, recompute, keep=recompute, read=read, seen=seen):
+            seen.append(recompute)
+            return read(inputs, is_train, recompute and keep)
+
+        shim.read = observed
+        torch.manual_seed(1)
+        _, backprop = model.begin_update([doc])
+        backprop([weights])
+        assert len(seen) > 1
+        assert all(seen)
+        gradients.append([p.grad for p in shim._model.parameters() if p.grad is not None])
+    assert len(gradients[0]) > 20
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain, atol=1e-6, rtol=1e-5)
+
+
 def test_saved_weights_load_without_the_folder(encoder, tiny_bert):
     docs = [corpus_nlp()("He took aspirin.")]
     other = LongDocEncoder("no/such/folder", width=16, window=32, context=6, batch_pieces=128)

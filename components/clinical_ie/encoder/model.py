@@ -35,7 +35,9 @@ def LongDocEncoder(  # noqa: N802
         `lstm_depth` is 0, the transformer's own.
     window (int): Wordpieces of a window, special tokens included.
     context (int): Least wordpieces on each side of a token within its window.
-    batch_pieces (int): Most wordpieces that go through the transformer at once.
+    batch_pieces (int): Most wordpieces that go through the transformer at once. Where training
+        needs several such batches, each is run again in the backward pass, so that memory stays
+        that of one.
     lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
     learn_rate_scale (float): The transformer's learning rate over the optimizer's.
     mixed_precision (bool): Train the transformer in bfloat16 where the hardware has it.

@@ -1,11 +1,15 @@
 """The transformer inside the thinc model."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
+from torch.utils.checkpoint import checkpoint
+
+Backprop = Callable[[torch.Tensor], None]
 
 
 class EncoderShim(HFShim):
@@ -55,13 +59,34 @@ class EncoderShim(HFShim):
             self._freeze()
         return self
 
-    def begin_update(self, inputs: ArgsKwargs) -> Any:
+    def read(self, inputs: ArgsKwargs, is_train: bool, recompute: bool) -> tuple[Any, Backprop]:
+        """The last hidden states of a batch, and what takes their gradient.
+
+        inputs (ArgsKwargs): Arguments of the Hugging Face model.
+        recompute (bool): Keep nothing for the backward pass but the inputs, and run the batch
+            again there, with the same dropout: the gradient is the same, and the memory of
+            training does not grow with the number of batches.
+        """
+        if not is_train:
+            return self.predict(inputs).last_hidden_state, _no_gradient
+        self._model.train()
         with torch.autocast(
             self.device.type,
             dtype=torch.bfloat16,
             enabled=self.bfloat16 and has_bfloat16(self.device),
         ):
-            return super().begin_update(inputs)
+            if recompute:
+                hidden = checkpoint(self._hidden, inputs.kwargs, use_reentrant=False)
+            else:
+                hidden = self._hidden(inputs.kwargs)
+
+        def backprop(gradient: torch.Tensor) -> None:
+            torch.autograd.backward((hidden,), (gradient,))
+
+        return hidden, backprop
+
+    def _hidden(self, arguments: dict[str, Any]) -> Any:
+        return self._model(**arguments).last_hidden_state
 
     def finish_update(self, optimizer: Optimizer) -> None:
         for name, parameter in self._model.named_parameters():
@@ -79,6 +104,10 @@ class EncoderShim(HFShim):
     def _freeze(self) -> None:
         if self.freeze_embeddings:
             self._model.get_input_embeddings().weight.requires_grad = False
+
+
+def _no_gradient(gradient: torch.Tensor) -> None:
+    raise RuntimeError("predictions have no gradient")
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -112,13 +112,16 @@ def forward(
         offset += length
     vectors = ops.alloc2f(len(pieces.ids), model.get_dim("nO"))
     backprops = []
-    for batch in batch_windows(windows, model.attrs["batch_pieces"], len(special)):
-        output, backprop_batch = shim(_inputs(batch, pieces.ids, special, shim), is_train)
+    batches = batch_windows(windows, model.attrs["batch_pieces"], len(special))
+    for batch in batches:
+        hidden, backprop_batch = shim.read(
+            _inputs(batch, pieces.ids, special, shim), is_train, recompute=len(batches) > 1
+        )
         rows, columns, positions = (
             ops.asarray1i(index) for index in _spoken_for(batch, len(special.before))
         )
-        vectors[positions] = torch2xp(output.last_hidden_state.detach())[rows, columns]
-        backprops.append((output.last_hidden_state, backprop_batch, rows, columns, positions))
+        vectors[positions] = torch2xp(hidden.detach())[rows, columns]
+        backprops.append((hidden, backprop_batch, rows, columns, positions))
     counts = ops.asarray1i(pieces.counts)
     of_token = ops.asarray1i(pieces.of_token)
     blanks, kinds = ops.asarray1i(pieces.blanks), ops.asarray1i(pieces.blank_kinds)
@@ -144,8 +147,7 @@ def forward(
         for hidden, backprop_batch, rows, columns, positions in backprops:
             d_hidden = ops.alloc(hidden.shape)
             d_hidden[rows, columns] = d_vectors[positions]
-            gradient = xp2torch(d_hidden, device=hidden.device).to(hidden.dtype)
-            backprop_batch(ArgsKwargs(args=((hidden,),), kwargs={"grad_tensors": gradient}))
+            backprop_batch(xp2torch(d_hidden, device=hidden.device).to(hidden.dtype))
         # The closure lives until the next batch; the graphs of this one need not.
         backprops.clear()
         release_memory()
