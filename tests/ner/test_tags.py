@@ -44,7 +44,25 @@ def test_tags_decode_to_the_mentions_they_came_from(docs, overlapping):
         docs = [(n, without_overlap(spans)) for n, spans in docs]
     decoded = decode_tags(sure_scores(docs), [n for n, _ in docs], overlapping)
     assert [sorted(spans) for spans, _ in decoded] == [spans for _, spans in docs]
-    assert all(c > 0.999 for _, confidences in decoded for c in confidences)
+    assert all(0 < c <= 1 for _, confidences in decoded for c in confidences)
+    if not overlapping:
+        assert all(c > 0.999 for _, confidences in decoded for c in confidences)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-2, 2))
+def test_mentions_of_one_label_never_overlap(seed, bias):
+    scores = np.random.default_rng(seed).normal(0, 3, (9, 4 * N_LABELS)).astype("f")
+    for overlapping in (True, False):
+        [(spans, _)] = decode_tags(scores, [9], overlapping, bias)
+        for label in range(N_LABELS) if overlapping else [None]:
+            chosen = sorted(span for span in spans if label in {None, span[2]})
+            assert without_overlap(chosen) == chosen
+
+
+def test_a_higher_bias_finds_more():
+    scores = np.random.default_rng(0).normal(-2, 1, (200, 4 * N_LABELS)).astype("f")
+    counts = [len(decode_tags(scores, [200], True, bias)[0][0]) for bias in (-2, 0, 2)]
+    assert counts[0] < counts[1] < counts[2]
 
 
 @settings(max_examples=30)
@@ -63,27 +81,27 @@ def test_pruning_changes_nothing_where_scores_are_near(lengths, overlapping, see
         np.testing.assert_allclose(ours, theirs, atol=2e-2)
 
 
-@pytest.mark.parametrize("overlapping", [True, False])
-def test_the_gradient_is_that_of_the_loss(overlapping):
+@pytest.mark.parametrize("competing", [True, False])
+def test_the_gradient_is_that_of_the_loss(competing):
     rng = np.random.default_rng(0)
     lengths = [3, 0, 4]
     scores = rng.normal(0, 1, (7, 4 * N_LABELS))
     gold = np.concatenate(
         [gold_tags([(0, 2, 1)], 3, N_LABELS), gold_tags([(0, 3, 0), (3, 4, 2)], 4, N_LABELS)]
     )
-    _, gradient = tag_loss(scores, gold, lengths, overlapping)
+    _, gradient = tag_loss(scores, gold, lengths, competing)
     for place in np.ndindex(scores.shape):
         step = np.zeros_like(scores)
         step[place] = 1e-4
-        above, _ = tag_loss(scores + step, gold, lengths, overlapping)
-        below, _ = tag_loss(scores - step, gold, lengths, overlapping)
+        above, _ = tag_loss(scores + step, gold, lengths, competing)
+        below, _ = tag_loss(scores - step, gold, lengths, competing)
         assert abs((above - below) / 2e-4 - gradient[place]) < 1e-4
 
 
-@pytest.mark.parametrize("overlapping", [True, False])
-def test_sure_and_right_costs_nothing(overlapping):
+@pytest.mark.parametrize("competing", [True, False])
+def test_sure_and_right_costs_nothing(competing):
     docs = [(5, [(0, 2, 1), (3, 4, 0)])]
     gold = gold_tags(docs[0][1], 5, N_LABELS)
-    loss, gradient = tag_loss(sure_scores(docs), gold, [5], overlapping)
+    loss, gradient = tag_loss(sure_scores(docs), gold, [5], competing)
     assert abs(loss) < 1e-4
     assert np.abs(gradient).max() < 1e-4

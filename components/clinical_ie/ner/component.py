@@ -67,7 +67,8 @@ class ClinicalNER(LearnedLabelsPipe):
         self.model = model
         self.name = name
         self.overlapping = overlapping
-        self.cfg: dict[str, Any] = {"labels": []}
+        # Added to the score of every mention; `calibrate_pipeline` chooses it.
+        self.cfg: dict[str, Any] = {"labels": [], "bias": 0.0}
         self.scorer = scorer
 
     @property
@@ -154,27 +155,41 @@ class ClinicalNER(LearnedLabelsPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Negative log-probability of the gold tags, divided by the batch's tokens."""
-        gold = np.concatenate([self._gold_tags(eg) for eg in examples])
+        """Negative log-probability of the gold tags, divided by the batch's tokens.
+
+        Where mentions may overlap, it is the sum of two: of the flat ones, among which the labels
+        compete, and of all, each label by itself.
+        """
+        examples = list(examples)
         lengths = [len(doc_scores) for doc_scores in scores]
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
-        loss, gradient = tag_loss(flat, gold, lengths, self.overlapping)
-        n_tokens = max(1, len(gold))
+        loss, gradient = 0.0, np.zeros_like(flat)
+        for competing in (True, False) if self.overlapping else (True,):
+            gold = np.concatenate([self._gold_tags(eg, competing) for eg in examples])
+            part, part_gradient = tag_loss(flat, gold, lengths, competing)
+            loss += part
+            gradient += part_gradient
+        n_tokens = max(1, len(flat))
         gradients = self.model.ops.asarray2f(gradient / n_tokens)
         return loss / n_tokens, self.model.ops.unflatten(gradients, lengths)
 
     def _decode(self, scores: list[Floats2d]) -> list[tuple[list[TokenSpan], list[float]]]:
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
-        return decode_tags(flat, [len(doc_scores) for doc_scores in scores], self.overlapping)
+        lengths = [len(doc_scores) for doc_scores in scores]
+        return decode_tags(flat, lengths, self.overlapping, self.cfg["bias"])
 
-    def _gold_tags(self, example: Example) -> np.ndarray:
-        """Tags of the gold mentions that can be learned; labels never seen at training are O."""
+    def _gold_tags(self, example: Example, competing: bool) -> np.ndarray:
+        """Tags of the gold mentions that can be learned; labels never seen at training are O.
+
+        competing (bool): Of mentions that overlap, only the longest is learned, not only among
+            those of one type.
+        """
         index = {label: i for i, label in enumerate(self.labels)}
-        by_label: dict[str, list[Span]] = {}
+        groups: dict[str, list[Span]] = {}
         for span in gold_spans(example)[1]:
             if span.label_ in index:
-                by_label.setdefault(span.label_ if self.overlapping else "", []).append(span)
-        learned = [span for spans in by_label.values() for span in filter_spans(spans)]
+                groups.setdefault("" if competing else span.label_, []).append(span)
+        learned = [span for spans in groups.values() for span in filter_spans(spans)]
         token_spans = [(span.start, span.end, index[span.label_]) for span in learned]
         return gold_tags(token_spans, len(example.predicted), len(index))
 

@@ -1,19 +1,25 @@
 """Between mentions and the scores of their tags.
 
 Label i has four tags, B, I, L and U, in the columns 4i … 4i + 3 of a score array; the score of O is
-0. Mentions of one label never overlap each other. Mentions of different labels may, if every label
-has chains of its own (`overlapping`), or may not, if the labels of a token compete.
+0. The same scores are read in two ways. In one the labels of a token compete, and mentions do not
+overlap: that is what tells types apart. In the other each label stands alone, so that mentions of
+different labels may overlap; those of one label never do.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .chains import B, Chains, Floats, I, Ints, L, U, best_path, span_probabilities, tag_marginals
 
 # (first token, token after the last, index of the label)
 TokenSpan = tuple[int, int, int]
+
+# The least probability of a mention that stands beside another on the same words.
+SURE = 0.7
 
 # A tag with less than some e^-9 of the weight of O is not looked at when decoding: most tokens lie
 # in no mention, and what is left falls into many short chains, which are cheap.
@@ -52,62 +58,104 @@ def gold_tags(spans: Sequence[TokenSpan], n_tokens: int, n_labels: int) -> Float
 
 
 def tag_loss(
-    scores: Floats, gold: Floats, doc_lengths: Sequence[int], overlapping: bool
+    scores: Floats, gold: Floats, doc_lengths: Sequence[int], competing: bool
 ) -> tuple[float, Floats]:
     """The negative log-probability of the gold tags among all legal ways to tag a batch.
 
     scores (Floats): Shape (n_tokens, 4 * n_labels), the tokens of all Docs end to end.
-    gold (Floats): From `gold_tags`, shape (n_tokens, n_labels, 4).
+    gold (Floats): From `gold_tags`, shape (n_tokens, n_labels, 4); without any overlap where the
+        labels compete.
     RETURNS (tuple[float, Floats]): The sum over the batch, and its gradient by the scores.
     """
-    layout = _lay_out(scores, doc_lengths, overlapping, -np.inf)
+    layout = _lay_out(scores.reshape(gold.shape), doc_lengths, competing, -np.inf)
     log_sum, marginals = tag_marginals(layout.scores, layout.chains)
-    if overlapping:
+    if not competing:
         marginals = marginals.reshape(gold.shape[1], len(scores), 4).transpose(1, 0, 2)
     loss = log_sum - float((scores.reshape(gold.shape) * gold).sum())
     return loss, (marginals - gold).reshape(scores.shape)
 
 
 def decode_tags(
-    scores: Floats, doc_lengths: Sequence[int], overlapping: bool
+    scores: Floats, doc_lengths: Sequence[int], overlapping: bool, bias: float = 0.0
 ) -> list[tuple[list[TokenSpan], list[float]]]:
     """The mentions of the best legal tags (Viterbi) of each Doc, and their probabilities.
 
     scores (Floats): Shape (n_tokens, 4 * n_labels), the tokens of all Docs end to end.
+    overlapping (bool): Beside the mentions of the best path on which labels compete, take those
+        that are probable by themselves (`SURE`) and overlap only mentions of other labels.
+    bias (float): Added to the score of every mention; above 0 finds more of them.
     RETURNS (list[tuple[list[TokenSpan], list[float]]]): A Doc's spans, by first token; for each
         the model's probability of just this span and label.
     """
-    layout = _lay_out(scores, doc_lengths, overlapping, _PRUNE)
+    by_label = scores.reshape(len(scores), scores.shape[1] // 4, 4)
+    if bias:
+        by_label = by_label + np.array([bias, 0, 0, bias], dtype=np.float32)
+    flat = _best_mentions(by_label, doc_lengths, competing=True)
+    found = flat
+    if overlapping:
+        alone = _best_mentions(by_label, doc_lengths, competing=False)
+        beside = (alone.scores >= SURE) & ~_same_label_overlap(alone, flat)
+        found = _Mentions(
+            np.concatenate([flat.starts, alone.starts[beside]]),
+            np.concatenate([flat.ends, alone.ends[beside]]),
+            np.concatenate([flat.labels, alone.labels[beside]]),
+            np.concatenate([flat.scores, alone.scores[beside]]),
+        )
+    order = np.lexsort((found.ends, found.starts))
+    offsets = np.cumsum([0, *doc_lengths])
+    borders = np.searchsorted(found.starts[order], offsets[1:-1])
+    decoded = []
+    for at, offset in zip(np.split(order, borders), offsets.tolist(), strict=False):
+        columns = found.starts[at] - offset, found.ends[at] - offset, found.labels[at]
+        spans = list(zip(*(column.tolist() for column in columns), strict=True))
+        decoded.append((spans, found.scores[at].tolist()))
+    return decoded
+
+
+class _Mentions(NamedTuple):
+    """First token, token after the last, label and probability, each of shape (n_mentions,)."""
+
+    starts: Ints
+    ends: Ints
+    labels: Ints
+    scores: Floats
+
+
+def _best_mentions(by_label: Floats, doc_lengths: Sequence[int], competing: bool) -> _Mentions:
+    """What is on the best path of each chain."""
+    n_tokens = len(by_label)
+    layout = _lay_out(by_label, doc_lengths, competing, _PRUNE)
     first, last, labels = best_path(layout.scores, layout.chains)
     _, marginals = tag_marginals(layout.scores, layout.chains)
-    confidences = span_probabilities(marginals, first, last, labels)
+    scores = span_probabilities(marginals, first, last, labels)
     starts, ends = layout.rows[first], layout.rows[last] + 1
-    if overlapping and len(scores):
-        labels, starts = np.divmod(starts, len(scores))
-        ends = ends - labels * len(scores)
-    order = np.lexsort((ends, starts))
-    offsets = np.cumsum([0, *doc_lengths])
-    borders = np.searchsorted(starts[order], offsets[1:-1])
-    return [
-        (
-            list(zip((starts[at] - offset).tolist(), (ends[at] - offset).tolist(),
-                     labels[at].tolist(), strict=True)),
-            confidences[at].tolist(),
-        )
-        for at, offset in zip(np.split(order, borders), offsets.tolist(), strict=False)
-    ]  # fmt: skip
+    if not competing and n_tokens:
+        labels, starts = np.divmod(starts, n_tokens)
+        ends = ends - labels * n_tokens
+    return _Mentions(starts, ends, labels, scores)
+
+
+def _same_label_overlap(mentions: _Mentions, others: _Mentions) -> NDArray[np.bool_]:
+    """Which mentions overlap one of the others that has their label."""
+    result = np.zeros(len(mentions.starts), dtype=bool)
+    for label in np.unique(mentions.labels):
+        ours, theirs = mentions.labels == label, others.labels == label
+        # Within a label the others are in order and apart, so starts and ends are both sorted.
+        before = np.searchsorted(others.ends[theirs], mentions.starts[ours], side="right")
+        until = np.searchsorted(others.starts[theirs], mentions.ends[ours], side="left")
+        result[ours] = until > before
+    return result
 
 
 def _lay_out(
-    scores: Floats, doc_lengths: Sequence[int], overlapping: bool, threshold: float
+    by_label: Floats, doc_lengths: Sequence[int], competing: bool, threshold: float
 ) -> _Layout:
     """Chains of neighbouring rows in which some tag's score is above the threshold."""
-    n_tokens = len(scores)
-    by_label = scores.reshape(n_tokens, scores.shape[1] // 4, 4)
+    n_tokens = len(by_label)
     opens_doc = np.zeros(n_tokens, dtype=bool)
     offsets = np.cumsum([0, *doc_lengths])[:-1]
     opens_doc[offsets[offsets < n_tokens]] = True
-    if overlapping:
+    if not competing:
         # Label by label, so that the rows of a chain are neighbours.
         opens_doc = np.tile(opens_doc, by_label.shape[1])
         by_label = by_label.transpose(1, 0, 2).reshape(-1, 1, 4)
