@@ -122,3 +122,10 @@ def test_a_mention_takes_the_tokens_that_it_touches(text, data):
         else:
             assert text[start:end] == " " == span[-1].whitespace_
             assert len(span) == 1
+
+
+def test_a_doc_with_nothing_but_ents_gives_those():
+    doc = NLP(TEXT)
+    doc.set_ents([Span(doc, 0, 1, label="Drug")])
+    assert annotations_of(doc) == Annotations([Mention("T1", "Drug", ((0, 7),))])
+    assert annotations_of(NLP(TEXT)) == Annotations()

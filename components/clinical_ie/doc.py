@@ -161,10 +161,14 @@ def set_mentions(
 def annotations_of(doc: Doc) -> Annotations:
     """Mentions and relations of a Doc, with the exact characters and scores where it has them.
 
-    A mention without an id of its own (spans that other software put there) gets one.
+    A mention without an id of its own (spans that other software put there) gets one. A Doc that
+    has nothing but `doc.ents`, such as spaCy's `ner` leaves, gives those.
     """
     if SPANS_KEY not in doc.spans:
-        return Annotations()
+        return Annotations([
+            Mention(f"T{number}", ent.label_, ((ent.start_char, ent.end_char),))
+            for number, ent in enumerate(doc.ents, start=1)
+        ])  # fmt: skip
     group = doc.spans[SPANS_KEY]
     spans = list(group)
     scores = mention_scores(doc)
