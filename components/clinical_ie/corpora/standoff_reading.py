@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, cast
 
 from ..brat import (
@@ -112,6 +113,8 @@ class _Reader:
         for number, record in self.others:
             self.line = number
             self._other(record, ids)
+        # Found kind by kind; users look for them line by line.
+        self.problems.sort(key=attrgetter("line"))
         return Reading(
             Annotations([self._with_details(mention) for mention in mentions], self.links),
             self.problems,
@@ -242,7 +245,7 @@ class _Reader:
             name, value = detail_of(record)
             self.details.setdefault(mention, {}).setdefault(name, []).append(value)
         elif target not in self.known:
-            self._tell(f"{record.id} names {target}, which is not in this file: left out")
+            self._tell(f"{record.id} names {target}, which is no annotation here: left out")
 
     def _reaches(self, record: Record, ref: str, mentions: set[str]) -> bool:
         if self.triggers.get(ref, ref) in mentions:
