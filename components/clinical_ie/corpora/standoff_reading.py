@@ -114,7 +114,7 @@ class _Reader:
             self.line = number
             self._other(record, ids)
         # Found kind by kind; users look for them line by line.
-        self.problems.sort(key=attrgetter("line"))
+        self.problems.sort(key=attrgetter("file", "line"))
         return Reading(
             Annotations([self._with_details(mention) for mention in mentions], self.links),
             self.problems,

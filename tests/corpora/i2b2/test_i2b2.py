@@ -99,6 +99,7 @@ def test_both_forms_say_the_same(tmp_path: Path):
         (m.label, m.fragments, m.attributes) for m in from_xml.mentions
     ]
     assert annotations.links == from_xml.links
+    (tmp_path / "1.xml.extent").write_text(EXTENT)
     assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
 
 

@@ -40,8 +40,13 @@ def list_notes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected notes of i2b2-2012 in it")
     files = list(files_below(folder))
-    found = {path.with_suffix(""): path for path in files if path.suffix == ".extent"}
-    found |= {path.with_suffix(""): path for path in files if path.suffix == ".xml"}
+    # Some call it `1.xml.extent`, beside `1.xml`.
+    found = {
+        path.with_name(path.name.removesuffix(".extent").removesuffix(".xml")): path
+        for ending in (".extent", ".xml")
+        for path in files
+        if path.suffix == ending
+    }
     if not found:
         raise FileNotFoundError(f"{folder}: holds no .xml and no .extent file of i2b2-2012")
     return [found[name] for name in sorted(found)]
