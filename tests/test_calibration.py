@@ -1,15 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.util import load_model_from_config, load_model_from_path
+from thinc.api import Adam, Config, fix_random_seed
 
 from clinical_ie.calibrate import calibrate_pipeline
 from clinical_ie.calibration import Calibration
+from clinical_ie.doc import Annotations, annotate, annotations_of
 from clinical_ie.scoring.evaluation import evaluate
 from clinical_ie.scoring.reliability import Outcomes, outcomes
 
-from .conftest import examples, pipeline_config
+from .conftest import examples, pipeline_config, update_like_spacy_train
 from .scoring.helpers import mention, note
 
 
@@ -72,20 +76,47 @@ def test_a_duplicate_and_a_wrong_border_are_wrong() -> None:
 
 
 def test_a_pipeline_keeps_its_calibration(tiny_bert, notes, tmp_path) -> None:
-    nlp = load_model_from_config(pipeline_config(tiny_bert), auto_fill=True)
+    fix_random_seed(0)
+    config = Config(pipeline_config(tiny_bert, learn_rate_scale=0.5))
+    nlp = load_model_from_config(config, auto_fill=True)
     nlp.initialize(lambda: examples(nlp, notes))
+    optimizer = Adam(0.01)
+    for _ in range(80):
+        update_like_spacy_train(nlp, examples(nlp, notes), optimizer)
     docs = [doc.copy() for doc in notes]
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
-    raw = evaluate(nlp, docs)
+    # What is found here is wrong, and learned by heart, so the scores are far too high.
+    annotate(docs[0], Annotations())
+    raw = evaluate(nlp, docs).outcomes()
     found = calibrate_pipeline(nlp, docs)
     assert set(found) == {"entities", "relations"}
     nlp.to_disk(tmp_path)
     again = evaluate(load_model_from_path(tmp_path), docs)
-    assert again.calibrations == found
+    for task, calibration in found.items():
+        assert again.calibrations[task].to_dict() == pytest.approx(calibration.to_dict())
     for task, of_task in again.outcomes().items():
         assert len(of_task["raw"].scores) > 0, task
-        np.testing.assert_allclose(
-            of_task["raw"].scores, raw.outcomes()[task]["raw"].scores, atol=1e-5
-        )
-        assert of_task["calibrated"].calibration_error() <= of_task["raw"].calibration_error()
+        assert of_task["calibrated"].calibration_error() <= raw[task]["raw"].calibration_error()
+    np.testing.assert_allclose(
+        again.outcomes()["entities"]["raw"].scores, raw["entities"]["raw"].scores, atol=1e-5
+    )
+
+
+def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> None:
+    nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
+    nlp.initialize(lambda: examples(nlp, notes))
+    pipe = nlp.get_pipe("clinical_relations")
+    scores, right = np.array([0.9, 0.2, 0.6, 0.4]), np.array([True, False, True, True])
+    # 0.9, 0.6 and 0.4 are right, one more is not among them: F1 is best between 0.4 and 0.2.
+    assert pipe.choose_threshold("predicted", scores, right, 4) == pytest.approx(0.3)
+    assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) == 0.5
+    # Each is used where it belongs: mentions with a score of 1 were given.
+    for sure, expected in ((1.0, 0), (0.99, 1)):
+        doc = nlp.make_doc(notes[0].text)
+        given = annotations_of(notes[0]).mentions
+        annotate(doc, Annotations([replace(m, score=sure) for m in given]))
+        [(candidates, _)] = pipe.predict([doc])
+        probabilities = np.full((len(candidates), len(pipe.labels)), 0.4)
+        pipe.set_annotations([doc], [(candidates, probabilities)])
+        assert len(doc._.relations) == expected * len(candidates) * len(pipe.labels)

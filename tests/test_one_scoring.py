@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, fix_random_seed
 from typer.testing import CliRunner
 
 from clinical_ie.__main__ import app
 from clinical_ie.annotate import BratWriter
+from clinical_ie.doc import Annotations, annotate
 from clinical_ie.scoring.evaluation import evaluate
 
 from .conftest import examples, pipeline_config, update_like_spacy_train
@@ -16,13 +18,20 @@ from .conftest import examples, pipeline_config, update_like_spacy_train
 
 @pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
 def test_training_evaluation_and_two_folders_agree(tiny_bert, notes, tmp_path: Path, protocol):
-    nlp = load_model_from_config(pipeline_config(tiny_bert), auto_fill=True)
-    optimizer = nlp.initialize(lambda: examples(nlp, notes))
-    for _ in range(3):
+    fix_random_seed(0)
+    nlp = load_model_from_config(
+        Config(pipeline_config(tiny_bert, learn_rate_scale=0.5)), auto_fill=True
+    )
+    nlp.initialize(lambda: examples(nlp, notes))
+    optimizer = Adam(0.01)
+    # Learned by heart, so that there is something to score, whatever the machine's arithmetic.
+    for _ in range(80):
         update_like_spacy_train(nlp, examples(nlp, notes), optimizer)
     docs = [doc.copy() for doc in notes]
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
+    # What the pipeline finds in this one is wrong, since nothing is annotated there any more.
+    annotate(docs[0], Annotations())
     found = evaluate(nlp, docs)
     for side, annotations in (("gold", found.gold), ("predicted", found.predicted)):
         with BratWriter(tmp_path / side) as writer:
@@ -41,7 +50,9 @@ def test_training_evaluation_and_two_folders_agree(tiny_bert, notes, tmp_path: P
             ]
             micro = scores[task][mode]["micro"]
             assert [micro[name] for name in ("tp", "fp", "fn")] == total
-    assert scores["entities"]["lenient"]["micro"]["fp"] > 0, "nothing was predicted"
+    found_micro = scores["entities"]["strict"]["micro"]
+    assert found_micro["fp"] > 0, "nothing wrong was predicted"
+    assert found_micro["tp"] > 0, "nothing right was predicted"
     if protocol != "one-to-one":
         return
     assert scores["entities"] == found.scores["entities"]

@@ -43,7 +43,7 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
         ("[paths]", "[paths", "no section headers"),
         ("hidden = 256", "hiden = 256", "unexpected argument"),
         ("window = 256", "window = 2560", "window = 2560"),
-        ("threshold = 0.5", "threshold = 5.0", "threshold = 5.0"),
+        ("predicted_share = 0.5", "predicted_share = 5.0", "predicted_share = 5.0"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):

@@ -167,7 +167,7 @@ def annotations_of(doc: Doc) -> Annotations:
         return Annotations()
     group = doc.spans[SPANS_KEY]
     spans = list(group)
-    scores = _parallel(group, "scores") or [1.0] * len(spans)
+    scores = mention_scores(doc)
     fragments = _parallel(group, "fragments") or [[[s.start_char, s.end_char]] for s in spans]
     ids = unique_ids([span.id_ for span in spans])
     details = group.attrs.get("details", {})
@@ -187,6 +187,14 @@ def annotations_of(doc: Doc) -> Annotations:
         for relation in doc._.relations
     ]
     return Annotations(mentions, links)
+
+
+def mention_scores(doc: Doc) -> list[float]:
+    """The score of each mention in `doc.spans["entities"]`; 1 where nothing else is known."""
+    if SPANS_KEY not in doc.spans:
+        return []
+    group = doc.spans[SPANS_KEY]
+    return _parallel(group, "scores") or [1.0] * len(group)
 
 
 def unique_ids(ids: Iterable[str]) -> list[str]:

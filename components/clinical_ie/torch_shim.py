@@ -1,7 +1,8 @@
 """PyTorch modules inside thinc models, built when their sizes become known."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -16,7 +17,34 @@ from thinc.types import Floats2d
 os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
-class LazyTorchShim(PyTorchShim):
+class AveragedParams:
+    """For shims: evaluate and save with averaged weights, where the optimizer keeps them.
+
+    thinc's own `use_params` looks for keys of another form than its optimizers write, and so leaves
+    the last weights in place without a word.
+    """
+
+    id: int
+    _model: Any
+
+    @contextmanager
+    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
+        own = {
+            name: parameter
+            for name, parameter in (self._model.named_parameters() if self._model else ())
+            if (self.id, name) in params
+        }
+        last = {name: parameter.data for name, parameter in own.items()}
+        for name, parameter in own.items():
+            parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        try:
+            yield
+        finally:
+            for name, parameter in own.items():
+                parameter.data = last[name]
+
+
+class LazyTorchShim(AveragedParams, PyTorchShim):
     """A shim whose module is made at initialization, or when a saved model is read.
 
     thinc's own shim needs the module at construction, when neither the number of labels nor the

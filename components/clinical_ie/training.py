@@ -13,7 +13,7 @@ from spacy.cli.train import train
 from spacy.util import load_config, load_model_from_config
 
 from .annotate import load_pipeline
-from .calibrate import calibrate_pipeline
+from .calibrate import PASSES, calibrate_pipeline
 from .corpora.docbin import read_docs
 from .progress import progress_bar
 
@@ -63,7 +63,7 @@ def _calibrate(model: Path, dev: Path, gpu_id: int) -> None:
     nlp = load_pipeline(str(model), gpu_id)
     docs = read_docs(dev)
     with progress_bar() as bar:
-        task = bar.add_task("calibrate", total=len(docs))
+        task = bar.add_task("calibrate", total=PASSES * len(docs))
         calibrate_pipeline(nlp, docs, partial(bar.advance, task))
     nlp.to_disk(model)
 

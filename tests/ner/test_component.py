@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
@@ -8,15 +9,15 @@ from spacy.training import Example
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from clinical_ie.corpora.notes import corpus_nlp
-from clinical_ie.doc import annotations_of
+from clinical_ie.corpora.notes import corpus_nlp, make_doc
+from clinical_ie.doc import Annotations, Mention, annotations_of
 from tests.conftest import examples, note
 
 
-def fresh() -> Language:
+def fresh(**settings: object) -> Language:
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("clinical_ner")
+    nlp.add_pipe("clinical_ner", config=settings)
     return nlp
 
 
@@ -92,13 +93,52 @@ def test_labels_it_never_saw_count_as_outside(trained):
     other = note("He likes aspirin.", ("Food", "aspirin"))
     [example] = examples(trained, [other])
     pipe = trained.get_pipe("clinical_ner")
-    assert pipe._gold_tags(example).tolist() == [0, 0, 0, 0]
+    assert not pipe._gold_tags(example).any()
 
 
-def test_overlapping_gold_trains_on_the_longest():
-    gold = note("severe chest pain", ("Reason", "severe chest pain"), ("ADE", "pain"))
+NESTED = note(
+    "severe chest pain", ("Reason", "severe chest pain"), ("ADE", "chest pain"), ("Reason", "pain")
+)
+
+
+def test_mentions_of_different_types_may_overlap():
+    nlp = fresh()
+    batch = examples(nlp, [NESTED])
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.01)
+    for _ in range(40):
+        nlp.update(batch, sgd=sgd)
+    doc = nlp(NESTED.text)
+    # Of one type the longest is learned.
+    assert found(doc) == {("severe chest pain", "Reason"), ("chest pain", "ADE")}
+    assert [(e.text, e.label_) for e in doc.ents] == [("severe chest pain", "Reason")]
+
+
+def test_flat_tags_learn_the_longest_of_what_overlaps():
+    nlp = fresh(overlapping=False)
+    batch = examples(nlp, [NESTED])
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.01)
+    for _ in range(40):
+        nlp.update(batch, sgd=sgd)
+    assert found(nlp(NESTED.text)) == {("severe chest pain", "Reason")}
+
+
+def test_a_mention_in_pieces_is_learned_as_one():
+    annotations = Annotations([Mention("T1", "Reason", ((0, 4), (17, 21)))])
+    gold = make_doc(corpus_nlp(), "left arm and also hand pain", annotations, "note")
     nlp = fresh()
     batch = examples(nlp, [gold])
     nlp.initialize(lambda: batch)
-    assert len(gold.spans["entities"]) == 2
-    assert nlp.get_pipe("clinical_ner")._gold_tags(batch[0]).tolist() == [5, 6, 7]
+    tags = nlp.get_pipe("clinical_ner")._gold_tags(batch[0])[:, 0]
+    assert tags.argmax(axis=1).tolist() == [0, 1, 1, 1, 2, 0]
+    assert tags.sum(axis=1).tolist() == [1, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("overlapping", [True, False])
+def test_what_would_be_nothing_but_line_breaks_is_fine_in_a_batch(overlapping, notes):
+    nlp = fresh(overlapping=overlapping)
+    batch = examples(nlp, [*notes, corpus_nlp()("\n\n"), corpus_nlp()("")])
+    nlp.initialize(lambda: batch)
+    losses = nlp.update(batch, sgd=Adam(0.01))
+    assert np.isfinite(losses["clinical_ner"])

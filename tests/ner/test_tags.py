@@ -1,77 +1,89 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from clinical_ie.ner.tags import decode_tags, encode_spans, n_tags
+from clinical_ie.ner.tags import decode_tags, gold_tags, n_tag_scores, tag_loss
+
+N_LABELS = 3
 
 
 @st.composite
-def flat_spans(draw):
-    n_tokens = draw(st.integers(0, 12))
-    borders = sorted(draw(st.sets(st.integers(0, n_tokens))))
-    pairs = list(itertools.pairwise(borders))
-    return n_tokens, [(a, b, draw(st.integers(0, 2))) for a, b in pairs if draw(st.booleans())]
+def batches(draw):
+    """Docs with mentions; those of one label do not overlap."""
+    docs = []
+    for n_tokens in draw(st.lists(st.integers(0, 10), min_size=1, max_size=4)):
+        spans = []
+        for label in range(N_LABELS):
+            borders = sorted(draw(st.sets(st.integers(0, n_tokens))))
+            pairs = itertools.pairwise(borders)
+            spans += [(a, b, label) for a, b in pairs if draw(st.booleans())]
+        docs.append((n_tokens, sorted(spans)))
+    return docs
 
 
-@given(flat_spans())
-def test_tags_decode_to_the_spans_they_came_from(case):
-    n_tokens, spans = case
-    tags = encode_spans(spans, n_tokens)
-    scores = np.full((n_tokens, n_tags(3)), -20.0, dtype="f")
-    scores[np.arange(n_tokens), tags] = 0.0
-    decoded, confidences = decode_tags(scores)
-    assert decoded == spans
-    assert all(c == 1.0 for c in confidences)
+def without_overlap(spans):
+    kept = []
+    for span in spans:
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
 
 
-def legal_paths(n_tokens: int, n_labels: int):
-    """Every legal tag path, by trying them all."""
-    for path in itertools.product(range(n_tags(n_labels)), repeat=n_tokens):
-        within = None
-        for tag in path:
-            label, kind = divmod(tag - 1, 4)
-            if tag == 0 or kind in {0, 3}:
-                if within is not None:
-                    break
-                within = label if tag and kind == 0 else None
-            elif within != label:
-                break
-            elif kind == 2:
-                within = None
-        else:
-            if within is None:
-                yield path
+def sure_scores(docs) -> np.ndarray:
+    gold = [gold_tags(spans, n, N_LABELS) for n, spans in docs]
+    gold = np.concatenate(gold)
+    return (gold * 40 - 20).reshape(len(gold), n_tag_scores(N_LABELS))
 
 
-@settings(max_examples=60)
+@given(batches(), st.booleans())
+def test_tags_decode_to_the_mentions_they_came_from(docs, overlapping):
+    if not overlapping:
+        docs = [(n, without_overlap(spans)) for n, spans in docs]
+    decoded = decode_tags(sure_scores(docs), [n for n, _ in docs], overlapping)
+    assert [sorted(spans) for spans, _ in decoded] == [spans for _, spans in docs]
+    assert all(c > 0.999 for _, confidences in decoded for c in confidences)
+
+
+@settings(max_examples=30)
 @given(
-    st.integers(1, 4).flatmap(
-        lambda n: arrays(
-            np.float32, (n, n_tags(2)), elements=st.floats(-8, 0, width=32), unique=True
-        )
-    )
+    st.lists(st.integers(0, 6), min_size=1, max_size=3), st.booleans(), st.integers(0, 2**32 - 1)
 )
-def test_the_path_is_the_best_of_all_legal_ones(scores):
-    n_tokens = len(scores)
-    rows = np.arange(n_tokens)
-    best = max(float(scores[rows, list(path)].sum()) for path in legal_paths(n_tokens, 2))
-    spans, confidences = decode_tags(scores)
-    ours = float(scores[rows, encode_spans(spans, n_tokens)].sum())
-    assert abs(ours - best) < 1e-4
-    assert all(0 <= c <= 1 for c in confidences)
+def test_pruning_changes_nothing_where_scores_are_near(lengths, overlapping, seed):
+    scores = np.random.default_rng(seed).normal(-1, 2, (sum(lengths), 4 * N_LABELS)).astype("f")
+    # Far below the threshold, between mentions.
+    low = np.where(np.random.default_rng(seed + 1).random(sum(lengths)) < 0.3, -20, 0)
+    scores += low[:, None].astype("f")
+    together = decode_tags(scores, lengths, overlapping)
+    lifted = decode_tags(np.maximum(scores, -8.9), lengths, overlapping)
+    assert [spans for spans, _ in together] == [spans for spans, _ in lifted]
+    for (_, ours), (_, theirs) in zip(together, lifted, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-2)
 
 
-def test_long_texts_keep_their_precision():
+@pytest.mark.parametrize("overlapping", [True, False])
+def test_the_gradient_is_that_of_the_loss(overlapping):
     rng = np.random.default_rng(0)
-    tags = encode_spans([(i, i + 3, i % 2) for i in range(0, 60_000, 7)], 60_000)
-    scores = rng.normal(-9, 0.1, size=(60_000, n_tags(2))).astype("f")
-    scores[np.arange(60_000), tags] += 0.8
-    spans, _ = decode_tags(scores)
-    assert spans == [(i, i + 3, i % 2) for i in range(0, 60_000, 7)]
+    lengths = [3, 0, 4]
+    scores = rng.normal(0, 1, (7, 4 * N_LABELS))
+    gold = np.concatenate(
+        [gold_tags([(0, 2, 1)], 3, N_LABELS), gold_tags([(0, 3, 0), (3, 4, 2)], 4, N_LABELS)]
+    )
+    _, gradient = tag_loss(scores, gold, lengths, overlapping)
+    for place in np.ndindex(scores.shape):
+        step = np.zeros_like(scores)
+        step[place] = 1e-4
+        above, _ = tag_loss(scores + step, gold, lengths, overlapping)
+        below, _ = tag_loss(scores - step, gold, lengths, overlapping)
+        assert abs((above - below) / 2e-4 - gradient[place]) < 1e-4
 
 
-def test_no_tokens_no_spans():
-    assert decode_tags(np.zeros((0, n_tags(2)), dtype="f")) == ([], [])
+@pytest.mark.parametrize("overlapping", [True, False])
+def test_sure_and_right_costs_nothing(overlapping):
+    docs = [(5, [(0, 2, 1), (3, 4, 0)])]
+    gold = gold_tags(docs[0][1], 5, N_LABELS)
+    loss, gradient = tag_loss(sure_scores(docs), gold, [5], overlapping)
+    assert abs(loss) < 1e-4
+    assert np.abs(gradient).max() < 1e-4

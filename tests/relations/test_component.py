@@ -121,7 +121,10 @@ def test_many_mentions_and_pairs_run(trained):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"max_distance": -1}, "max_distance = -1"), ({"threshold": 1.0}, "threshold = 1.0")],
+    [
+        ({"max_distance": -1}, "max_distance = -1"),
+        ({"predicted_share": 1.5}, "predicted_share = 1.5"),
+    ],
 )
 def test_settings_out_of_range_are_refused_by_value(settings, message):
     with pytest.raises(ValueError, match=message):

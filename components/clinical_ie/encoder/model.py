@@ -17,6 +17,9 @@ def LongDocEncoder(  # noqa: N802
     batch_pieces: int = 4096,
     lstm_depth: int = 1,
     learn_rate_scale: float = 0.1,
+    layer_decay: float = 1.0,
+    top_layers: int = 1,
+    mask_share: float = 0.0,
     mixed_precision: bool = False,
     freeze_embeddings: bool = False,
     tokenizer_config: dict[str, Any] | None = None,
@@ -40,6 +43,10 @@ def LongDocEncoder(  # noqa: N802
         that of one.
     lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
     learn_rate_scale (float): The transformer's learning rate over the optimizer's.
+    layer_decay (float): Each layer's learning rate over that of the layer above.
+    top_layers (int): A wordpiece's vector is the mean over so many layers from the top.
+    mask_share (float): In training, so many of the wordpieces are hidden behind the mask, as a kind
+        of dropout that makes the model read what stands around a word.
     mixed_precision (bool): Train the transformer in bfloat16 where the hardware has it.
     freeze_embeddings (bool): Do not train the word embeddings.
     tokenizer_config, transformer_config (dict[str, Any] | None): Passed to `from_pretrained`.
@@ -49,12 +56,20 @@ def LongDocEncoder(  # noqa: N802
         raise ValueError(f"lstm_depth = {lstm_depth}: must be 0 (no BiLSTM) or more")
     if width < 2 or width % 2:
         raise ValueError(f"width = {width}: must be even, half for each direction of the BiLSTM")
+    for setting, value in (("mask_share", mask_share), ("layer_decay", layer_decay)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{setting} = {value}: must lie between 0 and 1")
+    if top_layers < 1:
+        raise ValueError(f"top_layers = {top_layers}: must be at least 1, the last layer")
     transformer = TransformerWindows(
         name,
         window=window,
         context=context,
         batch_pieces=batch_pieces,
         learn_rate_scale=learn_rate_scale,
+        layer_decay=layer_decay,
+        top_layers=top_layers,
+        mask_share=mask_share,
         mixed_precision=mixed_precision,
         freeze_embeddings=freeze_embeddings,
         tokenizer_config=tokenizer_config or {},

@@ -1,5 +1,6 @@
 """The transformer inside the thinc model."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,19 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
 from torch.utils.checkpoint import checkpoint
 
+from ..torch_shim import AveragedParams
+
 Backprop = Callable[[torch.Tensor], None]
 
 
-class EncoderShim(HFShim):
+class EncoderShim(AveragedParams, HFShim):
     """Holds and saves a Hugging Face model, and trains it at its own rate.
 
     learn_rate_scale (float): Times the optimizer's rate. A pre-trained encoder wants about a tenth
         of the rate of heads that start from nothing.
+    layer_decay (float): Each layer learns at this share of the rate of the one above, since what is
+        nearer to the words is more general.
+    top_layers (int): The vectors are the mean of so many layers' outputs.
     mixed_precision (bool): Train in bfloat16 where the hardware has it. Its range is that of
         float32, so no gradient scaling is needed.
     freeze_embeddings (bool): Leave the word embeddings as they are.
@@ -26,12 +32,16 @@ class EncoderShim(HFShim):
         self,
         hf_model: HFObjects,
         learn_rate_scale: float,
+        layer_decay: float,
+        top_layers: int,
         mixed_precision: bool,
         freeze_embeddings: bool,
     ) -> None:
         # A dict of our own: HFShim writes into the one it is given, and its default is shared.
         super().__init__(hf_model, mixed_precision=False, grad_scaler_config={"enabled": False})
         self.learn_rate_scale = learn_rate_scale
+        self.layer_decay = layer_decay
+        self.top_layers = top_layers
         self.bfloat16 = mixed_precision
         self.freeze_embeddings = freeze_embeddings
 
@@ -60,7 +70,7 @@ class EncoderShim(HFShim):
         return self
 
     def read(self, inputs: ArgsKwargs, is_train: bool, recompute: bool) -> tuple[Any, Backprop]:
-        """The last hidden states of a batch, and what takes their gradient.
+        """The hidden states of a batch, and what takes their gradient.
 
         inputs (ArgsKwargs): Arguments of the Hugging Face model.
         recompute (bool): Keep nothing for the backward pass but the inputs, and run the batch
@@ -68,7 +78,9 @@ class EncoderShim(HFShim):
             training does not grow with the number of batches.
         """
         if not is_train:
-            return self.predict(inputs).last_hidden_state, _no_gradient
+            with torch.no_grad():
+                self._model.eval()
+                return self._hidden(inputs.kwargs), _no_gradient
         self._model.train()
         with torch.autocast(
             self.device.type,
@@ -86,7 +98,10 @@ class EncoderShim(HFShim):
         return hidden, backprop
 
     def _hidden(self, arguments: dict[str, Any]) -> Any:
-        return self._model(**arguments).last_hidden_state
+        if self.top_layers == 1:
+            return self._model(**arguments).last_hidden_state
+        layers = self._model(**arguments, output_hidden_states=True).hidden_states
+        return torch.stack(layers[-self.top_layers :]).mean(dim=0)
 
     def finish_update(self, optimizer: Optimizer) -> None:
         for name, parameter in self._model.named_parameters():
@@ -96,10 +111,18 @@ class EncoderShim(HFShim):
                 (self.id, name),
                 torch2xp(parameter.data),
                 torch2xp(parameter.grad),
-                lr_scale=self.learn_rate_scale,
+                lr_scale=self.learn_rate_scale * self.layer_decay ** self._depth(name),
             )
             parameter.data = xp2torch(weights, device=parameter.device)
             parameter.grad = None
+
+    def _depth(self, name: str) -> int:
+        """How many layers lie above a weight; all of them above the embeddings."""
+        n_layers = getattr(self.config, "num_hidden_layers", 0)
+        layer = re.search(r"\blayers?\.(\d+)\.", name)
+        if layer is not None:
+            return n_layers - 1 - int(layer[1])
+        return n_layers if "embeddings" in name else 0
 
     def _freeze(self) -> None:
         if self.freeze_embeddings:

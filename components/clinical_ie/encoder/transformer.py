@@ -29,6 +29,9 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
     context: int,
     batch_pieces: int,
     learn_rate_scale: float,
+    layer_decay: float,
+    top_layers: int,
+    mask_share: float,
     mixed_precision: bool,
     freeze_embeddings: bool,
     tokenizer_config: dict[str, Any],
@@ -53,12 +56,18 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
             "window": window,
             "context": context,
             "batch_pieces": batch_pieces,
+            "mask_share": mask_share,
             "tokenizer_config": tokenizer_config,
             "transformer_config": transformer_config,
         },
         shims=[
             EncoderShim(
-                HFObjects(None, None, None), learn_rate_scale, mixed_precision, freeze_embeddings
+                HFObjects(None, None, None),
+                learn_rate_scale=learn_rate_scale,
+                layer_decay=layer_decay,
+                top_layers=top_layers,
+                mixed_precision=mixed_precision,
+                freeze_embeddings=freeze_embeddings,
             )
         ],
     )
@@ -104,6 +113,10 @@ def forward(
     ops = model.ops
     special = SpecialTokens.of(shim.tokenizer)
     pieces = encode_docs(docs, shim.tokenizer)
+    ids = pieces.ids
+    if is_train and model.attrs["mask_share"]:
+        hidden_from_view = np.random.random(len(ids)) < model.attrs["mask_share"]
+        ids = np.where(hidden_from_view, special.mask, ids)
     capacity = model.attrs["window"] - len(special)
     windows: list[Window] = []
     offset = 0
@@ -115,7 +128,7 @@ def forward(
     batches = batch_windows(windows, model.attrs["batch_pieces"], len(special))
     for batch in batches:
         hidden, backprop_batch = shim.read(
-            _inputs(batch, pieces.ids, special, shim), is_train, recompute=len(batches) > 1
+            _inputs(batch, ids, special, shim), is_train, recompute=len(batches) > 1
         )
         rows, columns, positions = (
             ops.asarray1i(index) for index in _spoken_for(batch, len(special.before))

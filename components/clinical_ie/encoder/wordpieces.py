@@ -42,6 +42,7 @@ class SpecialTokens:
     before: tuple[int, ...]
     after: tuple[int, ...]
     pad: int
+    mask: int
 
     @classmethod
     def of(cls, tokenizer: Any) -> "SpecialTokens":
@@ -52,10 +53,15 @@ class SpecialTokens:
             tuple(encoding.ids[:n_before]),
             tuple(encoding.ids[len(mask) - n_after :]),
             tokenizer.pad_token_id or 0,
+            _first_known(tokenizer.mask_token_id, tokenizer.unk_token_id, 0),
         )
 
     def __len__(self) -> int:
         return len(self.before) + len(self.after)
+
+
+def _first_known(*ids: int | None) -> int:
+    return next(id_ for id_ in ids if id_ is not None)
 
 
 def whole_text_backend(tokenizer: Any) -> Any:

@@ -16,7 +16,7 @@ from thinc.types import Floats2d
 from ..doc import set_mentions
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
-from .tags import TokenSpan, decode_tags, encode_spans, n_tags
+from .tags import TokenSpan, decode_tags, gold_tags, n_tag_scores, tag_loss
 
 
 @Language.factory(
@@ -24,6 +24,7 @@ from .tags import TokenSpan, decode_tags, encode_spans, n_tags
     assigns=["doc.spans", "doc.ents"],
     default_config={
         "model": default_model("clinical_ie.TokenLabeler.v1"),
+        "overlapping": True,
         "scorer": {"@scorers": "clinical_ie.mention_scorer.v1"},
     },
     default_score_weights={
@@ -34,27 +35,38 @@ from .tags import TokenSpan, decode_tags, encode_spans, n_tags
     },
 )
 def make_clinical_ner(
-    nlp: Language, name: str, model: Model, scorer: Scorer | None
+    nlp: Language, name: str, model: Model, overlapping: bool, scorer: Scorer | None
 ) -> "ClinicalNER":
     """Make the component; `model` is a `TokenLabeler`."""
-    return ClinicalNER(nlp.vocab, model, name, scorer=scorer)
+    return ClinicalNER(nlp.vocab, model, name, overlapping=overlapping, scorer=scorer)
 
 
 class ClinicalNER(LearnedLabelsPipe):
-    """Finds mentions that do not overlap, and writes them to `doc.spans["entities"]`.
+    """Finds mentions, and writes them to `doc.spans["entities"]` and, flat, to `doc.ents`.
+
+    A mention in several pieces is learned, and found, as one that goes from the first to the last.
 
     vocab (Vocab): The pipeline's.
     model (Model[list[Doc], list[Floats2d]]): Tag scores for each token.
     name (str): Name of the component in the pipeline.
+    overlapping (bool): Whether mentions of different types may overlap. If not, the longest of
+        those that do is learned.
     scorer (Scorer | None): Called with examples by `nlp.evaluate`.
     """
 
     def __init__(
-        self, vocab: Vocab, model: Model, name: str = "clinical_ner", *, scorer: Scorer | None
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "clinical_ner",
+        *,
+        overlapping: bool = True,
+        scorer: Scorer | None,
     ) -> None:
         self.vocab = vocab
         self.model = model
         self.name = name
+        self.overlapping = overlapping
         self.cfg: dict[str, Any] = {"labels": []}
         self.scorer = scorer
 
@@ -87,16 +99,14 @@ class ClinicalNER(LearnedLabelsPipe):
                 "`scripts/convert.py` puts them there"
             )
         self.cfg["labels"] = list(labels)
-        self.model.set_dim("nO", n_tags(len(labels)))
+        self.model.set_dim("nO", n_tag_scores(len(labels)))
         self.model.initialize(X=[eg.predicted for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[list[TokenSpan], list[float]]]:
         """Spans and their scores for each Doc."""
         self._require_labels()
-        return [
-            decode_tags(_log_softmax(self.model.ops.to_numpy(scores)))
-            for scores in self.model.predict(list(docs))
-        ]
+        scores = self.model.predict(list(docs))
+        return self._decode(scores)
 
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
@@ -119,7 +129,7 @@ class ClinicalNER(LearnedLabelsPipe):
     ) -> dict[str, float]:
         """Learn from a batch.
 
-        RETURNS (dict[str, float]): The losses, with the mean cross-entropy of a tag under this
+        RETURNS (dict[str, float]): The losses, with that of a token under this
             component's name.
         """
         losses = {} if losses is None else losses
@@ -130,6 +140,9 @@ class ClinicalNER(LearnedLabelsPipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, gradient = self.get_loss(examples, scores)
+        # The relation head learns from what is found, too. Not by `annotating_components`: in
+        # training spaCy's listeners have no vectors for predictions.
+        self.set_annotations([eg.predicted for eg in examples], self._decode(scores))
         # The last of the components that share an encoder starts its backward pass: so this is
         # called whatever the batch holds.
         backprop(gradient)
@@ -141,34 +154,30 @@ class ClinicalNER(LearnedLabelsPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Cross-entropy of the tags, a mean over the batch's tokens."""
-        examples = list(examples)
-        n_tokens = max(1, sum(len(eg.predicted) for eg in examples))
-        loss = 0.0
-        gradients = []
-        for eg, doc_scores in zip(examples, scores, strict=True):
-            gold = self._gold_tags(eg)
-            log_probabilities = _log_softmax(self.model.ops.to_numpy(doc_scores))
-            rows = np.arange(len(gold))
-            loss -= float(log_probabilities[rows, gold].sum()) / n_tokens
-            gradient = np.exp(log_probabilities)
-            gradient[rows, gold] -= 1.0
-            gradients.append(self.model.ops.asarray2f(gradient / n_tokens))
-        return loss, gradients
+        """Negative log-probability of the gold tags, divided by the batch's tokens."""
+        gold = np.concatenate([self._gold_tags(eg) for eg in examples])
+        lengths = [len(doc_scores) for doc_scores in scores]
+        flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
+        loss, gradient = tag_loss(flat, gold, lengths, self.overlapping)
+        n_tokens = max(1, len(gold))
+        gradients = self.model.ops.asarray2f(gradient / n_tokens)
+        return loss / n_tokens, self.model.ops.unflatten(gradients, lengths)
+
+    def _decode(self, scores: list[Floats2d]) -> list[tuple[list[TokenSpan], list[float]]]:
+        flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
+        return decode_tags(flat, [len(doc_scores) for doc_scores in scores], self.overlapping)
 
     def _gold_tags(self, example: Example) -> np.ndarray:
-        """Tags of the flat view of the gold mentions; labels never seen at training are O."""
+        """Tags of the gold mentions that can be learned; labels never seen at training are O."""
         index = {label: i for i, label in enumerate(self.labels)}
-        _, spans = gold_spans(example)
-        flat = filter_spans([span for span in spans if span.label_ in index])
-        token_spans = [(span.start, span.end, index[span.label_]) for span in flat]
-        return encode_spans(token_spans, len(example.predicted))
+        by_label: dict[str, list[Span]] = {}
+        for span in gold_spans(example)[1]:
+            if span.label_ in index:
+                by_label.setdefault(span.label_ if self.overlapping else "", []).append(span)
+        learned = [span for spans in by_label.values() for span in filter_spans(spans)]
+        token_spans = [(span.start, span.end, index[span.label_]) for span in learned]
+        return gold_tags(token_spans, len(example.predicted), len(index))
 
     def _require_labels(self) -> None:
         if not self.cfg["labels"]:
             raise ValueError(Errors.E109.format(name=self.name))
-
-
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -19,6 +19,8 @@ class TaggerNet(torch.nn.Module):
         super().__init__()
         self.hidden = torch.nn.Linear(n_in, hidden)
         self.output = torch.nn.Linear(hidden, n_out)
+        # Most tokens are in no mention: learning starts near there.
+        torch.nn.init.constant_(self.output.bias, -4.0)
 
     def forward(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
         X = torch.nn.functional.dropout(X, dropout, self.training)
@@ -33,7 +35,7 @@ def TokenLabeler(  # noqa: N802
 
     tok2vec (Model[list[Doc], list[Floats2d]]): Vectors of the tokens, usually a listener.
     hidden (int): Width of the layer between.
-    RETURNS (Model[list[Doc], list[Floats2d]]): One array a Doc, shape (n_tokens, n_tags), not
+    RETURNS (Model[list[Doc], list[Floats2d]]): One array a Doc, shape (n_tokens, n_scores), not
         normalised.
     """
     return Model(

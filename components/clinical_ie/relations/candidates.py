@@ -21,12 +21,24 @@ class Schema:
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self.tails: dict[str, set[str]] = {}
-        for head, tail in pairs:
-            self.tails.setdefault(head, set()).add(tail)
+        known = set(pairs)
+        self.types = {
+            label: i for i, label in enumerate(sorted({t for pair in known for t in pair}))
+        }
+        # The last row and column are those of types that are in no relation.
+        self._allowed = np.zeros((len(self.types) + 1, len(self.types) + 1), dtype=bool)
+        for head, tail in known:
+            self._allowed[self.types[head], self.types[tail]] = True
 
-    def allows(self, head: str, tail: str) -> bool:
-        return tail in self.tails.get(head, ())
+    def type_ids(self, spans: Sequence[Span]) -> Ints:
+        """The number of each mention's type."""
+        other = len(self.types)
+        return np.array([self.types.get(span.label_, other) for span in spans], dtype=np.int64)
+
+    def allows(self, heads: Ints, tails: Ints) -> NDArray[np.bool_]:
+        """Whether pairs of types, by number, are known."""
+        allowed: NDArray[np.bool_] = self._allowed[heads, tails]
+        return allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +64,34 @@ def find_candidates(
 ) -> Candidates:
     """Pairs that the schema allows with at most `max_distance` tokens between them.
 
-    The mentions are walked in text order and the walk ahead stops at the distance, so that the
-    work grows with the number of near pairs, not with the square of the mentions.
+    Each mention is paired with those that start up to that distance after its end, so that the work
+    grows with the number of near pairs, not with the square of the mentions.
     """
-    order = sorted(range(len(spans)), key=lambda i: (spans[i].start, spans[i].end))
-    heads, tails = [], []
-    for place, i in enumerate(order):
-        for j in order[place + 1 :]:
-            if spans[j].start - spans[i].end > max_distance:
-                break
-            for head, tail in ((i, j), (j, i)):
-                if schema.allows(spans[head].label_, spans[tail].label_):
-                    heads.append(head)
-                    tails.append(tail)
-    return Candidates(doc, spans, np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64))
+    starts, ends = span_borders(spans)
+    order = np.lexsort((ends, starts))
+    reach = np.searchsorted(starts[order], ends[order] + max_distance, side="right")
+    counts = np.maximum(reach - np.arange(len(order)) - 1, 0)
+    first = np.repeat(np.arange(len(order)), counts)
+    # 1, 2, 3, … places further on, for each mention anew.
+    further = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    left, right = order[first], order[first + further]
+    # Both directions of a pair are candidates of their own.
+    heads = np.stack([left, right], axis=1).reshape(-1)
+    tails = np.stack([right, left], axis=1).reshape(-1)
+    types = schema.type_ids(spans)
+    kept = schema.allows(types[heads], types[tails])
+    return Candidates(doc, spans, heads[kept], tails[kept])
+
+
+def span_borders(spans: Sequence[Span]) -> tuple[Ints, Ints]:
+    """First token of each span, and the token after its last."""
+    borders = np.array([(span.start, span.end) for span in spans], dtype=np.int64).reshape(-1, 2)
+    return borders[:, 0], borders[:, 1]
 
 
 def distance_classes(candidates: Candidates) -> Ints:
     """The distance class of each pair, the first half of them for heads that come first."""
-    starts = np.array([span.start for span in candidates.spans], dtype=np.int64)
-    ends = np.array([span.end for span in candidates.spans], dtype=np.int64)
+    starts, ends = span_borders(candidates.spans)
     heads, tails = candidates.heads, candidates.tails
     gaps = np.maximum(starts[heads] - ends[tails], starts[tails] - ends[heads])
     after = starts[heads] > starts[tails]

@@ -1,6 +1,7 @@
 """The pipeline component `clinical_relations`."""
 
 import logging
+import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,12 +14,15 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import SPANS_KEY, Relation
+from ..doc import SPANS_KEY, Relation, mention_scores
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from .candidates import Candidates, Schema, find_candidates
 
 logger = logging.getLogger(__name__)
+
+# Where the mentions come from: the entity head, or whoever wrote them to the Doc.
+PREDICTED, GIVEN = "predicted", "given"
 
 
 @Language.factory(
@@ -28,7 +32,7 @@ logger = logging.getLogger(__name__)
     default_config={
         "model": default_model("clinical_ie.RelationClassifier.v1"),
         "max_distance": 60,
-        "threshold": 0.5,
+        "predicted_share": 0.5,
         "scorer": {"@scorers": "clinical_ie.relation_scorer.v1"},
     },
     default_score_weights={
@@ -43,25 +47,37 @@ def make_clinical_relations(
     name: str,
     model: Model,
     max_distance: int,
-    threshold: float,
+    predicted_share: float,
     scorer: Scorer | None,
 ) -> "ClinicalRelations":
     """Make the component; `model` is a `RelationClassifier`."""
     return ClinicalRelations(
-        nlp.vocab, model, name, max_distance=max_distance, threshold=threshold, scorer=scorer
+        nlp.vocab,
+        model,
+        name,
+        max_distance=max_distance,
+        predicted_share=predicted_share,
+        scorer=scorer,
     )
 
 
 class ClinicalRelations(LearnedLabelsPipe):
     """Finds relations between the mentions in `doc.spans["entities"]`, whoever put them there.
 
+    The probability of a relation is that of the model, given its two mentions, times the scores of
+    both: a relation of a mention that is none does not hold. Mentions that a person annotated have
+    a score of 1. It is written where it reaches the threshold, and there are two of those: since
+    predicted mentions make all relations less probable, what is best differs. `choose_threshold`
+    sets them, by dev.
+
     vocab (Vocab): The pipeline's.
     model (Model[list[Candidates], Floats2d]): Scores for each label at each pair.
     name (str): Name of the component in the pipeline.
     max_distance (int): Most tokens between two mentions that are looked at as a pair.
-    threshold (float): Least probability of a relation that is written, between 0 and 1.
+    predicted_share (float): The share of training Docs in which predicted mentions, where the
+        entity head left some, are learned from beside the gold ones.
     scorer (Scorer | None): Called with examples by `nlp.evaluate`.
-    RAISES (ValueError): `max_distance` or `threshold` out of range.
+    RAISES (ValueError): `max_distance` or `predicted_share` out of range.
     """
 
     def __init__(
@@ -70,21 +86,28 @@ class ClinicalRelations(LearnedLabelsPipe):
         model: Model,
         name: str = "clinical_relations",
         *,
-        max_distance: int,
-        threshold: float,
+        max_distance: int = 60,
+        predicted_share: float = 0.5,
         scorer: Scorer | None,
     ) -> None:
         if max_distance < 0:
             raise ValueError(f"{name}: max_distance = {max_distance}: must be 0 or more tokens")
-        if not 0 < threshold < 1:
-            raise ValueError(f"{name}: threshold = {threshold}: must lie between 0 and 1")
+        if not 0 <= predicted_share <= 1:
+            raise ValueError(
+                f"{name}: predicted_share = {predicted_share}: must lie between 0 and 1"
+            )
         self.vocab = vocab
         self.model = model
         self.name = name
         self.max_distance = max_distance
-        self.threshold = threshold
+        self.predicted_share = predicted_share
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": [], "type_pairs": [], "candidate_ceiling": None}
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "type_pairs": [],
+            "candidate_ceiling": None,
+            "thresholds": {PREDICTED: 0.3, GIVEN: 0.5},
+        }
 
     @property
     def schema(self) -> Schema:
@@ -94,7 +117,30 @@ class ClinicalRelations(LearnedLabelsPipe):
     def is_candidate(self, head: Span, tail: Span) -> bool:
         """Whether the two mentions are looked at as a pair: their types, and the distance."""
         gap = max(head.start - tail.end, tail.start - head.end)
-        return gap <= self.max_distance and self.schema.allows(head.label_, tail.label_)
+        type_pair = [head.label_, tail.label_]
+        return gap <= self.max_distance and type_pair in self.cfg["type_pairs"]
+
+    def choose_threshold(
+        self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int
+    ) -> float:
+        """Take the threshold that would have given the best F1.
+
+        source (str): `PREDICTED` or `GIVEN`.
+        scores (np.ndarray): Raw probabilities of all relations that could be written, shape (n,).
+        right (np.ndarray): Which of them hold, shape (n,).
+        n_gold (int): How many there are to be found.
+        RETURNS (float): The threshold; it stays as it is where nothing is right.
+        """
+        order = np.argsort(-scores, kind="stable")
+        n_right = np.cumsum(right[order])
+        if len(order) and n_right[-1]:
+            f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
+            best = int(f1.argmax())
+            following = scores[order[best + 1]] if best + 1 < len(order) else 0.0
+            # Halfway to the next, so that it does not hang on the last digit of one score.
+            threshold = float((scores[order[best]] + following) / 2)
+            self.cfg["thresholds"] = {**self.cfg["thresholds"], source: round(threshold, 6)}
+        return float(self.cfg["thresholds"][source])
 
     def initialize(
         self,
@@ -146,15 +192,22 @@ class ClinicalRelations(LearnedLabelsPipe):
         ]
         scores = _sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
         borders = np.cumsum([len(candidates) for candidates in batch])[:-1]
-        return list(zip(batch, np.split(scores, borders), strict=True))
+        found = []
+        for candidates, given in zip(batch, np.split(scores, borders), strict=True):
+            sure = np.array(mention_scores(candidates.doc))
+            both = sure[candidates.heads] * sure[candidates.tails] if len(candidates) else sure[:0]
+            found.append((candidates, given[:, : len(self.labels)] * both[:, None]))
+        return found
 
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[Candidates, np.ndarray]]
     ) -> None:
         """Write the relations above the threshold to `doc._.relations`, with calibrated scores."""
-        calibration = self.calibration
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
-            found = np.argwhere(probabilities[:, : len(self.labels)] >= self.threshold)
+            given = all(score == 1.0 for score in mention_scores(doc))
+            threshold = self.cfg["thresholds"][GIVEN if given else PREDICTED]
+            found = np.argwhere(probabilities >= threshold)
+            calibrated = self.calibration(probabilities[found[:, 0], found[:, 1]])
             doc._.relations = [
                 Relation(
                     candidates.spans[candidates.heads[pair]],
@@ -162,9 +215,7 @@ class ClinicalRelations(LearnedLabelsPipe):
                     self.labels[label],
                     float(score),
                 )
-                for (pair, label), score in zip(
-                    found, calibration(probabilities[found[:, 0], found[:, 1]]), strict=True
-                )
+                for (pair, label), score in zip(found, calibrated, strict=True)
             ]
 
     def update(
@@ -175,7 +226,9 @@ class ClinicalRelations(LearnedLabelsPipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from the gold mentions of a batch.
+        """Learn from the gold mentions of a batch, and from predicted ones.
+
+        Those stand on the predicted Docs, where the entity head leaves them in its own update.
 
         RETURNS (dict[str, float]): The losses, with the mean binary cross-entropy of a candidate
             under this component's name.
@@ -185,7 +238,10 @@ class ClinicalRelations(LearnedLabelsPipe):
         examples = list(examples)
         validate_examples(examples, "ClinicalRelations.update")
         set_dropout_rate(self.model, drop)
-        gold = [self._gold_candidates(eg) for eg in examples]
+        gold = [
+            self._gold_candidates(eg, with_predicted=random.random() < self.predicted_share)
+            for eg in examples
+        ]
         scores, backprop = self.model.begin_update([candidates for candidates, _ in gold])
         loss, gradient = self.get_loss(np.concatenate([targets for _, targets in gold]), scores)
         # Called for a batch without candidates too: a shared encoder waits for this gradient, and
@@ -204,20 +260,38 @@ class ClinicalRelations(LearnedLabelsPipe):
         gradient = (_sigmoid(logits) - targets) / n_pairs
         return float(loss.sum() / n_pairs), self.model.ops.asarray2f(gradient)
 
-    def _gold_candidates(self, example: Example) -> tuple[Candidates, np.ndarray]:
-        """Pairs of gold mentions, and which labels hold for them, shape (n_pairs, n_labels)."""
+    def _gold_candidates(
+        self, example: Example, with_predicted: bool = False
+    ) -> tuple[Candidates, np.ndarray]:
+        """Pairs of mentions, and which labels hold for them, shape (n_pairs, n_labels).
+
+        A predicted mention stands for the gold one of its type that it overlaps most, if there is
+        one, and is in that one's relations; whether its borders are right is not for this component
+        to say.
+        """
         annotations, spans = gold_spans(example)
-        candidates = find_candidates(example.predicted, spans, self.schema, self.max_distance)
         place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
+        stands_for = list(range(len(spans)))
+        if with_predicted:
+            known = {(span.start, span.end, span.label) for span in spans}
+            for span in example.predicted.spans.get(SPANS_KEY, ()):
+                if (span.start, span.end, span.label) not in known:
+                    stands_for.append(_most_overlapped(span, spans[: len(place)]))
+                    spans.append(span)
+        candidates = find_candidates(example.predicted, spans, self.schema, self.max_distance)
         index = {label: i for i, label in enumerate(self.labels)}
-        held: dict[tuple[int, int], set[int]] = {}
+        targets = np.zeros((len(candidates), max(1, len(self.labels))), dtype=np.float32)
+        of = np.array(stands_for, dtype=np.int64)
+        # Each pair as one number; -1 stands for no mention, and is in no pair of gold ones.
+        n_gold = max(1, len(place))
+        heads, tails = of[candidates.heads], of[candidates.tails]
+        pairs = np.where((heads >= 0) & (tails >= 0), heads * n_gold + tails, -1)
+        order = np.argsort(pairs, kind="stable")
         for link in annotations.links:
             if link.label in index:
-                pair = place[link.head], place[link.tail]
-                held.setdefault(pair, set()).add(index[link.label])
-        targets = np.zeros((len(candidates), max(1, len(self.labels))), dtype=np.float32)
-        for row, pair in enumerate(zip(candidates.heads, candidates.tails, strict=True)):
-            targets[row, list(held.get(pair, ()))] = 1.0
+                pair = place[link.head] * n_gold + place[link.tail]
+                first, last = np.searchsorted(pairs, [pair, pair + 1], sorter=order)
+                targets[order[first:last], index[link.label]] = 1.0
         return candidates, targets
 
     def _ceiling(self, examples: Sequence[Example]) -> float | None:
@@ -225,6 +299,16 @@ class ClinicalRelations(LearnedLabelsPipe):
         n_gold = sum(len(gold_spans(eg)[0].links) for eg in examples)
         n_reached = sum(self._gold_candidates(eg)[1].sum() for eg in examples)
         return float(n_reached / n_gold) if n_gold else None
+
+
+def _most_overlapped(span: Span, gold: Sequence[Span]) -> int:
+    """Which of the gold mentions of its type a predicted one shares most tokens with, or -1."""
+    shared = [
+        min(span.end, other.end) - max(span.start, other.start) if span.label == other.label else 0
+        for other in gold
+    ]
+    most = max(shared, default=0)
+    return shared.index(most) if most > 0 else -1
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ from thinc.api import Model, xp2torch
 from thinc.types import Floats2d
 
 from ..torch_shim import LazyTorchShim, run_module
-from .candidates import N_DISTANCES, Candidates, Ints, distance_classes
+from .candidates import N_DISTANCES, Candidates, Ints, distance_classes, span_borders
+
+PAIRS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class PairIndex:
     heads, tails (Ints): Mentions of each pair, (n_pairs,).
     between (Ints): First token between the two and the token after the last, (n_pairs, 2).
     distances (Ints): Distance class of each pair, (n_pairs,).
+    docs (Ints): First token of each Doc and the token after its last, (n_docs, 2).
+    doc_of (Ints): The Doc of each pair, (n_pairs,).
     """
 
     starts: Ints
@@ -32,10 +36,12 @@ class PairIndex:
     tails: Ints
     between: Ints
     distances: Ints
+    docs: Ints
+    doc_of: Ints
 
 
 class PairNet(torch.nn.Module):
-    """Both mentions (first, last and mean vector, type), what stands between, and the distance.
+    """Both mentions (first, last and mean vector, type), what stands between, distance, the note.
 
     The first layer is applied to mentions, and its outputs are added for each pair, so that the
     large product is done once a mention and not once a pair.
@@ -46,6 +52,7 @@ class PairNet(torch.nn.Module):
         self.head = torch.nn.Linear(3 * n_in, hidden)
         self.tail = torch.nn.Linear(3 * n_in, hidden)
         self.between = torch.nn.Linear(n_in, hidden)
+        self.note = torch.nn.Linear(n_in, hidden, bias=False)
         self.head_type = torch.nn.Embedding(n_types + 1, hidden)
         self.tail_type = torch.nn.Embedding(n_types + 1, hidden)
         self.distance = torch.nn.Embedding(N_DISTANCES, hidden)
@@ -69,12 +76,22 @@ class PairNet(torch.nn.Module):
         mentions = torch.cat([X[starts], X[ends - 1], mean(starts, ends)], dim=1)
         as_head = self.head(mentions) + self.head_type(types)
         as_tail = self.tail(mentions) + self.tail_type(types)
-        between = self.between(mean(at(index.between[:, 0]), at(index.between[:, 1])))
-        pairs = as_head[at(index.heads)] + as_tail[at(index.tails)] + between
-        pairs = self.norm(pairs + self.distance(at(index.distances)))
-        hidden = torch.nn.functional.gelu(pairs)
-        hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
-        return self.output(torch.nn.functional.gelu(self.inner(hidden)))
+        docs, doc_of = at(index.docs), at(index.doc_of)
+        summaries = self.note(mean(docs[:, 0], docs[:, 1]))
+        heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
+        distances = self.distance(at(index.distances))
+        scores = []
+        # What a pair needs is several times wider than its scores; without a gradient to keep it
+        # for, it is made for some pairs at a time.
+        step = max(1, len(heads)) if self.training else PAIRS_AT_ONCE
+        for part in torch.arange(len(heads), device=X.device).split(step):
+            head, tail = as_head[heads[part]], as_tail[tails[part]]
+            between = self.between(mean(gaps[part, 0], gaps[part, 1]))
+            pairs = head + tail + head * tail + between + distances[part] + summaries[doc_of[part]]
+            hidden = torch.nn.functional.gelu(self.norm(pairs))
+            hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
+            scores.append(self.output(torch.nn.functional.gelu(self.inner(hidden))))
+        return torch.cat(scores)
 
 
 def RelationClassifier(  # noqa: N802
@@ -141,18 +158,20 @@ def index_pairs(batch: Sequence[Candidates], types: Sequence[str]) -> PairIndex:
     """Lay the candidates of several Docs end to end; a type never seen is the last one."""
     type_index = {label: i for i, label in enumerate(types)}
     starts, ends, spans_types = [], [], []
-    heads, tails, distances = [], [], []
+    heads, tails, distances, docs = [], [], [], []
     n_tokens = n_spans = 0
     for candidates in batch:
-        starts += [n_tokens + span.start for span in candidates.spans]
-        ends += [n_tokens + span.end for span in candidates.spans]
+        span_starts, span_ends = span_borders(candidates.spans)
+        starts.append(n_tokens + span_starts)
+        ends.append(n_tokens + span_ends)
         spans_types += [type_index.get(span.label_, len(types)) for span in candidates.spans]
         heads.append(candidates.heads + n_spans)
         tails.append(candidates.tails + n_spans)
         distances.append(distance_classes(candidates))
+        docs.append((n_tokens, n_tokens + len(candidates.doc)))
         n_tokens += len(candidates.doc)
         n_spans += len(candidates.spans)
-    start_array, end_array = np.array(starts), np.array(ends)
+    start_array, end_array = np.concatenate(starts), np.concatenate(ends)
     head_array, tail_array = np.concatenate(heads), np.concatenate(tails)
     gap_start = np.minimum(end_array[head_array], end_array[tail_array])
     gap_end = np.maximum(start_array[head_array], start_array[tail_array])
@@ -165,4 +184,6 @@ def index_pairs(batch: Sequence[Candidates], types: Sequence[str]) -> PairIndex:
         # Nested and overlapping mentions have nothing between them.
         between=np.stack([gap_start, np.maximum(gap_start, gap_end)], axis=1),
         distances=np.concatenate(distances),
+        docs=np.array(docs),
+        doc_of=np.repeat(np.arange(len(batch)), [len(candidates) for candidates in batch]),
     )

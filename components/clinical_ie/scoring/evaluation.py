@@ -99,20 +99,19 @@ def evaluate(
     given = {}
     unreachable: dict[str, list[int]] = {}
     n_links = sum(len(annotations.links) for annotations in gold.values())
-    with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
-        for name, doc in zip(texts, nlp.pipe(_with_mentions(nlp, gold, texts)), strict=True):
-            given[name] = annotations_of(doc)
-            if is_candidate is not None:
-                ids = (mention.id for mention in given[name].mentions)
-                spans = dict(zip(ids, doc.spans.get(SPANS_KEY, ()), strict=True))
-                unreachable[name] = [
-                    place
-                    for place, link in enumerate(gold[name].links)
-                    if link.head not in spans
-                    or link.tail not in spans
-                    or not is_candidate(spans[link.head], spans[link.tail])
-                ]
-            on_note()
+    for name, doc in relate_given(nlp, gold, texts):
+        given[name] = annotations_of(doc)
+        if is_candidate is not None:
+            ids = (mention.id for mention in given[name].mentions)
+            spans = dict(zip(ids, doc.spans.get(SPANS_KEY, ()), strict=True))
+            unreachable[name] = [
+                place
+                for place, link in enumerate(gold[name].links)
+                if link.head not in spans
+                or link.tail not in spans
+                or not is_candidate(spans[link.head], spans[link.tail])
+            ]
+        on_note()
     return Evaluation(
         scores=score(gold, predicted, texts=texts),
         gold_entity_relations=score(gold, given, texts=texts)["relations"],
@@ -165,14 +164,19 @@ def named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:
         yield doc._.note_id or f"note-{number}", doc
 
 
-def _with_mentions(
-    nlp: Language, gold: dict[str, Annotations], texts: dict[str, str]
-) -> Iterator[Doc]:
-    """Docs that hold the gold mentions and no relation."""
-    for name, text in texts.items():
-        doc = nlp.make_doc(text)
-        annotate(doc, Annotations(mentions=gold[name].mentions))
-        yield doc
+def relate_given(
+    nlp: Language, gold: Mapping[str, Annotations], texts: Mapping[str, str]
+) -> Iterator[tuple[str, Doc]]:
+    """Notes by name, with the gold mentions and the relations that a pipeline finds among them."""
+
+    def with_mentions() -> Iterator[Doc]:
+        for name, text in texts.items():
+            doc = nlp.make_doc(text)
+            annotate(doc, Annotations(mentions=gold[name].mentions))
+            yield doc
+
+    with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
+        yield from zip(texts, nlp.pipe(with_mentions()), strict=True)
 
 
 def _reset_peak_memory() -> None:

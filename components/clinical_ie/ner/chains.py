@@ -1,0 +1,167 @@
+"""Sequences of BILU scores as chains: the best path, and the probability of every tag.
+
+A label's tags are B (opens a mention), I (goes on), L (closes) and U (is one by itself); the score
+of O is 0. Between two tokens a path is outside every mention, or within one of label k. So a legal
+path needs no matrix of transitions between tags: a step costs as much as there are labels, not
+their square. All chains take a step at once, the longest first, so that no step goes into padding.
+
+A chain may hold several labels, which then exclude each other at a token; labels that may overlap
+stand in chains of their own. After Lafferty, McCallum and Pereira (2001), with the constraints of
+the tags in place of learned transitions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+B, I, L, U = range(4)  # noqa: E741  (the names of the tags)
+
+# exp of more is no number any more after a few steps, and no trained score comes near.
+_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Where each chain lies in rows that are laid end to end.
+
+    starts, lengths (Ints): First row and number of rows of each chain, longest first; none empty.
+    """
+
+    starts: Ints
+    lengths: Ints
+
+    @classmethod
+    def of(cls, starts: Ints, lengths: Ints) -> "Chains":
+        """Put chains in order; empty ones are left out."""
+        order = np.argsort(-lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        return cls(starts[order], lengths[order])
+
+    def steps(self) -> Iterator[Ints]:
+        """For each place the rows there, of those chains that are long enough."""
+        longest = int(self.lengths[0]) if len(self.lengths) else 0
+        counts = np.searchsorted(-self.lengths, -np.arange(longest), side="left")
+        for place, count in enumerate(counts.tolist()):
+            yield self.starts[:count] + place
+
+
+def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
+    """The forward-backward algorithm.
+
+    scores (Floats): Shape (n_rows, n_labels, 4), each row in one chain.
+    RETURNS (tuple[float, Floats]): The log of the sum over all legal paths of all chains, and the
+        probability of each tag, shape (n_rows, n_labels, 4).
+    """
+    potentials = np.exp(np.clip(scores, -_LIMIT, _LIMIT).astype(np.float64))
+    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)
+    n_rows, n_labels, _ = scores.shape
+    # Weights of the states before each row, then after it; each pair scaled to a sum of 1.
+    out_before, in_before = np.zeros(n_rows), np.zeros((n_rows, n_labels))
+    out_after, in_after = np.zeros(n_rows), np.zeros((n_rows, n_labels))
+    steps = list(chains.steps())
+    log_sum = 0.0
+    outside, within = np.ones(len(chains.starts)), np.zeros((len(chains.starts), n_labels))
+    for place, rows in enumerate(steps):
+        outside, within = outside[: len(rows)], within[: len(rows)]
+        out_before[rows], in_before[rows] = outside, within
+        at = potentials[rows]
+        closed = outside * stays_out[rows] + (within * at[:, :, L]).sum(axis=1)
+        within = outside[:, None] * at[:, :, B] + within * at[:, :, I]
+        # A chain ends outside.
+        n_going_on = len(steps[place + 1]) if place + 1 < len(steps) else 0
+        within[n_going_on:] = 0.0
+        scale = closed + within.sum(axis=1)
+        log_sum += float(np.log(scale).sum())
+        outside, within = closed / scale, within / scale[:, None]
+    outside, within = np.zeros(0), np.zeros((0, n_labels))
+    for rows in reversed(steps):
+        n_new = len(rows) - len(outside)
+        outside = np.concatenate([outside, np.ones(n_new)])
+        within = np.concatenate([within, np.zeros((n_new, n_labels))])
+        out_after[rows], in_after[rows] = outside, within
+        at = potentials[rows]
+        opened = outside * stays_out[rows] + (within * at[:, :, B]).sum(axis=1)
+        within = outside[:, None] * at[:, :, L] + within * at[:, :, I]
+        scale = opened + within.sum(axis=1)
+        outside, within = opened / scale, within / scale[:, None]
+    marginals = potentials
+    marginals[:, :, B] *= out_before[:, None] * in_after
+    marginals[:, :, I] *= in_before * in_after
+    marginals[:, :, L] *= in_before * out_after[:, None]
+    marginals[:, :, U] *= (out_before * out_after)[:, None]
+    total = out_before * out_after + marginals.sum(axis=(1, 2))
+    return log_sum, (marginals / total[:, None, None]).astype(np.float32)
+
+
+def best_path(scores: Floats, chains: Chains) -> tuple[Ints, Ints, Ints]:
+    """The Viterbi algorithm.
+
+    scores (Floats): Shape (n_rows, n_labels, 4), each row in one chain.
+    RETURNS (tuple[Ints, Ints, Ints]): First row, last row and label of each mention on the best
+        legal path, in the order of the rows.
+    """
+    n_rows, n_labels, _ = scores.shape
+    # How each row is left towards the outside (0: O, 1 + k: L of k, 1 + n_labels + k: U of k), and
+    # whether a mention that is open after it was open before.
+    closing = np.zeros(n_rows, dtype=np.int64)
+    went_on = np.zeros((n_rows, n_labels), dtype=bool)
+    best_unit = scores[:, :, U].argmax(axis=1)
+    unit = scores[np.arange(n_rows), best_unit, U]
+    # The score of being within each label, relative to being outside.
+    within = np.full((len(chains.starts), n_labels), -np.inf, dtype=np.float32)
+    for rows in chains.steps():
+        within = within[: len(rows)]
+        at = scores[rows]
+        ends = within + at[:, :, L]
+        best_end = ends.argmax(axis=1)
+        end = ends[np.arange(len(rows)), best_end]
+        closed = np.maximum(np.maximum(unit[rows], end), 0.0)
+        how = np.where(closed == end, 1 + best_end, 1 + n_labels + best_unit[rows])
+        closing[rows] = np.where(closed > 0, how, 0)
+        continued = within + at[:, :, I]
+        went_on[rows] = continued > at[:, :, B]
+        within = np.maximum(at[:, :, B], continued) - closed[:, None]
+    return _trace(closing, went_on)
+
+
+def _trace(closing: Ints, went_on: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+    """Follow the best paths back from the ends of the chains, where all are outside."""
+    n_rows, n_labels = went_on.shape
+    mentions: list[tuple[int, int, int]] = []
+    first = n_rows
+    # Between mentions a path comes from the row before: only rows where one ends are looked at.
+    for last in np.flatnonzero(closing)[::-1].tolist():
+        if last >= first:
+            # Within the mention just found, where the path does not come from outside.
+            continue
+        is_unit, label = divmod(int(closing[last]) - 1, n_labels)
+        first = last
+        if not is_unit:
+            first -= 1
+            while went_on[first, label]:
+                first -= 1
+        mentions.append((first, last, label))
+    columns = np.array(mentions[::-1], dtype=np.int64).reshape(-1, 3)
+    return columns[:, 0], columns[:, 1], columns[:, 2]
+
+
+def span_probabilities(marginals: Floats, first: Ints, last: Ints, labels: Ints) -> Floats:
+    """The probability that just these rows are one mention of their label.
+
+    Within a mention the next tag depends on nothing before it, so the probability is that of B, by
+    that of I or L given an open mention for each further row.
+    marginals (Floats): From `tag_marginals`.
+    first, last, labels (Ints): As `best_path` gives them.
+    """
+    goes_on, closes = marginals[:, :, I], marginals[:, :, L]
+    is_open = np.maximum(goes_on + closes, 1e-30)
+    log_on = np.log(np.maximum(goes_on / is_open, 1e-30)).astype(np.float64)
+    # Sums over the inner rows are differences of running sums.
+    running = np.concatenate([np.zeros((1, log_on.shape[1])), log_on.cumsum(axis=0)])
+    inner = running[last, labels] - running[np.minimum(first + 1, last), labels]
+    longer = marginals[first, labels, B] * np.exp(inner) * (closes / is_open)[last, labels]
+    return np.where(first == last, marginals[first, labels, U], longer).astype(np.float32)
