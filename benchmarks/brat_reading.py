@@ -12,7 +12,8 @@ What a turn does, files in the disk cache:
   kind of line, relations, attributes, notes, the `.ann` itself; each mention is checked against
   the text that it says.
 - edsnlp: `edsnlp.data.read_standoff` to Docs: mentions, attributes and notes; no sentences and no
-  relations. Once with its own tokenizer (`eds`), once with that of spaCy's blank English.
+  relations. With its own tokenizer (`eds`), with that and its own sentence boundaries, which is
+  nearest to what this project does, and with the tokenizer of spaCy's blank English.
 - the `.spacy` file: `write_docs` here, spaCy's `DocBin` there.
 """
 
@@ -22,7 +23,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -61,18 +62,21 @@ def ours() -> dict[str, Step]:
     return dict(zip(STEPS, (to_docs, to_file), strict=True))
 
 
-def theirs(language: str) -> dict[str, Step]:
-    """edsnlp with the tokenizer of a language: the same."""
+def theirs(language: str, *pipes: str) -> dict[str, Step]:
+    """edsnlp with the tokenizer of a language, and components: the same."""
     import edsnlp
     from loguru import logger
     from spacy.tokens import DocBin
 
     logger.disable("edsnlp")
-    tokenizer = (edsnlp.blank("eds") if language == "eds" else spacy.blank(language)).tokenizer
+    nlp = edsnlp.blank("eds") if language == "eds" else spacy.blank(language)
+    for pipe in pipes:
+        nlp.add_pipe(pipe)
 
     def to_docs(folder: Path) -> list[Any]:
-        options = {"keep_txt_only_docs": True, "tokenizer": tokenizer}
-        return list(edsnlp.data.read_standoff(folder, **options))
+        options = {"keep_txt_only_docs": True, "tokenizer": nlp.tokenizer}
+        docs = edsnlp.data.read_standoff(folder, **options)
+        return [nlp(doc) for doc in docs] if pipes else list(docs)
 
     def to_file(folder: Path) -> None:
         DocBin(store_user_data=True, docs=to_docs(folder)).to_disk(folder / SPACY_FILE)
@@ -80,9 +84,9 @@ def theirs(language: str) -> dict[str, Step]:
     return dict(zip(STEPS, (to_docs, to_file), strict=True))
 
 
-def work(make: Callable[..., dict[str, Step]], argument: str, pipe: Connection) -> None:
+def work(make: Callable[..., dict[str, Step]], arguments: Sequence[str], pipe: Connection) -> None:
     """Answer requests (step, folder) with the seconds taken, or with the error."""
-    steps = make(argument) if argument else make()
+    steps = make(*arguments)
     while (request := pipe.recv()) is not None:
         step, folder = request
         start = time.perf_counter()
@@ -99,13 +103,13 @@ class Side:
 
     name: str
     make: Callable[..., dict[str, Step]]
-    argument: str = ""
+    arguments: Sequence[str] = ()
     seconds: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
 
     def start(self) -> None:
         context = get_context("spawn")
         self.pipe, end = context.Pipe()
-        self.process = context.Process(target=work, args=(self.make, self.argument, end))
+        self.process = context.Process(target=work, args=(self.make, self.arguments, end))
         self.process.start()
 
     def ask(self, step: str, folder: Path) -> float | str:
@@ -129,7 +133,11 @@ def main(
     if importlib.util.find_spec("edsnlp") is None:
         console.print("edsnlp is not installed: this project runs alone")
     else:
-        sides += [Side("edsnlp, eds", theirs, "eds"), Side("edsnlp, spaCy English", theirs, "en")]
+        sides += [
+            Side("edsnlp, eds", theirs, ["eds"]),
+            Side("edsnlp, eds, sentences", theirs, ["eds", "eds.sentences"]),
+            Side("edsnlp, spaCy English", theirs, ["en"]),
+        ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "all")
         copy_notes(brat_dir, folder, QUICK_NOTES if quick else SYNTHETIC_NOTES)

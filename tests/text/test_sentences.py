@@ -49,8 +49,9 @@ def test_no_sentence_starts_inside_a_mention():
         *["It hurts. Badly.", "Then he left.", "He slept."]
     ]
     doc[4].is_sent_start = True
-    assert merge_inside_mentions(doc) == 1
-    assert merge_inside_mentions(doc) == 0
+    spans = list(doc.spans["entities"])
+    assert merge_inside_mentions(doc, spans) == 1
+    assert merge_inside_mentions(doc, spans) == 0
 
 
 @pytest.mark.timeout(60)

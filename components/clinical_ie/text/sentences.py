@@ -6,10 +6,11 @@ break alone therefore neither ends a sentence nor continues it: its surroundings
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .columns import text_of, token_words
 
@@ -53,20 +54,17 @@ def clinical_sentences(doc: Doc) -> Doc:
     return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
 
-def merge_inside_mentions(doc: Doc) -> int:
+def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
     """Take away the sentence starts that lie inside a mention.
 
     RETURNS (int): How many there were.
     """
-    spans = doc.spans.get("entities", ())
-    if not spans:
-        return 0
+    starts = doc.to_array("SENT_START").astype("int64")
     # Counted once for all mentions, however deep they are nested: one up behind the first token of
     # each, one down behind its last.
     depth = np.zeros(len(doc) + 2, dtype="int64")
-    np.add.at(depth, [span.start + 1 for span in spans], 1)
-    np.add.at(depth, [max(span.end, span.start + 1) for span in spans], -1)
-    starts = doc.to_array("SENT_START").astype("int64")
+    np.add.at(depth, [span.start + 1 for span in mentions], 1)
+    np.add.at(depth, [max(span.end, span.start + 1) for span in mentions], -1)
     wrong = (starts == 1) & (depth.cumsum()[: len(doc)] > 0)
     merged = int(wrong.sum())
     if merged:
@@ -103,6 +101,7 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
     return starts
 
 
+@lru_cache(maxsize=1 << 16)
 def _kind(word: str) -> int:
     if word.isspace():
         return _SPACE
