@@ -44,18 +44,22 @@ def test_a_missing_dev_is_drawn_from_train_by_the_seed(tmp_path: Path):
 def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
     ann = (
         "T1\tDrug 0 7\taspirin\nT2\tReason 0 7\taspirin\nT3\tDrug 8 11\tdai\n"
-        "T4\tADE 0 2;8 13\tas daily\nR1\tX Arg1:T1 Arg2:T1\n"
+        "T4\tADE 0 2;8 13\tas daily\nT5\tDrug 0 7\taspirin\nR1\tX Arg1:T1 Arg2:T1\n"
     )
     fill(tmp_path / "in" / "train", 2, ann)
     counts, _ = convert(tmp_path / "in", tmp_path / "out")
     reasons = {reason: dict(labels) for reason, labels in counts["train"].not_trainable.items()}
     assert reasons == {
-        "overlaps a longer or earlier mention": {"Drug": 2, "Reason": 1},
+        "overlaps a longer or earlier mention of its type": {"Drug": 1},
+        "overlaps one of another type (`overlapping` learns it)": {
+            "Drug": 2,
+            "Reason": 1,
+        },
         "cuts through a token": {"Drug": 1},
         "is in several pieces": {"ADE": 1},
         "relates a mention to itself": {"X": 1},
     }
-    assert counts["train"].mentions.total() == 4
+    assert counts["train"].mentions.total() == 5
 
 
 def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
