@@ -1,6 +1,7 @@
 """What became of the notes of one split."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -53,30 +54,36 @@ class SplitCount:
         annotations = annotations_of(doc)
         self.mentions.update(mention.label for mention in annotations.mentions)
         self.relations.update(link.label for link in annotations.links)
-        spans = list(doc.spans.get(SPANS_KEY, ()))
         offsets = [o for m in annotations.mentions for piece in m.fragments for o in piece]
         wrong = misaligned_offsets(doc, offsets)
         self.boundaries += len(offsets)
         self.misaligned += [(doc._.note_id, offset) for offset in wrong]
         cut = set(wrong)
-        text = doc.text
-        by_label: dict[str, list[Span]] = {}
-        for span in spans:
-            by_label.setdefault(span.label_, []).append(span)
-        flat = set(map(id, filter_spans(spans)))
-        flat_of_label = {id(s) for members in by_label.values() for s in filter_spans(members)}
-        for span, mention in zip(spans, annotations.mentions, strict=True):
-            if id(span) not in flat_of_label:
-                self._count(OVERLAPS_OWN, mention.label)
-            elif id(span) not in flat:
-                self._count(OVERLAPS_OTHER, mention.label)
+        self._count_overlaps(list(doc.spans.get(SPANS_KEY, ())))
+        for mention in annotations.mentions:
             if mention.start in cut or mention.end in cut:
                 self._count("cuts through a token", mention.label)
+        in_pieces = [mention for mention in annotations.mentions if len(mention.fragments) > 1]
+        # Putting a text together is dear, and few notes have such a mention.
+        text = doc.text if in_pieces else ""
+        for mention in in_pieces:
             if _has_gap(text, mention):
                 self._count("is in several pieces", mention.label)
         for link in annotations.links:
             if link.head == link.tail:
                 self._count("relates a mention to itself", link.label)
+
+    def _count_overlaps(self, spans: Sequence[Span]) -> None:
+        by_label: dict[str, list[Span]] = {}
+        for span in spans:
+            by_label.setdefault(span.label_, []).append(span)
+        flat_in_label = {id(s) for members in by_label.values() for s in filter_spans(members)}
+        flat = set(map(id, filter_spans(spans)))
+        for span in spans:
+            if id(span) not in flat_in_label:
+                self._count(OVERLAPS_OWN, span.label_)
+            elif id(span) not in flat:
+                self._count(OVERLAPS_OTHER, span.label_)
 
     def add(self, other: "SplitCount") -> None:
         """Take in the count of other notes."""
