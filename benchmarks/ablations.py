@@ -2,7 +2,7 @@
 
     python benchmarks/ablations.py CORPUS_DIR ENCODER OUT --steps 600 --only baseline --only flat
 
-CORPUS_DIR holds train.spacy and dev.spacy; test.spacy is never read. Every run leaves a JSON in OUT;
+CORPUS_DIR holds train.spacy and dev.spacy; test.spacy is never read. A run leaves a JSON in OUT;
 a run that has one is not repeated, so that the script can be interrupted and goes on. The default
 of the project is the variant `baseline`. With --quick, two steps on two made-up notes.
 """
@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from support.tiny import TINY_SETTINGS, tiny_corpus, tiny_encoder
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import read_docs
-from clinical_ie.corpora.synthetic.corpus import write_corpus
 from clinical_ie.scoring.evaluation import evaluate
 from clinical_ie.training import train_pipeline
 
@@ -86,9 +86,22 @@ def main(
     quick: Annotated[bool, typer.Option(help="See that it runs")] = False,
 ) -> None:
     """Run what has not been run, and print all that is there."""
+    if quick:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            tiny = str(tiny_encoder(folder))
+            print_rows([
+                {"variant": "baseline", **run_variant(TINY_SETTINGS, tiny_corpus(folder), tiny,
+                                                      folder / "run", 2, 0)}
+            ])  # fmt: skip
+        return
+    if corpus is None:
+        raise typer.BadParameter("give CORPUS_DIR, or --quick")
     unknown = set(only or ()) - set(VARIANTS)
     if unknown:
-        typer.echo(f"ablations: no variant {sorted(unknown)}; there are {sorted(VARIANTS)}", err=True)
+        typer.echo(
+            f"ablations: no variant {sorted(unknown)}; there are {sorted(VARIANTS)}", err=True
+        )
         raise typer.Exit(1)
     for name in only or VARIANTS:
         for number in seed or [0]:

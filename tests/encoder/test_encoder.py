@@ -20,6 +20,7 @@ SETTINGS = {
     "layer_decay": 1.0,
     "top_layers": 1,
     "mask_share": 0.0,
+    "precision": "float32",
     "mixed_precision": False,
     "freeze_embeddings": False,
     "tokenizer_config": {},

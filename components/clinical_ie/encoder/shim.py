@@ -1,7 +1,8 @@
 """The transformer inside the thinc model."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
 from torch.utils.checkpoint import checkpoint
 
 from ..torch_shim import AveragedParams
+from .reading import Precision, reading_copy
 
 Backprop = Callable[[torch.Tensor], None]
 
@@ -23,6 +25,7 @@ class EncoderShim(AveragedParams, HFShim):
     layer_decay (float): Each layer learns at this share of the rate of the one above, since what is
         nearer to the words is more general.
     top_layers (int): The vectors are the mean of so many layers' outputs.
+    precision (Precision): Of reading; training and saving know nothing of it.
     mixed_precision (bool): Train in bfloat16 where the hardware has it. Its range is that of
         float32, so no gradient scaling is needed.
     freeze_embeddings (bool): Leave the word embeddings as they are.
@@ -34,6 +37,7 @@ class EncoderShim(AveragedParams, HFShim):
         learn_rate_scale: float,
         layer_decay: float,
         top_layers: int,
+        precision: Precision,
         mixed_precision: bool,
         freeze_embeddings: bool,
     ) -> None:
@@ -42,6 +46,9 @@ class EncoderShim(AveragedParams, HFShim):
         self.learn_rate_scale = learn_rate_scale
         self.layer_decay = layer_decay
         self.top_layers = top_layers
+        self.precision = precision
+        # Made when something is read, and gone when the weights change.
+        self._reader: torch.nn.Module | None = None
         self.bfloat16 = mixed_precision
         self.freeze_embeddings = freeze_embeddings
 
@@ -61,10 +68,12 @@ class EncoderShim(AveragedParams, HFShim):
         """Take in a freshly loaded model."""
         self._hfmodel = hf_model
         self._model = hf_model.transformer
+        self._reader = None
         self._freeze()
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         super().from_bytes(bytes_data)
+        self._reader = None
         if self.is_loaded:
             self._freeze()
         return self
@@ -78,9 +87,10 @@ class EncoderShim(AveragedParams, HFShim):
             training does not grow with the number of batches.
         """
         if not is_train:
+            if self._reader is None:
+                self._reader = reading_copy(self._model, self.precision)
             with torch.no_grad():
-                self._model.eval()
-                return self._hidden(inputs.kwargs), _no_gradient
+                return self._hidden(self._reader, inputs.kwargs).float(), _no_gradient
         self._model.train()
         with torch.autocast(
             self.device.type,
@@ -88,22 +98,34 @@ class EncoderShim(AveragedParams, HFShim):
             enabled=self.bfloat16 and has_bfloat16(self.device),
         ):
             if recompute:
-                hidden = checkpoint(self._hidden, inputs.kwargs, use_reentrant=False)
+                hidden = checkpoint(self._hidden, self._model, inputs.kwargs, use_reentrant=False)
             else:
-                hidden = self._hidden(inputs.kwargs)
+                hidden = self._hidden(self._model, inputs.kwargs)
 
         def backprop(gradient: torch.Tensor) -> None:
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
 
-    def _hidden(self, arguments: dict[str, Any]) -> Any:
+    def _hidden(self, model: torch.nn.Module, arguments: dict[str, Any]) -> Any:
         if self.top_layers == 1:
-            return self._model(**arguments).last_hidden_state
-        layers = self._model(**arguments, output_hidden_states=True).hidden_states
+            return model(**arguments).last_hidden_state
+        layers = model(**arguments, output_hidden_states=True).hidden_states
         return torch.stack(layers[-self.top_layers :]).mean(dim=0)
 
+    @contextmanager
+    def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
+        with super().use_params(params):
+            self._reader = None
+            yield
+        self._reader = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Packed weights cannot be pickled, and are made again where they are needed.
+        return {**self.__dict__, "_reader": None}
+
     def finish_update(self, optimizer: Optimizer) -> None:
+        self._reader = None
         for name, parameter in self._model.named_parameters():
             if parameter.grad is None:
                 continue

@@ -11,6 +11,7 @@ from thinc.types import Floats2d
 
 from ..memory import release_memory
 from .loading import load_pretrained
+from .reading import Precision
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
@@ -32,6 +33,7 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
     layer_decay: float,
     top_layers: int,
     mask_share: float,
+    precision: Precision,
     mixed_precision: bool,
     freeze_embeddings: bool,
     tokenizer_config: dict[str, Any],
@@ -66,6 +68,7 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
                 learn_rate_scale=learn_rate_scale,
                 layer_decay=layer_decay,
                 top_layers=top_layers,
+                precision=precision,
                 mixed_precision=mixed_precision,
                 freeze_embeddings=freeze_embeddings,
             )

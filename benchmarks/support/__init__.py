@@ -1,0 +1,1 @@
+"""What the quick forms of benchmarks stand on."""

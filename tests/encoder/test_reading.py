@@ -1,0 +1,141 @@
+"""The copy of the transformer that reads."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, fix_random_seed
+from transformers import AutoModel
+
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder.reading import PackedLinear, can_pack, reading_copy
+from tests.conftest import examples, pipeline_config, update_like_spacy_train
+
+from .tiny_models import FAMILIES
+
+needs_packing = pytest.mark.skipif(
+    not can_pack(torch.device("cpu")), reason="this build of PyTorch has no oneDNN layers"
+)
+
+
+@pytest.fixture
+def nlp(tiny_bert: Path, notes):
+    fix_random_seed(0)
+    nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
+    nlp.initialize(lambda: examples(nlp, notes))
+    return nlp
+
+
+def encoder_of(nlp):
+    return nlp.get_pipe("tok2vec").model.layers[0]
+
+
+@needs_packing
+@pytest.mark.parametrize("gelu", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_is_the_layer(gelu, bias):
+    linear = torch.nn.Linear(24, 40, bias=bias)
+    X = torch.randn(3, 5, 24)
+    expected = linear(X)
+    if gelu:
+        expected = torch.nn.functional.gelu(expected)
+    torch.testing.assert_close(PackedLinear(linear, gelu)(X), expected.detach())
+
+
+@needs_packing
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_what_is_copied_reads_as_before_and_is_left_as_it_was(family, tmp_path: Path):
+    model = AutoModel.from_pretrained(FAMILIES[family](tmp_path)).eval()
+    ids = torch.arange(5, 20)[None]
+    with torch.no_grad():
+        expected = model(input_ids=ids).last_hidden_state
+        reader = reading_copy(model, "float32")
+        torch.testing.assert_close(reader(input_ids=ids).last_hidden_state, expected)
+        torch.testing.assert_close(model(input_ids=ids).last_hidden_state, expected)
+    packed = [module for module in reader.modules() if isinstance(module, PackedLinear)]
+    assert len(packed) == sum(type(m) is torch.nn.Linear for m in model.modules())
+    assert any(m.activation[0] == "gelu" for m in packed) == hasattr(model, "encoder")
+
+
+def test_learning_makes_the_copy_anew(nlp, notes):
+    doc = corpus_nlp()("He took aspirin.")
+    encoder = encoder_of(nlp)
+    before = encoder.predict([doc])[0].copy()
+    update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.05))
+    assert np.abs(encoder.predict([doc])[0] - before).max() > 1e-3
+
+
+def test_bfloat16_is_chosen_when_loading_and_never_saved(nlp, tmp_path: Path):
+    nlp.to_disk(tmp_path / "full")
+    half = spacy.load(tmp_path / "full", config={"components.tok2vec.model.precision": "bfloat16"})
+    doc = corpus_nlp()("He took aspirin 81 mg.")
+    full, rounded = (encoder_of(each).predict([doc])[0] for each in (nlp, half))
+    assert rounded.dtype == np.float32
+    assert 0 < np.abs(full - rounded).max() < 0.1
+    half.to_disk(tmp_path / "again")
+    again = spacy.load(tmp_path / "again", config={"components.tok2vec.model.precision": "float32"})
+    np.testing.assert_array_equal(encoder_of(again).predict([doc])[0], full)
+
+
+def test_a_precision_that_is_none_is_refused(tiny_bert):
+    config = Config(pipeline_config(tiny_bert, precision="int3"))
+    with pytest.raises(Exception, match="precision"):
+        load_model_from_config(config, auto_fill=True)
+
+
+def test_what_has_read_can_be_pickled(nlp):
+    shim = encoder_of(nlp).shims[0]
+    encoder_of(nlp).predict([corpus_nlp()("x")])
+    assert shim._reader is not None
+    assert shim.__getstate__()["_reader"] is None
+    copy = pickle.loads(pickle.dumps(shim))
+    assert copy.is_loaded
+    assert copy._reader is None
+
+
+def test_averaged_weights_are_used_where_spacy_asks_for_them(nlp, notes):
+    sgd = Adam(0.01, use_averages=True)
+    for _ in range(5):
+        update_like_spacy_train(nlp, examples(nlp, notes), sgd)
+    doc = corpus_nlp()("He took aspirin.")
+    encoder, tagger = encoder_of(nlp), nlp.get_pipe("clinical_ner").model.shims[0]._model
+    last, last_head = encoder.predict([doc])[0].copy(), tagger.output.weight.clone()
+    with nlp.use_params(sgd.averages):
+        averaged = encoder.predict([doc])[0].copy()
+        assert not torch.equal(tagger.output.weight, last_head)
+    assert np.abs(averaged - last).max() > 1e-4
+    np.testing.assert_array_equal(encoder.predict([doc])[0], last)
+    assert torch.equal(tagger.output.weight, last_head)
+
+
+def test_lower_layers_learn_more_slowly(nlp, notes):
+    shim = encoder_of(nlp).shims[0]
+    shim.learn_rate_scale, shim.layer_decay = 1.0, 0.25
+    seen = {}
+
+    def observed(key, weights, gradient, *, lr_scale=1.0):
+        seen[key[1]] = lr_scale
+        return weights, gradient
+
+    update_like_spacy_train(nlp, examples(nlp, notes), observed)
+    assert seen["encoder.layer.1.output.dense.weight"] == 1.0
+    assert seen["encoder.layer.0.output.dense.weight"] == 0.25
+    assert seen["embeddings.position_embeddings.weight"] == 0.0625
+
+
+def test_words_are_masked_in_training_alone(tiny_bert, notes):
+    off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = Config(pipeline_config(tiny_bert, mask_share=1.0, transformer_config=off))
+    nlp = load_model_from_config(config, auto_fill=True)
+    nlp.initialize(lambda: examples(nlp, notes))
+    encoder = encoder_of(nlp)
+    # Words of equal length are the same once their letters are masked.
+    docs = [corpus_nlp()("aspirin"), corpus_nlp()("cefepim")]
+    one, other = encoder.predict(docs)
+    assert np.abs(one - other).max() > 1e-3
+    (one, other), _ = encoder.begin_update(docs)
+    np.testing.assert_allclose(one, other, atol=1e-6)
