@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.corpora.convert import (
+    MAX_MB,
     ConvertSettings,
     OnError,
     convert_dataset,
@@ -16,6 +17,7 @@ from clinical_ie.corpora.convert import (
 )
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings
+from clinical_ie.corpora.splits import split_folder
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
 from clinical_ie.progress import track
@@ -28,7 +30,7 @@ def main(
     out: Annotated[
         Path, typer.Argument(help="A .spacy file, or a folder for train, dev and test")
     ] = Path("corpus"),
-    format_: Annotated[str, typer.Option("--format", help="How the notes are stored")] = "brat",
+    format_name: Annotated[str, typer.Option("--format", help="How the notes are stored")] = "brat",
     seed: Annotated[int, typer.Option(help="Draws dev from train where there is no dev")] = 0,
     dev_ids: Annotated[
         Path | None, typer.Option(help="File with the names of the dev notes, one a line")
@@ -43,19 +45,25 @@ def main(
     timex: Annotated[bool, typer.Option(help="i2b2-2012: TIMEX3 become mentions")] = False,
     sectime: Annotated[bool, typer.Option(help="i2b2-2012: SECTIMEs become mentions")] = False,
     tlinks: Annotated[bool, typer.Option(help="i2b2-2012: TLINKs become relations")] = False,
+    max_mb: Annotated[
+        int, typer.Option(min=1, help="A larger file is an error, and is not read")
+    ] = MAX_MB,
     processes: Annotated[int, typer.Option(min=0, help="0: one for each core")] = 0,
 ) -> None:
     """Convert one folder to one .spacy file, or a dataset to three."""
-    one_file = out.suffix == ".spacy" or (check and not (source / "train").is_dir())
     remarks: list[str] = []
     try:
+        format_ = format_named(format_name, I2b2Settings(timex, sectime, tlinks))
         settings = ConvertSettings(
-            format=format_named(format_, I2b2Settings(timex, sectime, tlinks)),
+            format=format_,
             on_error=on_error,
             links=LinkSettings(roles, equivalences),
             check=check,
             processes=processes or os.cpu_count() or 1,
+            max_mb=max_mb,
         )
+        is_dataset = split_folder(source, "train", format_) is not None
+        one_file = out.suffix == ".spacy" or (check and not is_dataset)
         if one_file:
             counts = {out.stem: convert_folder(source, out, settings, track)}
         else:

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from spacy.tokens import Doc
 
 from clinical_ie.brat import Standoff, write_note
+from clinical_ie.brat.files import file_below
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
+from clinical_ie.doc import unique_ids
 from clinical_ie.progress import track
 
 
@@ -20,25 +23,35 @@ def main(
     ] = "brat",
 ) -> None:
     """Notes that were read from brat get their own .ann back, line for line."""
+    write = _write_brat if format_ == "brat" else _write_i2b2
+    told = []
     try:
         docs = read_docs(source)
+        given = [doc._.note_id or f"note-{number:06d}" for number, doc in enumerate(docs, start=1)]
+        for doc, name, new in zip(track(docs, "export"), given, unique_ids(given), strict=True):
+            if new != name:
+                told.append(f"another note is called {name} too: this one is written as {new}")
+            try:
+                write(out, new, doc)
+            except ValueError as error:
+                told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
-        typer.echo(f"export: {error}", err=True)
-        raise typer.Exit(1) from None
-    for number, doc in enumerate(track(docs, "export"), start=1):
-        name = doc._.note_id or f"note-{number:06d}"
-        standoff = doc_to_standoff(doc)
-        if format_ == "brat":
-            write_note(out, name, doc.text, standoff, bom=doc._.bom)
-            continue
-        path = out / f"{name}.xml"
-        try:
-            content = standoff_to_xml(doc.text, standoff or Standoff())
-        except ValueError as error:
-            typer.echo(f"export: {path}: {error}", err=True)
-            raise typer.Exit(1) from None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode("utf8"))
+        told.append(str(error))
+    for line in told:
+        typer.echo(f"export: {line}", err=True)
+    if told:
+        raise typer.Exit(1)
+
+
+def _write_brat(out: Path, name: str, doc: Doc) -> None:
+    write_note(out, name, doc.text, doc_to_standoff(doc), bom=doc._.bom)
+
+
+def _write_i2b2(out: Path, name: str, doc: Doc) -> None:
+    content = standoff_to_xml(doc.text, doc_to_standoff(doc) or Standoff())
+    path = file_below(out, name, ".xml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode("utf8"))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ into `Relation` objects when read.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
+from typing import NamedTuple
 
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
@@ -19,8 +21,10 @@ from spacy.util import filter_spans
 from .brat import Standoff
 from .text.alignment import touched_tokens
 from .text.columns import text_length
+from .text.sentences import merge_inside_mentions
 
 SPANS_KEY = "entities"
+_END = itemgetter(1)
 DETAILS = ("attributes", "normalizations", "comments")
 _RELATIONS = "clinical_ie.relations"
 _STANDOFF = "clinical_ie.standoff"
@@ -53,16 +57,15 @@ class Mention:
     @property
     def start(self) -> int:
         """Character where the first piece of the text begins."""
-        return min(start for start, _ in self.fragments)
+        return min(self.fragments)[0]
 
     @property
     def end(self) -> int:
         """Character after the last piece of the text."""
-        return max(end for _, end in self.fragments)
+        return max(map(_END, self.fragments))
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A relation between two mentions, by their ids."""
 
     label: str
@@ -93,7 +96,8 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     """Put annotations on a Doc, in place of those it has.
 
     A mention that cuts through a token takes the whole token as its span; its exact characters
-    are kept beside it, and `annotations_of` gives them back.
+    are kept beside it, and `annotations_of` gives them back. A sentence boundary inside a mention
+    is taken away.
     RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text;
         relations that need them are left out too.
     """
@@ -105,6 +109,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
         kept = [mention for mention, span in pairs if span is not None]
         lost = [mention for mention, span in pairs if span is None]
     set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept])
+    merge_inside_mentions(doc, spans)
     details = {
         m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
         for m in kept

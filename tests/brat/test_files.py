@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from clinical_ie.brat import Standoff, list_notes, read_note, write_note
+from clinical_ie.brat.files import strays
 
 
 def test_maccrobat_is_written_back_byte_for_byte(maccrobat: Path, tmp_path: Path):
@@ -58,3 +59,41 @@ def test_another_encoding_is_told_by_file(tmp_path: Path):
     (tmp_path / "n.txt").write_bytes("Fièvre".encode("latin1"))
     with pytest.raises(UnicodeDecodeError, match=r"n\.txt, line 1; notes must be UTF-8"):
         read_note(tmp_path / "n.txt")
+
+
+def test_links_are_followed_but_in_no_circle(tmp_path: Path):
+    for name in ("here/a", "far/b"):
+        write_note(tmp_path, name, "x", Standoff())
+    (tmp_path / "here" / "linked").symlink_to(tmp_path / "far")
+    (tmp_path / "here" / "circle").symlink_to(tmp_path / "here")
+    (tmp_path / "far" / "back").symlink_to(tmp_path)
+    (tmp_path / "here" / "c.txt").symlink_to(tmp_path / "far" / "b.txt")
+    root = tmp_path / "here"
+    names = [path.relative_to(root).as_posix() for path in list_notes(root)]
+    assert names == ["a.txt", "c.txt", "linked/b.txt"]
+
+
+def test_a_link_that_leads_nowhere_is_no_note_without_annotations(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.ann").symlink_to(tmp_path / "nowhere.ann")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere.txt")
+    for path in list_notes(tmp_path):
+        with pytest.raises(FileNotFoundError):
+            read_note(path)
+
+
+def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
+    for name in ("a.txt", "a.ann", "b.ann", "C.TXT", "C.Ann", "d.json"):
+        (tmp_path / name).write_text("")
+    assert [str(problem).removeprefix(f"{tmp_path}/") for problem in strays(tmp_path)] == [
+        "C.Ann: its name ends in .Ann; expected .ann: left out",
+        "C.TXT: its name ends in .TXT; expected .txt: left out",
+        "b.ann: no b.txt beside it, so it annotates nothing: left out",
+    ]
+
+
+@pytest.mark.parametrize("name", ["../a", "ward/../../a", "/etc/a"])
+def test_no_name_leads_out_of_the_folder(name, tmp_path: Path):
+    with pytest.raises(ValueError, match="it leads out of"):
+        write_note(tmp_path / "out", name, "x", None)
+    assert not list(tmp_path.iterdir())

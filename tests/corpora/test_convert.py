@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from spacy.vocab import Vocab
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
 from clinical_ie.corpora.count import SplitCount
-from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs
+from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
@@ -43,18 +44,22 @@ def test_a_missing_dev_is_drawn_from_train_by_the_seed(tmp_path: Path):
 def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
     ann = (
         "T1\tDrug 0 7\taspirin\nT2\tReason 0 7\taspirin\nT3\tDrug 8 11\tdai\n"
-        "T4\tADE 0 2;8 13\tas daily\nR1\tX Arg1:T1 Arg2:T1\n"
+        "T4\tADE 0 2;8 13\tas daily\nT5\tDrug 0 7\taspirin\nR1\tX Arg1:T1 Arg2:T1\n"
     )
     fill(tmp_path / "in" / "train", 2, ann)
     counts, _ = convert(tmp_path / "in", tmp_path / "out")
     reasons = {reason: dict(labels) for reason, labels in counts["train"].not_trainable.items()}
     assert reasons == {
-        "overlaps a longer or earlier mention": {"Drug": 2, "Reason": 1},
+        "overlaps a longer or earlier mention of its type": {"Drug": 1},
+        "overlaps one of another type (`overlapping` learns it)": {
+            "Drug": 2,
+            "Reason": 1,
+        },
         "cuts through a token": {"Drug": 1},
         "is in several pieces": {"ADE": 1},
         "relates a mention to itself": {"X": 1},
     }
-    assert counts["train"].mentions.total() == 4
+    assert counts["train"].mentions.total() == 5
 
 
 def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
@@ -64,6 +69,54 @@ def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
     assert result.exit_code == 0
     assert "bad.txt: left out, the whole note" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 2
+
+
+def test_a_name_that_is_not_utf8_costs_one_note(tmp_path: Path):
+    fill(tmp_path / "in", 2)
+    (tmp_path / "in" / "bad\udcff.txt").write_text("aspirin")
+    result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--strict")
+    assert result.exit_code == 1
+    assert "bad\\udcff.txt: left out, the whole note: the name of its file is not" in result.stderr
+    assert len(read_docs(tmp_path / "out.spacy")) == 2
+    assert json.loads((tmp_path / "out.json").read_text())["out"]["left_out"] == ["bad\\udcff.txt"]
+
+
+def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):
+    fill(tmp_path / "in", 2)
+    (tmp_path / "in" / "n1.ann").write_text("#1\tNote T1\t" + "x" * 1_000_000)
+    run_with = partial(run, "convert.py", tmp_path / "in", tmp_path / "out.spacy", "--max-mb")
+    result = run_with(1, "--strict")
+    assert result.exit_code == 1
+    told = (
+        "n1.ann has 1,000,011 bytes, more than a note's 1 MB: cut it into several notes, or allow"
+    )
+    assert f"{told} it with --max-mb 2" in result.stderr
+    assert len(read_docs(tmp_path / "out.spacy")) == 1
+    assert run_with(2).exit_code == 0
+    assert len(read_docs(tmp_path / "out.spacy")) == 2
+    assert run_with(1, "--on-error", "stop").exit_code == 1
+
+
+def test_names_and_labels_are_shown_as_they_are(tmp_path: Path):
+    ann = "T1\t[/Drug] 0 7\taspirin\nT2\t:pill:[red] 0 3\tasp\n"
+    write_note(tmp_path / "in", "a[red]/b[/red]", "aspirin", Standoff.parse(ann))
+    result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--strict")
+    assert result.exit_code == 0
+    assert "a[red]/b[/red]:3" in result.stdout
+    assert ":pill:[red]" in result.stdout
+
+
+def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
+    docs = [notes[0].copy() for _ in range(4)]
+    for doc, name in zip(docs, ("a", "../b", "a", ""), strict=True):
+        doc._.note_id = name
+    write_docs(docs, tmp_path / "x.spacy")
+    result = run("export.py", tmp_path / "x.spacy", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "'../b' is no name of a note: it leads out of" in result.stderr
+    assert "another note is called a too: this one is written as a~2" in result.stderr
+    written = sorted(path.name for path in tmp_path.rglob("*.txt"))
+    assert written == ["a.txt", "a~2.txt", "note-000004.txt"]
 
 
 def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
@@ -102,7 +155,8 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     assert result.exit_code == code
     told = "n1-bad.ann:3: R1: a relation has two arguments, not 1"
     if policy == "stop":
-        assert result.stderr.strip().endswith(f"convert: {tmp_path}/in/{told}: line left out")
+        first = "n1-bad.ann:2: T2 ends at 99, the text has 13 characters: left out"
+        assert result.stderr.strip().endswith(f"convert: {tmp_path}/in/{first}")
         assert not out.exists()
         return
     assert f"error: {tmp_path}/in/{told}" in result.stderr

@@ -50,8 +50,32 @@ def test_dev_can_be_listed(release, tmp_path: Path):
     assert [path.stem for path in splits["dev"].paths] == ["100040", "100050"]
     assert len(splits["train"].paths) == 301
     ids.write_text("100040\n999999\n")
-    with pytest.raises(ValueError, match=r"entry 2, '999999', is no note below"):
+    with pytest.raises(ValueError, match=r"dev\.txt:2: '999999' is no note below"):
         find_splits(release, format_named("n2c2-2018"), 0, ids)
+
+
+def test_a_listed_name_may_hold_blanks_and_means_one_note(tmp_path: Path):
+    for name in ("ward 1/note a", "ward 2/note a", "ward 2/note b"):
+        write_note(tmp_path / "train", name, "aspirin for rash", Standoff.parse(ANN))
+    ids = tmp_path / "dev.txt"
+    ids.write_bytes("\ufeffward 1/note a\r\nnote b\r\n\r\n".encode())
+    splits, _ = find_splits(tmp_path, format_named("brat"), 0, ids)
+    assert [path.stem for path in splits["dev"].paths] == ["note a", "note b"]
+    ids.write_text("note b\nnote a\n")
+    told = r"dev\.txt:2: 'note a' is the name of 2 notes below .*: ward 1/note a"
+    with pytest.raises(ValueError, match=told):
+        find_splits(tmp_path, format_named("brat"), 0, ids)
+
+
+def test_check_looks_at_the_release_as_it_is(release, tmp_path: Path):
+    result = run_script(
+        "convert.py", release, tmp_path / "out", "--format", "n2c2-2018", "--check", "--strict"
+    )
+    assert result.exit_code == 0
+    assert "61 of the training notes are dev, by seed 0" in result.stdout
+    [notes] = [line for line in result.stdout.splitlines() if line.startswith("│ notes ")]
+    assert notes.split()[1:8:2] == ["notes", "242", "61", "202"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):

@@ -47,19 +47,19 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
     assert [m.id for m in annotations.mentions] == ["T1", "T1~2", "T5"]
     assert annotations.links == [Link("ADE-Drug", "T5", "T1")]
     assert problems == [
+        "n.ann:2: the id T1 is used twice: this one is T1~2 from here on",
         "n.ann:3: T3 ends at 99, the text has 36 characters: left out",
         "n.ann:4: T4 says 'It', its offsets cover 'As' (that text stands at 21 23): left out",
         "n.ann:5: T5 says 'it', its offsets cover 'It': offsets believed",
-        "n.ann:12: the id R2 is used twice: what names it means the first",
-        "n.ann:2: the id T1 is used twice: this one is T1~2 from here on",
+        "n.ann:6: R1 names T3, which is no mention here: left out",
+        "n.ann:7: R2 names E1, which is no mention here: left out",
         "n.ann:8: E1: its triggers form a circle through E1; expected the id of a text-bound "
         "annotation: left out",
         "n.ann:9: E2: its triggers form a circle through E2; expected the id of a text-bound "
         "annotation: left out",
         "n.ann:10: E3: its trigger T9 is no mention here: left out",
-        "n.ann:6: R1 names T3, which is no mention here: left out",
-        "n.ann:7: R2 names E1, which is no mention here: left out",
-        "n.ann:11: A1 names T8, which is not in this file: left out",
+        "n.ann:11: A1 names T8, which is no annotation here: left out",
+        "n.ann:12: the id R2 is used twice: what names it means the first",
     ]
 
 

@@ -41,6 +41,15 @@ def test_any_text_has_its_tokens_in_sentences(text):
     assert sum(len(sentence) for sentence in doc.sents) == len(doc)
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_every_line_end_is_one(end):
+    text = "Meds:\nAspirin 81 mg\n1. Lasix\n2. Heparin\n\nHe was\nseen. No\npain.\n"
+    expected = [sentence.text for sentence in corpus_nlp()(text).sents]
+    assert len(expected) == 6, expected
+    sentences = [sentence.text for sentence in corpus_nlp()(text.replace("\n", end)).sents]
+    assert sentences == [sentence.replace("\n", end) for sentence in expected]
+
+
 def test_no_sentence_starts_inside_a_mention():
     text = "It hurts. Badly. Then he left. He slept."
     mentions = [Mention("T1", "X", ((3, 15),)), Mention("T2", "X", ((10, 16), (3, 9)))]
@@ -49,8 +58,9 @@ def test_no_sentence_starts_inside_a_mention():
         *["It hurts. Badly.", "Then he left.", "He slept."]
     ]
     doc[4].is_sent_start = True
-    assert merge_inside_mentions(doc) == 1
-    assert merge_inside_mentions(doc) == 0
+    spans = list(doc.spans["entities"])
+    assert merge_inside_mentions(doc, spans) == 1
+    assert merge_inside_mentions(doc, spans) == 0
 
 
 @pytest.mark.timeout(60)

@@ -1,7 +1,10 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from .model import BOM, Standoff
 from .problem import Problem
@@ -33,6 +36,19 @@ class Note:
         self.ann = self.ann or f"{self.name}.ann"
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, and every link that leads nowhere; links to folders are followed.
+
+    RAISES (OSError): A folder cannot be read.
+    """
+    for name, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        here = Path(name)
+        # A link to a folder that it lies in would be followed for ever.
+        real = here.resolve()
+        folders[:] = [each for each in folders if not real.is_relative_to((here / each).resolve())]
+        yield from (here / each for each in files)
+
+
 def list_notes(folder: Path) -> list[Path]:
     """Every `.txt` below a folder, sorted by name.
 
@@ -42,7 +58,7 @@ def list_notes(folder: Path) -> list[Path]:
         raise FileNotFoundError(
             f"{folder}: no such folder; expected brat notes (.txt with .ann) in it"
         )
-    paths = sorted(path for path in folder.rglob("*.txt") if path.is_file())
+    paths = sorted(path for path in files_below(folder) if path.suffix == ".txt")
     if not paths:
         raise FileNotFoundError(
             f"{folder}: holds no .txt file; expected brat notes (.txt with .ann)"
@@ -50,13 +66,18 @@ def list_notes(folder: Path) -> list[Path]:
     return paths
 
 
-def orphans(folder: Path) -> list[Problem]:
-    """Every `.ann` below a folder that has no `.txt` beside it."""
-    return [
-        Problem(str(path), 0, f"no {path.stem}.txt beside it, so it annotates nothing: left out")
-        for path in sorted(folder.rglob("*.ann"))
-        if not path.with_suffix(".txt").is_file()
-    ]
+def strays(folder: Path) -> list[Problem]:
+    """Every file below a folder that looks like part of a note and belongs to none."""
+    problems = []
+    for path in sorted(files_below(folder)):
+        ending = path.suffix.lower()
+        if ending in {".txt", ".ann"} and path.suffix != ending:
+            told = f"its name ends in {path.suffix}; expected {ending}: left out"
+            problems.append(Problem(str(path), 0, told))
+        elif path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
+            told = f"no {path.stem}.txt beside it, so it annotates nothing: left out"
+            problems.append(Problem(str(path), 0, told))
+    return problems
 
 
 def read_note(path: Path, root: Path | None = None) -> Note:
@@ -65,11 +86,12 @@ def read_note(path: Path, root: Path | None = None) -> Note:
     path (Path): The `.txt`. A missing `.ann` is a note without annotations, and no problem.
     root (Path | None): The folder that note names are relative to; default: the file's own.
     RAISES (UnicodeDecodeError): The `.txt` is not UTF-8; the message names file and line.
+    RAISES (OSError): A file cannot be read, or is a link that leads nowhere.
     """
     name = path.relative_to(root or path.parent).with_suffix("").as_posix()
     text = _decode(path)
     ann_path = path.with_suffix(".ann")
-    if not ann_path.is_file():
+    if not os.path.lexists(ann_path):
         return Note(name, text, Standoff(), [], has_ann=False, ann=str(ann_path))
     standoff = Standoff.from_bytes(ann_path.read_bytes())
     bom = text.startswith(BOM) and _bom_is_not_counted(text, standoff)
@@ -83,12 +105,23 @@ def write_note(
     """Write `name.txt` and `name.ann` below a folder, as UTF-8 with newlines untouched.
 
     standoff (Standoff | None): None writes no `.ann`.
+    RAISES (ValueError): The name leads out of the folder.
     """
-    path = folder / f"{name}.txt"
+    path = file_below(folder, name, ".txt")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(((BOM if bom else "") + text).encode("utf8"))
     if standoff is not None:
         path.with_suffix(".ann").write_bytes(standoff.to_bytes())
+
+
+def file_below(folder: Path, name: str, ending: str) -> Path:
+    """Where a note of this name is written.
+
+    RAISES (ValueError): The name, which came with a file, leads out of the folder.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{name!r} is no name of a note: it leads out of {folder}")
+    return folder / f"{name}{ending}"
 
 
 def covered_text(text: str, fragments: Fragments) -> str:
@@ -137,3 +170,7 @@ def _decode(path: Path) -> str:
             f"{looks}: iconv -f <its encoding> -t UTF-8 mends it"
         )
         raise
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error

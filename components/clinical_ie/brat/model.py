@@ -6,8 +6,8 @@ and unknown line kinds survive.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from .parse import StandoffError, parse_line
 from .problem import Problem
@@ -20,8 +20,7 @@ BOM = "\ufeff"
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line: `raw` with its line end; the record, None where the line holds none."""
 
     raw: str
@@ -180,7 +179,7 @@ class Standoff:
                 (start + by, end + by) if start >= offset else (start, end)
                 for start, end in record.fragments
             )
-            return record if fragments == record.fragments else replace(record, fragments=fragments)
+            return record if fragments == record.fragments else record._replace(fragments=fragments)
 
         if by:
             self.update(moved)

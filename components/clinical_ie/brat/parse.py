@@ -27,9 +27,10 @@ def parse_line(line: str) -> Record | None:
     """
     kind = line[:1]
     if kind == "T" and (found := _PLAIN_MENTION(line)) is not None:
-        id_, label, start, end, text = found.groups()
-        if int(start) < int(end):
-            return TextBound(id_, label, ((int(start), int(end)),), text)
+        id_, label, first, last, text = found.groups()
+        start, end = int(first), int(last)
+        if start < end:
+            return TextBound(id_, label, ((start, end),), text)
     if kind not in _PARSERS:
         return None
     id_, tab, rest = line.partition("\t")

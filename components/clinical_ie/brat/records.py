@@ -1,13 +1,12 @@
 """What the lines of an `.ann` file hold. Format: https://brat.nlplab.org/standoff.html"""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 Fragments = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TextBound:
+class TextBound(NamedTuple):
     """`T1<TAB>Drug 0 5;16 23<TAB>text`: fragments in the order listed, offsets in characters."""
 
     id: str
@@ -34,8 +33,7 @@ class TextBound:
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """`R1<TAB>Reason-Drug Arg1:T1 Arg2:T2`; `args` holds (role, id) in the order listed."""
 
     id: str
@@ -68,8 +66,7 @@ class Relation:
         return None if any(ref in ids for _, ref in self.args) else self
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """`E1<TAB>Type:T1 Role:T2 …`: a trigger and its roles."""
 
     id: str
@@ -96,11 +93,10 @@ class Event:
         if self.trigger in ids:
             return None
         args = tuple(arg for arg in self.args if arg[1] not in ids)
-        return self if args == self.args else replace(self, args=args)
+        return self if args == self.args else self._replace(args=args)
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """`A1<TAB>Negated T1` or `A2<TAB>Certainty E1 possible`."""
 
     id: str
@@ -126,8 +122,7 @@ class Attribute:
         return None if self.target in ids else self
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
+class Normalization(NamedTuple):
     """`N1<TAB>Reference T1 RxNorm:161<TAB>acetaminophen`."""
 
     id: str
@@ -154,8 +149,7 @@ class Normalization:
         return None if self.target in ids else self
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """`#1<TAB>AnnotatorNotes T1<TAB>text`: brat's note on an annotation."""
 
     id: str
@@ -181,8 +175,7 @@ class Comment:
         return None if self.target in ids else self
 
 
-@dataclass(frozen=True, slots=True)
-class Equivalence:
+class Equivalence(NamedTuple):
     """`*<TAB>Equiv T1 T2 …`: symmetric, any number of members, no id of its own."""
 
     id: str
@@ -207,7 +200,7 @@ class Equivalence:
         members = tuple(member for member in self.members if member not in ids)
         if members == self.members:
             return self
-        return replace(self, members=members) if len(members) > 1 else None
+        return self._replace(members=members) if len(members) > 1 else None
 
 
 Record = TextBound | Relation | Event | Attribute | Normalization | Comment | Equivalence

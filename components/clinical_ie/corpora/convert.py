@@ -17,6 +17,10 @@ from .splits import SPLITS, Split, find_splits
 from .standoff_reading import LinkSettings
 
 OnError = Literal["stop", "skip-line", "skip-note"]
+# Far more than any clinical note has. A Doc takes some 90 times the memory of its prose, and where
+# memory ends the system kills the process, and the corpus with it.
+MAX_MB = 10
+_ENDINGS = (".txt", ".ann", ".xml", ".extent", ".tlink")
 # Starting a process costs as much as converting this many notes.
 NOTES_PER_PROCESS = 100
 
@@ -32,6 +36,7 @@ class ConvertSettings:
     links (LinkSettings): Which lines become relations.
     check (bool): Read and count only; nothing is written.
     processes (int): At most this many; their number makes no difference to the result.
+    max_mb (int): A note with a larger file is an error, and is not read.
     """
 
     format: Format = field(default_factory=Format)
@@ -39,6 +44,7 @@ class ConvertSettings:
     links: LinkSettings = field(default_factory=LinkSettings)
     check: bool = False
     processes: int = 1
+    max_mb: int = MAX_MB
 
 
 def convert_folder(folder: Path, out: Path, settings: ConvertSettings, track: Track) -> SplitCount:
@@ -113,12 +119,16 @@ def _convert_note(
     """
     count = SplitCount()
     name = path.relative_to(root).as_posix()
+    shown = name.encode("utf8", errors="backslashreplace").decode()
     try:
+        if shown != name:
+            raise ValueError("the name of its file is not UTF-8; rename it")
+        _check_sizes(path, settings.max_mb)
         note = settings.format.read_note(path, root)
         doc, count.problems = note_to_doc(corpus_nlp(), note, settings.links)
     except (OSError, ValueError) as error:
         count.problems = [Problem(str(path), 0, f"left out, the whole note: {error}")]
-        count.left_out = [name]
+        count.left_out = [shown]
         _stop_if_asked(count, settings)
         return None, count
     if settings.format.check is not None:
@@ -130,6 +140,20 @@ def _convert_note(
     count.without_annotations = int(not note.has_ann)
     count.add_doc(doc)
     return None if settings.check else pack(doc), count
+
+
+def _check_sizes(path: Path, max_mb: int) -> None:
+    """Look at the sizes of a note's files before they are read.
+
+    RAISES (ValueError): One is larger than that.
+    """
+    for file in map(path.with_suffix, _ENDINGS):
+        size = file.stat().st_size if file.is_file() else 0
+        if size > max_mb * 1_000_000:
+            raise ValueError(
+                f"{file} has {size:,} bytes, more than a note's {max_mb:,} MB: cut it into "
+                f"several notes, or allow it with --max-mb {-(-size // 1_000_000)}"
+            )
 
 
 def _errors(count: SplitCount) -> list[Problem]:

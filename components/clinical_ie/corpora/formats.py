@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ..brat import Note, Problem, list_notes, read_note
-from ..brat.files import orphans
+from ..brat.files import strays
 from . import i2b2, n2c2
 
 
@@ -25,7 +25,7 @@ class Format:
 
     list_notes: Callable[[Path], list[Path]] = list_notes
     read_note: Callable[[Path, Path], Note] = read_note
-    strays: Callable[[Path], list[Problem]] = orphans
+    strays: Callable[[Path], list[Problem]] = strays
     check: Callable[[Note], list[Problem]] | None = None
     folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)

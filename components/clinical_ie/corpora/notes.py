@@ -8,7 +8,6 @@ from spacy.tokens import Doc
 
 from ..brat import Note, Problem
 from ..doc import Annotations, annotate
-from ..text.sentences import merge_inside_mentions
 from .standoff_reading import LinkSettings, note_to_annotations
 
 
@@ -34,7 +33,6 @@ def make_doc(nlp: Language, text: str, annotations: Annotations, note_id: str) -
         raise ValueError(
             f"{note_id}: mention {lost[0].id} ends at {lost[0].end}, the text at {len(text)}"
         )
-    merge_inside_mentions(doc)
     doc._.note_id = note_id
     return doc
 

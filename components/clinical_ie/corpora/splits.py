@@ -34,7 +34,7 @@ def find_splits(
     RAISES (FileNotFoundError): No train, or a split without notes.
     RAISES (ValueError): Too few notes to split, or a dev id that no training note has.
     """
-    folders = {name: _folder(root, name, format_) for name in SPLITS}
+    folders = {name: split_folder(root, name, format_) for name in SPLITS}
     train_root = folders["train"]
     if train_root is None:
         expected = " or ".join(("train", *format_.folders.get("train", ())[:1]))
@@ -79,26 +79,37 @@ def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Pa
 
 
 def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
-    wanted = file.read_text(encoding="utf8").split()
-    by_id = {}
+    by_id: dict[str, list[Path]] = {}
     for path in train.paths:
-        by_id[path.stem] = path
-        by_id[path.relative_to(train.root).with_suffix("").as_posix()] = path
-    for number, id_ in enumerate(wanted, start=1):
-        if id_ not in by_id:
+        for id_ in {path.stem, path.relative_to(train.root).with_suffix("").as_posix()}:
+            by_id.setdefault(id_, []).append(path)
+    dev = set()
+    # A name can hold blanks.
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        id_ = line.strip()
+        found = by_id.get(id_, [])
+        if len(found) > 1:
             raise ValueError(
-                f"{file}: entry {number}, {id_!r}, is no note below {train.root}; expected names "
-                f"such as {train.paths[0].stem!r}, one a line"
+                f"{file}:{number}: {id_!r} is the name of {len(found)} notes below {train.root}; "
+                f"name their folders too: {found[0].relative_to(train.root).with_suffix('')}"
             )
-    dev = {by_id[id_] for id_ in wanted}
+        if id_ and not found:
+            raise ValueError(
+                f"{file}:{number}: {id_!r} is no note below {train.root}; expected names such as "
+                f"{train.paths[0].stem!r}, one a line"
+            )
+        dev.update(found)
     rest = [path for path in train.paths if path not in dev]
     if not dev or not rest:
         raise ValueError(f"{file}: {len(dev)} dev notes leave {len(rest)} for training")
     return rest, [path for path in train.paths if path in dev]
 
 
-def _folder(root: Path, split: str, format_: Format) -> Path | None:
-    """The folder of a split: the project's own name for it, or the release's."""
+def split_folder(root: Path, split: str, format_: Format) -> Path | None:
+    """The folder of a split below a dataset's: the project's own name for it, or the release's.
+
+    RETURNS (Path | None): None where there is no such folder.
+    """
     patterns = (split, *format_.folders.get(split, ()))
     for pattern in patterns:
         for folder in sorted(root.glob(pattern)):

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, cast
 
 from ..brat import (
@@ -91,6 +92,7 @@ class _Reader:
         self.events: list[tuple[int, Event]] = []
         self.others: list[tuple[int, Record]] = []
         self.known: set[str] = set()
+        self.mention_ids: set[str] = set()
         self.triggers: dict[str, str] = {}
         self.details: dict[str, dict[str, list[tuple[str, ...]]]] = {}
         self.links: list[Link] = []
@@ -98,20 +100,26 @@ class _Reader:
         self.searches = MAX_SEARCHES
 
     def read(self) -> Reading:
-        for number, line in enumerate(self.note.standoff.lines, start=1):
+        for number, (_, record) in enumerate(self.note.standoff.lines, start=1):
             self.line = number
-            if line.record is not None:
-                self._sort(line.record)
+            if isinstance(record, TextBound):
+                if self._fits(record):
+                    self.bounds.append((self.line, record))
+                    self.known.add(record.id)
+            elif record is not None:
+                self._sort(record)
         mentions = self._mentions()
-        ids = {mention.id for mention in mentions}
-        triggers = self._resolve_events(ids)
+        self.mention_ids = {mention.id for mention in mentions}
+        triggers = self._resolve_events()
         if self.settings.roles:
             for (number, event), trigger in zip(self.events, triggers, strict=True):
                 self.line = number
-                self._roles(event, trigger, ids)
+                self._roles(event, trigger)
         for number, record in self.others:
             self.line = number
-            self._other(record, ids)
+            self._other(record)
+        # Found kind by kind; users look for them line by line.
+        self.problems.sort(key=attrgetter("file", "line"))
         return Reading(
             Annotations([self._with_details(mention) for mention in mentions], self.links),
             self.problems,
@@ -127,11 +135,6 @@ class _Reader:
         return replace(mention, **cast(dict[str, Any], details))
 
     def _sort(self, record: Record) -> None:
-        if isinstance(record, TextBound):
-            if self._fits(record):
-                self.bounds.append((self.line, record))
-                self.known.add(record.id)
-            return
         if record.id in self.known and not isinstance(record, Equivalence):
             self._tell(
                 f"the id {record.id} is used twice: what names it means the first", "warning"
@@ -180,7 +183,7 @@ class _Reader:
             mentions.append(Mention(id_, bound.label, bound.fragments))
         return mentions
 
-    def _resolve_events(self, mentions: set[str]) -> list[str | None]:
+    def _resolve_events(self) -> list[str | None]:
         """Find the mention behind each event.
 
         RETURNS (list[str | None]): One entry an event line; None where there is no such mention.
@@ -193,9 +196,11 @@ class _Reader:
         for number, event in self.events:
             self.line = number
             is_first = named[event.id] == event.trigger
-            id_ = _end_of_chain(event.id if is_first else event.trigger, named, ends)
-            found.append(id_ if id_ in mentions else None)
-            if id_ in mentions:
+            id_ = event.trigger
+            if id_ in named:
+                id_ = _end_of_chain(event.id if is_first else id_, named, ends)
+            found.append(id_ if id_ in self.mention_ids else None)
+            if id_ in self.mention_ids:
                 self.triggers.setdefault(event.id, id_)
             elif id_ in named:
                 self._tell(
@@ -206,12 +211,12 @@ class _Reader:
                 self._tell(f"{event.id}: its trigger {id_} is no mention here: left out")
         return found
 
-    def _roles(self, event: Event, trigger: str | None, mentions: set[str]) -> None:
+    def _roles(self, event: Event, trigger: str | None) -> None:
         if trigger is None:
             return
         for role, ref in event.args:
-            tail = self.triggers.get(ref, ref)
-            if tail in mentions:
+            tail = self._mention_behind(ref)
+            if tail is not None:
                 self._link(role, trigger, tail)
             else:
                 self._tell(f"{event.id}: its {role} {ref} is no mention here: role left out")
@@ -220,36 +225,38 @@ class _Reader:
         self.links.append(Link(label, head, tail))
         self.link_lines.append(self.line - 1)
 
-    def _other(self, record: Record, mentions: set[str]) -> None:
+    def _other(self, record: Record) -> None:
         if isinstance(record, Relation):
-            head, tail = record.ends
-            if self._reaches(record, head, mentions) and self._reaches(record, tail, mentions):
-                self._link(
-                    record.label, self.triggers.get(head, head), self.triggers.get(tail, tail)
-                )
+            first, second = record.ends
+            head, tail = self._end(record.id, first), self._end(record.id, second)
+            if head is not None and tail is not None:
+                self._link(record.label, head, tail)
             return
         if isinstance(record, Equivalence):
-            members = [ref for ref in record.members if self._reaches(record, ref, mentions)]
+            members = [self._end("an equivalence", ref) for ref in record.members]
             if self.settings.equivalences:
-                ends = [self.triggers.get(ref, ref) for ref in members]
-                for head, tail in combinations(ends, 2):
+                for head, tail in combinations(filter(None, members), 2):
                     self._link(record.label, head, tail)
             return
         assert isinstance(record, Attribute | Normalization | Comment)
-        target = record.target
-        mention = self.triggers.get(target, target)
-        if mention in mentions:
+        mention = self._mention_behind(record.target)
+        if mention is not None:
             name, value = detail_of(record)
             self.details.setdefault(mention, {}).setdefault(name, []).append(value)
-        elif target not in self.known:
-            self._tell(f"{record.id} names {target}, which is not in this file: left out")
+        elif record.target not in self.known:
+            self._tell(f"{record.id} names {record.target}, which is no annotation here: left out")
 
-    def _reaches(self, record: Record, ref: str, mentions: set[str]) -> bool:
-        if self.triggers.get(ref, ref) in mentions:
-            return True
-        id_ = "an equivalence" if record.id == "*" else record.id
-        self._tell(f"{id_} names {ref}, which is no mention here: left out")
-        return False
+    def _mention_behind(self, ref: str) -> str | None:
+        """The mention that an id means, its own or that of an event."""
+        mention = self.triggers.get(ref, ref)
+        return mention if mention in self.mention_ids else None
+
+    def _end(self, name: str, ref: str) -> str | None:
+        """The mention that one end of a relation means; what means none is told."""
+        mention = self._mention_behind(ref)
+        if mention is None:
+            self._tell(f"{name} names {ref}, which is no mention here: left out")
+        return mention
 
     def _tell(self, message: str, severity: Severity = "error") -> None:
         self.problems.append(Problem(self.note.ann, self.line, message, severity))

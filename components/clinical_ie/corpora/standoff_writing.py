@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import replace
 
 from spacy.tokens import Doc
 
@@ -110,7 +109,7 @@ class _Editor:
             if isinstance(line.record, Event) and line.record.trigger in relabelled:
                 label, after = relabelled[line.record.trigger]
                 if line.record.label == label:
-                    self.changes[at] = replace(line.record, label=after)
+                    self.changes[at] = line.record._replace(label=after)
 
     def _drop_details(self) -> None:
         """Take out attributes, normalisations and comments that a mention had and has no more."""
@@ -167,7 +166,7 @@ class _Editor:
                 record = self.changes.get(line, self.standoff.lines[line].record)
                 assert isinstance(record, TextBound)
                 ids[id_] = self.standoff.next_id("T")
-                self.changes[line] = replace(record, id=ids[id_])
+                self.changes[line] = record._replace(id=ids[id_])
         return ids
 
     def _file_id(self, id_: str) -> str:

@@ -20,12 +20,17 @@ def print_counts(counts: Mapping[str, SplitCount], report: Path | None) -> int:
     report (Path | None): The file that holds all of it; None: everything is printed here.
     RETURNS (int): Number of errors; warnings and what was mended are none.
     """
-    console = Console()
+    console = _console()
     console.print(_kept(counts))
     if any(count.not_trainable for count in counts.values()):
         console.print(_not_trainable(counts))
     _print_boundaries(console, counts, report)
     return _print_problems(counts, report)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Labels and names of notes are what they are, be it `[red]` or `:pill:`."""
+    return Console(stderr=stderr, markup=False, emoji=False)
 
 
 def _kept(counts: Mapping[str, SplitCount]) -> Table:
@@ -89,12 +94,10 @@ def _print_problems(counts: Mapping[str, SplitCount], report: Path | None) -> in
     problems = [problem for count in counts.values() for problem in count.problems]
     # What was lost comes first.
     problems.sort(key=lambda problem: ("error", "mended", "warning").index(problem.severity))
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     shown = problems if report is None else problems[:MAX_SHOWN]
     for problem in shown:
-        console.print(
-            f"  {problem.severity}: {problem}", highlight=False, markup=False, soft_wrap=True
-        )
+        console.print(f"  {problem.severity}: {problem}", highlight=False, soft_wrap=True)
     if len(shown) < len(problems):
         hidden = len(problems) - len(shown)
         console.print(f"  … and {hidden} more, all in {report}", highlight=False, soft_wrap=True)

@@ -15,13 +15,12 @@ def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
     """
     wanted = list(offsets)
     starts, ends = token_borders(doc)
-    aligned = np.isin(wanted, starts) | np.isin(wanted, ends)
-    whole = {0, text_length(doc)}
-    return [
-        offset
-        for offset, fits in zip(wanted, aligned.tolist(), strict=True)
-        if not fits and offset not in whole
-    ]
+    length = text_length(doc)
+    # The last place stands for whatever lies outside the text.
+    inside = np.ones(length + 2, dtype=bool)
+    inside[starts] = inside[ends] = inside[[0, length]] = False
+    cut = inside[np.minimum(np.array(wanted, dtype=np.int64), length + 1)]
+    return [offset for offset, is_cut in zip(wanted, cut.tolist(), strict=True) if is_cut]
 
 
 def touched_tokens(doc: Doc, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

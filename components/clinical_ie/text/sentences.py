@@ -6,16 +6,18 @@ break alone therefore neither ends a sentence nor continues it: its surroundings
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .columns import text_of, token_words
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]\s|[-*•#+]\s*\w)")
 _HEADING = re.compile(r"\s*[A-Z][A-Za-z/&() -]{1,48}:(?:\s|$)")
 _TABLE_GAP = re.compile(r"\S {3,}\S|\t")
@@ -48,25 +50,22 @@ _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
     words = token_words(doc)
-    starts = _sentence_starts(words, text_of(doc, words).split("\n"))
+    starts = _sentence_starts(words, _LINE_END.split(text_of(doc, words)))
     # Set all at once: a token's own setter looks through the Doc for a parse every time.
     return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
 
-def merge_inside_mentions(doc: Doc) -> int:
+def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
     """Take away the sentence starts that lie inside a mention.
 
     RETURNS (int): How many there were.
     """
-    spans = doc.spans.get("entities", ())
-    if not spans:
-        return 0
+    starts = doc.to_array("SENT_START").astype("int64")
     # Counted once for all mentions, however deep they are nested: one up behind the first token of
     # each, one down behind its last.
     depth = np.zeros(len(doc) + 2, dtype="int64")
-    np.add.at(depth, [span.start + 1 for span in spans], 1)
-    np.add.at(depth, [max(span.end, span.start + 1) for span in spans], -1)
-    starts = doc.to_array("SENT_START").astype("int64")
+    np.add.at(depth, [span.start + 1 for span in mentions], 1)
+    np.add.at(depth, [max(span.end, span.start + 1) for span in mentions], -1)
     wrong = (starts == 1) & (depth.cumsum()[: len(doc)] > 0)
     merged = int(wrong.sum())
     if merged:
@@ -87,7 +86,7 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
     for i, word in enumerate(words):
         kind = kinds[word]
         if kind == _SPACE:
-            breaks = word.count("\n")
+            breaks = len(_LINE_END.findall(word))
             if breaks:
                 upper, lower = lines[line_number], lines[line_number + breaks]
                 ended = ended or breaks > 1 or _ends_at_break(upper, lower)
@@ -103,6 +102,7 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
     return starts
 
 
+@lru_cache(maxsize=1 << 16)
 def _kind(word: str) -> int:
     if word.isspace():
         return _SPACE
@@ -164,4 +164,4 @@ def _is_list_number(words: Sequence[str], i: int, starts: Sequence[int]) -> bool
     first = _word_before(words, i)
     if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:
         return False
-    return first == 0 or "\n" in words[first - 1] or starts[first] == 1
+    return first == 0 or bool(_LINE_END.search(words[first - 1])) or starts[first] == 1

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ie.brat import Standoff
-from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml
 from clinical_ie.corpora.i2b2.note import line_fragments
+from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.corpora.standoff_reading import note_to_annotations
-from clinical_ie.doc import Annotations, annotations_of
+from clinical_ie.doc import Annotations, Mention, annotations_of
 from tests.conftest import run_script
 
 TEXT = "Admission Date :\n2001-02-03\nHe had chest\npain & took aspirin .\n"
@@ -98,6 +99,7 @@ def test_both_forms_say_the_same(tmp_path: Path):
         (m.label, m.fragments, m.attributes) for m in from_xml.mentions
     ]
     assert annotations.links == from_xml.links
+    (tmp_path / "1.xml.extent").write_text(EXTENT)
     assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
 
 
@@ -175,7 +177,44 @@ def test_a_note_is_written_back_as_it_was_released(tmp_path: Path):
         ]
 
 
-words = st.text(alphabet="ab& <>\"'\n\té]", min_size=1, max_size=12)
+@pytest.mark.parametrize("text", ["a </TEXT> b", "a]]></TEXT>b", "a\r\nb\rc", "\n\na\u2028b\x85c"])
+def test_a_strict_parser_reads_the_text_as_it_is(text, tmp_path: Path):
+    standoff = Standoff()
+    standoff.add_textbound("PROBLEM", ((len(text) - 1, len(text)),), text[-1])
+    written = standoff_to_xml(text, standoff)
+    assert ET.fromstring(written).findtext("TEXT") == "\n" + text
+    (tmp_path / "1.xml").write_text(written, encoding="utf8", newline="")
+    note = read_note(tmp_path / "1.xml", tmp_path)
+    assert (note.text, note.problems) == (text, [])
+
+
+def test_line_ends_of_the_file_are_those_of_xml(tmp_path: Path):
+    annotations, problems = read(tmp_path, xml().replace("\n", "\r\n"))
+    assert problems == []
+    assert len(annotations.mentions) == 5
+
+
+def test_only_a_newline_ends_a_line():
+    assert line_fragments("a\u2028b\x0cc\nd", (0, 7)) == ((0, 5), (6, 7))
+
+
+def test_what_cannot_be_xml_costs_one_note(tmp_path: Path):
+    docs = []
+    for text, label in (("a\x0cb", "TEST"), ("ab", "Drug"), ("ab", "TEST")):
+        docs.append(
+            make_doc(corpus_nlp(), text, Annotations([Mention("T1", label, ((0, 1),))]), "")
+        )
+    write_docs(docs, tmp_path / "x.spacy")
+    result = run_script(
+        "export.py", tmp_path / "x.spacy", tmp_path / "out", "--format", "i2b2-2012"
+    )
+    assert result.exit_code == 1
+    assert "note-000001: left out: '\\x0c' at 1 of the text is no character of XML" in result.stderr
+    assert "note-000002: left out: T1 is of type Drug; i2b2-2012 has PROBLEM" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["note-000003.xml"]
+
+
+words = st.text(alphabet="ab& <>\"'\n\r\té]", min_size=1, max_size=12)
 
 
 @given(st.lists(words, min_size=1, max_size=6), st.data())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
-from ...brat.files import covered_text
+from ...brat.files import covered_text, files_below
 from ...brat.problem import Severity
 from .mend import Placed, place_mention, resolve_end
 from .tags import Source, Tag, read_extent, read_xml
@@ -39,8 +39,14 @@ def list_notes(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected notes of i2b2-2012 in it")
-    found = {path.with_suffix(""): path for path in folder.rglob("*.extent")}
-    found |= {path.with_suffix(""): path for path in folder.rglob("*.xml")}
+    files = list(files_below(folder))
+    # Some call it `1.xml.extent`, beside `1.xml`.
+    found = {
+        path.with_name(path.name.removesuffix(".extent").removesuffix(".xml")): path
+        for ending in (".extent", ".xml")
+        for path in files
+        if path.suffix == ending
+    }
     if not found:
         raise FileNotFoundError(f"{folder}: holds no .xml and no .extent file of i2b2-2012")
     return [found[name] for name in sorted(found)]
@@ -184,12 +190,12 @@ class _Builder:
 def line_fragments(text: str, span: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """The pieces of a span, one a line, as brat stores what crosses a line break."""
     pieces, start = [], span[0]
-    for line in text[span[0] : span[1]].splitlines(keepends=True):
+    for line in text[span[0] : span[1]].split("\n"):
         body = line.strip()
         if body:
             first = start + len(line) - len(line.lstrip())
             pieces.append((first, first + len(body)))
-        start += len(line)
+        start += len(line) + 1
     return tuple(pieces)
 
 

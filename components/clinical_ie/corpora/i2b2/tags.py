@@ -39,7 +39,11 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
 
 
-_TEXT = re.compile(r"<TEXT\b[^>]*>(.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE)
+# A CDATA section may hold `</TEXT>`.
+_TEXT = re.compile(
+    r"<TEXT\b[^>]*>(\s*<!\[CDATA\[.*?\]\]>\s*|.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE
+)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<(EVENT|TIMEX3|SECTIME|TLINK)\b([^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*)>")
 _VALUE = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
@@ -52,23 +56,24 @@ def read_xml(content: str, file: str) -> Source:
     The tags are found one by one and not by an XML parser: some released files hold raw `&`, which
     would cost the whole note.
 
-    content (str): The file, newlines untouched.
+    content (str): The file, newlines untouched: CRLF and lone CR are read as LF, as in all XML.
     RETURNS (Source): The text is the CDATA without the newline that it begins with; spans count
         characters of it from 0, ends exclusive. The files count from 1 in the CDATA without that
         newline.
     RAISES (ValueError): There is no `<TEXT>` in it.
     """
+    content = content.replace("\r\n", "\n").replace("\r", "\n")
     found = _TEXT.search(content)
     if found is None:
         raise ValueError(f"{file}: no <TEXT> element; expected a note of i2b2-2012 as released")
     body = found[1]
     if body.lstrip().startswith("<![CDATA["):
-        # A `]]>` inside the text ends one CDATA section and opens the next.
-        inner = body.strip().removeprefix("<![CDATA[").removesuffix("]]>")
-        text = inner.replace("]]]]><![CDATA[>", "]]>")
+        # Several sections, where the text holds `]]>` or a carriage return, which stands between.
+        between = _CDATA.split(body.strip())
+        text = "".join(html.unescape(s) if i % 2 == 0 else s for i, s in enumerate(between))
     else:
         text = html.unescape(body)
-    source = Source(re.sub(r"\A\r?\n", "", text, count=1))
+    source = Source(text.removeprefix("\n"))
     opened = _TAGS.search(content, found.end())
     start = opened.end() if opened is not None else found.end()
     line, counted = content.count("\n", 0, start) + 1, start

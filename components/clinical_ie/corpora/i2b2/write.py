@@ -1,5 +1,6 @@
 """From brat's model back to the released form."""
 
+import re
 from xml.sax.saxutils import quoteattr
 
 from ...brat import Attribute, Comment, Relation, Standoff, TextBound
@@ -9,6 +10,7 @@ from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
 # What a tag must have in the release, where the annotations do not say.
 _DEFAULTS = {"modality": "FACTUAL", "polarity": "POS", "mod": "NA", "val": "", "dvalue": ""}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def standoff_to_xml(text: str, standoff: Standoff) -> str:
@@ -16,7 +18,7 @@ def standoff_to_xml(text: str, standoff: Standoff) -> str:
 
     Offsets count from 1, ends exclusive, in the CDATA without the newline it begins with. An id
     that the release gave is used again; others are numbered on.
-    RAISES (ValueError): A mention is of no type that the format has.
+    RAISES (ValueError): A mention is of no type that the format has, or a character is none of XML.
     """
     attributes: dict[str, dict[str, str]] = {}
     for attribute in standoff.records(Attribute):
@@ -50,8 +52,14 @@ def standoff_to_xml(text: str, standoff: Standoff) -> str:
                 "type": relation.label,
             }
             lines["TLINK"].append(_tag("TLINK", values))
-    body = text.replace("]]>", "]]]]><![CDATA[>")
+    # A carriage return in a section would be read as a newline.
+    body = text.replace("]]>", "]]]]><![CDATA[>").replace("\r", "]]>&#13;<![CDATA[")
     tags = "\n".join(line for kind in lines.values() for line in kind)
+    if wrong := _NO_XML.search(text) or _NO_XML.search(tags):
+        where = f"at {wrong.start()} of the text" if wrong.string is text else "in the annotations"
+        raise ValueError(
+            f"{wrong[0]!r} {where} is no character of XML; a blank in its place keeps the offsets"
+        )
     return (
         '<?xml version="1.0" encoding="UTF-8" ?>\n<ClinicalNarrativeTemporalAnnotation>\n'
         f"<TEXT><![CDATA[\n{body}]]></TEXT>\n<TAGS>\n{tags}\n</TAGS>\n"
