@@ -27,6 +27,9 @@ def main(
     fallback_dev: Annotated[
         Path | None, typer.Option(help="Used, and said so, where GOLD is missing or empty")
     ] = None,
+    corpus_format: Annotated[
+        str, typer.Option("--format", help="Of the corpus: what its scores must not be taken for")
+    ] = "brat",
 ) -> None:
     """Evaluate one or more pipelines on the same notes."""
     try:
@@ -51,7 +54,11 @@ def main(
                 evaluation = evaluate(nlp, docs, partial(bar.advance, task))
             version = {"name": nlp.meta["name"], "version": nlp.meta["version"]}
             arms[name] = arm_metrics(
-                evaluation, split=gold.stem, fallback=fallback, pipeline=version
+                evaluation,
+                split=gold.stem,
+                fallback=fallback,
+                pipeline=version,
+                corpus_format=corpus_format,
             )
             _write_brat(evaluation, out / "predictions" / name)
             write_predictions(evaluation, out / "predictions" / f"{name}.jsonl")

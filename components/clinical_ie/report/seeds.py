@@ -7,7 +7,7 @@ from typing import Any
 from ..scoring import Counts, NoteCounts, sum_up
 from ..scoring.evaluation import END_TO_END, GOLD_ENTITIES
 from ..scoring.significance import MEASURES, Spread, bootstrap, compare
-from .paper import PAPER_ROWS
+from .paper import PAPER_ROWS, remark
 from .tables import COLUMNS, GOLD_COLUMNS, Table
 
 # By arm, by seed: the counts of every note.
@@ -77,6 +77,7 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
             "seed(s), F1 with its standard deviation over seeds and, in brackets, the 95 % "
             f"bootstrap interval over notes; protocol: {found['protocol']}; "
             f"setting: {found['setting']}; split: {split}; notes: {found['notes']}."
+            + (remark(format_) if found["setting"] == END_TO_END else "")
         )
         rows = [
             [name, *(_cell(arm[task][mode]) for _, task, mode in columns)]
