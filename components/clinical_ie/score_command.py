@@ -161,7 +161,7 @@ def _intervals(
     counts: _Counts, protocol: str, seed: int
 ) -> tuple[dict[str, dict[str, dict[str, Any]]], Table]:
     found: dict[tuple[str, str], dict[str, Interval]] = {
-        (task, mode): bootstrap(counts, task, mode, seed=seed) for task in TASKS for mode in MODES
+        (task, mode): bootstrap([counts], task, mode, seed=seed) for task in TASKS for mode in MODES
     }
     nested = {
         task: {
@@ -177,7 +177,7 @@ def _comparison(
     counts: _Counts, second: _Counts, first_name: str, second_name: str, seed: int
 ) -> tuple[dict[str, dict[str, dict[str, Any]]], list[str]]:
     found: dict[tuple[str, str], Comparison] = {
-        (task, mode): compare(counts, second, task, mode, seed=seed)
+        (task, mode): compare([counts], [second], task, mode, seed=seed)
         for task in TASKS
         for mode in MODES
     }

@@ -60,7 +60,7 @@ def in_words(notes: Notes) -> list[str]:
         for arm in (first, last)
     )
     return [
-        f"{title}: {compare(before, after, task, mode).in_words(first, last)}."
+        f"{title}: {compare([before], [after], task, mode).in_words(first, last)}."
         for title, task, mode in COLUMNS
     ]
 
