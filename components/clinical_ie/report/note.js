@@ -89,21 +89,26 @@ const noteView = (note, text) => {
     return low;
   }
 
-  // The boxes of a mention, one for each piece and each line that it runs over.
-  function boxes(pieces, origin) {
+  // The boxes of a mention, one for each piece and each line that it runs over. Where a line will
+  // stand is not known yet: `up` is measured from its foot.
+  function boxes(pieces, left) {
     const result = [];
     for (const [start, end] of pieces) {
       for (let line = lineOf(start); line < lines.length && lines[line].start < end; line++) {
-        const { start: first, end: last, element } = lines[line];
+        const { start: first, end: last, element, foot } = lines[line];
         const range = document.createRange();
         range.setStart(element.firstChild, Math.max(start, first) - first);
         range.setEnd(element.firstChild, Math.min(end, last) - first);
-        const { left, top, width, height } = range.getBoundingClientRect();
-        if (width < 0.5) continue;
-        result.push({ line, x: left - origin.left, y: top - origin.top, w: width, h: height });
+        const { left: x, top, width, height } = range.getBoundingClientRect();
+        if (width >= 0.5) result.push({ line, x: x - left, up: foot - top, w: width, h: height });
       }
     }
     return result;
+  }
+
+  // Read where the lines stand, all at once: reading and writing in turn costs a layout each time.
+  function readFeet() {
+    for (const line of lines) line.foot = line.element.getBoundingClientRect().bottom;
   }
 
   // --- lanes -------------------------------------------------------------------------------------
@@ -166,40 +171,40 @@ const noteView = (note, text) => {
     return `${path}L${points[points.length - 1]}`;
   }
 
-  // From the head's middle up, along the gap above its line, by the margin where the lines differ,
-  // and down on the tail. Every stretch has a lane of its own.
-  function drawRelation(layers, mark, head, tail, rows) {
-    const { kind, label, title, chosen } = mark;
+  // A relation goes from the head's middle up, along the gap above its line, by the margin where the
+  // lines differ, and down on the tail. Every stretch gets a lane of its own.
+  function plan(mark, head, tail, rows) {
     // Relations that leave and arrive at one mention do so side by side.
     const [x1, x2] = [head.x + head.w * 0.42, tail.x + tail.w * 0.58];
-    const half = labelWidth(label) / 2 + 4;
+    const half = labelWidth(mark.label) / 2 + 4;
     const above = (box, from, to, middle) => {
       const [low, high] = [Math.min(from, to, middle - half), Math.max(from, to, middle + half)];
-      return box.y - FIRST_LANE - takeLane(rows.lanes, box.line, low, high) * LANE;
+      return takeLane(rows.lanes, box.line, low, high);
     };
-    let points;
-    let at;
+    const planned = { mark, head, tail, x1, x2 };
     if (head.line === tail.line) {
       const middle = Math.max(half, (x1 + x2) / 2);
-      const y = above(head, x1, x2, middle);
-      points = [[x1, head.y], [x1, y], [x2, y], [x2, tail.y]];
-      at = [middle, y];
-    } else {
-      const [first, last] = [Math.min(head.line, tail.line), Math.max(head.line, tail.line)];
-      const lane = takeLane(rows.margin, 0, first, last) % MARGIN_LANES;
-      const margin = -10 - lane * MARGIN_LANE;
-      const middle = Math.max(half, x1 / 2);
-      const y1 = above(head, margin, x1, middle);
-      const y2 = above(tail, margin, x2, (margin + x2) / 2);
-      points = [[x1, head.y], [x1, y1], [margin, y1], [margin, y2], [x2, y2], [x2, tail.y]];
-      at = [middle, y1];
+      return { ...planned, middle, lanes: [above(head, x1, x2, middle)] };
     }
-    const group = el("g", { class: `relation ${kind}${chosen ? " chosen" : ""}` }, layers.relations);
-    const path = rounded(points);
-    el("title", {}, group, title);
+    const [first, last] = [Math.min(head.line, tail.line), Math.max(head.line, tail.line)];
+    const margin = -10 - (takeLane(rows.margin, 0, first, last) % MARGIN_LANES) * MARGIN_LANE;
+    const middle = Math.max(half, x1 / 2);
+    const lanes = [above(head, margin, x1, middle), above(tail, margin, x2, (margin + x2) / 2)];
+    return { ...planned, middle, margin, lanes };
+  }
+
+  function drawRelation(layers, { mark, head, tail, x1, x2, middle, margin, lanes }) {
+    const [y1, y2 = y1] = lanes.map(
+      (lane, i) => (i ? tail : head).y - FIRST_LANE - lane * LANE,
+    );
+    const bend = margin === undefined ? [] : [[margin, y1], [margin, y2]];
+    const path = rounded([[x1, head.y], [x1, y1], ...bend, [x2, y2], [x2, tail.y]]);
+    const classes = `relation ${mark.kind}${mark.chosen ? " chosen" : ""}`;
+    const group = el("g", { class: classes }, layers.relations);
+    el("title", {}, group, mark.title);
     el("path", { d: path, class: "halo" }, group);
-    el("path", { d: path, "marker-end": `url(#tip-${kind})` }, group);
-    el("text", { x: at[0], y: at[1] + 4, class: "label" }, group, label);
+    el("path", { d: path, "marker-end": `url(#tip-${mark.kind})` }, group);
+    el("text", { x: middle, y: y1 + 4, class: "label" }, group, mark.label);
   }
 
   // --- all of it ---------------------------------------------------------------------------------
@@ -217,10 +222,8 @@ const noteView = (note, text) => {
     }
   }
 
-  function paint({ mentions, relations }) {
-    text.querySelectorAll("svg").forEach((svg) => svg.remove());
-    const origin = text.getBoundingClientRect();
-    const svg = el("svg", { width: origin.width, height: origin.height, "aria-hidden": "true" });
+  function paint(mentions, placed, plans, origin) {
+    const svg = el("svg", { width: origin.width, height: text.clientHeight, "aria-hidden": "true" });
     const tips = el("defs", {}, svg);
     for (const kind of KINDS) {
       const tip = {
@@ -232,44 +235,51 @@ const noteView = (note, text) => {
     const drawing = el("g", { class: "marks" }, svg);
     const layers = {};
     for (const name of ["mentions", "relations", "types"]) layers[name] = el("g", {}, drawing);
-    const rows = { under: new Map(), types: new Map(), lanes: new Map(), margin: new Map() };
-    const place = (mark) => boxes(mark.pieces, origin);
-    for (const mark of mentions) drawMention(layers, mark, place(mark), rows);
-    // Short ones lie below long ones, so that few lines cross.
-    const reach = (mark) => Math.abs(mark.head.pieces[0][0] - mark.tail.pieces[0][0]);
-    for (const mark of [...relations].sort((a, b) => reach(a) - reach(b))) {
-      const [head, tail] = [place(mark.head)[0], place(mark.tail)[0]];
-      if (head && tail) drawRelation(layers, mark, head, tail, rows);
-    }
+    const rows = { under: new Map(), types: new Map() };
+    for (const mark of mentions) drawMention(layers, mark, placed.get(mark), rows);
+    for (const planned of plans) drawRelation(layers, planned);
     // What the error is about lies on top.
     for (const layer of Object.values(layers)) {
       layer.append(...layer.querySelectorAll(":scope > .chosen"));
     }
     text.appendChild(svg);
-    return { lanes: rows.lanes, drawing };
+    return drawing;
   }
 
   // marks: mentions and relations; one with `chosen` is what the error is about.
-  function draw(words, marks, onPaper) {
+  function draw(words, { mentions, relations }, onPaper) {
     content = words;
     layOut();
-    let { lanes, drawing } = paint(marks);
-    if (lanes.size) {
-      for (const [line, taken] of lanes) {
-        lines[line].element.style.paddingTop = `${FIRST_LANE - 6 + taken.length * LANE}px`;
-      }
-      ({ drawing } = paint(marks));
+    readFeet();
+    const { left } = text.getBoundingClientRect();
+    const placed = new Map();
+    const place = (mark) => {
+      if (!placed.has(mark)) placed.set(mark, boxes(mark.pieces, left));
+      return placed.get(mark);
+    };
+    mentions.forEach(place);
+    // Short ones lie below long ones, so that few lines cross.
+    const reach = (mark) => Math.abs(mark.head.pieces[0][0] - mark.tail.pieces[0][0]);
+    const rows = { lanes: new Map(), margin: new Map() };
+    const plans = [...relations]
+      .sort((a, b) => reach(a) - reach(b))
+      .filter((mark) => place(mark.head).length && place(mark.tail).length)
+      .map((mark) => plan(mark, place(mark.head)[0], place(mark.tail)[0], rows));
+    for (const [line, taken] of rows.lanes) {
+      lines[line].element.style.paddingTop = `${FIRST_LANE - 6 + taken.length * LANE}px`;
     }
+    readFeet();
+    const origin = text.getBoundingClientRect();
+    for (const found of placed.values()) {
+      for (const box of found) box.y = lines[box.line].foot - box.up - origin.top;
+    }
+    const drawing = paint(mentions, placed, plans, origin);
     if (onPaper) {
       cutIntoBands(drawing, text.clientWidth);
       return;
     }
-    const target = note.querySelector(".chosen rect, .chosen path");
-    note.scrollTop = 0;
-    if (target) {
-      const place = target.getBoundingClientRect();
-      note.scrollTop += place.top - note.getBoundingClientRect().top - note.clientHeight / 2;
-    }
+    const chosen = mentions.find((mark) => mark.chosen && placed.get(mark).length);
+    note.scrollTop = chosen ? placed.get(chosen)[0].y - note.clientHeight / 2 : 0;
   }
 
   return { draw };

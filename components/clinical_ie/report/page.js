@@ -16,68 +16,65 @@
 
   // --- filters ---------------------------------------------------------------------------------
 
-  const kindOf = (error) => `${error[3]}: ${error[1]}`;
-  const typeOf = (error) => `${error[3]}: ${error[2]}`;
-  const docOf = (error) => String(error[0]);
   // What each filter looks at, and how it calls a value.
-  const FACETS = {
-    kind: [kindOf, (value) => value, "all kinds of error"],
-    type: [typeOf, (value) => value, "all types"],
-    doc: [docOf, (value) => DATA.docs[value].name, "all documents"],
-  };
+  const FACETS = [
+    [filters.kind, (error) => `${error[3]}: ${error[1]}`, (value) => value, "all kinds of error"],
+    [filters.type, (error) => `${error[3]}: ${error[2]}`, (value) => value, "all types"],
+    [filters.doc, (error) => String(error[0]), (value) => DATA.docs[value].name, "all documents"],
+  ];
+  // Each error's values, made once: there can be tens of thousands of errors.
+  const VALUES = {};
+  for (const [name, errors] of Object.entries(DATA.errors)) {
+    VALUES[name] = errors.map((error) => FACETS.map(([, valueOf]) => valueOf(error)));
+  }
 
   // The arm's values, most frequent first; documents in their order, those without an error too.
   function fillFilters() {
-    for (const [name, [valueOf]] of Object.entries(FACETS)) {
-      const counts = new Map(name === "doc" ? DATA.docs.map((_, i) => [String(i), 0]) : []);
-      for (const error of DATA.errors[filters.arm.value]) {
-        counts.set(valueOf(error), (counts.get(valueOf(error)) || 0) + 1);
+    FACETS.forEach(([select], facet) => {
+      const isDoc = select === filters.doc;
+      const counts = new Map(isDoc ? DATA.docs.map((_, i) => [String(i), 0]) : []);
+      for (const values of VALUES[filters.arm.value]) {
+        counts.set(values[facet], (counts.get(values[facet]) || 0) + 1);
       }
-      let values = [...counts];
-      if (name !== "doc") values.sort((a, b) => b[1] - a[1]);
-      values = values.map(([value]) => value);
-      const select = filters[name];
+      const sorted = [...counts];
+      if (!isDoc) sorted.sort((a, b) => b[1] - a[1]);
       const kept = select.value;
       select.replaceChildren(
-        ...["", ...values].map((value) => {
+        ...["", ...sorted.map(([value]) => value)].map((value) => {
           const option = document.createElement("option");
           option.value = value;
           return option;
         }),
       );
-      select.value = values.includes(kept) ? kept : "";
-    }
+      select.value = counts.has(kept) ? kept : "";
+    });
   }
 
-  const passes = (error, but) =>
-    Object.entries(FACETS).every(
-      ([name, [valueOf]]) =>
-        name === but || !filters[name].value || valueOf(error) === filters[name].value,
-    );
-
-  // Each value with the number of errors that choosing it would show.
-  function countFilters() {
-    for (const [name, [valueOf, called, all]] of Object.entries(FACETS)) {
-      const counts = new Map();
-      let total = 0;
-      for (const error of DATA.errors[filters.arm.value]) {
-        if (!passes(error, name)) continue;
-        counts.set(valueOf(error), (counts.get(valueOf(error)) || 0) + 1);
-        total += 1;
-      }
-      for (const option of filters[name].options) {
-        const { value } = option;
-        option.textContent = value
-          ? `${called(value)} (${counts.get(value) || 0})`
-          : `${all} (${total})`;
-      }
-    }
-  }
-
+  // What passes all filters is found; each value of a filter is called with the number of errors
+  // that choosing it would show, so with what passes the others.
   function applyFilters() {
-    found = DATA.errors[filters.arm.value].filter((error) => passes(error));
+    const wanted = FACETS.map(([select]) => select.value);
+    const counts = FACETS.map(() => new Map());
+    const totals = FACETS.map(() => 0);
+    const count = (facet, value) => {
+      counts[facet].set(value, (counts[facet].get(value) || 0) + 1);
+      totals[facet] += 1;
+    };
+    const values = VALUES[filters.arm.value];
+    found = DATA.errors[filters.arm.value].filter((_, i) => {
+      const failed = [0, 1, 2].filter((f) => wanted[f] && wanted[f] !== values[i][f]);
+      if (!failed.length) values[i].forEach((value, f) => count(f, value));
+      else if (failed.length === 1) count(failed[0], values[i][failed[0]]);
+      return !failed.length;
+    });
+    FACETS.forEach(([select, , called, all], facet) => {
+      for (const option of select.options) {
+        option.textContent = option.value
+          ? `${called(option.value)} (${counts[facet].get(option.value) || 0})`
+          : `${all} (${totals[facet]})`;
+      }
+    });
     at = 0;
-    countFilters();
     show();
   }
 
