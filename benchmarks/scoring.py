@@ -51,10 +51,10 @@ def main(
             seconds[f"score, {protocol}"] = time.perf_counter() - start
             f1[f"score, {protocol}"] = scores["entities"]["lenient"]["micro"]["f1"]
         start = time.perf_counter()
-        bootstrap(counts, "entities", "strict")
+        bootstrap([counts], "entities", "strict")
         seconds["bootstrap, 10,000 rounds"] = time.perf_counter() - start
         start = time.perf_counter()
-        compare(counts, counts, "entities", "strict")
+        compare([counts], [counts], "entities", "strict")
         seconds["randomization test, 10,000 rounds"] = time.perf_counter() - start
     table = Table(title=f"{notes} notes, {notes * mentions} gold mentions, as many relations")
     for column in ("what", "seconds", "lenient F1 of mentions"):

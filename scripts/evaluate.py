@@ -27,6 +27,9 @@ def main(
     fallback_dev: Annotated[
         Path | None, typer.Option(help="Used, and said so, where GOLD is missing or empty")
     ] = None,
+    corpus_format: Annotated[
+        str, typer.Option("--format", help="Of the corpus: what its scores must not be taken for")
+    ] = "brat",
 ) -> None:
     """Evaluate one or more pipelines on the same notes."""
     try:
@@ -41,18 +44,24 @@ def main(
             docs = read_docs(gold)
         if not docs:
             raise FileNotFoundError(f"{gold}: no notes to score on")
-        out.mkdir(parents=True, exist_ok=True)
+        # All arms before the first file: no arm is left behind without the other it stands beside.
+        evaluations = {}
         arms = {}
         for name, pipeline in pipelines.items():
             nlp = load_pipeline(pipeline, gpu_id)
             with progress_bar() as bar:
                 # Two passes: end-to-end, then with the gold mentions given.
                 task = bar.add_task(name, total=2 * len(docs))
-                evaluation = evaluate(nlp, docs, partial(bar.advance, task))
-            version = {"name": nlp.meta["name"], "version": nlp.meta["version"]}
+                evaluations[name] = evaluate(nlp, docs, partial(bar.advance, task))
             arms[name] = arm_metrics(
-                evaluation, split=gold.stem, fallback=fallback, pipeline=version
+                evaluations[name],
+                split=gold.stem,
+                fallback=fallback,
+                pipeline={"name": nlp.meta["name"], "version": nlp.meta["version"]},
+                corpus_format=corpus_format,
             )
+        out.mkdir(parents=True, exist_ok=True)
+        for name, evaluation in evaluations.items():
             _write_brat(evaluation, out / "predictions" / name)
             write_predictions(evaluation, out / "predictions" / f"{name}.jsonl")
             _write_text(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")

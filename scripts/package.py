@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.packaging import build_wheels, choose_arm, read_arm
+from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
 
 
 def main(
@@ -15,10 +15,10 @@ def main(
 ) -> None:
     """Package the arm that did best on dev, and the package that it needs."""
     try:
-        arms = [read_arm(name, Path(path)) for name, _, path in (a.partition("=") for a in arm)]
+        arms = [_read(value) for value in arm]
         best = choose_arm(arms)
         wheels = build_wheels(best.path, out, version, Path(__file__).parents[1])
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         typer.echo(f"package: {error}", err=True)
         raise typer.Exit(1) from None
     for candidate in arms:
@@ -26,6 +26,13 @@ def main(
     typer.echo(f"packaged {best.name}:")
     for wheel in wheels:
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
+
+
+def _read(value: str) -> Arm:
+    name, _, path = value.partition("=")
+    if not name or not path:
+        raise ValueError(f"--arm {value!r}: expected NAME=PIPELINE_DIR")
+    return read_arm(name, Path(path))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def predicted(tmp_path: Path) -> Path:
 
 def test_score_json(gold: Path, predicted: Path) -> None:
     code, out, err = run("score", gold, predicted, "--json")
-    assert code == 0
+    # Scores are there, and something was said beside them.
+    assert code == 3
     scores = json.loads(out)
     assert list(scores) == ["protocol", "notes", "entities", "relations"]
     assert list(scores["entities"]["strict"]) == ["micro", "macro", "by_label"]
@@ -65,7 +66,7 @@ def test_score_table(gold: Path) -> None:
 def test_score_by_the_official_counts(gold: Path, predicted: Path) -> None:
     code, out, err = run("score", gold, predicted, "--protocol", "n2c2-2018", "--json")
     scores = json.loads(out)
-    assert (code, scores["protocol"], scores["notes"]) == (0, "n2c2-2018", 1)
+    assert (code, scores["protocol"], scores["notes"]) == (3, "n2c2-2018", 1)
     assert f"1 not in {predicted}, not scored:\n  2\n" in err
     assert f"1 not in {gold}, not scored:\n  3\n" in err
 
@@ -73,7 +74,7 @@ def test_score_by_the_official_counts(gold: Path, predicted: Path) -> None:
 def test_score_in_all_detail(gold: Path, predicted: Path, tmp_path: Path) -> None:
     options = ("--by-document", "--by-length", "--agreement", "--intervals", "--compare", gold)
     code, out, _ = run("score", gold, predicted, *options, "--json")
-    assert code == 0
+    assert code == 3
     scores = json.loads(out)
     by_document = scores["by_document"]
     assert sorted(by_document) == ["1", "2", "3"]
@@ -104,7 +105,7 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
         for label in ("Drug", "drug")
     ]
     code, out, err = run("score", *folders, "--json")
-    assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (0, 0)
+    assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (3, 0)
     assert "1 labels that differ in case alone, scored as different:" in err
     places = [f"{label}, first in {tmp_path / label / '1.ann'}:1" for label in ("Drug", "drug")]
     assert f"  {places[0]}; {places[1]}" in err
@@ -115,8 +116,17 @@ def test_a_relation_to_nothing_is_named_and_not_scored(gold: Path, tmp_path: Pat
         tmp_path / "bad", dict.fromkeys("12", (TEXT, f"{GOLD}R9\tForm-Drug Arg1:T1 Arg2:T77\n"))
     )
     code, out, err = run("score", gold, bad, "--json")
-    assert (code, json.loads(out)["relations"]["strict"]["micro"]["fp"]) == (0, 0)
+    assert (code, json.loads(out)["relations"]["strict"]["micro"]["fp"]) == (3, 0)
     assert f"{bad / '1.ann'}:{GOLD.count(chr(10)) + 1}: " in err
+
+
+def test_the_exit_code_is_0_where_nothing_had_to_be_said(gold: Path, tmp_path: Path) -> None:
+    same = write_brat(tmp_path / "same", {"1": (TEXT, GOLD), "2": (TEXT, "")})
+    (same / "2.ann").unlink()
+    code, _, err = run("score", gold, same, "--compare", same)
+    assert (code, "no .ann, read as a note with nothing in it" in err) == (0, True)
+    less = write_brat(tmp_path / "less", {"1": (TEXT, GOLD)})
+    assert run("score", gold, same, "--compare", less)[0] == 3
 
 
 def test_without_a_common_note_the_official_counts_are_refused(gold: Path, tmp_path: Path) -> None:
@@ -130,7 +140,7 @@ def test_score_tells_what_it_could_not_read(gold: Path, tmp_path: Path) -> None:
     bad = write_brat(tmp_path / "bad", {"1": (TEXT, "T1\tDrug 0 x\t\n" * 30), "2": (TEXT, "")})
     (bad / "2.ann").unlink()
     code, _, err = run("score", gold, bad)
-    assert code == 0
+    assert code == 3
     assert f"  {bad / '1.ann'}:1: T1: " in err
     assert "  … and 10 more" in err
     assert f"1 no .ann, read as a note with nothing in it:\n  {bad / '2.txt'}" in err
@@ -142,7 +152,7 @@ def test_score_refuses_in_one_line(gold: Path, tmp_path: Path) -> None:
     for args, message in [
         ((gold, tmp_path / "empty"), "holds no .txt"),
         ((tmp_path / "nowhere", gold), "no such folder"),
-        ((gold, other), "2.txt: its text differs"),
+        ((gold, other), "2.txt:1: its text differs"),
         ((gold, gold, "--protocol", "muc"), "there is: one-to-one, n2c2-2018"),
     ]:
         code, out, err = run("score", *args)

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -47,6 +48,27 @@ def test_the_arm_that_did_best_on_dev_is_taken(tmp_path: Path):
 def test_a_missing_pipeline_is_told(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no trained pipeline"):
         read_arm("no_aug", tmp_path / "nope")
+
+
+@pytest.mark.parametrize("content", ["{not JSON", "[]", '{"performance": null}'])
+def test_a_damaged_pipeline_is_told_by_file(tmp_path: Path, content: str):
+    (tmp_path / "meta.json").write_text(content)
+    with pytest.raises(ValueError, match=r"meta\.json: .*`weasel run train` makes a new one"):
+        read_arm("no_aug", tmp_path)
+
+
+def test_the_script_refuses_in_one_line(tmp_path: Path):
+    for arm, message in [
+        ("no_aug", "--arm 'no_aug': expected NAME=PIPELINE_DIR"),
+        (f"a={tmp_path}", "no trained pipeline"),
+        (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "failed: "),
+    ]:
+        command = [sys.executable, ROOT / "scripts/package.py", tmp_path / "out", "--arm", arm]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
 
 @pytest.mark.slow

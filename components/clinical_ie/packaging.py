@@ -29,12 +29,18 @@ def read_arm(name: str, path: Path) -> Arm:
     """Read what a trained pipeline says of itself.
 
     RAISES (FileNotFoundError): No trained pipeline there.
+    RAISES (ValueError): Its `meta.json` is not what training writes.
     """
     meta_path = path / "meta.json"
     if not meta_path.is_file():
         raise FileNotFoundError(f"{path}: no trained pipeline; `weasel run train` makes one")
-    performance = json.loads(meta_path.read_text(encoding="utf8")).get("performance", {})
-    scores = [performance.get(f"{task}_strict_f") or 0.0 for task in ("mentions", "relations")]
+    try:
+        performance = json.loads(meta_path.read_text(encoding="utf8"))["performance"]
+        scores = [performance.get(f"{task}_strict_f") or 0.0 for task in ("mentions", "relations")]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{meta_path}: not what training writes ({error!r}); `weasel run train` makes a new one"
+        ) from error
     return Arm(name, path, sum(scores) / len(scores))
 
 
@@ -51,7 +57,7 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     version (str): The pipeline's version.
     project (Path): The folder with this package's `pyproject.toml`.
     RETURNS (list[Path]): The package's wheel, then the pipeline's.
-    RAISES (RuntimeError): A build failed; the message holds its last lines.
+    RAISES (RuntimeError): A build failed; the message holds its last words.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as folder:
@@ -84,5 +90,5 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
 def _run(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     if result.returncode:
-        last = "\n".join((result.stdout + result.stderr).strip().splitlines()[-8:])
-        raise RuntimeError(f"`python {' '.join(arguments[:3])}` failed:\n{last}")
+        last = " ".join((result.stdout + result.stderr).split()[-100:])
+        raise RuntimeError(f"`python {' '.join(arguments[:3])}` failed: {last}")

@@ -31,6 +31,9 @@ from .scoring.significance import Comparison, Interval, bootstrap, compare
 
 _Counts = Mapping[str, NoteCounts]
 
+# Exit code of scores beside which something had to be said; 2 is that of a wrong option.
+SCORED_WITH_FINDINGS = 3
+
 
 def score_command(
     gold: Annotated[Path, typer.Argument(metavar="GOLD_DIR", help="Brat notes, as annotated")],
@@ -63,12 +66,13 @@ def score_command(
     Relations are scored on the mentions that PRED_DIR has: end-to-end where those were predicted
     too, on gold entities where they were copied from gold. What the protocol leaves out, what could
     not be read and labels that differ in case alone are named on standard error. The exit code is 0
-    where scores were printed, 1 where there are none.
+    where all was scored as it stands, 3 where scores were printed and notes that one side lacks,
+    lines left out or labels that differ in case were named, and 1 where there are no scores.
     """
     try:
         rules = get_protocol(protocol)
         pair = read_pair(gold, predicted)
-        _tell(pair, gold, predicted, rules.scores_missing)
+        as_it_stands = _tell(pair, gold, predicted, rules.scores_missing)
         counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
         if not counts:
             raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
@@ -89,7 +93,14 @@ def score_command(
             tables.append(table)
         sentences: list[str] = []
         if other is not None:
-            second = _second_arm(gold, other, protocol, pair)
+            second_pair = read_pair(gold, other)
+            as_it_stands &= _tell(second_pair, gold, other, rules.scores_missing)
+            second = note_counts(
+                second_pair.gold,
+                second_pair.predicted,
+                protocol=protocol,
+                texts=pair.texts | second_pair.texts,
+            )
             if rules.scores_missing:
                 # A note that neither gold nor this arm has says nothing of it.
                 nothing = rules.count(Annotations(), Annotations(), None)
@@ -104,15 +115,18 @@ def score_command(
         fail(str(error))
     if as_json:
         typer.echo(json.dumps(result, indent=2))
-        return
-    console = terminal.table_console()
-    for table in tables:
-        console.print(table)
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    else:
+        console = terminal.table_console()
+        for table in tables:
+            console.print(table)
+        for sentence in sentences:
+            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    if not as_it_stands:
+        raise typer.Exit(SCORED_WITH_FINDINGS)
 
 
-def _tell(pair: FolderPair, gold: Path, predicted: Path, scores_missing: bool) -> None:
+def _tell(pair: FolderPair, gold: Path, predicted: Path, scores_missing: bool) -> bool:
+    """Say what is not as it should be; whether all was scored as it stands."""
     fate = (
         ("scored as all missed", "scored as all wrong") if scores_missing else ("not scored",) * 2
     )
@@ -122,15 +136,10 @@ def _tell(pair: FolderPair, gold: Path, predicted: Path, scores_missing: bool) -
     tell(f"not in {gold}, {fate[1]}", pair.extra)
     tell("no .ann, read as a note with nothing in it", [str(path) for path in pair.without_ann])
     tell("not taken over as it stands", [str(problem) for problem in pair.problems])
-    tell("labels that differ in case alone, scored as different", case_twins(pair))
-
-
-def _second_arm(gold: Path, other: Path, protocol: str, pair: FolderPair) -> _Counts:
-    """The other arm's counts, on the notes of the first comparison."""
-    second = read_pair(gold, other)
-    _tell(second, gold, other, get_protocol(protocol).scores_missing)
-    texts = pair.texts | second.texts
-    return note_counts(second.gold, second.predicted, protocol=protocol, texts=texts)
+    twins = case_twins(pair)
+    tell("labels that differ in case alone, scored as different", twins)
+    left_out = any(problem.severity == "error" for problem in pair.problems)
+    return not (pair.missing or pair.extra or left_out or twins)
 
 
 def _by_document(counts: _Counts, protocol: str) -> tuple[dict[str, Any], Table]:
@@ -152,7 +161,7 @@ def _intervals(
     counts: _Counts, protocol: str, seed: int
 ) -> tuple[dict[str, dict[str, dict[str, Any]]], Table]:
     found: dict[tuple[str, str], dict[str, Interval]] = {
-        (task, mode): bootstrap(counts, task, mode, seed=seed) for task in TASKS for mode in MODES
+        (task, mode): bootstrap([counts], task, mode, seed=seed) for task in TASKS for mode in MODES
     }
     nested = {
         task: {
@@ -168,7 +177,7 @@ def _comparison(
     counts: _Counts, second: _Counts, first_name: str, second_name: str, seed: int
 ) -> tuple[dict[str, dict[str, dict[str, Any]]], list[str]]:
     found: dict[tuple[str, str], Comparison] = {
-        (task, mode): compare(counts, second, task, mode, seed=seed)
+        (task, mode): compare([counts], [second], task, mode, seed=seed)
         for task in TASKS
         for mode in MODES
     }

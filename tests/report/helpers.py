@@ -38,7 +38,9 @@ def evaluation(
     )
 
 
-def metrics(found: int = 2, *, split: str = "test", fallback: bool = False) -> dict[str, Any]:
+def metrics(
+    found: int = 2, *, split: str = "test", fallback: bool = False, corpus_format: str = "brat"
+) -> dict[str, Any]:
     """An arm that found the first `found` of two mentions, and the relation if both."""
     predicted = Annotations(GOLD.mentions[:found], GOLD.links if found == 2 else [])
     return arm_metrics(
@@ -46,6 +48,7 @@ def metrics(found: int = 2, *, split: str = "test", fallback: bool = False) -> d
         split=split,
         fallback=fallback,
         pipeline={"name": "p", "version": "0.1.0"},
+        corpus_format=corpus_format,
     )
 
 

@@ -45,6 +45,15 @@ def test_markdown_has_protocol_setting_and_the_papers_rows() -> None:
     assert "paper" not in seed_tables_markdown(tables, "test", "brat")
 
 
+def test_i2b2_has_the_papers_entity_rows_and_what_they_are_not() -> None:
+    table = seed_table(RUNS, "end-to-end", "one-to-one")
+    text = seed_tables_markdown([table], "test", "i2b2-2012")
+    assert "Not the official EVENT scores of i2b2-2012" in text
+    row = "| paper, +230 notes | 83.39 / 80.27 / 81.80 | - | 89.72 / 85.91 / 87.77 | - |"
+    assert row in text
+    assert "official EVENT" not in seed_tables_markdown([table], "test", "n2c2-2018")
+
+
 def test_arms_of_other_notes_are_refused() -> None:
     runs = {"a": {0: counts(1, 0, 0, 3)}, "b": {0: counts(1, 0, 0, 4)}}
     with pytest.raises(ValueError, match="only one of the arms"):

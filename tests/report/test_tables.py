@@ -31,7 +31,18 @@ def test_markdown() -> None:
     assert text.count("| arm | RE strict | RE lenient | candidate ceiling |\n") == 2
     assert text.count(f"| with_aug | {FULL} | {FULL} | 75.00 |\n") == 2
     # Scores of 1 for what is right.
-    assert "| with_aug | 0.00 > 0.00 | 0.00 > 0.00 |\n" in text
+    assert "| with_aug | 0.00 → 0.00 | 0.00 → 0.00 |\n" in text
+
+
+def test_i2b2_says_beside_the_number_what_it_is_not() -> None:
+    assert "official EVENT" not in tables_markdown({"a": metrics()})
+    text = tables_markdown({"a": metrics(corpus_format="i2b2-2012")})
+    for protocol in ("one-to-one", "n2c2-2018"):
+        sentence = (
+            f"protocol: {protocol}; setting: end-to-end; split: test; notes: 1. "
+            "Not the official EVENT scores of i2b2-2012:"
+        )
+        assert sentence in text
 
 
 def test_speed_and_memory_stand_in_the_metrics() -> None:

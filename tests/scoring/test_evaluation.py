@@ -117,6 +117,17 @@ def test_script_without_test_notes(
     assert "split: dev (there was no test split)" in (out / "table.md").read_text()
 
 
+def test_an_arm_that_fails_leaves_nothing_of_the_others(
+    pipeline: Path, script: ModuleType, tmp_path: Path
+) -> None:
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    with pytest.raises(script.typer.Exit):
+        script.main(
+            tmp_path / "test.spacy", tmp_path / "metrics", [f"a={pipeline}", "b=/no/such/folder"]
+        )
+    assert not (tmp_path / "metrics").exists()
+
+
 @pytest.mark.parametrize(
     ("gold", "arm", "message"),
     [

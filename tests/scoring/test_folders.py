@@ -29,12 +29,57 @@ def test_problems_name_file_and_line(tmp_path: Path) -> None:
     assert str(problem).startswith(f"{predicted / '1.ann'}:2: R1 names T9")
 
 
-def test_other_text_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
+def test_a_mention_is_scored_by_its_offsets_whatever_its_text_column_says(
+    tmp_path: Path, protocol: str
+) -> None:
+    """What was left out could not be wrong: a mistake would be rewarded."""
     gold = write_brat(tmp_path / "g", {"1": (TEXT, ANN)})
-    predicted = write_brat(tmp_path / "p", {"1": (TEXT.replace(" 81", "  81"), ANN)})
-    with pytest.raises(ValueError, match=r"p/1\.txt: its text differs .* character 8 "):
+    lines = (
+        "T1\tDrug 0 7\tASPIRIN, so to say\n"
+        "T2\tDrug 1 8\taspirin\n"
+        "T3\tDose 8 12;999999999999 9999999999999\t81 mg\n"
+        "R1\tOf Arg1:T3 Arg2:T2\n"
+    )
+    pair = read_pair(gold, write_brat(tmp_path / "p", {"1": (TEXT, lines)}))
+    scores = score(pair.gold, pair.predicted, texts=pair.texts, protocol=protocol)
+    micro = scores["entities"]["strict"]["micro"]
+    assert (micro["tp"], micro["fp"], micro["fn"]) == (1, 2, 0)
+    assert scores["relations"]["strict"]["micro"]["fp"] == 1
+    assert [(p.line, p.severity) for p in pair.problems] == [(n, "warning") for n in (1, 2, 3)]
+    said = [str(problem) for problem in pair.problems]
+    assert said[1].endswith(
+        "p/1.ann:2: T2 says 'aspirin', its offsets cover 'spirin ': scored by its offsets"
+    )
+    assert "end at 9999999999999, and the note at 13: scored by" in said[2]
+
+
+def test_a_folder_may_leave_the_texts_to_the_other(tmp_path: Path) -> None:
+    gold = write_brat(tmp_path / "g", {"1": (f"\ufeff{TEXT}", ANN), "2": (TEXT, ANN)})
+    predicted = write_brat(tmp_path / "p", {"1": ("", ANN), "2": ("", ANN), "3": ("", ANN)})
+    for path in predicted.glob("*.txt"):
+        path.unlink()
+    pair = read_pair(gold, predicted)
+    assert (pair.missing, pair.extra, pair.without_ann) == ([], ["3"], [])
+    assert pair.texts == {"1": TEXT, "2": TEXT, "3": ""}
+    (problem,) = pair.problems
+    assert str(problem) == (
+        f"{predicted / '3.ann'}: no 3.txt in either folder: offsets are compared and nothing else"
+    )
+    micro = score(pair.gold, pair.predicted, texts=pair.texts)["entities"]["strict"]["micro"]
+    assert (micro["tp"], micro["fp"], micro["fn"]) == (2, 1, 0)
+
+
+def test_other_text_names_file_and_line_of_the_first_and_how_many(tmp_path: Path) -> None:
+    gold = write_brat(tmp_path / "g", {"1": (f"\n{TEXT}", ""), "2": (TEXT, ""), "3": (TEXT, "")})
+    other = TEXT.replace(" 81", "  81")
+    predicted = write_brat(
+        tmp_path / "p", {"1": (f"\n{other}", ""), "2": (other, ""), "3": (TEXT, "")}
+    )
+    message = r"p/1\.txt:2: its text differs .* character 9 .* \(and 1 more notes differ\)"
+    with pytest.raises(ValueError, match=message):
         read_pair(gold, predicted)
-    predicted = write_brat(tmp_path / "q", {"1": (TEXT[:4], "")})
+    predicted = write_brat(tmp_path / "q", {"2": (TEXT[:4], "")})
     with pytest.raises(ValueError, match="character 4 "):
         read_pair(gold, predicted)
 

@@ -20,7 +20,7 @@ def drawn(random: np.random.Generator, recall: float, n_notes: int = 60) -> dict
 
 def test_equal_arms_cannot_be_told_apart() -> None:
     arm = drawn(np.random.default_rng(0), 0.8)
-    result = compare(arm, arm, "entities", "strict", rounds=500)
+    result = compare([arm], [arm], "entities", "strict", rounds=500)
     assert (result.p, result.difference.value) == (1.0, 0.0)
     assert result.in_words("plain", "augmented").startswith(
         "plain and augmented are not distinguishable at the 0.05 level: they differ by 0.00 points"
@@ -29,11 +29,11 @@ def test_equal_arms_cannot_be_told_apart() -> None:
 
 def test_a_plain_difference_is_found_and_named() -> None:
     random = np.random.default_rng(0)
-    result = compare(drawn(random, 0.6), drawn(random, 0.8), "entities", "strict", rounds=2000)
+    result = compare([drawn(random, 0.6)], [drawn(random, 0.8)], "entities", "strict", rounds=2000)
     assert result.p == 1 / 2001
     assert 0 < result.difference.low < result.difference.value < result.difference.high
     assert result.in_words("a", "b").startswith("b is better than a by ")
-    other = compare(drawn(random, 0.8), drawn(random, 0.6), "entities", "strict", rounds=2000)
+    other = compare([drawn(random, 0.8)], [drawn(random, 0.6)], "entities", "strict", rounds=2000)
     assert other.in_words("a", "b").startswith("a is better than b by ")
 
 
@@ -41,7 +41,7 @@ def test_without_a_difference_p_is_uniform() -> None:
     random = np.random.default_rng(0)
     ps = [
         compare(
-            drawn(random, 0.7, 30), drawn(random, 0.7, 30), "entities", "strict",
+            [drawn(random, 0.7, 30)], [drawn(random, 0.7, 30)], "entities", "strict",
             rounds=300, seed=run,
         ).p
         for run in range(200)
@@ -56,7 +56,7 @@ def test_p_is_that_of_all_assignments() -> None:
     first = counted((1, 0, 1), (1, 0, 1), (1, 0, 1))
     second = counted((2, 0, 0), (2, 0, 0), (2, 0, 0))
     # Only the two that swap all notes or none give as large a difference: 2 / 8.
-    result = compare(first, second, "entities", "strict", measure="recall", rounds=20_000)
+    result = compare([first], [second], "entities", "strict", measure="recall", rounds=20_000)
     assert result.p == pytest.approx(0.25, abs=0.02)
     assert (result.first, result.second) == (0.5, 1.0)
 
@@ -65,7 +65,7 @@ def test_intervals_hold_the_value_and_narrow_with_more_notes() -> None:
     few, many = (drawn(np.random.default_rng(1), 0.7, n) for n in (20, 500))
     widths = []
     for arm in (few, many):
-        interval = bootstrap(arm, "entities", "strict", rounds=1000)["recall"]
+        interval = bootstrap([arm], "entities", "strict", rounds=1000)["recall"]
         assert interval.low < interval.value < interval.high
         widths.append(interval.high - interval.low)
     assert widths[1] < widths[0] / 3
@@ -73,18 +73,37 @@ def test_intervals_hold_the_value_and_narrow_with_more_notes() -> None:
 
 def test_the_interval_of_a_proportion_is_the_known_one() -> None:
     arm = counted(*([(1, 0, 0)] * 70 + [(0, 0, 1)] * 30))
-    interval = bootstrap(arm, "entities", "strict", rounds=4000)["recall"]
+    interval = bootstrap([arm], "entities", "strict", rounds=4000)["recall"]
     assert interval.low == pytest.approx(0.7 - 1.96 * 0.0458, abs=0.015)
     assert interval.high == pytest.approx(0.7 + 1.96 * 0.0458, abs=0.015)
 
 
+def test_several_runs_are_judged_by_their_mean() -> None:
+    """Runs that predict much must not weigh more than those that predict little."""
+    random = np.random.default_rng(2)
+    hasty = counted(*((2, int(random.integers(30, 60)), 8) for _ in range(40)))
+    careful = counted(*((int(random.integers(6, 9)), 1, 2) for _ in range(40)))
+    of_each = [bootstrap([run], "entities", "strict", rounds=500)["f1"] for run in (hasty, careful)]
+    mean = bootstrap([hasty, careful], "entities", "strict", rounds=500)["f1"]
+    assert mean.value == pytest.approx(sum(one.value for one in of_each) / 2)
+    assert mean.low < mean.value < mean.high
+    better = drawn(random, 0.9, 40)
+    result = compare([hasty, careful], [better, better], "entities", "strict", rounds=500)
+    assert result.first == pytest.approx(mean.value)
+    assert result.p == 1 / 501
+    turned = compare([hasty, careful], [careful, hasty], "entities", "strict", rounds=500)
+    assert (turned.difference.value, turned.p) == (pytest.approx(0.0), 1.0)
+    with pytest.raises(ValueError, match="2 runs against 1"):
+        compare([hasty, careful], [better], "entities", "strict")
+
+
 def test_nothing_and_unlike_notes() -> None:
-    assert compare({}, {}, "entities", "strict").p == 1.0
-    assert bootstrap({}, "entities", "strict")["f1"].high == 0.0
+    assert compare([{}], [{}], "entities", "strict").p == 1.0
+    assert bootstrap([{}], "entities", "strict")["f1"].high == 0.0
     one = counted((1, 0, 0))
-    assert compare(one, one, "entities", "strict").p == 1.0
+    assert compare([one], [one], "entities", "strict").p == 1.0
     with pytest.raises(ValueError, match=r"only one of the arms .* 001"):
-        compare(one, counted((1, 0, 0), (1, 0, 0)), "entities", "strict")
+        compare([one], [counted((1, 0, 0), (1, 0, 0))], "entities", "strict")
 
 
 def test_spread_over_seeds() -> None:

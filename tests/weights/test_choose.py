@@ -67,5 +67,6 @@ def test_an_unreadable_config_is_named(config: Path, tmp_path: Path) -> None:
     with pytest.raises(ChoiceError, match=r"absent\.cfg: can't be read"):
         models_in_config(tmp_path / "absent.cfg", tmp_path)
     config.write_text("no section\n", encoding="utf8")
-    with pytest.raises(ChoiceError, match=r"train\.cfg: can't be read as a config"):
+    with pytest.raises(ChoiceError, match=r"train\.cfg: can't be read as a config") as caught:
         models_in_config(config, tmp_path)
+    assert "\n" not in str(caught.value)

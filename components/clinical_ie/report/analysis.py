@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..scoring import note_counts
 from ..scoring.errors import (
     BORDER_KINDS,
     CORRECT,
@@ -21,16 +22,19 @@ from ..scoring.errors import (
     note_errors,
 )
 from ..scoring.reliability import N_BINS, Outcomes, outcomes
+from ..scoring.significance import compare
 from .metrics import Metrics
 from .predictions import ScoredNote
+from .tables import COLUMNS
 
 Row = dict[str, Any]
 Notes = Mapping[str, Sequence[ScoredNote]]
 Errors = Mapping[str, Sequence[NoteErrors]]
 
 TASKS = (("entities", "mentions"), ("relations", "relations"))
-# Points of a precision-recall curve; more would not be seen.
-MAX_POINTS = 200
+# Points of a precision-recall curve; more would not be seen. The first few items by themselves say
+# nothing: one that is wrong would draw a line from 0.
+MAX_POINTS, FIRST_POINT = 200, 20
 NOTHING = "(nothing)"
 
 
@@ -40,6 +44,25 @@ def judge(notes: Notes) -> dict[str, list[NoteErrors]]:
         arm: [note_errors(n.gold, n.predicted, n.text, set(n.unreachable)) for n in found]
         for arm, found in notes.items()
     }
+
+
+def in_words(notes: Notes) -> list[str]:
+    """Whether the first and the last arm differ by more than chance; nothing for a single arm."""
+    if len(notes) < 2:
+        return []
+    first, *_, last = notes
+    before, after = (
+        note_counts(
+            {note.name: note.gold for note in notes[arm]},
+            {note.name: note.predicted for note in notes[arm]},
+            texts={note.name: note.text for note in notes[arm]},
+        )
+        for arm in (first, last)
+    )
+    return [
+        f"{title}: {compare([before], [after], task, mode).in_words(first, last)}."
+        for title, task, mode in COLUMNS
+    ]
 
 
 def changes(arms: Mapping[str, Metrics]) -> list[Row]:
@@ -98,7 +121,8 @@ def _precision_recall(found: Outcomes, n_gold: int) -> Iterator[Row]:
         return
     right = np.cumsum(found.right[np.argsort(-found.scores, kind="stable")])
     taken = np.arange(1, len(right) + 1)
-    for at in np.unique(np.linspace(0, len(right) - 1, MAX_POINTS).astype(int)):
+    start = min(FIRST_POINT, len(right)) - 1
+    for at in np.unique(np.linspace(start, len(right) - 1, MAX_POINTS).astype(int)):
         yield {"recall": 100 * right[at] / n_gold, "precision": 100 * right[at] / taken[at]}
 
 

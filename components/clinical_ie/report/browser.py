@@ -22,8 +22,9 @@ def browser_data(
 
     notes, errors: By arm, the same notes in the same order.
     RETURNS (dict[str, Any]): `docs`: name, text and, as `sides`, gold first and then each arm, its
-        mentions (type, pieces, score) and relations (label, head, tail, score); `errors`: by arm,
-        [doc, kind, type, task, side, place], side 0 being gold.
+        mentions (type, pieces, score) and relations (label, head, tail, score), each with a 1
+        behind where an arm is right; `errors`: by arm, [doc, kind, type, task, side, place], side
+        0 being gold. Every gold item that is not right is among them.
     """
     arms = list(notes)
     first = notes[arms[0]] if arms else []
@@ -34,7 +35,7 @@ def browser_data(
         sides = [_side(note.gold, units)]
         for arm in arms:
             predicted, judged = notes[arm][number].predicted, errors[arm][number]
-            sides.append(_side(predicted, units))
+            sides.append(_side(predicted, units, judged))
             listed[arm] += _errors(number, note.gold, predicted, judged)
         docs.append({"name": note.name, "text": note.text, "sides": sides})
     return {"arms": arms, "docs": docs, "errors": listed}
@@ -76,18 +77,27 @@ def _is_listed(verdict: Verdict, side: int) -> bool:
     return verdict.kind != CORRECT and (side == 0 or verdict.partner is None)
 
 
-def _side(annotations: Annotations, units: Callable[[int], int]) -> dict[str, list[Any]]:
+def _side(
+    annotations: Annotations, units: Callable[[int], int], judged: NoteErrors | None = None
+) -> dict[str, list[Any]]:
+    """One side's items; an arm's come with what was judged of them."""
     place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
-    return {
-        "m": [
-            [m.label, [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
-            for m in annotations.mentions
-        ],
-        "r": [
-            [link.label, place[link.head], place[link.tail], round(link.score, 3)]
-            for link in annotations.links
-        ],
-    }
+    mentions = [
+        [m.label, [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
+        for m in annotations.mentions
+    ]
+    relations = [
+        [link.label, place[link.head], place[link.tail], round(link.score, 3)]
+        for link in annotations.links
+    ]
+    if judged is not None:
+        for items, verdicts in (
+            (mentions, judged.predicted_mentions),
+            (relations, judged.predicted_links),
+        ):
+            for item, verdict in zip(items, verdicts, strict=True):
+                item.append(int(verdict.kind == CORRECT))
+    return {"m": mentions, "r": relations}
 
 
 def _units(text: str) -> Callable[[int], int]:

@@ -1,5 +1,6 @@
 """The report's charts, as SVG that follows the page's colours and asks nothing of any network."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,28 +8,36 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from ..scoring.errors import CORRECT, DISTANCES, FAR, MISS_KINDS
+from ..scoring import MODES
+from ..scoring.errors import BORDER_KINDS, CORRECT, DISTANCES, FAR, MISS_KINDS
 
 Rows = Sequence[dict[str, Any]]
 
 # Told apart by most colour-blind readers, on light and dark ground alike (after Okabe and Ito).
 PALETTE = ["#3a86c8", "#d55e00", "#2a9d7c", "#b5609a", "#a08a00", "#7a7a85", "#56b4e9", "#c0504d"]
-_WIDTH = 340
+_WIDTH = 420
+_FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 
 
 def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
     """A chart as an SVG element with a name for those who cannot see it."""
     spec = chart.properties(background="transparent").to_dict()
+    # Fonts differ from machine to machine: nothing may stand so close that wider letters collide.
+    text = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFont": _FONT,
+            "titleFont": _FONT, "labelFontSize": 12, "titleFontSize": 12}  # fmt: skip
     spec["config"] = {
         # `currentColor` is the text colour of the page, light or dark.
-        "axis": {
-            "labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "#888",
-            "tickColor": "#888", "gridColor": "#8884", "labelLimit": 220,
+        "axis": text | {
+            "domainColor": "#888", "tickColor": "#888", "gridColor": "#8884", "labelLimit": 260,
+            "titleFontWeight": "normal", "labelSeparation": 14, "labelFlush": False,
         },
-        "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "bottom"},
-        "header": {"labelColor": "currentColor", "titleColor": "currentColor"},
-        "title": {"color": "currentColor", "anchor": "start"},
-        "text": {"color": "currentColor"},
+        "axisY": {"titlePadding": 26},
+        "facet": {"spacing": 40},
+        "padding": {"left": 24, "right": 24, "top": 5, "bottom": 5},
+        "axisQuantitative": {"tickCount": 5},
+        "legend": text | {"orient": "bottom", "columnPadding": 40, "symbolOpacity": 1},
+        "header": text,
+        "text": {"color": "currentColor", "font": _FONT},
         "view": {"stroke": "#8884"},
         "range": {"category": PALETTE},
     }  # fmt: skip
@@ -39,22 +48,22 @@ def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
 
 
 def changes_chart(rows: Rows, first: str, last: str) -> Markup:
-    """F1 of one arm less that of another, type by type."""
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
-        y=alt.Y("label:N", sort="-x", title=None),
-        tooltip=["label:N", "first:Q", "last:Q", "gold:Q"],
-    )
-    bars = base.mark_bar().encode(
-        x=alt.X("difference:Q", title=f"F1 of {last} less F1 of {first}, points"),
-        color=alt.condition("datum.difference < 0", alt.value(PALETTE[1]), alt.value(PALETTE[0])),
-    )
-    return svg(
-        bars.properties(width=_WIDTH)
-        .facet(
-            column=alt.Column("mode:N", title=None, sort=["strict", "lenient"]),
-            row=alt.Row("task:N", title=None),
+    """F1 of one arm less that of another, type by type: those with most gold items first."""
+    named = [row | {"type": f"{row['label']} ({row['gold']})"} for row in rows]
+    panels = [
+        alt.Chart(alt.Data(values=[row for row in named if row["task"] == task]), title=title)
+        .mark_bar()
+        .encode(
+            x=alt.X("difference:Q", title=f"F1 of {last} less F1 of {first}, points"),
+            y=alt.Y("type:N", sort=alt.SortField("gold", order="descending"), title=None),
+            yOffset=alt.YOffset("mode:N", sort=MODES),
+            color=alt.Color("mode:N", title=None, sort=MODES),
         )
-        .resolve_scale(y="independent"),
+        .properties(width=_WIDTH, height=alt.Step(11))
+        for task, title in (("mentions", "Mentions"), ("relations", "Relations"))
+    ]
+    return svg(
+        alt.hconcat(*panels, spacing=40),
         f"What changed from {first} to {last}: difference of F1 by type",
     )
 
@@ -85,7 +94,8 @@ def reliability_chart(rows: Rows) -> Markup:
     base = alt.Chart().encode(
         x=alt.X("score:Q", title="mean score, percent", scale=percent),
         y=alt.Y("right:Q", title="right, percent", scale=percent),
-        color=alt.Color("scores:N", title=None),
+        # Not the colours of the arms.
+        color=alt.Color("scores:N", title=None, scale=alt.Scale(range=[PALETTE[3], PALETTE[2]])),
         order="score:Q",
     )
     # A bin with a handful of items must not look like one with hundreds.
@@ -119,7 +129,9 @@ def confusion_chart(rows: Rows, arm: str) -> Markup:
         )
     )
     return svg(
-        (squares + base.mark_text(fontSize=9).encode(text="mentions:Q")),
+        (squares + base.mark_text(fontSize=9).encode(text="mentions:Q")).properties(
+            width=alt.Step(17), height=alt.Step(17)
+        ),
         f"Types taken for each other, {arm}",
     )
 
@@ -131,25 +143,33 @@ def borders_chart(rows: Rows) -> Markup:
         .mark_bar()
         .encode(
             x=alt.X("mentions:Q", title="gold mentions"),
-            y=alt.Y("kind:N", title=None),
+            y=alt.Y("kind:N", title=None, sort=[*BORDER_KINDS]),
             yOffset="arm:N",
             color=alt.Color("arm:N", title=None),
         )
-        .properties(width=_WIDTH)
+        .properties(width=_WIDTH, height=alt.Step(14))
     )
     return svg(chart, "Border errors of mentions by kind")
 
 
 def relations_chart(rows: Rows) -> Markup:
-    """What became of gold relations, by the distance of their mentions."""
+    """What became of gold relations, by the distance of their mentions, and how many there are."""
     outcomes = [CORRECT, *MISS_KINDS]
+    sizes = Counter[str]()
+    for row in rows:
+        if row["arm"] == rows[0]["arm"]:
+            sizes[row["distance"]] += row["n"]
+    names = [distance for distance in (*(name for _, name in DISTANCES), FAR) if sizes[distance]]
+    title = {distance: f"{distance} ({sizes[distance]})" for distance in names}
     chart = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(alt.Data(values=[r | {"distance": title[r["distance"]]} for r in rows]))
         .mark_bar()
         .encode(
-            x=alt.X("n:Q", title="gold relations"),
+            x=alt.X(
+                "n:Q", stack="normalize", title="share of gold relations", axis=alt.Axis(format="%")
+            ),
             y=alt.Y(
-                "distance:N", title="words between", sort=[*(name for _, name in DISTANCES), FAR]
+                "distance:N", title="words between (relations)", sort=[title[n] for n in names]
             ),
             color=alt.Color(
                 "outcome:N",

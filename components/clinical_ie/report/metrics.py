@@ -17,13 +17,19 @@ _KEYS = {"protocol", "setting", "pipeline", "entities", "relations", "gold_entit
 
 
 def arm_metrics(
-    evaluation: Evaluation, *, split: str, fallback: bool, pipeline: dict[str, str]
+    evaluation: Evaluation,
+    *,
+    split: str,
+    fallback: bool,
+    pipeline: dict[str, str],
+    corpus_format: str = "brat",
 ) -> Metrics:
     """What `metrics/<dataset>/<arm>.json` holds.
 
     split (str): Name of the split that was scored.
     fallback (bool): The split stands in for a missing test split.
     pipeline (dict[str, str]): Name and version of the pipeline.
+    corpus_format (str): As `--format` of the conversion names it.
     """
     seconds = evaluation.seconds
     return {
@@ -31,6 +37,7 @@ def arm_metrics(
         "setting": "end-to-end",
         "split": split,
         "fallback": fallback,
+        "format": corpus_format,
         "notes": len(evaluation.texts),
         "pipeline": pipeline,
         "seconds": round(seconds, 3),
@@ -85,12 +92,12 @@ def read_arms(folder: Path) -> dict[str, Metrics]:
 
 
 def conditions(arms: dict[str, Metrics]) -> Metrics:
-    """What all arms have in common: protocol, setting, split, notes, fallback.
+    """What all arms have in common: protocol, setting, split, notes, fallback, format.
 
     RAISES (ValueError): They were not measured alike, and may not stand in one table.
     """
     result = {}
-    for key in ("protocol", "setting", "split", "notes", "fallback"):
+    for key in ("protocol", "setting", "split", "notes", "fallback", "format"):
         values = {name: metrics.get(key) for name, metrics in arms.items()}
         if len(set(values.values())) > 1:
             listed = ", ".join(f"{name}: {value}" for name, value in values.items())

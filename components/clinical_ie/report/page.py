@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .analysis import (
     changes,
     confusion,
     curves,
+    in_words,
     judge,
     missed_relations,
     training_curves,
@@ -77,6 +78,7 @@ def write_page(
         augmentation,
         dev_scores(training),
         drawings=_charts(arms, notes, errors, training),
+        in_words=in_words(notes),
         browser=as_script(browser_data(notes, errors)) if notes and with_text else None,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +96,7 @@ def render(
     trained: list[dict[str, Any]],
     *,
     drawings: Mapping[str, Any] | None = None,
+    in_words: Sequence[str] = (),
     browser: Markup | None = None,
 ) -> str:
     """The page as text.
@@ -104,6 +107,7 @@ def render(
         `rewrite`); any of them may be missing.
     trained (list[dict[str, Any]]): See `dev_scores`.
     drawings (Mapping[str, Any] | None): The charts by name; see `_charts`.
+    in_words (Sequence[str]): What the figures say of the arms' difference.
     browser (Markup | None): The error browser's data.
     RAISES (ValueError): The arms were not measured alike.
     """
@@ -117,14 +121,30 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    theme_script, browser_script = _own("theme.js"), _own("page.js")
+    shown = dict.fromkeys(CHARTS) | dict(drawings or {})
+    theme_script, browser_script = _own("theme.js"), _own("note.js") + _own("page.js")
     return environment.get_template("page.html.jinja").render(
         style=_own("page.css"),
         theme_script=theme_script,
         browser_script=browser_script,
         policy=_policy(theme_script, browser_script),
-        charts=dict.fromkeys(CHARTS) | dict(drawings or {}),
+        charts=shown,
         browser=browser,
+        in_words=in_words,
+        parts=[
+            (target, title)
+            for target, title, is_there in (
+                ("scores", "Scores", True),
+                ("changes", "What changed", shown["changes"]),
+                ("curves", "What scores are worth", shown["curves"]),
+                ("causes", "Where errors come from", shown["borders"]),
+                ("errors-title", "Errors, note by note", browser),
+                ("labels", "F1 by label", True),
+                ("training", "Training", trained or shown["training"]),
+                ("augmentation", "Augmentation", True),
+            )
+            if is_there
+        ],
         arms=arms,
         fallback=any(metrics.get("fallback") for metrics in arms.values()),
         tables=tables(arms),

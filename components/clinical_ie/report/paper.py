@@ -57,3 +57,17 @@ PAPER_ROWS: dict[str, list[PaperRow]] = {
         ),
     ],
 }
+
+# What a reader must know of a format's own scoring to compare with it; stands beside the numbers.
+REMARKS = {
+    "i2b2-2012": (
+        "Not the official EVENT scores of i2b2-2012: those match events that overlap whatever "
+        "their type, and give type, polarity and modality as accuracies over all gold events. As "
+        "in the paper, an entity here must have the right type too"
+    ),
+}
+
+
+def remark(corpus_format: str) -> str:
+    """A sentence for the caption of entity scores; empty where there is nothing to remark."""
+    return f" {REMARKS[corpus_format]}." if corpus_format in REMARKS else ""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..scoring import Counts, NoteCounts, sum_up
+from ..scoring import NoteCounts, sum_up
 from ..scoring.evaluation import END_TO_END, GOLD_ENTITIES
 from ..scoring.significance import MEASURES, Spread, bootstrap, compare
-from .paper import PAPER_ROWS
+from .paper import PAPER_ROWS, remark
 from .tables import COLUMNS, GOLD_COLUMNS, Table
 
 # By arm, by seed: the counts of every note.
@@ -20,21 +20,22 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     runs (SeedCounts): The same notes for all arms and seeds.
     setting (str): `end-to-end`, or `gold entities`, which has relations only.
     RETURNS (dict[str, Any]): `arms`: by arm, task and mode, for each measure the spread over seeds
-        and a 95 % bootstrap interval over notes of the mean run; `comparisons`: for each pair of
-        arms in their order, by task and mode, on micro F1 of the counts of all seeds together.
-    RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes.
+        and a 95 % bootstrap interval over notes of their mean; `comparisons`: for each pair of
+        arms in their order, by task and mode, on the mean micro F1 of all seeds.
+    RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes or
+        not with equally many seeds.
     """
     if not runs or not all(runs.values()):
         raise ValueError("no runs to put into a table; expected at least one arm with one seed")
     columns = [(task, mode) for _, task, mode in _columns(setting)]
-    pooled = {arm: _pooled(list(seeds.values())) for arm, seeds in runs.items()}
+    of_arm = {arm: [seeds[seed] for seed in sorted(seeds)] for arm, seeds in runs.items()}
     arms: dict[str, Any] = {}
     for arm, seeds in runs.items():
         scores = [sum_up(counts, protocol) for counts in seeds.values()]
         arms[arm] = {"seeds": sorted(seeds)}
         for task, mode in columns:
             of_mode = [score[task][mode]["micro"] for score in scores]  # type: ignore[literal-required]
-            intervals = bootstrap(pooled[arm], task, mode)
+            intervals = bootstrap(of_arm[arm], task, mode)
             arms[arm].setdefault(task, {})[mode] = {
                 measure: {
                     **asdict(Spread.of([micro[measure] for micro in of_mode])),
@@ -48,14 +49,14 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
         for second in names[i + 1 :]:
             found: dict[str, Any] = {"first": first, "second": second}
             for task, mode in columns:
-                result = compare(pooled[first], pooled[second], task, mode)
+                result = compare(of_arm[first], of_arm[second], task, mode)
                 words = result.in_words(first, second)
                 found.setdefault(task, {})[mode] = {**asdict(result), "in_words": words}
             comparisons.append(found)
     return {
         "protocol": protocol,
         "setting": setting,
-        "notes": len(next(iter(pooled.values()))),
+        "notes": len(next(iter(of_arm.values()))[0]),
         "arms": arms,
         "comparisons": comparisons,
     }
@@ -77,6 +78,7 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
             "seed(s), F1 with its standard deviation over seeds and, in brackets, the 95 % "
             f"bootstrap interval over notes; protocol: {found['protocol']}; "
             f"setting: {found['setting']}; split: {split}; notes: {found['notes']}."
+            + (remark(format_) if found["setting"] == END_TO_END else "")
         )
         rows = [
             [name, *(_cell(arm[task][mode]) for _, task, mode in columns)]
@@ -99,20 +101,6 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
 
 def _columns(setting: str) -> tuple[tuple[str, str, str], ...]:
     return GOLD_COLUMNS if setting == GOLD_ENTITIES else COLUMNS
-
-
-def _pooled(runs: Sequence[Mapping[str, NoteCounts]]) -> dict[str, NoteCounts]:
-    """Each note's counts, added up over seeds."""
-    pooled: dict[str, NoteCounts] = {}
-    for counts in runs:
-        for name, note in counts.items():
-            sums = pooled.setdefault(name, {task: {m: {} for m in note[task]} for task in note})
-            for task, modes in note.items():
-                for mode, by_label in modes.items():
-                    for label, count in by_label.items():
-                        known = sums[task][mode].get(label, Counts())
-                        sums[task][mode][label] = known + count
-    return pooled
 
 
 def _cell(measures: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .metrics import OFFICIAL, Metrics, conditions
+from .paper import remark
 
 COLUMNS = (
     ("NER strict", "entities", "strict"),
@@ -51,7 +52,8 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
         result += [
             Table(
                 "Entities and relations. Micro P / R / F1 in percent; "
-                f"{conditions_in_words.format(shared['setting'])}; notes: {shared['notes']}.",
+                f"{conditions_in_words.format(shared['setting'])}; notes: {shared['notes']}."
+                f"{remark(shared['format'])}",
                 ["arm", *(title for title, _, _ in COLUMNS)],
                 [
                     [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in COLUMNS)]
@@ -94,14 +96,14 @@ def _calibration(arms: dict[str, Metrics], split: str) -> Table:
     tasks = ("entities", "relations")
     return Table(
         "Expected calibration error of the scores of predicted items (end-to-end, strict, "
-        f"one-to-one; ten bins), in percent: as the model gives them > calibrated on dev; "
+        f"one-to-one; ten bins), in percent: as the model gives them → calibrated on dev; "
         f"split: {split}.",
         ["arm", *tasks],
         [
             [
                 name,
                 *(
-                    f"{percent(found['error_before'])} > {percent(found['error'])}"
+                    f"{percent(found['error_before'])} → {percent(found['error'])}"
                     for found in (metrics["calibration"][task] for task in tasks)
                 ),
             ]

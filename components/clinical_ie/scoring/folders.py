@@ -1,12 +1,14 @@
 """Two brat folders, gold and predicted, made ready to be scored."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..brat import Note, Problem, Relation, TextBound, list_notes, read_note
+from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
+from ..brat.files import covered_text, covers
 from ..brat.model import BOM
-from ..corpora.standoff_reading import note_to_annotations
+from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
 
 
@@ -17,7 +19,7 @@ class FolderPair:
     missing (list[str]): Notes that only the gold folder has.
     extra (list[str]): Notes that only the predicted folder has.
     without_ann (list[Path]): Notes that have no `.ann`, and so nothing in them.
-    problems (list[Problem]): Lines that could not be taken over as they stand.
+    problems (list[Problem]): Lines that are not as they should be, and what became of them.
     first_met (dict[str, str]): Every label of a mention or relation, with file and line.
     """
 
@@ -34,49 +36,106 @@ class FolderPair:
 def read_pair(gold: Path, predicted: Path) -> FolderPair:
     """Read two brat folders whose notes go by the same names.
 
+    A note's `.txt` may be in one of the folders alone: many systems write nothing but `.ann` files.
+
     RAISES (FileNotFoundError): A folder is missing or holds no note.
-    RAISES (UnicodeDecodeError): A file is not UTF-8.
-    RAISES (ValueError): A note's text differs between the folders, so that offsets into it mean
-        different characters.
+    RAISES (UnicodeDecodeError): A `.txt` is not UTF-8.
+    RAISES (ValueError): The text of notes differs between the folders, so that offsets into it
+        mean different characters.
     """
     pair = FolderPair()
-    paths = [
-        {path.relative_to(folder).with_suffix("").as_posix(): path for path in list_notes(folder)}
-        for folder in (gold, predicted)
-    ]
-    for name, path in paths[0].items():
-        note = read_note(path, gold)
-        pair.texts[name] = note.text
-        pair.gold[name] = _annotations(note, path, pair)
-        if name in paths[1]:
-            other = read_note(paths[1][name], predicted)
-            _check_texts(path, note, paths[1][name], other)
-            pair.predicted[name] = _annotations(other, paths[1][name], pair)
-    pair.missing = [name for name in paths[0] if name not in paths[1]]
-    pair.extra = [name for name in paths[1] if name not in paths[0]]
-    for name in pair.extra:
-        note = read_note(paths[1][name], predicted)
-        pair.texts[name] = note.text
-        pair.predicted[name] = _annotations(note, paths[1][name], pair)
+    paths = [_paths(folder) for folder in (gold, predicted)]
+    different: list[str] = []
+    for name in sorted(paths[0].keys() | paths[1].keys()):
+        found = [of_side[name] for of_side in paths if name in of_side]
+        texts = [path for path in found if path.is_file()]
+        notes = {path: read_note(path) for path in texts}
+        if len(notes) == 2 and (difference := _difference(notes)):
+            different.append(difference)
+            continue
+        text = notes[texts[0]].text if texts else None
+        pair.texts[name] = text or ""
+        for of_side, side in zip(paths, (pair.gold, pair.predicted), strict=True):
+            if name in of_side:
+                path = of_side[name]
+                note = notes.get(path) or _without_text(path, text)
+                side[name] = _annotations(note, text is not None, pair)
+    if different:
+        more = f" (and {len(different) - 1} more notes differ)" if len(different) > 1 else ""
+        raise ValueError(different[0] + more)
+    pair.missing = [name for name in pair.gold if name not in pair.predicted]
+    pair.extra = [name for name in pair.predicted if name not in pair.gold]
     return pair
 
 
-def _annotations(note: Note, path: Path, pair: FolderPair) -> Annotations:
-    if not path.with_suffix(".ann").is_file():
-        pair.without_ann.append(path)
-    for number, line in enumerate(note.standoff.lines, start=1):
+def _paths(folder: Path) -> dict[str, Path]:
+    """The `.txt` of every note by the note's name, whether or not it is there."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
+    paths = {
+        path.relative_to(folder).with_suffix("").as_posix(): path.with_suffix(".txt")
+        for path in folder.rglob("*")
+        if path.suffix in (".txt", ".ann") and path.is_file()
+    }
+    if not paths:
+        raise FileNotFoundError(f"{folder}: holds no .txt and no .ann file; expected brat notes")
+    return paths
+
+
+def _without_text(path: Path, text: str | None) -> Note:
+    """The note of an `.ann` that has no `.txt` beside it."""
+    ann = path.with_suffix(".ann")
+    standoff = Standoff.from_bytes(ann.read_bytes())
+    problems = [replace(problem, file=str(ann)) for problem in standoff.problems]
+    if text is None:
+        message = f"no {path.name} in either folder: offsets are compared and nothing else"
+        problems.append(Problem(str(ann), 0, message, "warning"))
+    return Note(path.stem, text or "", standoff, problems, ann=str(ann))
+
+
+def _annotations(note: Note, has_text: bool, pair: FolderPair) -> Annotations:
+    """What a note's lines say. Unlike for training, a mention whose text is not what its offsets
+    cover stays: it was annotated or predicted, and offsets are what is compared.
+
+    has_text (bool): The note's text is known.
+    """
+    if not note.has_ann:
+        pair.without_ann.append(Path(note.ann).with_suffix(".txt"))
+    lines = list(note.standoff.lines)
+    odd: dict[int, TextBound] = {}
+    for number, line in enumerate(lines):
         if isinstance(line.record, TextBound | Relation):
-            place = f"{path.with_suffix('.ann')}:{number}"
-            pair.first_met.setdefault(line.record.label, place)
-    annotations, problems = note_to_annotations(note)
-    for problem in problems:
-        # The names are the same in both folders: only the whole path tells them apart.
-        ann = str(path.with_suffix(".ann"))
-        pair.problems.append(Problem(ann, problem.line, problem.message))
-    return annotations
+            pair.first_met.setdefault(line.record.label, f"{note.ann}:{number + 1}")
+        if isinstance(line.record, TextBound) and not covers(note.text, line.record):
+            odd[number] = line.record
+            lines[number] = replace(line, record=replace(line.record, fragments=((0, 0),), text=""))
+    reading = read_lines(replace(note, standoff=Standoff(lines)))
+    told = [_disagreement(note, *of_line) for of_line in odd.items()] if has_text else []
+    pair.problems += sorted([*told, *reading.problems], key=lambda problem: problem.line)
+    return Annotations(
+        [
+            replace(mention, fragments=odd[line].fragments) if line in odd else mention
+            for mention in reading.annotations.mentions
+            for line in [reading.mention_lines[mention.id]]
+        ],
+        reading.annotations.links,
+    )
 
 
-def _check_texts(gold_path: Path, gold: Note, predicted_path: Path, predicted: Note) -> None:
+def _disagreement(note: Note, number: int, bound: TextBound) -> Problem:
+    end = max(end for _, end in bound.fragments)
+    covered = (
+        f"its offsets end at {end}, and the note at {len(note.text)}"
+        if end > len(note.text)
+        else f"its offsets cover {covered_text(note.text, bound.fragments)!r}"
+    )
+    message = f"{bound.id} says {bound.text!r}, {covered}: scored by its offsets"
+    return Problem(note.ann, number + 1, message, "warning")
+
+
+def _difference(notes: Mapping[Path, Note]) -> str | None:
+    """Where the texts of the two files of one note come apart; None where they do not."""
+    (gold_path, gold), (predicted_path, predicted) = notes.items()
     texts = [gold.text, predicted.text]
     if gold.bom != predicted.bom:
         # Whether offsets count a byte order mark shows only where there are annotations.
@@ -85,13 +144,14 @@ def _check_texts(gold_path: Path, gold: Note, predicted_path: Path, predicted: N
             for t, n in zip(texts, (gold, predicted), strict=True)
         ]
     if texts[0] == texts[1]:
-        return
+        return None
     position = next(
         (i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts))
     )
-    raise ValueError(
-        f"{predicted_path}: its text differs from {gold_path} from character {position} on, so "
-        "offsets cannot be compared; expected the same text in both folders"
+    line = texts[1].count("\n", 0, position) + 1
+    return (
+        f"{predicted_path}:{line}: its text differs from {gold_path} from character {position} on, "
+        "so offsets cannot be compared; expected the same text in both folders, line ends included"
     )
 
 

@@ -23,6 +23,8 @@ _CELLS = 4_000_000
 _TOLERANCE = 1e-12
 
 Table = NDArray[np.float64]
+# The counts of every note, for one run or several of the same arm.
+Runs = Sequence[Mapping[str, NoteCounts]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +85,19 @@ class Spread:
 
 
 def bootstrap(
-    counts: Mapping[str, NoteCounts], task: str, mode: str, *, rounds: int = ROUNDS, seed: int = 0
+    runs: Runs, task: str, mode: str, *, rounds: int = ROUNDS, seed: int = 0
 ) -> dict[str, Interval]:
-    """Intervals of micro precision, recall and F1.
+    """Intervals of micro precision, recall and F1; of several runs, of their mean.
 
-    counts (Mapping[str, NoteCounts]): From `note_counts`.
+    runs (Runs): The counts of one run, or of one run for each seed, on the same notes.
     RETURNS (dict[str, Interval]): By measure. Without a note all are 0.
+    RAISES (ValueError): The runs were scored on different notes.
     """
-    table = _table(counts, sorted(counts), task, mode)
-    values = _measures(table.sum(axis=0))
-    if not len(table):
+    tables = _tables(runs, task, mode)
+    if not tables.shape[1]:
         return {name: Interval(0.0, 0.0, 0.0) for name in MEASURES}
-    drawn = np.concatenate([_measures(w @ table) for w in _resamples(len(table), rounds, seed)])
-    limits = _limits(drawn)
+    values = _measures(tables.sum(axis=1)).mean(axis=0)
+    limits = _limits(_resampled(tables, rounds, seed))
     return {
         name: Interval(float(values[i]), *map(float, limits[:, i]))
         for i, name in enumerate(MEASURES)
@@ -103,8 +105,8 @@ def bootstrap(
 
 
 def compare(
-    first: Mapping[str, NoteCounts],
-    second: Mapping[str, NoteCounts],
+    first: Runs,
+    second: Runs,
     task: str,
     mode: str,
     *,
@@ -112,45 +114,59 @@ def compare(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two arms that were scored on the same notes.
+    """Compare two arms that were scored on the same notes; of several runs, their means.
 
-    first, second (Mapping[str, NoteCounts]): From `note_counts`, of the same gold notes.
+    first, second (Runs): Each arm's counts, one run for each seed. A note changes arms in all runs
+        at once.
     measure (str): `precision`, `recall` or `f1`.
     rounds (int): Random assignments, and bootstrap samples; p is never below 1 / (rounds + 1).
-    RAISES (ValueError): The arms were scored on different notes.
+    RAISES (ValueError): The arms were scored on different notes, or not equally often.
     """
-    if first.keys() != second.keys():
-        alone = ", ".join(sorted(first.keys() ^ second.keys())[:5])
-        raise ValueError(f"only one of the arms was scored on these notes: {alone}")
-    names = sorted(first)
-    tables = _table(first, names, task, mode), _table(second, names, task, mode)
+    if len(first) != len(second):
+        raise ValueError(
+            f"{len(first)} runs against {len(second)}; expected as many of one arm as of the other"
+        )
+    together = _tables([*first, *second], task, mode)
+    tables = together[: len(first)], together[len(first) :]
     column = MEASURES.index(measure)
-    a, b = (float(_measures(table.sum(axis=0))[column]) for table in tables)
-    if not names:
+    n_notes = together.shape[1]
+    if not n_notes:
         return Comparison(0.0, 0.0, Interval(0.0, 0.0, 0.0), 1.0, 0)
+    sums = tables[0].sum(axis=1), tables[1].sum(axis=1)
+    a, b = (float(_measures(of_arm)[:, column].mean()) for of_arm in sums)
     gap = tables[1] - tables[0]
     as_large = 0
-    for swapped in _swaps(len(names), rounds, seed):
+    for swapped in _swaps(n_notes, rounds, seed):
         moved = swapped @ gap
         one, other = (
-            _measures(tables[0].sum(axis=0) + moved)[:, column],
-            _measures(tables[1].sum(axis=0) - moved)[:, column],
+            _measures(sums[0][:, None] + moved)[..., column].mean(axis=0),
+            _measures(sums[1][:, None] - moved)[..., column].mean(axis=0),
         )
         as_large += int((np.abs(one - other) >= abs(b - a) - _TOLERANCE).sum())
-    drawn = [
-        (_measures(w @ tables[1]) - _measures(w @ tables[0]))[:, column]
-        for w in _resamples(len(names), rounds, seed)
-    ]
-    low, high = _limits(np.concatenate(drawn))
+    # The same notes are drawn for both arms.
+    drawn = [_resampled(of_arm, rounds, seed)[:, column] for of_arm in tables]
+    low, high = _limits(drawn[1] - drawn[0])
     return Comparison(
-        a, b, Interval(b - a, float(low), float(high)), (as_large + 1) / (rounds + 1), len(names)
+        a, b, Interval(b - a, float(low), float(high)), (as_large + 1) / (rounds + 1), n_notes
     )
 
 
-def _table(counts: Mapping[str, NoteCounts], names: Sequence[str], task: str, mode: str) -> Table:
-    """True positives, false positives and false negatives of each note, shape (n_notes, 3)."""
-    rows = [total(counts[name][task][mode].values()) for name in names]
-    return np.array([(c.tp, c.fp, c.fn) for c in rows], dtype=np.float64).reshape(-1, 3)
+def _tables(runs: Runs, task: str, mode: str) -> Table:
+    """True positives, false positives and false negatives, shape (n_runs, n_notes, 3)."""
+    for run in runs[1:]:
+        if run.keys() != runs[0].keys():
+            alone = ", ".join(sorted(run.keys() ^ runs[0].keys())[:5])
+            raise ValueError(f"only one of the arms was scored on these notes: {alone}")
+    totals = [[total(run[name][task][mode].values()) for name in sorted(run)] for run in runs]
+    rows = [[(c.tp, c.fp, c.fn) for c in of_run] for of_run in totals]
+    return np.array(rows, dtype=np.float64).reshape(len(runs), -1, 3)
+
+
+def _resampled(tables: Table, rounds: int, seed: int) -> Table:
+    """The mean measures of the runs in each bootstrap sample of notes, shape (rounds, 3)."""
+    return np.concatenate(
+        [_measures(w @ tables).mean(axis=0) for w in _resamples(tables.shape[1], rounds, seed)]
+    )
 
 
 def _measures(sums: Table) -> Table:

@@ -69,7 +69,8 @@ def models_in_config(path: Path, out_dir: Path) -> list[str]:
     try:
         config = Config().from_disk(path, interpolate=False)
     except (OSError, ValueError, ConfigValidationError) as error:
-        raise ChoiceError(f"{path}: can't be read as a config: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ChoiceError(f"{path}: can't be read as a config: {reason}") from error
     folders = "|".join(re.escape(str(folder)) for folder in (MODELS_DIR, out_dir.as_posix()))
     pattern = re.compile(rf"(?:^|.*/)(?:{folders})/([^/\s\"']+)")
     found = (pattern.match(value) for value in _strings(config))
