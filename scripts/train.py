@@ -32,13 +32,24 @@ def main(
     if augmented is not None:
         overrides["paths.augmented"] = str(augmented)
     try:
-        train_pipeline(config, out, overrides, gpu_id)
+        told = train_pipeline(config, out, overrides, gpu_id)
     except TrainingError as error:
         typer.echo(f"train: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo(f"train: interrupted; the best so far is in {out}.part", err=True)
         raise typer.Exit(130) from None
+    if told.get("candidate_ceiling") is not None:
+        typer.echo(
+            f"{told['candidate_ceiling']:.1%} of the training relations are candidates: pairs of "
+            "types seen in training, near enough; no recall can pass that"
+        )
+    if "relation_thresholds" in told:
+        given, predicted = (told["relation_thresholds"][key] for key in ("given", "predicted"))
+        typer.echo(
+            f"chosen on dev: mention bias {told['mention_bias']:+.2f}, relation threshold "
+            f"{predicted:.2f} on predicted and {given:.2f} on given mentions"
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import spacy
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.training import fingerprint, is_trained
@@ -35,6 +36,19 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     made = {"model-best", "model-last", "log.jsonl", "fingerprint.json"}
     assert {path.name for path in out.iterdir()} == made
     assert {path.name for path in tmp_path.iterdir()} == {"seed-0"}
+    assert "100.0% of the training relations are candidates" in result.stdout
+    assert "chosen on dev: mention bias" in result.stdout
+    told = json.loads((out / "model-best" / "meta.json").read_text("utf8"))["clinical_ie"]
+    assert told["candidate_ceiling"] == 1.0
+    assert set(told["relation_thresholds"]) == {"predicted", "given"}
+
+
+def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
+    out = tmp_path / "seed-0"
+    result = train(files, CONFIG.with_stem("stock"), out)
+    assert result.exit_code == 0, result.stderr
+    nlp = spacy.load(out / "model-best")
+    assert set(nlp.get_pipe("ner").labels) == {"ADE", "Drug", "Reason", "Strength"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Fit what a trained pipeline leaves open on notes that it was not trained on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from spacy.language import Language
@@ -23,6 +24,7 @@ from .scoring.reliability import Outcomes, outcomes
 _BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, -0.5)
 # How often each note is read.
 PASSES = 3
+META_KEY = "clinical_ie"
 # Relations less probable than this are not worth a look: no threshold lies there.
 _FLOOR = 0.02
 
@@ -32,7 +34,9 @@ def calibrate_pipeline(
 ) -> dict[str, Calibration]:
     """Calibrate scores, and choose how many mentions and relations are taken.
 
-    All is kept in the pipeline. Mentions come first, since a relation's score holds theirs.
+    All is kept in the pipeline, and told in its `meta` under `META_KEY`, with the share of the
+    training relations that are candidates at all. Mentions come first, since a relation's score
+    holds theirs.
     docs (Sequence[Doc]): Gold notes, of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
     RETURNS (dict[str, Calibration]): By task; those tasks that the pipeline has a component for.
@@ -40,12 +44,17 @@ def calibrate_pipeline(
     pipes = calibrated_pipes(nlp)
     gold = {str(number): annotations_of(doc) for number, doc in enumerate(docs)}
     texts = {str(number): doc.text for number, doc in enumerate(docs)}
+    told: dict[str, Any] = {}
     entities = pipes.get("entities")
     if isinstance(entities, ClinicalNER):
         _fit_mentions(nlp, entities, gold, texts, on_note)
+        told["mention_bias"] = entities.cfg["bias"]
     relations = pipes.get("relations")
     if isinstance(relations, ClinicalRelations):
         _fit_relations(nlp, relations, gold, texts, on_note)
+        told["relation_thresholds"] = relations.cfg["thresholds"]
+        told["candidate_ceiling"] = relations.cfg["candidate_ceiling"]
+    nlp.meta[META_KEY] = told
     return {task: pipe.calibration for task, pipe in pipes.items()}
 
 

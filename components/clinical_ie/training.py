@@ -13,7 +13,7 @@ from spacy.cli.train import train
 from spacy.util import load_config, load_model_from_config
 
 from .annotate import load_pipeline
-from .calibrate import PASSES, calibrate_pipeline
+from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .corpora.docbin import read_docs
 from .progress import progress_bar
 
@@ -30,7 +30,9 @@ class TrainingError(ValueError):
     """A run that could not be started or went wrong; the message is one line."""
 
 
-def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: int) -> None:
+def train_pipeline(
+    config: Path, out: Path, overrides: dict[str, Any], gpu_id: int
+) -> dict[str, Any]:
     """Train by a config; `out` gets `model-best`, `model-last` and `log.jsonl`, all at once.
 
     Until the end they stand beside it, in a folder with `.part` at its end. A run that is
@@ -38,6 +40,8 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
     The scores of `model-best` are calibrated on dev.
     overrides (dict[str, Any]): Values for the config, by dotted name; `paths.dev` among them.
     gpu_id (int): -1 for the CPU.
+    RETURNS (dict[str, Any]): What was chosen on dev, and the candidate ceiling; the same stands in
+        the pipeline's meta.json.
     RAISES (TrainingError): The config does not parse or holds what cannot be; nothing is left.
     """
     part = out.with_name(f"{out.name}.part")
@@ -51,14 +55,15 @@ def train_pipeline(config: Path, out: Path, overrides: dict[str, Any], gpu_id: i
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
-    _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
+    told = _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
     stamp = {"fingerprint": fingerprint(config, overrides)}
     (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+    return told
 
 
-def _calibrate(model: Path, dev: Path, gpu_id: int) -> None:
+def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
     """Fit the scores of a saved pipeline on dev, and save it anew."""
     nlp = load_pipeline(str(model), gpu_id)
     docs = read_docs(dev)
@@ -66,6 +71,7 @@ def _calibrate(model: Path, dev: Path, gpu_id: int) -> None:
         task = bar.add_task("calibrate", total=PASSES * len(docs))
         calibrate_pipeline(nlp, docs, partial(bar.advance, task))
     nlp.to_disk(model)
+    return dict(nlp.meta[META_KEY])
 
 
 def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:

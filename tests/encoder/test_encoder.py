@@ -18,7 +18,6 @@ SETTINGS = {
     "batch_pieces": 128,
     "learn_rate_scale": 1.0,
     "layer_decay": 1.0,
-    "top_layers": 1,
     "mask_share": 0.0,
     "precision": "float32",
     "mixed_precision": False,

@@ -19,7 +19,6 @@ def LongDocEncoder(  # noqa: N802
     lstm_depth: int = 1,
     learn_rate_scale: float = 0.1,
     layer_decay: float = 1.0,
-    top_layers: int = 1,
     mask_share: float = 0.0,
     precision: Precision = "float32",
     mixed_precision: bool = False,
@@ -46,7 +45,6 @@ def LongDocEncoder(  # noqa: N802
     lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
     learn_rate_scale (float): The transformer's learning rate over the optimizer's.
     layer_decay (float): Each layer's learning rate over that of the layer above.
-    top_layers (int): A wordpiece's vector is the mean over so many layers from the top.
     mask_share (float): In training, so many of the wordpieces are hidden behind the mask, as a kind
         of dropout that makes the model read what stands around a word.
     precision (Precision): Of reading, `float32` or `bfloat16`; to be chosen when a pipeline is
@@ -66,8 +64,6 @@ def LongDocEncoder(  # noqa: N802
             raise ValueError(f"{setting} = {value}: must lie between 0 and 1")
     if precision not in PRECISIONS:
         raise ValueError(f"precision = {precision!r}: must be one of {', '.join(PRECISIONS)}")
-    if top_layers < 1:
-        raise ValueError(f"top_layers = {top_layers}: must be at least 1, the last layer")
     transformer = TransformerWindows(
         name,
         window=window,
@@ -75,7 +71,6 @@ def LongDocEncoder(  # noqa: N802
         batch_pieces=batch_pieces,
         learn_rate_scale=learn_rate_scale,
         layer_decay=layer_decay,
-        top_layers=top_layers,
         mask_share=mask_share,
         precision=precision,
         mixed_precision=mixed_precision,

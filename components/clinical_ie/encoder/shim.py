@@ -24,7 +24,6 @@ class EncoderShim(AveragedParams, HFShim):
         of the rate of heads that start from nothing.
     layer_decay (float): Each layer learns at this share of the rate of the one above, since what is
         nearer to the words is more general.
-    top_layers (int): The vectors are the mean of so many layers' outputs.
     precision (Precision): Of reading; training and saving know nothing of it.
     mixed_precision (bool): Train in bfloat16 where the hardware has it. Its range is that of
         float32, so no gradient scaling is needed.
@@ -36,7 +35,6 @@ class EncoderShim(AveragedParams, HFShim):
         hf_model: HFObjects,
         learn_rate_scale: float,
         layer_decay: float,
-        top_layers: int,
         precision: Precision,
         mixed_precision: bool,
         freeze_embeddings: bool,
@@ -45,7 +43,6 @@ class EncoderShim(AveragedParams, HFShim):
         super().__init__(hf_model, mixed_precision=False, grad_scaler_config={"enabled": False})
         self.learn_rate_scale = learn_rate_scale
         self.layer_decay = layer_decay
-        self.top_layers = top_layers
         self.precision = precision
         # Made when something is read, and gone when the weights change.
         self._reader: torch.nn.Module | None = None
@@ -90,7 +87,8 @@ class EncoderShim(AveragedParams, HFShim):
             if self._reader is None:
                 self._reader = reading_copy(self._model, self.precision)
             with torch.no_grad():
-                return self._hidden(self._reader, inputs.kwargs).float(), _no_gradient
+                hidden = self._reader(**inputs.kwargs).last_hidden_state
+            return hidden.float(), _no_gradient
         self._model.train()
         with torch.autocast(
             self.device.type,
@@ -98,20 +96,17 @@ class EncoderShim(AveragedParams, HFShim):
             enabled=self.bfloat16 and has_bfloat16(self.device),
         ):
             if recompute:
-                hidden = checkpoint(self._hidden, self._model, inputs.kwargs, use_reentrant=False)
+                hidden = checkpoint(self._hidden, inputs.kwargs, use_reentrant=False)
             else:
-                hidden = self._hidden(self._model, inputs.kwargs)
+                hidden = self._hidden(inputs.kwargs)
 
         def backprop(gradient: torch.Tensor) -> None:
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
 
-    def _hidden(self, model: torch.nn.Module, arguments: dict[str, Any]) -> Any:
-        if self.top_layers == 1:
-            return model(**arguments).last_hidden_state
-        layers = model(**arguments, output_hidden_states=True).hidden_states
-        return torch.stack(layers[-self.top_layers :]).mean(dim=0)
+    def _hidden(self, arguments: dict[str, Any]) -> Any:
+        return self._model(**arguments).last_hidden_state
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:

@@ -108,7 +108,7 @@ def _annotations(note: Note, has_text: bool, pair: FolderPair) -> Annotations:
             pair.first_met.setdefault(line.record.label, f"{note.ann}:{number + 1}")
         if isinstance(line.record, TextBound) and not covers(note.text, line.record):
             odd[number] = line.record
-            lines[number] = replace(line, record=replace(line.record, fragments=((0, 0),), text=""))
+            lines[number] = line._replace(record=line.record._replace(fragments=((0, 0),), text=""))
     reading = read_lines(replace(note, standoff=Standoff(lines)))
     told = [_disagreement(note, *of_line) for of_line in odd.items()] if has_text else []
     pair.problems += sorted([*told, *reading.problems], key=lambda problem: problem.line)
