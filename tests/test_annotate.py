@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import minibatch
+from spacy.util import load_model_from_config, minibatch
+from thinc.api import Config
 
 from clinical_ie.annotate import (
     Annotated,
@@ -23,6 +24,7 @@ from clinical_ie.annotate import (
 from clinical_ie.brat import list_notes, read_note
 from clinical_ie.doc import Annotations, Link, Mention
 
+from .conftest import examples, note, pipeline_config
 from .scoring.helpers import load, save_pipeline
 
 TEXT = "Anna saw\r\nOmar."
@@ -196,3 +198,14 @@ def test_jsonl_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         stop(JsonlWriter(path))
     assert list(path.parent.iterdir()) == [path]
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_the_precision_of_reading_is_chosen_when_loading(tiny_bert, tmp_path: Path):
+    nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
+    nlp.initialize(lambda: examples(nlp, [note("Took aspirin.", ("Drug", "aspirin"))]))
+    nlp.to_disk(tmp_path)
+    for precision, expected in ((None, "float32"), ("bfloat16", "bfloat16")):
+        loaded = load_pipeline(str(tmp_path), precision=precision)
+        assert loaded.get_pipe("tok2vec").model.layers[0].shims[0].precision == expected
+    with pytest.raises(ValueError, match="cannot load the pipeline"):
+        load_pipeline(str(tmp_path), precision="int3")

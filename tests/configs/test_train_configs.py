@@ -15,7 +15,13 @@ def test_config_is_complete(path: Path, tmp_path: Path):
 
 
 def test_the_configs_are_those_the_readme_names():
-    assert [path.stem for path in CONFIGS] == ["bluebert_large", "minilm", "modernbert", "stock"]
+    assert [path.stem for path in CONFIGS] == [
+        "bluebert_large",
+        "minilm",
+        "modernbert",
+        "mpnet",
+        "stock",
+    ]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

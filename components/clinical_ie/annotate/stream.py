@@ -35,16 +35,18 @@ class Failure:
     reason: str
 
 
-def load_pipeline(name: str, gpu_id: int = -1) -> Language:
+def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> Language:
     """Load a pipeline from a folder or an installed package.
 
     gpu_id (int): The GPU to run on; -1 for the CPU.
+    precision (str | None): Of the encoder, see `LongDocEncoder`; None leaves it as it was saved.
     RAISES (ValueError): It cannot be loaded, or there is no such GPU; the message is one line.
     """
     try:
         if gpu_id >= 0:
             require_gpu(gpu_id)
-        nlp = spacy.load(name)
+        chosen = {} if precision is None else {"components.tok2vec.model.precision": precision}
+        nlp = spacy.load(name, config=chosen)
     except Exception as error:
         # A folder can be damaged, or lack a package, in more ways than spaCy has errors for.
         raise ValueError(f"cannot load the pipeline {name}: {_reason(error)}") from error
