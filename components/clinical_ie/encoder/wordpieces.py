@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
+from ..text.columns import token_borders, token_words
+
 Ints = NDArray[np.int64]
 
 # What a token without a wordpiece is: nothing the tokenizer knows, a line break, a blank line.
@@ -91,9 +93,10 @@ def encode_docs(docs: Sequence[Doc], tokenizer: Any) -> Wordpieces:
         of_token, of_token_counts = align(doc, np.array(encoding.offsets).reshape(-1, 2))
         pairs.append(of_token + len(ids))
         counts.append(of_token_counts)
-        for i in np.flatnonzero(of_token_counts == 0):
+        words = token_words(doc)
+        for i in np.flatnonzero(of_token_counts == 0).tolist():
             blanks.append(n_tokens + i)
-            blank_kinds.append(min(doc[int(i)].text.count("\n"), BLANK_KINDS - 1))
+            blank_kinds.append(min(words[i].count("\n"), BLANK_KINDS - 1))
         ids += encoding.ids
         doc_lengths.append(len(encoding.ids))
         n_tokens += len(doc)
@@ -113,8 +116,7 @@ def align(doc: Doc, offsets: Ints) -> tuple[Ints, Ints]:
     offsets (Ints): Start and end of each wordpiece in `doc.text`, shape (n_pieces, 2).
     RETURNS (tuple[Ints, Ints]): Wordpieces token by token, and how many each token has.
     """
-    starts = np.array([token.idx for token in doc], dtype=np.int64)
-    ends = starts + np.array([len(token) for token in doc], dtype=np.int64)
+    starts, ends = token_borders(doc)
     first = np.searchsorted(ends, offsets[:, 0], side="right")
     last = np.searchsorted(starts, offsets[:, 1], side="left")
     per_piece = np.maximum(last - first, 0)
