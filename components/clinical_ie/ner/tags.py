@@ -21,9 +21,9 @@ TokenSpan = tuple[int, int, int]
 # The least probability of a mention that stands beside another on the same words.
 SURE = 0.7
 
-# A tag with less than some e^-9 of the weight of O is not looked at when decoding: most tokens lie
-# in no mention, and what is left falls into many short chains, which are cheap.
-_PRUNE = -9.0
+# A tag with less than e^-7, a thousandth, of the weight of O is not looked at when decoding: most
+# tokens lie in no mention, and what is left falls into many short chains, which are cheap.
+_PRUNE = -7.0
 
 
 @dataclass(frozen=True, slots=True)
