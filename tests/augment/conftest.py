@@ -16,6 +16,8 @@ from clinical_ie.augment.prompt import Prompt
 from clinical_ie.corpora.docbin import write_docs
 from tests.conftest import note
 
+OPENING = "Today"
+
 Script = Callable[[Prompt], str]
 
 CONFIG = """
@@ -39,6 +41,16 @@ factory = "llm"
 [components.llm.task]
 @llm_tasks = "clinical_ie.StructuredRewrite.v1"
 terms = ${paths.train}
+
+[components.llm.task.filters]
+
+[components.llm.task.filters.unchanged]
+@llm_misc = "clinical_ie.changed.v1"
+
+[components.llm.task.filters.length]
+@llm_misc = "clinical_ie.length_ratio.v1"
+min_ratio = 0.2
+max_ratio = 4.0
 
 [components.llm.model]
 @llm_models = "clinical_ie.Journaled.v1"
@@ -67,8 +79,8 @@ class Scripted:
 
 
 def shouting(prompt: Prompt) -> str:
-    """A rewrite that every filter lets pass: one word more at the front."""
-    return f"Today {prompt.source}"
+    """A rewrite that the filters let pass: some words more at the front."""
+    return f"{OPENING} {prompt.source}"
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 import pytest
 
-from clinical_ie.augment.filters import (
-    Filter,
-    Passage,
-    default_filters,
-    first_objection,
-    make_length_ratio,
-)
+from clinical_ie.augment.filters import Case, Filter, Passage, default_filters, first_objection
+from clinical_ie.augment.filters.form import make_length_ratio
 from clinical_ie.augment.terms import Terms, collect_terms
 from clinical_ie.doc import Mention
 from tests.conftest import note
@@ -33,13 +28,14 @@ def terms() -> Terms:
             note("Aspirin for pain.", ("Drug", "Aspirin"), ("Reason", "pain")),
             note("Aspirin for fever, no rash.", ("Drug", "Aspirin"), ("Reason", "fever")),
             note("Pain and a rash.", ("Reason", "Pain"), ("ADE", "rash")),
+            note("A rash was seen, as before."),
         ]
     )
 
 
 def test_a_good_rewrite_passes_every_filter(terms: Terms) -> None:
-    assert first_objection(FILTERS, SOURCE, GOOD, terms) is None
-    assert first_objection(FILTERS, SOURCE, GOOD, Terms()) is None
+    assert first_objection(FILTERS, Case(SOURCE, GOOD, terms=terms)) is None
+    assert first_objection(FILTERS, Case(SOURCE, GOOD, terms=Terms())) is None
 
 
 @pytest.mark.parametrize(
@@ -76,7 +72,7 @@ def test_a_good_rewrite_passes_every_filter(terms: Terms) -> None:
     ],
 )
 def test_each_reason(reason: str, rewrite: Passage, terms: Terms) -> None:
-    objection = first_objection(FILTERS, SOURCE, rewrite, terms)
+    objection = first_objection(FILTERS, Case(SOURCE, rewrite, terms=terms))
     assert objection is not None
     assert objection[0] == reason
 
@@ -84,18 +80,21 @@ def test_each_reason(reason: str, rewrite: Passage, terms: Terms) -> None:
 def test_what_the_source_has_is_allowed(terms: Terms) -> None:
     source = passage("xaspirin [ T1|b and pain", ("Drug", "aspirin"))
     rewrite = passage("xheparin [ T1|b, or pain", ("Drug", "heparin"))
-    assert first_objection(FILTERS, source, rewrite, terms) is None
+    assert first_objection(FILTERS, Case(source, rewrite, terms=terms)) is None
 
 
 def test_a_term_that_notes_also_hold_untagged_may_stand_alone(terms: Terms) -> None:
     rewrite = passage("A rash, heparin for clots.", ("Drug", "heparin"), ("Reason", "clots"))
-    assert first_objection(FILTERS, SOURCE, rewrite, terms) is None
+    assert first_objection(FILTERS, Case(SOURCE, rewrite, terms=terms)) is None
 
 
 def test_only_the_filters_given_are_asked(terms: Terms) -> None:
     only: dict[str, Filter] = {"size": make_length_ratio(0.9, 1.1)}
-    assert first_objection(only, SOURCE, SOURCE, terms) is None
-    assert first_objection(only, SOURCE, GOOD, terms) == ("size", "1.32 times the source")
+    assert first_objection(only, Case(SOURCE, SOURCE, terms=terms)) is None
+    assert first_objection(only, Case(SOURCE, GOOD, terms=terms)) == (
+        "size",
+        "1.32 times the source",
+    )
 
 
 def test_bounds_that_hold_nothing() -> None:

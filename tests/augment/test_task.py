@@ -6,14 +6,10 @@ from spacy.tokens import Doc
 from spacy.util import load_config
 from spacy_llm.util import assemble_from_config
 
-from clinical_ie.augment.markup import decode, encode
+from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
+from clinical_ie.augment.markup import Marker, decode, keys_in
 from clinical_ie.augment.prompt import Prompt, Response
-from clinical_ie.augment.task import (
-    StructuredRewrite,
-    make_structured_rewrite,
-    rewrite_of,
-    set_attempt,
-)
+from clinical_ie.augment.task import StructuredRewrite, make_structured_rewrite
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from tests.augment.conftest import Scripted
 from tests.conftest import note
@@ -42,7 +38,7 @@ def prompt_of(task: StructuredRewrite, doc: Doc) -> Prompt:
 
 
 def test_a_prompt_is_a_string_that_knows_more(task: StructuredRewrite, doc: Doc) -> None:
-    set_attempt(doc, seed=7, variant=1)
+    set_attempt(doc, Attempt(seed=7, variant=1))
     prompt = prompt_of(task, doc)
     assert prompt.source == "He took [[Drug: aspirin]] for [[Reason: pain]]."
     assert (prompt.seed, prompt.variant) == (7, 1)
@@ -56,24 +52,19 @@ def test_a_prompt_is_a_string_that_knows_more(task: StructuredRewrite, doc: Doc)
 
 def test_the_hash_is_that_of_the_prompt_alone(task: StructuredRewrite, doc: Doc) -> None:
     first = prompt_of(task, doc).sha256
-    set_attempt(doc, seed=7, variant=1)
+    set_attempt(doc, Attempt(seed=7, variant=1))
     assert prompt_of(task, doc).sha256 == first
     other = note("He took heparin for pain.", ("Drug", "heparin"), ("Reason", "pain"))
     assert prompt_of(task, other).sha256 != first
 
 
 def test_the_examples_of_the_package_are_good_markup(task: StructuredRewrite) -> None:
-    for example in task.examples:
-        markers = [
-            encode("x", [Mention("T1", key.split("|")[-1], ((0, 1),))]).markers[0]
-            for key in example["markers"]
-        ]
-        keyed = [
-            type(m)(key, m.mention, m.label)
-            for key, m in zip(example["markers"], markers, strict=True)
-        ]
-        assert decode(example["source"], keyed)
-        assert decode(example["rewrite"], keyed)
+    for pair in task.examples:
+        keys = keys_in(pair.source)
+        markers = [Marker(key, key, key.split("|")[-1]) for key in keys]
+        assert keys
+        assert decode(pair.source, markers)
+        assert decode(pair.rewrite, markers)
 
 
 def test_definitions_are_shown_for_the_labels_of_the_segment(doc: Doc) -> None:
@@ -94,7 +85,7 @@ def test_examples_may_come_from_a_reader(doc: Doc) -> None:
 
 
 def test_a_template_without_its_blocks() -> None:
-    with pytest.raises(ValueError, match="no block system"):
+    with pytest.raises(ValueError, match="no block again, system"):
         make_structured_rewrite(template="{% block user %}{{ source }}{% endblock %}")
 
 

@@ -72,12 +72,19 @@ class Response(str):
     prompt_tokens, completion_tokens (int | None): None where the model does not say.
     seconds (float): Time the model took.
     cut (bool): The answer ran into the limit on its length.
+    fault (str): Why there is no text that could be a rewrite; empty for an answer with one.
+    answered (bool): Whether the model has answered at all, be it with a refusal: such an answer
+        has its price, and is not asked for again.
+    replayed (bool): It comes from a journal.
     """
 
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float
     cut: bool
+    fault: str
+    answered: bool
+    replayed: bool
 
     def __new__(
         cls,
@@ -86,15 +93,34 @@ class Response(str):
         completion_tokens: int | None = None,
         seconds: float = 0.0,
         cut: bool = False,
+        fault: str = "",
+        answered: bool = True,
+        replayed: bool = False,
     ) -> Self:
         response = super().__new__(cls, text)
         response.prompt_tokens = prompt_tokens
         response.completion_tokens = completion_tokens
         response.seconds = seconds
         response.cut = cut
+        response.fault = fault
+        response.answered = answered
+        response.replayed = replayed
         return response
 
     @classmethod
     def of(cls, response: str) -> "Response":
         """The response itself, or another model's plain string."""
         return response if isinstance(response, Response) else cls(str(response))
+
+    def with_text(self, text: str, fault: str = "") -> "Response":
+        """The same answer with another text or fault."""
+        return Response(
+            text,
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.seconds,
+            self.cut,
+            fault or self.fault,
+            self.answered,
+            self.replayed,
+        )

@@ -1,7 +1,7 @@
 """The spacy-llm task: a prompt for each Doc; each answer decoded, judged and kept on its Doc."""
 
+import random
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,105 +10,89 @@ from typing import Any, Iterable  # noqa: UP035
 
 import jinja2
 import srsly
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy_llm.registry import registry
 
-from ..doc import Mention
-from .filters import Filter, Passage, default_filters, first_objection
-from .markup import MarkupError, decode, encode, keys_in
+from .attempt import attempt_of, judged, set_rewrite
+from .examples import Pair, checked_pairs
+from .filters import Case, Filter, Passage, default_filters, first_objection
+from .ideas import ideas_for
+from .markup import Markup, MarkupError, decode, encode, read_loosely
 from .prompt import Prompt, Response
 from .segment import segment_of
-from .terms import Terms, load_terms
+from .terms import Terms, collect_terms, load_terms
 
-_ATTEMPT = "clinical_ie.attempt"
-_REWRITE = "clinical_ie.rewrite"
-TEMPLATE = "structured_rewrite.v1.jinja"
+TEMPLATE = "structured_rewrite.v2.jinja"
 EXAMPLES = "examples.v1.yml"
 
-Examples = Iterable[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """What became of one answer.
-
-    text (str): The decoded answer; empty where it could not be decoded.
-    spans (list[list[int]]): Start and end of the mentions in it, in the order of the source's.
-    markup (str): The answer as it came, cut at the end of the rewrite.
-    reason (str): Why it is not to be used; empty for a good one.
-    detail (str): What was met; may hold words of the note.
-    prompt_sha256 (str): The prompt it answers, with `seed` and `variant`.
-    prompt_tokens, completion_tokens (int | None): None where the model does not say.
-    seconds (float): Time the model took.
-    """
-
-    text: str
-    spans: list[list[int]]
-    markup: str
-    reason: str
-    detail: str
-    prompt_sha256: str
-    seed: int
-    variant: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    seconds: float
-
-    def mentions(self, source: Iterable[Mention]) -> list[Mention]:
-        """The source's mentions, ids and labels as they were, where they now are."""
-        pairs = zip(source, self.spans, strict=True)
-        return [Mention(m.id, m.label, ((start, end),)) for m, (start, end) in pairs]
-
-
-def set_attempt(doc: Doc, seed: int, variant: int) -> None:
-    """Say with which seed, and as which variant, the Doc is to be rewritten next."""
-    doc.user_data[_ATTEMPT] = [seed, variant]
-
-
-def rewrite_of(doc: Doc) -> Rewrite:
-    """What the task put onto the Doc.
-
-    RAISES (KeyError): It has not been through the task.
-    """
-    return Rewrite(**doc.user_data[_REWRITE])
+Examples = Iterable[Any]
 
 
 class StructuredRewrite:
     """Rewrites the text of a Doc around its mentions; the Doc itself stays as it is.
 
-    template (str): Jinja with the blocks `system` and `user`.
-    examples (list[dict[str, str]]): Few-shot pairs of `source` and `rewrite`, both in markup.
+    template (str): Jinja with the blocks `system`, `user` and `again`.
+    examples (list[Pair]): Few-shot pairs, both sides in markup.
     label_definitions (Mapping[str, str]): One line a label; those of the segment are shown.
     filters (dict[str, Filter]): By the reason under which they drop a rewrite.
-    terms (Terms): Of the training split, for the filters.
+    terms (Terms): Of the training split, for the filters and ideas.
+    n_ideas (int): So many terms of the training split are shown for each marker.
     """
 
     def __init__(
         self,
         template: str,
-        examples: list[dict[str, str]],
+        examples: list[Pair],
         label_definitions: Mapping[str, str],
         filters: dict[str, Filter],
         terms: Terms,
+        n_ideas: int,
     ) -> None:
-        environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-        try:
-            self._template = environment.from_string(template)
-        except jinja2.TemplateSyntaxError as error:
-            raise ValueError(
-                f"the prompt template, line {error.lineno}: {error.message}"
-            ) from error
-        missing = {"system", "user"} - self._template.blocks.keys()
-        if missing:
-            raise ValueError(f"the prompt template has no block {', '.join(sorted(missing))}")
-        self.examples = [{**pair, "markers": keys_in(pair["source"])} for pair in examples]
-        self._definitions = dict(label_definitions)
         self._filters = filters
+        self._n_ideas = n_ideas
+        self._set_up(template, examples, label_definitions, terms)
+
+    def _set_up(
+        self,
+        template: str,
+        examples: list[Pair],
+        label_definitions: Mapping[str, str],
+        terms: Terms,
+    ) -> None:
+        self._source = template
+        self._template = _parsed(template)
+        self.examples = examples
+        self._definitions = dict(label_definitions)
         self._terms = terms
+        self._shown_examples = [self._shown(pair) for pair in examples]
         self._few_shot = [
-            {"role": "system", "content": self._block("system")},
-            *(turn for example in self.examples for turn in self._turns(example)),
+            {"role": "system", "content": self._block("system", hinted=self._hinted)},
+            *(
+                {"role": role, "content": shown[side]}
+                for shown in self._shown_examples
+                for role, side in (("user", "user"), ("assistant", "rewrite"))
+            ),
         ]
+        self._example_texts = tuple(read_loosely(pair.rewrite)[0] for pair in examples)
+
+    @property
+    def _hinted(self) -> bool:
+        return bool(self._n_ideas and self._terms.by_label)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Language,
+    ) -> None:
+        """Learn terms from examples, where none came with the config (`nlp.initialize`)."""
+        if self._terms.labels:
+            return
+        terms = collect_terms(example.reference for example in get_examples())
+        # spaCy makes up examples where it is given none.
+        if terms.labels:
+            self._set_up(self._source, self.examples, self._definitions, terms)
 
     def generate_prompts(self, docs: Iterable[Doc]) -> Iterable[Prompt]:
         """One prompt a Doc; `set_attempt` says with which seed.
@@ -117,29 +101,34 @@ class StructuredRewrite:
         dropped when parsed.
         """
         for doc in docs:
-            segment = segment_of(doc)
+            segment, attempt = segment_of(doc), attempt_of(doc)
             try:
                 markup = encode(segment.text, segment.annotations.mentions)
             except MarkupError:
                 markup = encode(segment.text, [])
-            seed, variant = doc.user_data.get(_ATTEMPT, (0, 0))
-            labels = list(dict.fromkeys(marker.label for marker in markup.markers))
-            values = {
-                "source": markup.text,
-                "markers": keys_in(markup.text),
-                "definitions": [
-                    (x, self._definitions[x]) for x in labels if x in self._definitions
-                ],
-            }
+            values = self._values(markup, random.Random(attempt.seed))
+            turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
+            answer, complaint = attempt.failed or ("", "")
+            if complaint:
+                turns += [
+                    {"role": "assistant", "content": answer},
+                    {"role": "user", "content": self._block("again", complaint=complaint)},
+                ]
             yield Prompt(
-                self._template.render(examples=self.examples, **values),
-                [*self._few_shot, {"role": "user", "content": self._block("user", **values)}],
+                self._template.render(
+                    examples=self._shown_examples,
+                    hinted=self._hinted,
+                    answer=answer,
+                    complaint=complaint,
+                    **values,
+                ),
+                turns,
                 source=markup.text,
                 markers=markup.markers,
                 links=tuple(segment.annotations.links),
                 bound=segment.bound,
-                seed=seed,
-                variant=variant,
+                seed=attempt.seed,
+                variant=attempt.variant,
             )
 
     def parse_responses(self, docs: Iterable[Doc], responses: Iterable[Any]) -> Iterable[Doc]:
@@ -156,50 +145,129 @@ class StructuredRewrite:
             if "\n\n" not in prompt.source:
                 markup = whole.split("\n\n")[0]
             cut = answer.cut and markup == whole
-            text, spans, reason, detail = self._judge(doc, prompt, markup, cut)
-            rewrite = Rewrite(
-                text,
-                spans,
+            rewrite = judged(
+                answer,
                 markup,
-                reason,
-                detail,
-                prompt.sha256,
-                prompt.seed,
-                prompt.variant,
-                answer.prompt_tokens,
-                answer.completion_tokens,
-                answer.seconds,
+                self._judge(doc, prompt, answer.fault or "cut at max_tokens" * cut, markup),
+                prompt_sha256=prompt.sha256,
+                seed=prompt.seed,
+                variant=prompt.variant,
             )
-            doc.user_data[_REWRITE] = asdict(rewrite)
+            set_rewrite(doc, rewrite)
             yield doc
 
+    def to_bytes(self, exclude: Iterable[str] = ()) -> bytes:
+        """Template, examples, definitions and terms; filters are made from the config."""
+        return srsly.msgpack_dumps(
+            {
+                "template": self._source,
+                "examples": [pair.as_dict() for pair in self.examples],
+                "label_definitions": self._definitions,
+                "terms": self._terms.as_dict(),
+            }
+        )
+
+    def from_bytes(self, data: bytes, exclude: Iterable[str] = ()) -> "StructuredRewrite":
+        """Take over what `to_bytes` gave."""
+        content = srsly.msgpack_loads(data)
+        self._set_up(
+            content["template"],
+            [Pair(**pair) for pair in content["examples"]],
+            content["label_definitions"],
+            Terms.from_dict(content["terms"]),
+        )
+        return self
+
+    def to_disk(self, path: Path, exclude: Iterable[str] = ()) -> None:
+        """Write one file; it holds words of the training notes, for its owner alone."""
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Path, exclude: Iterable[str] = ()) -> "StructuredRewrite":
+        """Read what `to_disk` wrote."""
+        return self.from_bytes(path.read_bytes())
+
     def _judge(
-        self, doc: Doc, prompt: Prompt, markup: str, cut: bool
+        self, doc: Doc, prompt: Prompt, fault: str, markup: str
     ) -> tuple[str, list[list[int]], str, str]:
         """Text and spans of a decoded answer, with reason and detail for not using it."""
         mentions = segment_of(doc).annotations.mentions
         if len(prompt.markers) != len(mentions):
             return "", [], "mentions that cannot be encoded", ""
-        if cut:
-            return "", [], "cut at max_tokens", markup[-40:]
+        if fault:
+            return "", [], fault, markup[-40:]
         try:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
             return "", [], error.reason, error.detail
-        source, rewrite = Passage(doc.text, tuple(mentions)), Passage(text, tuple(new))
-        objection = first_objection(self._filters, source, rewrite, self._terms)
+        if doc.text[:1].isupper():
+            text = text[:1].upper() + text[1:]
+        case = Case(
+            Passage(doc.text, tuple(mentions)),
+            Passage(text, tuple(new)),
+            prompt.links,
+            self._terms,
+            (*attempt_of(doc).siblings, *self._example_texts),
+        )
+        objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))
 
-    def _turns(self, example: dict[str, Any]) -> list[dict[str, str]]:
-        user = self._block("user", **example, definitions=[])
-        return [
-            {"role": "user", "content": user},
-            {"role": "assistant", "content": example["rewrite"]},
-        ]
+    def _values(self, markup: Markup, rng: random.Random) -> dict[str, Any]:
+        """What the block `user` is filled with."""
+        labels = dict.fromkeys(marker.label for marker in markup.markers)
+        texts = read_loosely(markup.text)[1]
+        return {
+            "source": markup.text,
+            "markers": list(texts),
+            "ideas": self._ideas(texts, {}, rng),
+            "definitions": [(x, self._definitions[x]) for x in labels if x in self._definitions],
+        }
+
+    def _ideas(
+        self, texts: Mapping[str, str], firsts: Mapping[str, str], rng: random.Random
+    ) -> dict[str, list[str]]:
+        """Terms for each marker, by key; `firsts` are those that must be among them."""
+        if not self._hinted:
+            return {}
+        return {
+            key: ideas_for(
+                key.split("|")[-1],
+                text,
+                self._terms,
+                self._n_ideas,
+                rng,
+                [firsts[key]] if key in firsts else [],
+            )
+            for key, text in texts.items()
+        }
+
+    def _shown(self, pair: Pair) -> dict[str, str]:
+        """An example as a question and its answer."""
+        texts, firsts = read_loosely(pair.source)[1], read_loosely(pair.rewrite)[1]
+        values = {
+            "source": pair.source,
+            "markers": list(texts),
+            "ideas": self._ideas(texts, firsts, random.Random(pair.source)),
+            "definitions": [],
+        }
+        return {"user": self._block("user", **values), "rewrite": pair.rewrite}
 
     def _block(self, name: str, **values: object) -> str:
         context = self._template.new_context(values)
         return "".join(self._template.blocks[name](context)).strip()
+
+
+def _parsed(template: str) -> jinja2.Template:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    try:
+        parsed = environment.from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"the prompt template, line {error.lineno}: {error.message}") from error
+    missing = {"system", "user", "again"} - parsed.blocks.keys()
+    if missing:
+        raise ValueError(f"the prompt template has no block {', '.join(sorted(missing))}")
+    return parsed
 
 
 @registry.llm_tasks("clinical_ie.StructuredRewrite.v1")
@@ -209,32 +277,31 @@ def make_structured_rewrite(
     label_definitions: dict[str, str] | None = None,
     filters: dict[str, Any] | None = None,
     terms: str | Path | None = None,
+    n_ideas: int = 3,
 ) -> StructuredRewrite:
     """Make the task.
 
-    template (str | None): Default: `structured_rewrite.v1.jinja`, which comes with the package.
-    examples (Examples | Callable[[], Examples] | None): Default: the hand-written ones of
-        `examples.v1.yml`; `[]` for none.
+    template (str | None): Default: `structured_rewrite.v2.jinja`, which comes with the package.
+    examples (Examples | Callable[[], Examples] | None): Pairs of `source` and `rewrite`, or a
+        reader of them; default: the hand-written ones of `examples.v1.yml`; `[]` for none.
     label_definitions (dict[str, str] | None): One line a label, for the prompt.
     filters (dict[str, Any] | None): Each a `Filter`, by the reason it stands for; default: every
         one. (confection checks the type before it makes the filters, hence `Any`.)
-    terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms.
+    terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms, and for
+        the ideas.
+    n_ideas (int): So many terms of the training notes are shown for each marker; 0 for none.
     RAISES (ValueError): The template does not parse or lacks a block, or an example is no pair
         with the same markers.
     """
     folder = files(__package__) / "templates"
     if examples is None:
         examples = srsly.yaml_loads((folder / EXAMPLES).read_text(encoding="utf8"))
-    pairs = list(examples() if callable(examples) else examples)
-    for number, pair in enumerate(pairs, start=1):
-        if pair.keys() != {"source", "rewrite"}:
-            raise ValueError(f"example {number} has {sorted(pair)}; expected source and rewrite")
-        if sorted(keys_in(pair["source"])) != sorted(keys_in(pair["rewrite"])):
-            raise ValueError(f"example {number}: source and rewrite hold different markers")
+    pairs = checked_pairs(examples() if callable(examples) else examples)
     return StructuredRewrite(
         template or (folder / TEMPLATE).read_text(encoding="utf8"),
         pairs,
         label_definitions or {},
         default_filters() if filters is None else filters,
         load_terms(None if terms is None else Path(terms)),
+        n_ideas,
     )

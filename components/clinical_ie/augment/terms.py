@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from spacy.tokens import Doc
 
@@ -15,12 +16,50 @@ from ..doc import Mention, annotations_of
 # A term with one or two oversights among its occurrences is still one that annotators tag.
 TAGGED_SHARE = 0.9
 
+_PREPOSITIONS = {
+    "at",
+    "by",
+    "due",
+    "during",
+    "for",
+    "from",
+    "in",
+    "of",
+    "on",
+    "over",
+    "to",
+    "under",
+}
+_PREPOSITIONS |= {"with", "without"}
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def normal(term: str) -> str:
     """A term as it is looked up: lower case, single blanks."""
     return " ".join(term.lower().split())
+
+
+def head_of(term: str) -> str:
+    """The word that says what kind of thing a term names: the last one before a preposition."""
+    words = re.findall(r"[^\W\d_]+", term.lower())
+    place = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
+    head = words[place - 1] if words else ""
+    return head[:-1] if len(head) > 3 and head.endswith("s") and not head.endswith("ss") else head
+
+
+def shape_of(term: str) -> str:
+    """A term with zeros for its numbers: `5 mg` and `2.5 mg` are both `0 mg`."""
+    return re.sub(r"\d+(?:[.,]\d+)*", "0", normal(term))
+
+
+def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
+    """The words, in lower case, that stand outside of every span of a text."""
+    covered = _covered(text, spans)
+    return [
+        match.group().lower()
+        for match in re.finditer(r"[^\W\d_]+", text)
+        if not any(covered[match.start() : match.end()])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +82,9 @@ class Terms:
 
     by_label (dict[str, list[str]]): The distinct spellings of each label's terms, in note order.
     labels (dict[str, Counter[str]]): How often a term (lower case) has which label.
+    heads (dict[str, Counter[str]]): How often a head word (see `head_of`) has which label.
+    shapes (dict[str, set[str]]): The shapes (see `shape_of`) of each label's terms with digits.
+    wording (Counter[str]): How often a word stands outside of every mention.
     tagged (dict[str, list[tuple[str, ...]]]): Terms that the notes hardly ever hold untagged, as
         words, by their first word.
     groups (dict[str, list[tuple[Group, str]]]): By label, the groups with a mention of it, and
@@ -51,8 +93,54 @@ class Terms:
 
     by_label: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
+    heads: dict[str, Counter[str]] = field(default_factory=dict)
+    shapes: dict[str, set[str]] = field(default_factory=dict)
+    wording: Counter[str] = field(default_factory=Counter)
     tagged: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     groups: dict[str, list[tuple[Group, str]]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, from which `from_dict` makes the same terms."""
+        members: dict[int, int] = {}
+        groups: list[list[Any]] = []
+        for entries in self.groups.values():
+            for group, _ in entries:
+                if id(group) not in members:
+                    members[id(group)] = len(groups)
+                    groups.append([group.labels, group.texts, sorted(group.links)])
+        return {
+            "by_label": self.by_label,
+            "labels": {term: dict(labels) for term, labels in self.labels.items()},
+            "heads": {head: dict(labels) for head, labels in self.heads.items()},
+            "shapes": {label: sorted(shapes) for label, shapes in self.shapes.items()},
+            "wording": dict(self.wording),
+            "tagged": {first: list(map(list, entries)) for first, entries in self.tagged.items()},
+            "members": groups,
+            "groups": {
+                label: [[members[id(group)], id_] for group, id_ in entries]
+                for label, entries in self.groups.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Terms":
+        """The terms that `as_dict` gave."""
+        groups = [
+            Group(labels, texts, frozenset(map(tuple, links)))
+            for labels, texts, links in content["members"]
+        ]
+        return cls(
+            content["by_label"],
+            {term: Counter(labels) for term, labels in content["labels"].items()},
+            {head: Counter(labels) for head, labels in content["heads"].items()},
+            {label: set(shapes) for label, shapes in content["shapes"].items()},
+            Counter(content["wording"]),
+            {first: list(map(tuple, entries)) for first, entries in content["tagged"].items()},
+            {
+                label: [(groups[place], id_) for place, id_ in entries]
+                for label, entries in content["groups"].items()
+            },
+        )
 
     def untagged(self, text: str, mentions: Sequence[Mention]) -> list[str]:
         """The words of a text that a note would hold tagged, and that stand in no mention."""
@@ -79,8 +167,13 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
                 texts[mention.id] = note[mention.start : mention.end]
                 labels[mention.id] = mention.label
         for id_, text in texts.items():
-            terms.labels.setdefault(normal(text), Counter())[labels[id_]] += 1
-            terms.by_label.setdefault(labels[id_], []).append(text)
+            label = labels[id_]
+            terms.labels.setdefault(normal(text), Counter())[label] += 1
+            terms.by_label.setdefault(label, []).append(text)
+            terms.heads.setdefault(head_of(text), Counter())[label] += 1
+            if any(char.isdigit() for char in text):
+                terms.shapes.setdefault(label, set()).add(shape_of(text))
+        terms.wording.update(words_outside(note, spans))
         links = {
             (link.label, link.head, link.tail)
             for link in annotations.links
@@ -145,9 +238,7 @@ def _usually_tagged(
     seen: Counter[tuple[str, ...]] = Counter()
     tagged: Counter[tuple[str, ...]] = Counter()
     for text, spans in notes:
-        covered = bytearray(len(text))
-        for start, end in spans:
-            covered[start:end] = b"\x01" * (end - start)
+        covered = _covered(text, spans)
         for (start, end), words in _occurrences(text, index):
             seen[words] += 1
             tagged[words] += any(covered[start:end])
@@ -156,6 +247,14 @@ def _usually_tagged(
         for first, entries in index.items()
         if (kept := [e for e in entries if seen[e] > 1 and tagged[e] >= TAGGED_SHARE * seen[e]])
     }
+
+
+def _covered(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
+    """A byte for each character of a text, other than zero inside the spans."""
+    covered = bytearray(len(text))
+    for start, end in spans:
+        covered[start:end] = b"\x01" * (end - start)
+    return covered
 
 
 def _occurrences(

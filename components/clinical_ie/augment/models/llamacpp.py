@@ -13,7 +13,9 @@ from typing import Any, Iterable, Literal  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .grammar import markers_grammar
+from .grammar import Mode, passage_grammar
+
+Grammar = Literal["none"] | Mode
 
 _EDGE = 1 << 20
 
@@ -33,7 +35,7 @@ class LlamaCpp:
         max_tokens: int,
         n_threads: int,
         stop: list[str],
-        grammar: Literal["none", "markers"],
+        grammar: Grammar,
     ) -> None:
         self._path = path
         self._context_length = context_length
@@ -105,8 +107,8 @@ class LlamaCpp:
             # A passage with blank lines of its own must be able to get past them.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
-        if self._grammar == "markers" and prompt.markers:
-            request["grammar"] = markers_grammar(prompt.source, prompt.markers)
+        if self._grammar != "none" and prompt.markers:
+            request["grammar"] = passage_grammar(prompt.source, prompt.markers, self._grammar)
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
@@ -134,7 +136,7 @@ def make_llamacpp(
     max_tokens: int = 256,
     n_threads: int = 1,
     stop: list[str] | None = None,
-    grammar: Literal["none", "markers"] = "none",
+    grammar: Grammar = "none",
 ) -> LlamaCpp:
     """A chat model from a GGUF file, with the chat template that the file holds.
 
@@ -144,8 +146,9 @@ def make_llamacpp(
     max_tokens (int): An answer that is still going on then is dropped.
     n_threads (int): Two threads on busy cores are slower than one.
     stop (list[str] | None): End an answer, unless the passage itself holds them.
-    grammar (Literal["none", "markers"]): `markers` lets the model write nothing but text with
-        each marker of the passage exactly once, in the passage's order.
+    grammar (Grammar): `markers` lets the model write nothing but text with each marker of the
+        passage exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in
+        markers, or those between them.
     """
     return LlamaCpp(
         Path(path),

@@ -1,0 +1,136 @@
+"""Terms and words measured against the training split: what is tagged as what, and what is not."""
+
+import itertools
+import re
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+
+import srsly
+from spacy.lang.en.stop_words import STOP_WORDS
+from spacy_llm.registry import registry
+
+from ..terms import Terms, head_of, normal, shape_of, words_outside
+from .case import Case, Filter, Passage
+
+_ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
+
+
+@registry.llm_misc("clinical_ie.term_fits_label.v1")
+def make_term_fits_label(min_share: float = 0.2, unknown: bool = True) -> Filter:
+    """A term must be one that training has under its label, or be built like one.
+
+    In this order: a term that stays, or that training knows under its label or as what it replaces,
+    fits; a term with digits fits where its shape is known (`0 mg`); any other by its head word.
+
+    min_share (float): How often, of all times, a known term or head word must have the label.
+    unknown (bool): Whether a term with a head word that training never tags may pass.
+    """
+
+    def term_fits_label(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            before, after = case.source.covered(old), case.rewrite.covered(new)
+            if not _fits(before, after, new.label, case.terms, min_share, unknown):
+                return f"{after!r} as {new.label}"
+        return None
+
+    return term_fits_label
+
+
+@registry.llm_misc("clinical_ie.nothing_untagged.v1")
+def make_nothing_untagged() -> Filter:
+    """A term that the training split tags may not stand outside of every mention, unless it does
+    so in the source."""
+
+    def nothing_untagged(case: Case) -> str | None:
+        source, rewrite, terms = case.source, case.rewrite, case.terms
+        allowed = {normal(term) for term in terms.untagged(source.text, source.mentions)}
+        new = (
+            term
+            for term in terms.untagged(rewrite.text, rewrite.mentions)
+            if normal(term) not in allowed
+        )
+        return next(new, None)
+
+    return nothing_untagged
+
+
+@registry.llm_misc("clinical_ie.known_wording.v1")
+def make_known_wording(min_count: int = 2) -> Filter:
+    """Outside of mentions no word may stand that training does not have there, and no more numbers
+    than in the source: what is new may be something that annotators would tag. Function words, and
+    those of `plain_words.v1.yml`, are always known.
+
+    min_count (int): So often training must have a word outside of mentions.
+    """
+
+    plain = _plain_words()
+
+    def known_wording(case: Case) -> str | None:
+        if not case.terms.wording:
+            return None
+        known = plain | set(_outside(case.source))
+        for word in _outside(case.rewrite):
+            if word not in known and case.terms.wording[word] < min_count:
+                return word
+        numbers = [len(re.findall(r"\d+", p.outside())) for p in (case.source, case.rewrite)]
+        return "a number" if numbers[1] > numbers[0] else None
+
+    return known_wording
+
+
+@registry.llm_misc("clinical_ie.abbreviations_follow.v1")
+def make_abbreviations_follow() -> Filter:
+    """Where `[[X: long form]] ([[X: LF]])` gets another long form, the short one must follow."""
+
+    def abbreviations_follow(case: Case) -> str | None:
+        pairs = list(zip(case.source.mentions, case.rewrite.mentions, strict=True))
+        pairs.sort(key=lambda pair: pair[0].start)
+        for (old_long, new_long), (old_short, new_short) in itertools.pairwise(pairs):
+            short = case.source.covered(old_short)
+            between = case.source.text[old_long.end : old_short.start].strip()
+            if between != "(" or not _ACRONYM.fullmatch(short):
+                continue
+            changed = [
+                normal(case.source.covered(old)) != normal(case.rewrite.covered(new))
+                for old, new in ((old_long, new_long), (old_short, new_short))
+            ]
+            if changed[0] != changed[1]:
+                return f"{case.rewrite.covered(new_long)} ({case.rewrite.covered(new_short)})"
+        return None
+
+    return abbreviations_follow
+
+
+@cache
+def _plain_words() -> frozenset[str]:
+    path = files("clinical_ie.augment") / "templates" / "plain_words.v1.yml"
+    words = srsly.yaml_loads(path.read_text(encoding="utf8"))["words"]
+    return frozenset(words.split()) | STOP_WORDS
+
+
+def _fits(
+    before: str, after: str, label: str, terms: Terms, min_share: float, unknown: bool
+) -> bool:
+    if not terms.labels or normal(before) == normal(after):
+        return True
+    old_kinds, kinds = terms.labels.get(normal(before), Counter()), terms.labels.get(normal(after))
+    if kinds:
+        # What replaces a term of the same doubtful kind is as right as that was.
+        return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
+    if any(char.isdigit() for char in after):
+        shape = shape_of(after)
+        return shape in terms.shapes.get(label, ()) or shape == shape_of(before)
+    head_kinds = terms.heads.get(head_of(after))
+    if not head_kinds:
+        return unknown or head_of(after) == head_of(before)
+    return _share(head_kinds, label) >= min_share
+
+
+def _share(kinds: Counter[str], label: str) -> float:
+    return kinds[label] / kinds.total()
+
+
+def _outside(passage: Passage) -> list[str]:
+    spans = [piece for mention in passage.mentions for piece in mention.fragments]
+    return words_outside(passage.text, spans)
