@@ -85,8 +85,6 @@ class Journaled:
         """Put the missing answers into the journal, one at a step, in the order they come."""
         keys = list(asked)
         for place, answer in self._arrivals(list(asked.values())):
-            # A lone surrogate, which JSON can spell, has no place in UTF-8.
-            answer = answer.with_text(str(answer).encode("utf8", "replace").decode("utf8"))
             if answer.answered:
                 _write(journal, keys[place], answer)
             yield keys[place], answer

@@ -17,6 +17,8 @@ class Prompt(str):
     markers (tuple[Marker, ...]): The markers that the answer must hold.
     links (tuple[Link, ...]): The relations between them, by mention id.
     bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
+    choices (Mapping[str, tuple[str, ...]]): By marker key, the terms that a model with a grammar
+        is to choose between; markers without any are free.
     seed (int): For the sampling of this answer.
     variant (int): Which rewrite of the same segment this is to be, from 0.
     """
@@ -26,6 +28,7 @@ class Prompt(str):
     markers: tuple[Marker, ...]
     links: tuple[Link, ...]
     bound: frozenset[str]
+    choices: Mapping[str, tuple[str, ...]]
     seed: int
     variant: int
 
@@ -38,6 +41,7 @@ class Prompt(str):
         markers: tuple[Marker, ...] = (),
         links: tuple[Link, ...] = (),
         bound: frozenset[str] = frozenset(),
+        choices: Mapping[str, tuple[str, ...]] | None = None,
         seed: int = 0,
         variant: int = 0,
     ) -> Self:
@@ -47,6 +51,7 @@ class Prompt(str):
         prompt.markers = markers
         prompt.links = links
         prompt.bound = bound
+        prompt.choices = choices or {}
         prompt.seed = seed
         prompt.variant = variant
         return prompt
@@ -62,13 +67,15 @@ class Prompt(str):
     def sha256(self) -> str:
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
-        content = [self.messages, self.source, links, sorted(self.bound)]
+        choices = sorted(self.choices.items())
+        content = [self.messages, self.source, links, sorted(self.bound), choices]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Response(str):
     """An answer that knows its cost; a plain string wherever a string is expected.
 
+    text (str): What cannot be written as UTF-8 becomes U+FFFD.
     prompt_tokens, completion_tokens (int | None): None where the model does not say.
     seconds (float): Time the model took.
     cut (bool): The answer ran into the limit on its length.
@@ -97,7 +104,10 @@ class Response(str):
         answered: bool = True,
         replayed: bool = False,
     ) -> Self:
-        response = super().__new__(cls, text)
+        # A lone surrogate, which JSON can spell, has no place in any file.
+        response = super().__new__(
+            cls, text.encode("utf8", "surrogatepass").decode("utf8", "replace")
+        )
         response.prompt_tokens = prompt_tokens
         response.completion_tokens = completion_tokens
         response.seconds = seconds

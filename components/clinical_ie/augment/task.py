@@ -16,10 +16,10 @@ from spacy.training import Example
 from spacy_llm.registry import registry
 
 from .attempt import attempt_of, judged, set_rewrite
+from .choices import choices_for
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
-from .ideas import ideas_for
-from .markup import Markup, MarkupError, decode, encode, read_loosely
+from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
 from .prompt import Prompt, Response
 from .segment import segment_of
 from .terms import Terms, collect_terms, load_terms
@@ -37,8 +37,9 @@ class StructuredRewrite:
     examples (list[Pair]): Few-shot pairs, both sides in markup.
     label_definitions (Mapping[str, str]): One line a label; those of the segment are shown.
     filters (dict[str, Filter]): By the reason under which they drop a rewrite.
-    terms (Terms): Of the training split, for the filters and ideas.
-    n_ideas (int): So many terms of the training split are shown for each marker.
+    terms (Terms): Of the training split, for filters and choices.
+    n_choices (int): So many terms of the training split a model with a grammar has to choose from
+        for each marker.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class StructuredRewrite:
         label_definitions: Mapping[str, str],
         filters: dict[str, Filter],
         terms: Terms,
-        n_ideas: int,
+        n_choices: int,
     ) -> None:
         self._filters = filters
-        self._n_ideas = n_ideas
+        self._n_choices = n_choices
         self._set_up(template, examples, label_definitions, terms)
 
     def _set_up(
@@ -68,7 +69,7 @@ class StructuredRewrite:
         self._terms = terms
         self._shown_examples = [self._shown(pair) for pair in examples]
         self._few_shot = [
-            {"role": "system", "content": self._block("system", hinted=self._hinted)},
+            {"role": "system", "content": self._block("system")},
             *(
                 {"role": role, "content": shown[side]}
                 for shown in self._shown_examples
@@ -76,10 +77,6 @@ class StructuredRewrite:
             ),
         ]
         self._example_texts = tuple(read_loosely(pair.rewrite)[0] for pair in examples)
-
-    @property
-    def _hinted(self) -> bool:
-        return bool(self._n_ideas and self._terms.by_label)
 
     def initialize(
         self,
@@ -106,7 +103,7 @@ class StructuredRewrite:
                 markup = encode(segment.text, segment.annotations.mentions)
             except MarkupError:
                 markup = encode(segment.text, [])
-            values = self._values(markup, random.Random(attempt.seed))
+            values = self._values(markup)
             turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
             answer, complaint = attempt.failed or ("", "")
             if complaint:
@@ -117,7 +114,6 @@ class StructuredRewrite:
             yield Prompt(
                 self._template.render(
                     examples=self._shown_examples,
-                    hinted=self._hinted,
                     answer=answer,
                     complaint=complaint,
                     **values,
@@ -127,6 +123,7 @@ class StructuredRewrite:
                 markers=markup.markers,
                 links=tuple(segment.annotations.links),
                 bound=segment.bound,
+                choices=self._choices(markup, attempt.seed),
                 seed=attempt.seed,
                 variant=attempt.variant,
             )
@@ -213,45 +210,34 @@ class StructuredRewrite:
         objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))
 
-    def _values(self, markup: Markup, rng: random.Random) -> dict[str, Any]:
+    def _values(self, markup: Markup) -> dict[str, Any]:
         """What the block `user` is filled with."""
         labels = dict.fromkeys(marker.label for marker in markup.markers)
-        texts = read_loosely(markup.text)[1]
         return {
             "source": markup.text,
-            "markers": list(texts),
-            "ideas": self._ideas(texts, {}, rng),
+            "markers": keys_in(markup.text),
             "definitions": [(x, self._definitions[x]) for x in labels if x in self._definitions],
         }
 
-    def _ideas(
-        self, texts: Mapping[str, str], firsts: Mapping[str, str], rng: random.Random
-    ) -> dict[str, list[str]]:
-        """Terms for each marker, by key; `firsts` are those that must be among them."""
-        if not self._hinted:
+    def _choices(self, markup: Markup, seed: int) -> dict[str, tuple[str, ...]]:
+        if not self._n_choices:
             return {}
+        rng = random.Random(seed)
+        texts = read_loosely(markup.text)[1]
+        nesting = {marker.parent for marker in markup.markers}
         return {
-            key: ideas_for(
-                key.split("|")[-1],
-                text,
-                self._terms,
-                self._n_ideas,
-                rng,
-                [firsts[key]] if key in firsts else [],
+            marker.key: choices_for(
+                marker.label, texts[marker.key], self._terms, self._n_choices, rng
             )
-            for key, text in texts.items()
+            for marker in markup.markers
+            if marker.key not in nesting
         }
 
     def _shown(self, pair: Pair) -> dict[str, str]:
         """An example as a question and its answer."""
-        texts, firsts = read_loosely(pair.source)[1], read_loosely(pair.rewrite)[1]
-        values = {
-            "source": pair.source,
-            "markers": list(texts),
-            "ideas": self._ideas(texts, firsts, random.Random(pair.source)),
-            "definitions": [],
-        }
-        return {"user": self._block("user", **values), "rewrite": pair.rewrite}
+        markers = keys_in(pair.source)
+        user = self._block("user", source=pair.source, markers=markers, definitions=[])
+        return {"user": user, "rewrite": pair.rewrite}
 
     def _block(self, name: str, **values: object) -> str:
         context = self._template.new_context(values)
@@ -277,7 +263,7 @@ def make_structured_rewrite(
     label_definitions: dict[str, str] | None = None,
     filters: dict[str, Any] | None = None,
     terms: str | Path | None = None,
-    n_ideas: int = 3,
+    n_choices: int = 0,
 ) -> StructuredRewrite:
     """Make the task.
 
@@ -288,8 +274,9 @@ def make_structured_rewrite(
     filters (dict[str, Any] | None): Each a `Filter`, by the reason it stands for; default: every
         one. (confection checks the type before it makes the filters, hence `Any`.)
     terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms, and for
-        the ideas.
-    n_ideas (int): So many terms of the training notes are shown for each marker; 0 for none.
+        choices.
+    n_choices (int): For a model with a grammar: so many terms of the training notes are its choice
+        for each marker; 0 leaves it free.
     RAISES (ValueError): The template does not parse or lacks a block, or an example is no pair
         with the same markers.
     """
@@ -303,5 +290,5 @@ def make_structured_rewrite(
         label_definitions or {},
         default_filters() if filters is None else filters,
         load_terms(None if terms is None else Path(terms)),
-        n_ideas,
+        n_choices,
     )

@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
 from ..doc import Mention, annotations_of
+from .kinds import Kinds
 
 # A term with one or two oversights among its occurrences is still one that annotators tag.
 TAGGED_SHARE = 0.9
@@ -31,6 +32,12 @@ _PREPOSITIONS = {
     "under",
 }
 _PREPOSITIONS |= {"with", "without"}
+_NUMBER = re.compile(
+    r"\d+(?:[.,]\d+)*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
+)
+_MONTH = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
+)
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -48,8 +55,8 @@ def head_of(term: str) -> str:
 
 
 def shape_of(term: str) -> str:
-    """A term with zeros for its numbers: `5 mg` and `2.5 mg` are both `0 mg`."""
-    return re.sub(r"\d+(?:[.,]\d+)*", "0", normal(term))
+    """A term with zeros for its numbers, and one word for all months: `2.5 mg` is `0 mg`."""
+    return _MONTH.sub("month", _NUMBER.sub("0", normal(term)))
 
 
 def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
@@ -84,6 +91,7 @@ class Terms:
     labels (dict[str, Counter[str]]): How often a term (lower case) has which label.
     heads (dict[str, Counter[str]]): How often a head word (see `head_of`) has which label.
     shapes (dict[str, set[str]]): The shapes (see `shape_of`) of each label's terms with digits.
+    kinds (Kinds): What terms of each label look like.
     wording (Counter[str]): How often a word stands outside of every mention.
     tagged (dict[str, list[tuple[str, ...]]]): Terms that the notes hardly ever hold untagged, as
         words, by their first word.
@@ -95,6 +103,7 @@ class Terms:
     labels: dict[str, Counter[str]] = field(default_factory=dict)
     heads: dict[str, Counter[str]] = field(default_factory=dict)
     shapes: dict[str, set[str]] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=Kinds)
     wording: Counter[str] = field(default_factory=Counter)
     tagged: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     groups: dict[str, list[tuple[Group, str]]] = field(default_factory=dict)
@@ -113,6 +122,10 @@ class Terms:
             "labels": {term: dict(labels) for term, labels in self.labels.items()},
             "heads": {head: dict(labels) for head, labels in self.heads.items()},
             "shapes": {label: sorted(shapes) for label, shapes in self.shapes.items()},
+            "kinds": [
+                dict(self.kinds.labels),
+                {feature: dict(counts) for feature, counts in self.kinds.features.items()},
+            ],
             "wording": dict(self.wording),
             "tagged": {first: list(map(list, entries)) for first, entries in self.tagged.items()},
             "members": groups,
@@ -134,6 +147,10 @@ class Terms:
             {term: Counter(labels) for term, labels in content["labels"].items()},
             {head: Counter(labels) for head, labels in content["heads"].items()},
             {label: set(shapes) for label, shapes in content["shapes"].items()},
+            Kinds(
+                Counter(content["kinds"][0]),
+                {feature: Counter(counts) for feature, counts in content["kinds"][1].items()},
+            ),
             Counter(content["wording"]),
             {first: list(map(tuple, entries)) for first, entries in content["tagged"].items()},
             {
@@ -185,6 +202,9 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
         notes.append((note, spans))
     for label, spellings in terms.by_label.items():
         terms.by_label[label] = list(dict.fromkeys(spellings))
+    terms.kinds = Kinds.of(
+        (term, label) for label, spellings in terms.by_label.items() for term in spellings
+    )
     terms.tagged = _usually_tagged(terms.labels, notes)
     return terms
 

@@ -17,20 +17,22 @@ _ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 
 
 @registry.llm_misc("clinical_ie.term_fits_label.v1")
-def make_term_fits_label(min_share: float = 0.2, unknown: bool = True) -> Filter:
+def make_term_fits_label(min_share: float = 0.2, max_doubt: float = 6.0) -> Filter:
     """A term must be one that training has under its label, or be built like one.
 
     In this order: a term that stays, or that training knows under its label or as what it replaces,
-    fits; a term with digits fits where its shape is known (`0 mg`); any other by its head word.
+    fits; a term with numbers fits where its shape (`0 mg`) is known and has a unit of the old one;
+    any other by its head word; and where that is new too, by its endings and form (`Kinds`).
 
     min_share (float): How often, of all times, a known term or head word must have the label.
-    unknown (bool): Whether a term with a head word that training never tags may pass.
+    max_doubt (float): How much likelier another label may be for a term with a new head word, as a
+        logarithm.
     """
 
     def term_fits_label(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             before, after = case.source.covered(old), case.rewrite.covered(new)
-            if not _fits(before, after, new.label, case.terms, min_share, unknown):
+            if not _fits(before, after, new.label, case.terms, min_share, max_doubt):
                 return f"{after!r} as {new.label}"
         return None
 
@@ -110,7 +112,7 @@ def _plain_words() -> frozenset[str]:
 
 
 def _fits(
-    before: str, after: str, label: str, terms: Terms, min_share: float, unknown: bool
+    before: str, after: str, label: str, terms: Terms, min_share: float, max_doubt: float
 ) -> bool:
     if not terms.labels or normal(before) == normal(after):
         return True
@@ -120,11 +122,16 @@ def _fits(
         return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
     if any(char.isdigit() for char in after):
         shape = shape_of(after)
-        return shape in terms.shapes.get(label, ()) or shape == shape_of(before)
+        known = shape in terms.shapes.get(label, ()) and bool(_units(before) & _units(after))
+        return known or shape == shape_of(before)
     head_kinds = terms.heads.get(head_of(after))
-    if not head_kinds:
-        return unknown or head_of(after) == head_of(before)
-    return _share(head_kinds, label) >= min_share
+    if head_kinds:
+        return _share(head_kinds, label) >= min_share
+    return head_of(after) == head_of(before) or terms.kinds.doubt(after, label) <= max_doubt
+
+
+def _units(term: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+|%", shape_of(term)))
 
 
 def _share(kinds: Counter[str], label: str) -> float:

@@ -108,7 +108,9 @@ class LlamaCpp:
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
         if self._grammar != "none" and prompt.markers:
-            request["grammar"] = passage_grammar(prompt.source, prompt.markers, self._grammar)
+            request["grammar"] = passage_grammar(
+                prompt.source, prompt.markers, self._grammar, prompt.choices
+            )
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
