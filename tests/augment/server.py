@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -100,10 +100,8 @@ def serving(script: Script) -> Iterator[Server]:
             pass
 
         def handle(self) -> None:
-            try:
+            with suppress(ConnectionError):
                 super().handle()
-            except (ConnectionError, BrokenPipeError):
-                pass
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True

@@ -43,6 +43,7 @@ class Rewrite:
     prompt_tokens, completion_tokens (int | None): None where the model does not say.
     seconds (float): Time the model took.
     replayed (bool): The answer comes from a journal.
+    likelihood (float | None): Mean log-probability of its tokens; None where not told.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Rewrite:
     completion_tokens: int | None
     seconds: float
     replayed: bool
+    likelihood: float | None
 
     def mentions(self, source: Iterable[Mention]) -> list[Mention]:
         """The source's mentions, ids and labels as they were, where they now are."""
@@ -103,5 +105,6 @@ def judged(
         completion_tokens=answer.completion_tokens,
         seconds=answer.seconds,
         replayed=answer.replayed,
+        likelihood=answer.likelihood,
         **of_prompt,
     )

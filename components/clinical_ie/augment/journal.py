@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS responses (
     completion_tokens INTEGER,
     seconds REAL NOT NULL,
     cut INTEGER NOT NULL,
-    fault TEXT NOT NULL
+    fault TEXT NOT NULL,
+    likelihood REAL
 ) WITHOUT ROWID
 """
 # Of a process that waits for another one's write.
@@ -124,21 +125,29 @@ def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
         answer.seconds,
         answer.cut,
         answer.fault,
+        answer.likelihood,
     )
-    journal.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    journal.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _read(journal: sqlite3.Connection, key: str) -> Response | None:
     row = journal.execute(
-        "SELECT text, prompt_tokens, completion_tokens, seconds, cut, fault FROM responses"
-        " WHERE key = ?",
+        "SELECT text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
+        " FROM responses WHERE key = ?",
         (key,),
     ).fetchone()
     if row is None:
         return None
-    text, prompt_tokens, completion_tokens, seconds, cut, fault = row
+    text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood = row
     return Response(
-        text, prompt_tokens, completion_tokens, seconds, bool(cut), fault, replayed=True
+        text,
+        prompt_tokens,
+        completion_tokens,
+        seconds,
+        bool(cut),
+        fault,
+        replayed=True,
+        likelihood=likelihood,
     )
 
 

@@ -83,6 +83,8 @@ class Response(str):
     answered (bool): Whether the model has answered at all, be it with a refusal: such an answer
         has its price, and is not asked for again.
     replayed (bool): It comes from a journal.
+    likelihood (float | None): Mean log-probability of its tokens, by the model that wrote it; None
+        where it does not say.
     """
 
     prompt_tokens: int | None
@@ -92,6 +94,7 @@ class Response(str):
     fault: str
     answered: bool
     replayed: bool
+    likelihood: float | None
 
     def __new__(
         cls,
@@ -103,6 +106,7 @@ class Response(str):
         fault: str = "",
         answered: bool = True,
         replayed: bool = False,
+        likelihood: float | None = None,
     ) -> Self:
         # A lone surrogate, which JSON can spell, has no place in any file.
         response = super().__new__(
@@ -115,6 +119,7 @@ class Response(str):
         response.fault = fault
         response.answered = answered
         response.replayed = replayed
+        response.likelihood = likelihood
         return response
 
     @classmethod
@@ -133,4 +138,5 @@ class Response(str):
             fault or self.fault,
             self.answered,
             self.replayed,
+            self.likelihood,
         )

@@ -145,7 +145,7 @@ class StructuredRewrite:
             rewrite = judged(
                 answer,
                 markup,
-                self._judge(doc, prompt, answer.fault or "cut at max_tokens" * cut, markup),
+                self._judge(doc, prompt, answer, answer.fault or "cut at max_tokens" * cut, markup),
                 prompt_sha256=prompt.sha256,
                 seed=prompt.seed,
                 variant=prompt.variant,
@@ -186,7 +186,7 @@ class StructuredRewrite:
         return self.from_bytes(path.read_bytes())
 
     def _judge(
-        self, doc: Doc, prompt: Prompt, fault: str, markup: str
+        self, doc: Doc, prompt: Prompt, answer: Response, fault: str, markup: str
     ) -> tuple[str, list[list[int]], str, str]:
         """Text and spans of a decoded answer, with reason and detail for not using it."""
         mentions = segment_of(doc).annotations.mentions
@@ -206,6 +206,7 @@ class StructuredRewrite:
             prompt.links,
             self._terms,
             (*attempt_of(doc).siblings, *self._example_texts),
+            answer.likelihood,
         )
         objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))

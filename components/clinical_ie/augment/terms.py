@@ -51,7 +51,11 @@ def head_of(term: str) -> str:
     words = re.findall(r"[^\W\d_]+", term.lower())
     place = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
     head = words[place - 1] if words else ""
-    return head[:-1] if len(head) > 3 and head.endswith("s") and not head.endswith("ss") else head
+    if len(head) > 4 and head.endswith("ies"):
+        return f"{head[:-3]}y"
+    # Not "stenosis", "pus" or "mass".
+    plural = len(head) > 3 and head.endswith("s") and not head.endswith(("ss", "us", "is"))
+    return head[:-1] if plural else head
 
 
 def shape_of(term: str) -> str:

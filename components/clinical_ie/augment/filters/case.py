@@ -37,6 +37,7 @@ class Case:
     terms (Terms): Of the training split.
     siblings (tuple[str, ...]): Texts that the rewrite must not repeat: accepted rewrites of the
         same segment, and the few-shot examples.
+    likelihood (float | None): Mean log-probability of the answer's tokens; None where not told.
     """
 
     source: Passage
@@ -44,6 +45,7 @@ class Case:
     links: tuple[Link, ...] = ()
     terms: Terms = field(default_factory=Terms)
     siblings: tuple[str, ...] = ()
+    likelihood: float | None = None
 
 
 # A short detail of what is wrong, or None.

@@ -10,6 +10,7 @@ from ...doc import Mention
 from ..terms import normal
 from .case import Case, Filter, Passage
 
+_GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
 _WORD = re.compile(r"\w+")
 # A capital, so that the closing words of a sentence ("as follows:") are left alone.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
@@ -66,14 +67,16 @@ def make_length_ratio(min_ratio: float = 0.5, max_ratio: float = 2.0) -> Filter:
 
 @registry.llm_misc("clinical_ie.no_glued_words.v1")
 def make_no_glued_words() -> Filter:
-    """No mention may begin or end inside a word, or with a blank, where its source did not."""
+    """No mention may begin or end inside a word, or with a blank, where its source did not; and no
+    comma may stand without the blank after it, or with one before it."""
 
     def no_glued_words(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             for glued in (_glued_before, _glued_after, _blank_ends):
                 if glued(case.rewrite, new) and not glued(case.source, old):
                     return case.rewrite.text[max(new.start - 10, 0) : new.end + 10]
-        return None
+        comma = _GLUED_COMMA.search(case.rewrite.text)
+        return comma.group() if comma and not _GLUED_COMMA.search(case.source.text) else None
 
     return no_glued_words
 
@@ -125,6 +128,21 @@ def make_clean_characters() -> Filter:
         return f"U+{ord(min(strange)):04X}" if strange else None
 
     return clean_characters
+
+
+@registry.llm_misc("clinical_ie.likely.v1")
+def make_likely(min_logprob: float) -> Filter:
+    """The model that wrote the answer must have found it likely, if it says so.
+
+    min_logprob (float): Mean log-probability of a token, below 0.
+    """
+
+    def likely(case: Case) -> str | None:
+        if case.likelihood is None or case.likelihood >= min_logprob:
+            return None
+        return f"{case.likelihood:.2f} a token"
+
+    return likely
 
 
 @registry.llm_misc("clinical_ie.no_repetition.v1")

@@ -13,20 +13,23 @@ from spacy_llm.registry import registry
 from ..terms import Terms, head_of, normal, shape_of, words_outside
 from .case import Case, Filter, Passage
 
+# A head word seen less often says little by itself.
+_EVIDENCE = 3
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 
 
 @registry.llm_misc("clinical_ie.term_fits_label.v1")
-def make_term_fits_label(min_share: float = 0.2, max_doubt: float = 6.0) -> Filter:
+def make_term_fits_label(min_share: float = 0.2, max_doubt: float | None = None) -> Filter:
     """A term must be one that training has under its label, or be built like one.
 
     In this order: a term that stays, or that training knows under its label or as what it replaces,
     fits; a term with numbers fits where its shape (`0 mg`) is known and has a unit of the old one;
-    any other by its head word; and where that is new too, by its endings and form (`Kinds`).
+    any other by its head word; and where that is new too, by its endings and form (`Kinds`), which
+    no acronym shows.
 
     min_share (float): How often, of all times, a known term or head word must have the label.
-    max_doubt (float): How much likelier another label may be for a term with a new head word, as a
-        logarithm.
+    max_doubt (float | None): How much likelier another label may be for a term with a new head
+        word, as a logarithm; None lets them all pass, as a small training split must.
     """
 
     def term_fits_label(case: Case) -> str | None:
@@ -112,7 +115,7 @@ def _plain_words() -> frozenset[str]:
 
 
 def _fits(
-    before: str, after: str, label: str, terms: Terms, min_share: float, max_doubt: float
+    before: str, after: str, label: str, terms: Terms, min_share: float, max_doubt: float | None
 ) -> bool:
     if not terms.labels or normal(before) == normal(after):
         return True
@@ -124,10 +127,14 @@ def _fits(
         shape = shape_of(after)
         known = shape in terms.shapes.get(label, ()) and bool(_units(before) & _units(after))
         return known or shape == shape_of(before)
-    head_kinds = terms.heads.get(head_of(after))
-    if head_kinds:
+    head_kinds = terms.heads.get(head_of(after), Counter())
+    if head_kinds.total() >= _EVIDENCE or (head_kinds and max_doubt is None):
         return _share(head_kinds, label) >= min_share
-    return head_of(after) == head_of(before) or terms.kinds.doubt(after, label) <= max_doubt
+    if max_doubt is None or head_of(after) == head_of(before):
+        return True
+    if _ACRONYM.fullmatch(after):
+        return False
+    return terms.kinds.doubt(after, label) <= max_doubt
 
 
 def _units(term: str) -> set[str]:

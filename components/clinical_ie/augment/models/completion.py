@@ -37,12 +37,22 @@ def read_completion(body: bytes, seconds: float) -> Response:
         seconds,
         cut=choice.get("finish_reason") == "length",
         fault=_fault(message, choice),
+        likelihood=mean_logprob(choice),
     )
 
 
 def failure(reason: str, seconds: float) -> Response:
     """What stands for an answer that never came."""
     return Response("", seconds=seconds, fault=reason, answered=False)
+
+
+def mean_logprob(choice: dict[str, Any]) -> float | None:
+    """The mean log-probability of the tokens of a choice, where the server sent them along."""
+    try:
+        values = [float(token["logprob"]) for token in choice["logprobs"]["content"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return sum(values) / len(values) if values else None
 
 
 def unwrapped(answer: Response) -> Response:

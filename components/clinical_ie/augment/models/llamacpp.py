@@ -13,6 +13,7 @@ from typing import Any, Iterable, Literal  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
+from .completion import mean_logprob
 from .grammar import Mode, passage_grammar
 
 Grammar = Literal["none"] | Mode
@@ -104,6 +105,8 @@ class LlamaCpp:
             "max_tokens": self._max_tokens,
             "seed": prompt.seed,
             "cache_prompt": True,
+            "logprobs": True,
+            "top_logprobs": 1,
             # A passage with blank lines of its own must be able to get past them.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
@@ -125,6 +128,7 @@ class LlamaCpp:
             answer["usage"]["completion_tokens"],
             seconds,
             choice["finish_reason"] == "length",
+            likelihood=mean_logprob(choice),
         )
 
 

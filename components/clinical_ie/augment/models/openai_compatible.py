@@ -103,9 +103,12 @@ class OpenAICompatible:
         def fly() -> None:
             try:
                 loop.run_until_complete(task)
-                arrived.put(None)
+                ending: BaseException | None = None
             except BaseException as error:
-                arrived.put(error)
+                ending = error
+            # A closed connection is let go of in the loop's next turn.
+            loop.run_until_complete(asyncio.sleep(0))
+            arrived.put(ending)
 
         thread = threading.Thread(target=fly, daemon=True)
         thread.start()
