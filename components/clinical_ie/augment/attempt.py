@@ -19,6 +19,7 @@ class Attempt:
 
     seed (int): For the sampling, and for the ideas in the prompt.
     variant (int): Which rewrite of the same segment this is to be, from 0.
+    tries (int): How often the segment was tried before.
     siblings (Sequence[str]): Texts that it must not repeat.
     failed (Sequence[str]): The answer before this one and what is wrong with it, where the model
         is to be told; empty otherwise.
@@ -26,6 +27,7 @@ class Attempt:
 
     seed: int = 0
     variant: int = 0
+    tries: int = 0
     siblings: Sequence[str] = ()
     failed: Sequence[str] = ()
 

@@ -26,6 +26,7 @@ class Settings(BaseModel):
 
     tries (int): So often a segment is given to the model before it is given up.
     max_words (int): Longer segments are left out.
+    max_term_words (int | None): Segments with a longer term are left out.
     nested (bool): Whether segments that hold a mention inside another one are taken.
     min_mentions, max_mentions (int): Segments with so many mentions are taken first.
     variants (int): How many rewrites one segment may have, once every segment has been tried.
@@ -43,6 +44,7 @@ class Settings(BaseModel):
 
     tries: int = Field(ge=1)
     max_words: int = Field(ge=1)
+    max_term_words: int | None = Field(default=None, ge=1)
     nested: bool = True
     min_mentions: int = Field(default=2, ge=1)
     max_mentions: int = Field(default=8, ge=1)

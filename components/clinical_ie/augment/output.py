@@ -9,13 +9,12 @@ from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
-from spacy.tokens import Doc
 
 from ..brat import write_note
 from ..corpora.docbin import DocBinWriter, pack
-from ..corpora.standoff_writing import doc_to_standoff
 from .outcome import Outcome
 from .page import render
+from .source import NewNote
 
 _PREFIX = ".augment-"
 
@@ -43,13 +42,13 @@ class Output:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add(self, note: Doc) -> None:
+    def add(self, note: NewNote) -> None:
         """Write a new note."""
         self._open()
-        self._docs.add(pack(note))
-        name = note._.note_id
-        write_note(self._folder / "brat", name, note.text, doc_to_standoff(note))
-        line = json.dumps({"note": name, **note._.provenance}, ensure_ascii=False)
+        self._docs.add(pack(note.doc))
+        name = note.doc._.note_id
+        write_note(self._folder / "brat", name, note.text, note.standoff)
+        line = json.dumps({"note": name, **note.doc._.provenance}, ensure_ascii=False)
         self._provenance.write(f"{line}\n")
 
     def finish(self, outcome: Outcome) -> None:

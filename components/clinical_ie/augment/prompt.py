@@ -17,10 +17,9 @@ class Prompt(str):
     markers (tuple[Marker, ...]): The markers that the answer must hold.
     links (tuple[Link, ...]): The relations between them, by mention id.
     bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
-    choices (Mapping[str, tuple[str, ...]]): By marker key, the terms that a model with a grammar
-        is to choose between; markers without any are free.
     seed (int): For the sampling of this answer.
     variant (int): Which rewrite of the same segment this is to be, from 0.
+    tries (int): How often the segment was tried before.
     """
 
     messages: list[dict[str, str]]
@@ -28,9 +27,9 @@ class Prompt(str):
     markers: tuple[Marker, ...]
     links: tuple[Link, ...]
     bound: frozenset[str]
-    choices: Mapping[str, tuple[str, ...]]
     seed: int
     variant: int
+    tries: int
 
     def __new__(
         cls,
@@ -41,9 +40,9 @@ class Prompt(str):
         markers: tuple[Marker, ...] = (),
         links: tuple[Link, ...] = (),
         bound: frozenset[str] = frozenset(),
-        choices: Mapping[str, tuple[str, ...]] | None = None,
         seed: int = 0,
         variant: int = 0,
+        tries: int = 0,
     ) -> Self:
         prompt = super().__new__(cls, text)
         prompt.messages = [dict(message) for message in messages]
@@ -51,9 +50,9 @@ class Prompt(str):
         prompt.markers = markers
         prompt.links = links
         prompt.bound = bound
-        prompt.choices = choices or {}
         prompt.seed = seed
         prompt.variant = variant
+        prompt.tries = tries
         return prompt
 
     @classmethod
@@ -67,8 +66,7 @@ class Prompt(str):
     def sha256(self) -> str:
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
-        choices = sorted(self.choices.items())
-        content = [self.messages, self.source, links, sorted(self.bound), choices]
+        content = [self.messages, self.source, links, sorted(self.bound), self.tries]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -2,23 +2,22 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
-from ..doc import annotations_of
 from .config import Settings, load
 from .outcome import Outcome
 from .output import Output
 from .quiet import quiet_logs
 from .schedule import Accepted, Schedule
 from .segment import Place, segments_of
-from .source import Source, label_counts, sources_of
+from .source import NewNote, Source, label_counts, sources_of
 from .strategy import by_labels, errors_by_label, plan, rare_first, weak_first
-from .terms import normal
+from .terms import Terms, learn_terms, normal
 
 
 def augment(
@@ -50,6 +49,7 @@ def augment(
     if model_path is not None:
         paths["model"] = model_path
     docs = read_docs(train)
+    terms = learn_terms(train, docs)
     settings, nlp, model = load(config, paths)
     asked = {
         "config": str(config),
@@ -59,9 +59,9 @@ def augment(
         "strategy": settings.strategy,
         "segments_per_note": settings.segments_per_note,
     }
-    outcome = Outcome(asked, settings.prices, _known_terms(docs), _counts(docs))
-    places = _places(docs, settings, outcome)
     sources = sources_of(docs, train)
+    outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
+    places = _places(docs, settings, outcome)
     # What follows needs little of what a Doc holds.
     docs.clear()
     order = _order(places, seed, settings, outcome)
@@ -72,7 +72,7 @@ def augment(
             copies[source.note_id] += 1
             note = _new_note(source, accepted, copies[source.note_id], model)
             output.add(note)
-            outcome.add(note._.note_id, annotations_of(note), accepted)
+            outcome.add(note.doc._.note_id, note.annotations, accepted)
             on_accepted()
         outcome.seconds = time.monotonic() - began
         output.finish(outcome)
@@ -83,7 +83,9 @@ def _places(docs: Sequence[Doc], settings: Settings, outcome: Outcome) -> list[l
     """Where the segments of each note lie."""
     places = []
     for doc in docs:
-        segments, skipped = segments_of(doc, settings.max_words, settings.nested)
+        segments, skipped = segments_of(
+            doc, settings.max_words, settings.nested, settings.max_term_words
+        )
         places.append([segment.place for segment in segments])
         outcome.segments += len(segments)
         outcome.skipped += skipped
@@ -102,7 +104,7 @@ def _order(
     return order
 
 
-def _new_note(source: Source, accepted: Accepted, copy: int, model: dict[str, Any]) -> Doc:
+def _new_note(source: Source, accepted: Accepted, copy: int, model: dict[str, Any]) -> NewNote:
     rewrites = [
         (segment, rewrite.text, rewrite.mentions(segment.annotations.mentions))
         for segment, rewrite in accepted
@@ -124,19 +126,13 @@ def _new_note(source: Source, accepted: Accepted, copy: int, model: dict[str, An
     return source.with_rewrites(rewrites, f"{source.note_id}.aug{copy}", provenance)
 
 
-def _counts(docs: Sequence[Doc]) -> tuple[Counter[str], Counter[str]]:
+def _counts(sources: Mapping[str, Source]) -> tuple[Counter[str], Counter[str]]:
     totals: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    for doc in docs:
-        for total, found in zip(totals, label_counts(annotations_of(doc)), strict=True):
+    for source in sources.values():
+        for total, found in zip(totals, label_counts(source.annotations), strict=True):
             total.update(found)
     return totals
 
 
-def _known_terms(docs: Sequence[Doc]) -> dict[str, set[str]]:
-    known: dict[str, set[str]] = {}
-    for doc in docs:
-        text = doc.text
-        for mention in annotations_of(doc).mentions:
-            term = normal(text[mention.start : mention.end])
-            known.setdefault(mention.label, set()).add(term)
-    return known
+def _known_terms(terms: Terms) -> dict[str, set[str]]:
+    return {label: set(map(normal, spellings)) for label, spellings in terms.by_label.items()}

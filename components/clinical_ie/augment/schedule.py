@@ -115,7 +115,8 @@ class Schedule:
         for attempt in batch:
             siblings = self._siblings.get(attempt.segment.place, ())
             seed = _seed(self._seed, attempt)
-            set_attempt(attempt.doc, Attempt(seed, attempt.variant, siblings, attempt.failed))
+            what = Attempt(seed, attempt.variant, attempt.tries, siblings, attempt.failed)
+            set_attempt(attempt.doc, what)
             attempt.tries += 1
         docs = self._nlp.pipe([attempt.doc for attempt in batch], batch_size=len(batch))
         for attempt, doc in zip(batch, docs, strict=True):

@@ -1,5 +1,6 @@
 """Segments: the runs of consecutive sentences that hold a target entity or relation."""
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from ..corpora.notes import make_doc
 from ..doc import Annotations, Link, Mention, annotations_of
 from .markup import MarkupError, encode
 
+_WORD_OR_FIGURE = re.compile(r"\w+")
 _SEGMENT = "clinical_ie.segment"
 
 
@@ -56,12 +58,13 @@ class Segment:
 
 
 def segments_of(
-    doc: Doc, max_words: int, nested: bool = True
+    doc: Doc, max_words: int, nested: bool = True, max_term_words: int | None = None
 ) -> tuple[list[Segment], Counter[str]]:
     """Every segment of a note that some mention or relation asks for, each once.
 
     max_words (int): Longer ones are left out.
     nested (bool): Whether those that hold a mention inside another one are taken.
+    max_term_words (int | None): Those with a longer term are left out.
     RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
         many were left out, by reason.
     """
@@ -89,6 +92,9 @@ def segments_of(
         if len(segment.text.split()) > max_words:
             skipped["longer than max_words"] += 1
             continue
+        if max_term_words and _longest_term(segment) > max_term_words:
+            skipped["longer term than max_term_words"] += 1
+            continue
         try:
             markup = encode(segment.text, segment.annotations.mentions)
         except MarkupError as error:
@@ -110,8 +116,9 @@ def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
 
 def segment_of(doc: Doc) -> Segment:
     """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
-    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(doc.text), []])
-    return Segment(doc._.note_id, start, end, doc.text, annotations_of(doc), frozenset(bound))
+    text = doc.text
+    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(text), []])
+    return Segment(doc._.note_id, start, end, text, annotations_of(doc), frozenset(bound))
 
 
 def segment_at(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
@@ -154,6 +161,12 @@ def _joined(mention: Mention, text: str) -> Mention:
     if any(gap.strip() for gap in gaps):
         return mention
     return replace(mention, fragments=((mention.start, mention.end),))
+
+
+def _longest_term(segment: Segment) -> int:
+    """Words of the longest term, the figures of a formula counted one by one."""
+    terms = (segment.text[m.start : m.end] for m in segment.annotations.mentions)
+    return max((len(_WORD_OR_FIGURE.findall(term)) for term in terms), default=0)
 
 
 def _ends(link: Link) -> set[str]:

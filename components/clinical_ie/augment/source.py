@@ -10,10 +10,20 @@ from spacy.tokens import Doc
 
 from ..brat import Standoff
 from ..corpora.notes import corpus_nlp, make_doc
-from ..corpora.standoff_writing import edit_standoff
+from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from ..doc import Annotations, annotations_of, has_standoff
 from .segment import Place, Segment, segment_at
 from .splice import splice
+
+
+@dataclass(slots=True)
+class NewNote:
+    """A note that was put together anew, and what a brat folder needs of it."""
+
+    doc: Doc
+    text: str
+    annotations: Annotations
+    standoff: Standoff
 
 
 @dataclass(slots=True)
@@ -43,7 +53,7 @@ class Source:
         rewrites: Sequence[tuple[Segment, str, Any]],
         note_id: str,
         provenance: dict[str, Any],
-    ) -> Doc:
+    ) -> "NewNote":
         """A new note, with new text in the place of some segments.
 
         rewrites (Sequence[tuple[Segment, str, list[Mention]]]): Segments that share no text, each
@@ -55,13 +65,14 @@ class Source:
         for segment, new_text, mentions in sorted(rewrites, key=lambda r: -r[0].start):
             text, annotations = splice(text, annotations, segment, new_text, mentions)
         doc = make_doc(corpus_nlp(), text, annotations, note_id)
-        if self.standoff is not None:
-            # Events, attributes and whatever else the file holds go along.
-            standoff = Standoff.from_bytes(self.standoff)
-            edit_standoff(standoff, annotations, self.text, text)
-            doc._.standoff = standoff
         doc._.provenance = provenance
-        return doc
+        if self.standoff is None:
+            return NewNote(doc, text, annotations, annotations_to_standoff(annotations, text))
+        # Events, attributes and whatever else the file holds go along.
+        standoff = Standoff.from_bytes(self.standoff)
+        edit_standoff(standoff, annotations, self.text, text)
+        doc._.standoff = standoff
+        return NewNote(doc, text, annotations, standoff)
 
 
 def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:

@@ -1,6 +1,5 @@
 """The spacy-llm task: a prompt for each Doc; each answer decoded, judged and kept on its Doc."""
 
-import random
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -15,13 +14,12 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy_llm.registry import registry
 
-from .attempt import attempt_of, judged, set_rewrite
-from .choices import choices_for
+from .attempt import Attempt, attempt_of, judged, set_rewrite
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
 from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
 from .prompt import Prompt, Response
-from .segment import segment_of
+from .segment import Segment, segment_of
 from .terms import Terms, collect_terms, load_terms
 
 TEMPLATE = "structured_rewrite.v2.jinja"
@@ -37,9 +35,7 @@ class StructuredRewrite:
     examples (list[Pair]): Few-shot pairs, both sides in markup.
     label_definitions (Mapping[str, str]): One line a label; those of the segment are shown.
     filters (dict[str, Filter]): By the reason under which they drop a rewrite.
-    terms (Terms): Of the training split, for filters and choices.
-    n_choices (int): So many terms of the training split a model with a grammar has to choose from
-        for each marker.
+    terms (Terms): Of the training split, for the filters.
     """
 
     def __init__(
@@ -49,10 +45,8 @@ class StructuredRewrite:
         label_definitions: Mapping[str, str],
         filters: dict[str, Filter],
         terms: Terms,
-        n_choices: int,
     ) -> None:
         self._filters = filters
-        self._n_choices = n_choices
         self._set_up(template, examples, label_definitions, terms)
 
     def _set_up(
@@ -98,35 +92,37 @@ class StructuredRewrite:
         dropped when parsed.
         """
         for doc in docs:
-            segment, attempt = segment_of(doc), attempt_of(doc)
-            try:
-                markup = encode(segment.text, segment.annotations.mentions)
-            except MarkupError:
-                markup = encode(segment.text, [])
-            values = self._values(markup)
-            turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
-            answer, complaint = attempt.failed or ("", "")
-            if complaint:
-                turns += [
-                    {"role": "assistant", "content": answer},
-                    {"role": "user", "content": self._block("again", complaint=complaint)},
-                ]
-            yield Prompt(
-                self._template.render(
-                    examples=self._shown_examples,
-                    answer=answer,
-                    complaint=complaint,
-                    **values,
-                ),
-                turns,
-                source=markup.text,
-                markers=markup.markers,
-                links=tuple(segment.annotations.links),
-                bound=segment.bound,
-                choices=self._choices(markup, attempt.seed),
-                seed=attempt.seed,
-                variant=attempt.variant,
-            )
+            yield self._prompt(segment_of(doc), attempt_of(doc))
+
+    def _prompt(self, segment: Segment, attempt: Attempt) -> Prompt:
+        try:
+            markup = encode(segment.text, segment.annotations.mentions)
+        except MarkupError:
+            markup = encode(segment.text, [])
+        values = self._values(markup)
+        turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
+        answer, complaint = attempt.failed or ("", "")
+        if complaint:
+            turns += [
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": self._block("again", complaint=complaint)},
+            ]
+        return Prompt(
+            self._template.render(
+                examples=self._shown_examples,
+                answer=answer,
+                complaint=complaint,
+                **values,
+            ),
+            turns,
+            source=markup.text,
+            markers=markup.markers,
+            links=tuple(segment.annotations.links),
+            bound=segment.bound,
+            seed=attempt.seed,
+            variant=attempt.variant,
+            tries=attempt.tries,
+        )
 
     def parse_responses(self, docs: Iterable[Doc], responses: Iterable[Any]) -> Iterable[Doc]:
         """Put a `Rewrite` onto each Doc; none is left out, whatever its answer.
@@ -135,7 +131,9 @@ class StructuredRewrite:
             a task without shards as if strings came alone, hence `Any`.)
         """
         docs = list(docs)
-        for doc, prompt, answers in zip(docs, self.generate_prompts(docs), responses, strict=True):
+        for doc, answers in zip(docs, responses, strict=True):
+            segment, attempt = segment_of(doc), attempt_of(doc)
+            prompt = self._prompt(segment, attempt)
             answer = Response.of(next(iter(answers), ""))
             whole = markup = answer.strip()
             # Base models go on with further examples, and chat models explain themselves.
@@ -145,7 +143,7 @@ class StructuredRewrite:
             rewrite = judged(
                 answer,
                 markup,
-                self._judge(doc, prompt, answer, answer.fault or "cut at max_tokens" * cut, markup),
+                self._judge(segment, attempt, prompt, answer, markup, cut),
                 prompt_sha256=prompt.sha256,
                 seed=prompt.seed,
                 variant=prompt.variant,
@@ -186,26 +184,32 @@ class StructuredRewrite:
         return self.from_bytes(path.read_bytes())
 
     def _judge(
-        self, doc: Doc, prompt: Prompt, answer: Response, fault: str, markup: str
+        self,
+        segment: Segment,
+        attempt: Attempt,
+        prompt: Prompt,
+        answer: Response,
+        markup: str,
+        cut: bool,
     ) -> tuple[str, list[list[int]], str, str]:
         """Text and spans of a decoded answer, with reason and detail for not using it."""
-        mentions = segment_of(doc).annotations.mentions
+        mentions = segment.annotations.mentions
         if len(prompt.markers) != len(mentions):
             return "", [], "mentions that cannot be encoded", ""
-        if fault:
-            return "", [], fault, markup[-40:]
+        if answer.fault or cut:
+            return "", [], answer.fault or "cut at max_tokens", markup[-40:]
         try:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
             return "", [], error.reason, error.detail
-        if doc.text[:1].isupper():
-            text = text[:1].upper() + text[1:]
+        if segment.text[:1].isupper() and len(capital := text[:1].upper()) == 1:
+            text = capital + text[1:]
         case = Case(
-            Passage(doc.text, tuple(mentions)),
+            Passage(segment.text, tuple(mentions)),
             Passage(text, tuple(new)),
             prompt.links,
             self._terms,
-            (*attempt_of(doc).siblings, *self._example_texts),
+            (*attempt.siblings, *self._example_texts),
             answer.likelihood,
         )
         objection = first_objection(self._filters, case)
@@ -218,20 +222,6 @@ class StructuredRewrite:
             "source": markup.text,
             "markers": keys_in(markup.text),
             "definitions": [(x, self._definitions[x]) for x in labels if x in self._definitions],
-        }
-
-    def _choices(self, markup: Markup, seed: int) -> dict[str, tuple[str, ...]]:
-        if not self._n_choices:
-            return {}
-        rng = random.Random(seed)
-        texts = read_loosely(markup.text)[1]
-        nesting = {marker.parent for marker in markup.markers}
-        return {
-            marker.key: choices_for(
-                marker.label, texts[marker.key], self._terms, self._n_choices, rng
-            )
-            for marker in markup.markers
-            if marker.key not in nesting
         }
 
     def _shown(self, pair: Pair) -> dict[str, str]:
@@ -264,7 +254,6 @@ def make_structured_rewrite(
     label_definitions: dict[str, str] | None = None,
     filters: dict[str, Any] | None = None,
     terms: str | Path | None = None,
-    n_choices: int = 0,
 ) -> StructuredRewrite:
     """Make the task.
 
@@ -274,10 +263,7 @@ def make_structured_rewrite(
     label_definitions (dict[str, str] | None): One line a label, for the prompt.
     filters (dict[str, Any] | None): Each a `Filter`, by the reason it stands for; default: every
         one. (confection checks the type before it makes the filters, hence `Any`.)
-    terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms, and for
-        choices.
-    n_choices (int): For a model with a grammar: so many terms of the training notes are its choice
-        for each marker; 0 leaves it free.
+    terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms.
     RAISES (ValueError): The template does not parse or lacks a block, or an example is no pair
         with the same markers.
     """
@@ -291,5 +277,4 @@ def make_structured_rewrite(
         label_definitions or {},
         default_filters() if filters is None else filters,
         load_terms(None if terms is None else Path(terms)),
-        n_choices,
     )

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -213,9 +212,14 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
     return terms
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Terms:
-    return collect_terms(read_docs(path))
+_learned: dict[Path, tuple[int, Terms]] = {}
+
+
+def learn_terms(path: Path, docs: Iterable[Doc]) -> Terms:
+    """The terms of a `.spacy` file whose Docs are read already, for `load_terms` to find."""
+    terms = collect_terms(docs)
+    _learned[path] = (path.stat().st_mtime_ns, terms)
+    return terms
 
 
 def load_terms(path: Path | None) -> Terms:
@@ -225,7 +229,10 @@ def load_terms(path: Path | None) -> Terms:
     """
     if path is None:
         return Terms()
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    changed, terms = _learned.get(path, (-1, Terms()))
+    if path.is_file() and changed == path.stat().st_mtime_ns:
+        return terms
+    return learn_terms(path, read_docs(path))
 
 
 def linked_groups(

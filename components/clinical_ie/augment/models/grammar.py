@@ -12,12 +12,7 @@ Mode = Literal["markers", "terms_fixed", "context_fixed"]
 _IN_ANY_ORDER = 7
 
 
-def passage_grammar(
-    source: str,
-    markers: Sequence[Marker],
-    mode: Mode = "markers",
-    choices: Mapping[str, Sequence[str]] | None = None,
-) -> str:
+def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "markers") -> str:
     """Let a model write each marker exactly once, nested as in the passage.
 
     Markers of one level come in any order; of more than seven, each seven neighbours do.
@@ -26,13 +21,11 @@ def passage_grammar(
     markers (Sequence[Marker]): The markers in it, in any order.
     mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
         `context_fixed` it is the other way round, with `markers` both are free.
-    choices (Mapping[str, Sequence[str]] | None): By key, the terms of which one must stand in a
-        marker, where that is free.
     """
     bodies = bodies_of(source)
     if mode == "context_fixed":
-        return _context_fixed(source, markers, bodies, choices or {})
-    return _Rules(source, markers, bodies, mode, choices or {}).text()
+        return _context_fixed(source, markers, bodies)
+    return _Rules(source, markers, bodies, mode).text()
 
 
 class _Rules:
@@ -42,11 +35,9 @@ class _Rules:
         markers: Sequence[Marker],
         bodies: Mapping[str, tuple[int, int]],
         mode: Mode,
-        choices: Mapping[str, Sequence[str]],
     ) -> None:
         self._source = source
         self._bodies = bodies
-        self._choices = choices
         self._fixed = mode == "terms_fixed"
         self._order = sorted(markers, key=lambda marker: bodies[marker.key])
         self._rules: list[str] = []
@@ -72,7 +63,7 @@ class _Rules:
         for i in places:
             marker = self._order[i]
             nested = any(other.parent == marker.key for other in self._order)
-            body = self._level(marker.key) if nested else _term(self._choices.get(marker.key))
+            body = self._level(marker.key) if nested else "term"
             if self._fixed:
                 body = _literal(self._source[slice(*self._bodies[marker.key])])
             self._rules.append(f'm{i} ::= {_literal(f"[[{marker.key}: ")} {body} "]]"')
@@ -98,21 +89,16 @@ def _context_fixed(
     source: str,
     markers: Sequence[Marker],
     bodies: Mapping[str, tuple[int, int]],
-    choices: Mapping[str, Sequence[str]],
 ) -> str:
     nesting = {marker.parent for marker in markers}
-    leaves = sorted((*bodies[m.key], m.key) for m in markers if m.key not in nesting)
+    leaves = sorted(bodies[m.key] for m in markers if m.key not in nesting)
     parts: list[str] = []
     done = 0
-    for start, end, key in leaves:
-        parts += [_literal(source[done:start]), _term(choices.get(key))]
+    for start, end in leaves:
+        parts += [_literal(source[done:start]), "term"]
         done = end
     parts.append(_literal(source[done:]))
     return f"root ::= {' '.join(parts)}\nterm ::= {_char(source)}{{1,60}}"
-
-
-def _term(choices: Sequence[str] | None) -> str:
-    return f"({' | '.join(map(_literal, choices))})" if choices else "term"
 
 
 def _char(source: str) -> str:

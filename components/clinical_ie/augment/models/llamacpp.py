@@ -36,7 +36,7 @@ class LlamaCpp:
         max_tokens: int,
         n_threads: int,
         stop: list[str],
-        grammar: Grammar,
+        grammars: list[Grammar],
     ) -> None:
         self._path = path
         self._context_length = context_length
@@ -44,7 +44,7 @@ class LlamaCpp:
         self._max_tokens = max_tokens
         self._n_threads = n_threads
         self._stop = stop
-        self._grammar = grammar
+        self._grammars = grammars
 
     @cached_property
     def fingerprint(self) -> str:
@@ -65,7 +65,7 @@ class LlamaCpp:
             "sampling": self._sampling,
             "max_tokens": self._max_tokens,
             "stop": self._stop,
-            "grammar": self._grammar,
+            "grammars": self._grammars,
         }
         return json.dumps(settings, sort_keys=True)
 
@@ -110,10 +110,9 @@ class LlamaCpp:
             # A passage with blank lines of its own must be able to get past them.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
-        if self._grammar != "none" and prompt.markers:
-            request["grammar"] = passage_grammar(
-                prompt.source, prompt.markers, self._grammar, prompt.choices
-            )
+        grammar = self._grammars[min(prompt.tries, len(self._grammars) - 1)]
+        if grammar != "none" and prompt.markers:
+            request["grammar"] = passage_grammar(prompt.source, prompt.markers, grammar)
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
@@ -142,7 +141,7 @@ def make_llamacpp(
     max_tokens: int = 256,
     n_threads: int = 1,
     stop: list[str] | None = None,
-    grammar: Grammar = "none",
+    grammar: Grammar | list[Grammar] = "none",
 ) -> LlamaCpp:
     """A chat model from a GGUF file, with the chat template that the file holds.
 
@@ -152,10 +151,15 @@ def make_llamacpp(
     max_tokens (int): An answer that is still going on then is dropped.
     n_threads (int): Two threads on busy cores are slower than one.
     stop (list[str] | None): End an answer, unless the passage itself holds them.
-    grammar (Grammar): `markers` lets the model write nothing but text with each marker of the
-        passage exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in
-        markers, or those between them.
+    grammar (Grammar | list[Grammar]): One for each try at a segment, the last for all further
+        ones. `markers` lets the model write nothing but text with each marker of the passage
+        exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
+        those between them.
+    RAISES (ValueError): An empty list.
     """
+    grammars = grammar if isinstance(grammar, list) else [grammar]
+    if not grammars:
+        raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected a name in it")
     return LlamaCpp(
         Path(path),
         context_length,
@@ -163,7 +167,7 @@ def make_llamacpp(
         max_tokens,
         n_threads,
         stop or [],
-        grammar,
+        grammars,
     )
 
 

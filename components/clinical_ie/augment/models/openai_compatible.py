@@ -177,7 +177,7 @@ class OpenAICompatible:
             schema = {"name": "rewrite", "strict": True, "schema": SCHEMA}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif self._constraint != "none" and prompt.markers:
-            grammar = passage_grammar(prompt.source, prompt.markers, choices=prompt.choices)
+            grammar = passage_grammar(prompt.source, prompt.markers)
             vllm = self._constraint == "vllm"
             extra |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
         return {**settings, "extra_body": extra}
