@@ -271,13 +271,14 @@ def test_the_script(
     assert f"augment: {config}: " in result.output
 
 
-@pytest.mark.parametrize("name", ["rules", "tiny", "local"])
+@pytest.mark.parametrize("name", ["rules", "tiny", "local", "endpoint"])
 def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
     path = ROOT / "configs" / "augment" / f"{name}.cfg"
     settings, nlp, model = load(path, {"train": train, "journal": tmp_path / "journal.sqlite"})
     assert settings.tries
     assert nlp.pipe_names == ["llm"]
-    assert model["@llm_models"] in {"clinical_ie.Rules.v1", "clinical_ie.LlamaCpp.v1"}
+    names = {"rules": "Rules", "endpoint": "OpenAICompatible"}
+    assert model["@llm_models"] == f"clinical_ie.{names.get(name, 'LlamaCpp')}.v1"
 
 
 def test_without_a_language_model(train: Path, out: Path, out_dir: Path) -> None:

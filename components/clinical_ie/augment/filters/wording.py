@@ -22,10 +22,10 @@ _ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 def make_term_fits_label(min_share: float = 0.2, max_doubt: float | None = None) -> Filter:
     """A term must be one that training has under its label, or be built like one.
 
-    In this order: a term that stays, or that training knows under its label or as what it replaces,
-    fits; a term with numbers fits where its shape (`0 mg`) is known and has a unit of the old one;
-    any other by its head word; and where that is new too, by its endings and form (`Kinds`), which
-    no acronym shows.
+    In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
+    the old one, or is known and has a unit of the old one; any other where training knows it under
+    its label or as what it replaces; then by its head word; and where that is new too, by its
+    endings and form (`Kinds`), which no acronym shows.
 
     min_share (float): How often, of all times, a known term or head word must have the label.
     max_doubt (float | None): How much likelier another label may be for a term with a new head
@@ -119,14 +119,14 @@ def _fits(
 ) -> bool:
     if not terms.labels or normal(before) == normal(after):
         return True
+    if any(char.isdigit() for char in after):
+        shapes = shape_of(before), shape_of(after)
+        known = shapes[1] in terms.shapes.get(label, ()) and _units(before) & _units(after)
+        return shapes[0] == shapes[1] or bool(known)
     old_kinds, kinds = terms.labels.get(normal(before), Counter()), terms.labels.get(normal(after))
     if kinds:
         # What replaces a term of the same doubtful kind is as right as that was.
         return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
-    if any(char.isdigit() for char in after):
-        shape = shape_of(after)
-        known = shape in terms.shapes.get(label, ()) and bool(_units(before) & _units(after))
-        return known or shape == shape_of(before)
     head_kinds = terms.heads.get(head_of(after), Counter())
     if head_kinds.total() >= _EVIDENCE or (head_kinds and max_doubt is None):
         return _share(head_kinds, label) >= min_share

@@ -1,13 +1,17 @@
 """llama.cpp grammars (GBNF) for one passage: what a rewrite of it may look like."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ..markup import Marker, bodies_of
+from .wording import alternatives
 
-Mode = Literal["markers", "terms_fixed", "context_fixed"]
+Mode = Literal["markers", "terms_fixed", "context_fixed", "context_varied"]
 
+_BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
+_BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
 # So many neighbouring markers may come in any order: a grammar needs a rule for each set of them.
 _IN_ANY_ORDER = 7
 
@@ -20,11 +24,13 @@ def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "marker
     source (str): The passage in markup.
     markers (Sequence[Marker]): The markers in it, in any order.
     mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
-        `context_fixed` it is the other way round, with `markers` both are free.
+        `context_fixed` it is the other way round, with `markers` both are free. `context_varied`
+        is `context_fixed` with a choice at expressions that have others of the same meaning, at
+        `a` and `an`, and at the number of a verb after a term.
     """
     bodies = bodies_of(source)
-    if mode == "context_fixed":
-        return _context_fixed(source, markers, bodies)
+    if mode in ("context_fixed", "context_varied"):
+        return _context(source, markers, bodies, varied=mode == "context_varied")
     return _Rules(source, markers, bodies, mode).text()
 
 
@@ -85,20 +91,33 @@ class _Rules:
             self._rules.append(f"{name}-{used} ::= {rule}")
 
 
-def _context_fixed(
-    source: str,
-    markers: Sequence[Marker],
-    bodies: Mapping[str, tuple[int, int]],
+def _context(
+    source: str, markers: Sequence[Marker], bodies: Mapping[str, tuple[int, int]], varied: bool
 ) -> str:
     nesting = {marker.parent for marker in markers}
-    leaves = sorted(bodies[m.key] for m in markers if m.key not in nesting)
+    leaves = sorted(bodies[marker.key] for marker in markers if marker.key not in nesting)
     parts: list[str] = []
     done = 0
-    for start, end in leaves:
-        parts += [_literal(source[done:start]), "term"]
+    for start, end in [*leaves, (len(source), len(source))]:
+        between = source[done:start]
+        parts += _varied(between) if varied else [_literal(between)]
+        if end > start:
+            parts.append("term")
         done = end
-    parts.append(_literal(source[done:]))
     return f"root ::= {' '.join(parts)}\nterm ::= {_char(source)}{{1,60}}"
+
+
+def _varied(between: str) -> list[str]:
+    """What stands between two terms: brackets as they are, and words with their alternatives."""
+    closing, opening = _BRACKETS_BEFORE.match(between), _BRACKETS_AFTER.search(between)
+    start = closing.end() if closing else 0
+    end = max(opening.start(), start) if opening else len(between)
+    pieces = alternatives(between[start:end], opening is not None, closing is not None)
+    return [
+        *([_literal(between[:start])] if start else []),
+        *(f"({' | '.join(map(_literal, piece))})" for piece in pieces),
+        *([_literal(between[end:])] if end < len(between) else []),
+    ]
 
 
 def _char(source: str) -> str:
