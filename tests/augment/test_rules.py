@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from spacy.tokens import Doc
 
+from clinical_ie.augment.articles import fit_article
 from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
 from clinical_ie.augment.models.rules import make_rules
-from clinical_ie.augment.models.wording import fit_article
 from clinical_ie.augment.prompt import Prompt
 from clinical_ie.augment.segment import segment_to_doc, segments_of
 from clinical_ie.augment.task import make_structured_rewrite
@@ -161,7 +161,14 @@ def test_a_prompt_without_markers() -> None:
 
 @pytest.mark.parametrize(
     ("before", "term", "after"),
-    [("took a ", "aspirin", "took an "), ("An ", "fever", "A "), ("Via ", "apple", "Via ")],
+    [
+        ("took a ", "aspirin", "took an "),
+        ("An ", "fever", "A "),
+        ("Via ", "apple", "Via "),
+        ("a ", "MRI", "an "),
+        ("an ", "CT", "a "),
+        ("a ", "X-ray", "an "),
+    ],
 )
 def test_articles(before: str, term: str, after: str) -> None:
     assert fit_article(before, term) == after

@@ -18,6 +18,7 @@ from .attempt import Attempt, attempt_of, judged, set_rewrite
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
 from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
+from .mend import mended
 from .prompt import Prompt, Response
 from .segment import Segment, segment_of
 from .terms import Terms, collect_terms, load_terms
@@ -202,8 +203,7 @@ class StructuredRewrite:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
             return "", [], error.reason, error.detail
-        if segment.text[:1].isupper() and len(capital := text[:1].upper()) == 1:
-            text = capital + text[1:]
+        text, new = mended(text, new, segment.text[:1].isupper())
         case = Case(
             Passage(segment.text, tuple(mentions)),
             Passage(text, tuple(new)),

@@ -146,7 +146,7 @@ def make_likely(min_logprob: float) -> Filter:
 
 
 @registry.llm_misc("clinical_ie.no_repetition.v1")
-def make_no_repetition(max_repeats: int = 1) -> Filter:
+def make_no_repetition(max_repeats: int = 2) -> Filter:
     """No three words in a row, and no term of one label, may come back more often than in the
     source.
 

@@ -19,15 +19,19 @@ _ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 
 
 @registry.llm_misc("clinical_ie.term_fits_label.v1")
-def make_term_fits_label(min_share: float = 0.2, max_doubt: float | None = None) -> Filter:
+def make_term_fits_label(
+    min_share: float = 0.2, same_units: bool = True, max_doubt: float | None = None
+) -> Filter:
     """A term must be one that training has under its label, or be built like one.
 
     In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
-    the old one, or is known and has a unit of the old one; any other where training knows it under
-    its label or as what it replaces; then by its head word; and where that is new too, by its
-    endings and form (`Kinds`), which no acronym shows.
+    the old one, or is known and (`same_units`) has a unit of the old one; any other where training
+    knows it under its label or as what it replaces; then by its head word; and where that is new
+    too, by its endings and form (`Kinds`), which no acronym shows.
 
     min_share (float): How often, of all times, a known term or head word must have the label.
+    same_units (bool): Whether a value keeps its unit, as it must where it stays with what was
+        measured.
     max_doubt (float | None): How much likelier another label may be for a term with a new head
         word, as a logarithm; None lets them all pass, as a small training split must.
     """
@@ -35,7 +39,7 @@ def make_term_fits_label(min_share: float = 0.2, max_doubt: float | None = None)
     def term_fits_label(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             before, after = case.source.covered(old), case.rewrite.covered(new)
-            if not _fits(before, after, new.label, case.terms, min_share, max_doubt):
+            if not _fits(before, after, new.label, case.terms, min_share, same_units, max_doubt):
                 return f"{after!r} as {new.label}"
         return None
 
@@ -115,14 +119,21 @@ def _plain_words() -> frozenset[str]:
 
 
 def _fits(
-    before: str, after: str, label: str, terms: Terms, min_share: float, max_doubt: float | None
+    before: str,
+    after: str,
+    label: str,
+    terms: Terms,
+    min_share: float,
+    same_units: bool,
+    max_doubt: float | None,
 ) -> bool:
     if not terms.labels or normal(before) == normal(after):
         return True
     if any(char.isdigit() for char in after):
         shapes = shape_of(before), shape_of(after)
-        known = shapes[1] in terms.shapes.get(label, ()) and _units(before) & _units(after)
-        return shapes[0] == shapes[1] or bool(known)
+        known = shapes[1] in terms.shapes.get(label, ())
+        fits = not same_units or bool(_units(before) & _units(after))
+        return shapes[0] == shapes[1] or (known and fits)
     old_kinds, kinds = terms.labels.get(normal(before), Counter()), terms.labels.get(normal(after))
     if kinds:
         # What replaces a term of the same doubtful kind is as right as that was.

@@ -25,8 +25,8 @@ def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "marker
     markers (Sequence[Marker]): The markers in it, in any order.
     mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
         `context_fixed` it is the other way round, with `markers` both are free. `context_varied`
-        is `context_fixed` with a choice at expressions that have others of the same meaning, at
-        `a` and `an`, and at the number of a verb after a term.
+        is `context_fixed` with a choice at expressions that have others of the same meaning, and at
+        the number of a verb after a term.
     """
     bodies = bodies_of(source)
     if mode in ("context_fixed", "context_varied"):
@@ -112,7 +112,7 @@ def _varied(between: str) -> list[str]:
     closing, opening = _BRACKETS_BEFORE.match(between), _BRACKETS_AFTER.search(between)
     start = closing.end() if closing else 0
     end = max(opening.start(), start) if opening else len(between)
-    pieces = alternatives(between[start:end], opening is not None, closing is not None)
+    pieces = alternatives(between[start:end], after_term=closing is not None)
     return [
         *([_literal(between[:start])] if start else []),
         *(f"({' | '.join(map(_literal, piece))})" for piece in pieces),

@@ -46,10 +46,8 @@ _ANY = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SAME), key=len, reverse=True)) + r")(?!\w)",
     re.IGNORECASE,
 )
-_ARTICLE = re.compile(r"\b(a|an)(\s+)$", re.IGNORECASE)
 _NUMBERS = [("was", "were"), ("is", "are"), ("has", "have")]
 _VERB = re.compile(r"(\s+)(was|were|is|are|has|have)\b")
-_AN = re.compile(r"(?:[aeio]|u(?!ni|s|ti)|8|1[18]\b)", re.IGNORECASE)
 
 
 def vary(text: str, rng: random.Random, share: float) -> str:
@@ -68,11 +66,11 @@ def vary(text: str, rng: random.Random, share: float) -> str:
     return _ANY.sub(other, text)
 
 
-def alternatives(text: str, before_term: bool, after_term: bool) -> list[list[str]]:
+def alternatives(text: str, after_term: bool) -> list[list[str]]:
     """A text in pieces, each with the expressions that may stand there, the text's own first.
 
-    before_term, after_term (bool): Whether a term that will change follows or stands in front: `a`
-        or `an` before it and the number of the verb after it are then open.
+    after_term (bool): Whether a term that will change stands in front: the number of the verb
+        after it is then open.
     """
     pieces: list[list[str]] = []
     done = 0
@@ -82,22 +80,8 @@ def alternatives(text: str, before_term: bool, after_term: bool) -> list[list[st
         pieces += [[text[done : match.start()]], [old, *others]]
         done = match.end()
     pieces.append([text[done:]])
-    last = pieces[-1][0]
-    if before_term and (article := _ARTICLE.search(last)):
-        both = [f"{article[1][0]}{n}{article[2]}" for n in ("", "n")]
-        pieces[-1:] = [[last[: article.start()]], both]
     first = pieces[0][0]
     if after_term and (verb := _VERB.match(first)):
         pair = next(pair for pair in _NUMBERS if verb[2] in pair)
         pieces[:1] = [[verb[1]], [verb[2], *(set(pair) - {verb[2]})], [first[verb.end() :]]]
     return [piece for piece in pieces if piece != [""]]
-
-
-def fit_article(before: str, term: str) -> str:
-    """The text before a term, with `a` or `an` at its end as the term asks for."""
-
-    def article(match: re.Match[str]) -> str:
-        new = "an" if _AN.match(term) else "a"
-        return (new.capitalize() if match[1][0].isupper() else new) + match[2]
-
-    return _ARTICLE.sub(article, before)
