@@ -33,6 +33,7 @@ class LlamaCpp:
         path: Path,
         context_length: int,
         sampling: dict[str, float],
+        temperature_step: float,
         max_tokens: int,
         n_threads: int,
         stop: list[str],
@@ -41,6 +42,7 @@ class LlamaCpp:
         self._path = path
         self._context_length = context_length
         self._sampling = sampling
+        self._temperature_step = temperature_step
         self._max_tokens = max_tokens
         self._n_threads = n_threads
         self._stop = stop
@@ -63,6 +65,7 @@ class LlamaCpp:
             "weights": [size, hashlib.sha256(edges).hexdigest()],
             "context_length": self._context_length,
             "sampling": self._sampling,
+            "temperature_step": self._temperature_step,
             "max_tokens": self._max_tokens,
             "stop": self._stop,
             "grammars": self._grammars,
@@ -101,6 +104,7 @@ class LlamaCpp:
     def _answer(self, prompt: Prompt) -> Response:
         request: dict[str, Any] = {
             **self._sampling,
+            "temperature": self._sampling["temperature"] + self._temperature_step * prompt.tries,
             "messages": prompt.messages,
             "max_tokens": self._max_tokens,
             "seed": prompt.seed,
@@ -136,6 +140,7 @@ def make_llamacpp(
     path: str | Path,
     context_length: int = 4096,
     temperature: float = 0.8,
+    temperature_step: float = 0.0,
     top_p: float = 0.95,
     top_k: int = 40,
     max_tokens: int = 256,
@@ -148,6 +153,7 @@ def make_llamacpp(
     path (str | Path): The weights; looked at when the first prompt comes, not before.
     context_length (int): Tokens of prompt and answer together.
     temperature, top_p, top_k (float, float, int): Sampling; the seed comes with the prompt.
+    temperature_step (float): Added to the temperature with each further try at a segment.
     max_tokens (int): An answer that is still going on then is dropped.
     n_threads (int): Two threads on busy cores are slower than one.
     stop (list[str] | None): End an answer, unless the passage itself holds them.
@@ -164,6 +170,7 @@ def make_llamacpp(
         Path(path),
         context_length,
         {"temperature": temperature, "top_p": top_p, "top_k": top_k},
+        temperature_step,
         max_tokens,
         n_threads,
         stop or [],
