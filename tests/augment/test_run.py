@@ -271,6 +271,123 @@ def test_the_script(
     assert f"augment: {config}: " in result.output
 
 
+def test_several_segments_of_a_note_go_into_one(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path, train_docs: list[Doc]
+) -> None:
+    config.write_text(
+        CONFIG.replace("tries = 3", "tries = 3\nsegments_per_note = 3\nmin_mentions = 1")
+    )
+    outcome = augment(train, out, out_dir, config, 3, seed=0)
+    assert outcome.accepted == 3
+    assert outcome.rewrites == len(scripted.asked) > 3
+    originals = {doc._.note_id: doc for doc in train_docs}
+    for doc in read_docs(out):
+        segments = list(doc._.provenance["segments"])
+        assert segments == sorted(segments, key=lambda segment: segment["start"])
+        expected = original = originals[doc._.provenance["source"]].text
+        for segment in reversed(segments):
+            start = segment["start"]
+            expected = f"{expected[:start]}{OPENING} {expected[start:]}"
+        assert doc.text == expected
+        old, new = annotations_of(originals[doc._.provenance["source"]]), annotations_of(doc)
+        assert [original[m.start : m.end] for m in old.mentions] == [
+            doc.text[m.start : m.end] for m in new.mentions
+        ]
+        assert old.links == new.links
+    lines = (out_dir / "provenance.jsonl").read_text().splitlines()
+    told = {line.pop("note"): line for line in map(json.loads, lines)}
+    kept = {doc._.note_id: doc._.provenance for doc in read_docs(out)}
+    assert told == json.loads(json.dumps(kept))
+
+
+def test_rare_labels_first(scripted: Scripted, train: Path, config: Path, out: Path) -> None:
+    config.write_text(CONFIG.replace("tries = 3", 'tries = 3\nstrategy = "rare_labels"'))
+    augment(train, out, out.with_suffix(""), config, 1, seed=0)
+    assert "[[ADE: " in scripted.asked[0].source
+
+
+def test_weak_labels_first(
+    scripted: Scripted, train: Path, config: Path, out: Path, tmp_path: Path
+) -> None:
+    errors = {"ADE": {"fp": 0, "fn": 0}, "Reason": {"fp": 0, "fn": 9}}
+    metrics = {"split": "dev", "entities": {"strict": {"by_label": errors}}}
+    (tmp_path / "dev.json").write_text(json.dumps(metrics))
+    settings = f'tries = 3\nstrategy = "weak_labels"\ndev_metrics = "{tmp_path / "dev.json"}"'
+    config.write_text(CONFIG.replace("tries = 3", settings))
+    augment(train, out, out.with_suffix(""), config, 3, seed=0)
+    assert all("Reason: " in prompt.source for prompt in scripted.asked)
+    config.write_text(CONFIG.replace("tries = 3", 'tries = 3\nstrategy = "weak_labels"'))
+    with pytest.raises(ConfigError, match="weak_labels needs dev_metrics"):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0)
+
+
+@pytest.mark.parametrize("feedback", [True, False])
+def test_the_error_is_fed_back_where_that_is_asked(
+    feedback: bool, scripted: Scripted, train: Path, config: Path, out: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", f"tries = 3\nfeedback = {str(feedback).lower()}"))
+    scripted.script = lambda p: "Lost it." if p.tries == 0 else f"{OPENING} {p.source}"
+    outcome = augment(train, out, out.with_suffix(""), config, 1, seed=0)
+    assert outcome.accepted == 1
+    first, second = scripted.asked
+    assert (second.messages[-2]["content"] == "Lost it.") == feedback
+    assert ("missing marker" in second.messages[-1]["content"]) == feedback
+    assert first.seed != second.seed
+
+
+def test_what_is_no_answer_is_counted_and_asked_for_again(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda p: Response("", fault="server error", answered=False)
+    assert augment(train, out, out_dir, config, 2, seed=0).dropped["server error"].answers == 18
+    scripted.script = lambda p: Response("", 5, 0, fault="refusal")
+    asked = len(scripted.asked)
+    outcome = augment(train, out, out_dir, config, 2, seed=0)
+    assert (outcome.replayed, outcome.dropped["refusal"].answers) == (0, 18)
+    # A refusal has its price: the journal keeps it.
+    outcome = augment(train, out, out_dir, config, 2, seed=0)
+    assert (outcome.replayed, len(scripted.asked)) == (18, asked + 18)
+
+
+def test_cost_is_told_for_all_answers_and_for_this_run(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    prices = "prompt_price = 2.0\ncompletion_price = 10.0"
+    config.write_text(CONFIG.replace("tries = 3", f"tries = 3\n{prices}"))
+    scripted.script = lambda p: Response(f"{OPENING} {p.source}", 1_000_000, 100_000)
+    for this_run, replayed in ((9.0, 0), (0.0, 3)):
+        augment(train, out, out_dir, config, 3, seed=0)
+        summary = json.loads((out_dir / "augment.json").read_text())
+        assert summary["cost"] == {"all": 9.0, "this_run": this_run}
+        assert summary["replayed"] == replayed
+
+
+def test_new_terms_and_words_are_counted(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda p: p.source.replace("500 mg", "7 g").replace("metformin", "tea")
+    augment(train, out, out_dir, config, 1, seed=3)
+    summary = json.loads((out_dir / "augment.json").read_text())
+    [pair] = summary["examples"]
+    assert "tea" in pair["rewrite"]
+    assert summary["new_terms"]["Drug"] == {"terms": 1, "new": 1}
+    assert summary["new_terms"]["Reason"] == {"terms": 1, "new": 0}
+    diversity = summary["diversity"]
+    assert diversity["distinct_words_new"] == 3
+    assert 0 < diversity["words_kept"] < 1
+    assert "tea</mark>" in (out_dir / "augment.html").read_text()
+
+
+def test_what_a_killed_run_left_is_cleared_away(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    for folder in (out_dir / ".augment-x", out.parent / ".augment-y"):
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text("words of a note")
+    augment(train, out, out_dir, config, 1, seed=0)
+    assert not list(out.parent.rglob(".augment-*"))
+
+
 @pytest.mark.parametrize("name", ["rules", "tiny", "local", "endpoint"])
 def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
     path = ROOT / "configs" / "augment" / f"{name}.cfg"
