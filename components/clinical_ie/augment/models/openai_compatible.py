@@ -112,14 +112,18 @@ class OpenAICompatible:
 
         thread = threading.Thread(target=fly, daemon=True)
         thread.start()
+        missing = len(prompts)
         try:
             while (item := arrived.get()) is not None:
                 if isinstance(item, BaseException):
                     raise _first(item)
+                missing -= 1
                 yield item
         finally:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
+            # Whoever has every answer may not wait for the end, in which connections are closed.
+            if missing:
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(task.cancel)
             thread.join()
             loop.close()
 
@@ -154,10 +158,10 @@ class OpenAICompatible:
         longest = (self._max_retries + 1) * (self._timeout + _LONGEST_WAIT)
         try:
             async with asyncio.timeout(longest):
+                # Fields of extra_body are sent as they are; the client takes as long to look
+                # through the messages of a prompt as all the rest of a request takes.
                 raw = await client.chat.completions.with_raw_response.create(
-                    model=self._model,
-                    messages=prompt.messages,  # type: ignore[arg-type]
-                    **self._settings(prompt),
+                    model=self._model, messages=[], extra_body=self._fields(prompt)
                 )
         except openai.APIStatusError as error:
             return failure(self._status(error), time.monotonic() - began)
@@ -168,19 +172,19 @@ class OpenAICompatible:
         answer = read_completion(raw.http_response.content, time.monotonic() - began)
         return unwrapped(answer) if self._constraint == "json" else answer
 
-    def _settings(self, prompt: Prompt) -> dict[str, Any]:
-        settings = dict(self._request)
-        extra = dict(settings.pop("extra_body"))
+    def _fields(self, prompt: Prompt) -> dict[str, Any]:
+        """What a request says, the model aside."""
+        fields = {**self._request, "messages": prompt.messages}
         if self._send_seed:
-            settings["seed"] = prompt.seed
+            fields["seed"] = prompt.seed
         if self._constraint == "json":
             schema = {"name": "rewrite", "strict": True, "schema": SCHEMA}
-            settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif self._constraint != "none" and prompt.markers:
             grammar = passage_grammar(prompt.source, prompt.markers)
             vllm = self._constraint == "vllm"
-            extra |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
-        return {**settings, "extra_body": extra}
+            fields |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
+        return fields
 
     def _status(self, error: openai.APIStatusError) -> str:
         """The reason that stands for a status.
@@ -272,8 +276,8 @@ def make_openai_compatible(
         "temperature": temperature,
         "top_p": top_p,
         "max_tokens": max_tokens,
-        "extra_body": extra_body or {},
         **({"stop": stop} if stop else {}),
+        **(extra_body or {}),
     }
     return OpenAICompatible(
         model,
