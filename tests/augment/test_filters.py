@@ -19,6 +19,7 @@ from clinical_ie.augment.filters.wording import (
     make_abbreviations_follow,
     make_known_wording,
     make_term_fits_label,
+    make_word_class_kept,
 )
 from clinical_ie.augment.terms import Terms, collect_terms
 from clinical_ie.doc import Link, Mention
@@ -305,7 +306,7 @@ def test_enough_terms_must_change() -> None:
 def test_an_unlikely_answer() -> None:
     check = make_likely(-1.0)
     assert objection(check, SOURCE, GOOD, likelihood=-0.5) is None
-    assert objection(check, SOURCE, GOOD, likelihood=-1.5) == "-1.50 a token"
+    assert objection(check, SOURCE, GOOD, likelihood=-1.5) == "-1.50 a mention"
     assert objection(check, SOURCE, GOOD) is None
 
 
@@ -341,3 +342,21 @@ class TestTaggerAgrees:
             objection(check, SOURCE, GOOD)
         with pytest.raises(ValueError, match="below 0"):
             make_tagger_agrees(tmp_path, max_missed=-1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ok"),
+    [
+        ("edematous", "swelling of it", False),
+        ("edematous", "hyperemic", True),
+        ("satisfactorily", "negative", False),
+        ("satisfactorily", "slowly", True),
+        ("peritoneal", "brain", False),
+        ("clear", "high", True),
+        ("pain", "cough", True),
+        ("pain in the back", "edematous", True),
+    ],
+)
+def test_an_adjective_stays_one(old: str, new: str, ok: bool) -> None:
+    source, rewrite = passage(f"It was {old}.", ("S", old)), passage(f"It was {new}.", ("S", new))
+    assert (objection(make_word_class_kept(), source, rewrite) is None) == ok

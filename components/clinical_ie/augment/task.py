@@ -210,7 +210,7 @@ class StructuredRewrite:
             prompt.links,
             self._terms,
             (*attempt.siblings, *self._example_texts),
-            answer.likelihood,
+            _likelihood(answer, len(new)),
         )
         objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))
@@ -233,6 +233,13 @@ class StructuredRewrite:
     def _block(self, name: str, **values: object) -> str:
         context = self._template.new_context(values)
         return "".join(self._template.blocks[name](context)).strip()
+
+
+def _likelihood(answer: Response, mentions: int) -> float | None:
+    """Log-probability of an answer, over its number of mentions."""
+    if answer.likelihood is None or answer.completion_tokens is None:
+        return None
+    return answer.likelihood * answer.completion_tokens / max(mentions, 1)
 
 
 def _parsed(template: str) -> jinja2.Template:

@@ -37,7 +37,8 @@ class Case:
     terms (Terms): Of the training split.
     siblings (tuple[str, ...]): Texts that the rewrite must not repeat: accepted rewrites of the
         same segment, and the few-shot examples.
-    likelihood (float | None): Mean log-probability of the answer's tokens; None where not told.
+    likelihood (float | None): Log-probability of the answer, over its number of mentions; None
+        where the model does not tell.
     """
 
     source: Passage

@@ -134,13 +134,14 @@ def make_clean_characters() -> Filter:
 def make_likely(min_logprob: float) -> Filter:
     """The model that wrote the answer must have found it likely, if it says so.
 
-    min_logprob (float): Mean log-probability of a token, below 0.
+    min_logprob (float): Log-probability of the answer over its number of mentions, below 0. Where a
+        grammar gives the words between the terms, that is about that of a term.
     """
 
     def likely(case: Case) -> str | None:
         if case.likelihood is None or case.likelihood >= min_logprob:
             return None
-        return f"{case.likelihood:.2f} a token"
+        return f"{case.likelihood:.2f} a mention"
 
     return likely
 

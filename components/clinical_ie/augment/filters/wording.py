@@ -15,6 +15,42 @@ from .case import Case, Filter, Passage
 
 # A head word seen less often says little by itself.
 _EVIDENCE = 3
+# Rough: adverbs and adjectives by their endings, and some adjectives that have none.
+_ADVERB = re.compile(r"[a-z]{3,}ly")
+_ADJECTIVE = re.compile(r"[a-z]+(?:ous|ic|al|ar|ive|ary|able|ible|less|ful|ed|oid|ile|ing|ent|ant)")
+_PLAIN_ADJECTIVES = frozenset(
+    [
+        "clear",
+        "normal",
+        "left",
+        "right",
+        "high",
+        "low",
+        "mild",
+        "severe",
+        "acute",
+        "large",
+        "small",
+        "multiple",
+        "diffuse",
+        "dense",
+        "good",
+        "poor",
+        "firm",
+        "soft",
+        "thin",
+        "thick",
+        "rare",
+        "benign",
+        "malignant",
+        "stable",
+        "round",
+        "irregular",
+        "complete",
+        "adverse",
+        "intense",
+    ]
+)
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 
 
@@ -109,6 +145,30 @@ def make_abbreviations_follow() -> Filter:
         return None
 
     return abbreviations_follow
+
+
+@registry.llm_misc("clinical_ie.word_class_kept.v1")
+def make_word_class_kept() -> Filter:
+    """Where a term of one word was an adjective or adverb, by its ending, the new one must be one
+    too: no `was swelling` for `was edematous`, no `of brain spread` for `of peritoneal spread`."""
+
+    def word_class_kept(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            before, after = case.source.covered(old), case.rewrite.covered(new)
+            kind = _word_class(before)
+            if kind and _word_class(after.split()[-1] if after.split() else "") != kind:
+                return f"{after!r} for {before!r}"
+        return None
+
+    return word_class_kept
+
+
+def _word_class(term: str) -> str | None:
+    """Of a term of one word; None for a noun, or for what cannot be told."""
+    word = term.lower()
+    if _ADVERB.fullmatch(word):
+        return "adverb"
+    return "adjective" if _ADJECTIVE.fullmatch(word) or word in _PLAIN_ADJECTIVES else None
 
 
 @cache
