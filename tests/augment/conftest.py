@@ -61,6 +61,19 @@ path = ${paths.journal}
 """
 
 
+def config_for(folder: Path, url: str) -> Path:
+    """A config whose model is behind a server, four requests at once."""
+    settings = "variants = 3\nbatch_size = 6"
+    text = CONFIG.replace("tries = 3", f"tries = 3\n{settings}")
+    model = '@llm_models = "clinical_ie.OpenAICompatible.v1"\nmodel = "m"\nin_flight = 4'
+    text = text.replace(
+        '@llm_models = "tests.Scripted.v1"', f'{model}\nendpoint = "{url}"\nmax_retries = 0'
+    )
+    path = folder / "server.cfg"
+    path.write_text(text)
+    return path
+
+
 class Scripted:
     """A model that answers as the test says, and remembers what it was asked."""
 

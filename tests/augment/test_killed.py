@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.augment.conftest import CONFIG
+from tests.augment.conftest import config_for
 from tests.augment.server import Answer, completion, error, serving
 
 N_KILLS = 10
@@ -53,18 +53,6 @@ def script(request: dict[str, Any]) -> Answer:
     answer = completion(f"On day {seed} {source}" if seed % 3 else f"{seed} lost it.")
     answer.delay = 0.01 + seed % 5 / 100
     return answer
-
-
-def config_for(folder: Path, url: str) -> Path:
-    settings = "variants = 3\nbatch_size = 6"
-    text = CONFIG.replace("tries = 3", f"tries = 3\n{settings}")
-    model = '@llm_models = "clinical_ie.OpenAICompatible.v1"\nmodel = "m"\nin_flight = 4'
-    text = text.replace(
-        '@llm_models = "tests.Scripted.v1"', f'{model}\nendpoint = "{url}"\nmax_retries = 0'
-    )
-    path = folder / "server.cfg"
-    path.write_text(text)
-    return path
 
 
 def results(out: Path, out_dir: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from clinical_ie.augment.attempt import rewrite_of
 from clinical_ie.augment.models.endpoint import EndpointError
 from clinical_ie.augment.models.openai_compatible import OpenAICompatible, make_openai_compatible
 from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.augment.run import augment
 from clinical_ie.augment.task import make_structured_rewrite
+from clinical_ie.corpora.docbin import read_docs
+from tests.augment.conftest import config_for
 from tests.augment.server import Answer, Script, completion, error, serving
-from tests.conftest import note
+from tests.conftest import note, run_script
 
 GOOD = "She had [[Drug: heparin]] for [[Reason: a clot]]."
 
@@ -250,3 +254,35 @@ def test_a_grammar_or_schema_goes_along(doc: Doc) -> None:
         _, answer = constrained("json", doc, lambda _, x=content: completion(x))
         assert answer.fault == "answer does not follow the schema"
         assert answer.answered
+
+
+def test_a_wrong_key_ends_the_script_with_one_line(train: Path, tmp_path: Path) -> None:
+    with serving(lambda _: error(401)) as server:
+        config = config_for(tmp_path, server.url)
+        out = tmp_path / "out.spacy"
+        result = run_script("augment.py", train, out, tmp_path / "out", "--config", config)
+    assert result.exit_code == 1
+    [line] = [line for line in result.output.splitlines() if line.startswith("augment: ")]
+    assert "the server does not take this key (HTTP 401)" in line
+    assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: Path) -> None:
+    answers = iter([error(500), completion(None), completion("[[" * 9), error(429)])
+
+    def script(request: dict[str, Any]) -> Answer:
+        source = request["messages"][-1]["content"].split("\nMarkers")[0]
+        return next(answers, completion(f"Today {source}"))
+
+    with serving(script) as server:
+        config = config_for(tmp_path, server.url)
+        outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 3, seed=0)
+    assert outcome.accepted == 3
+    assert {reason: dropped.answers for reason, dropped in outcome.dropped.items()} == {
+        "server error": 1,
+        "no content": 1,
+        "malformed marker": 1,
+        "too many requests": 1,
+    }
+    assert len(read_docs(tmp_path / "o.spacy")) == 3

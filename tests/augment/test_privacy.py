@@ -13,8 +13,8 @@ from clinical_ie.augment.config import load
 from clinical_ie.augment.models.endpoint import EndpointError, check_localhost, checked_url
 from clinical_ie.augment.models.openai_compatible import make_openai_compatible
 from clinical_ie.augment.run import augment
+from tests.augment.conftest import config_for
 from tests.augment.server import Answer, completion, serving
-from tests.augment.test_killed import config_for
 from tests.augment.test_openai_compatible import echo, model_of, prompts
 
 
