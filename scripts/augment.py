@@ -17,7 +17,7 @@ N_SHOWN = 5
 def main(
     train: Annotated[Path, typer.Argument(help="Annotated training notes, .spacy")],
     out: Annotated[Path, typer.Argument(help="Where the new notes go, .spacy")],
-    out_dir: Annotated[Path, typer.Argument(help="Gets brat/, journal.sqlite and augment.json")],
+    out_dir: Annotated[Path, typer.Argument(help="Gets brat/, journal.sqlite, augment.json …")],
     config: Annotated[Path, typer.Option(help="A config of configs/augment")],
     n_augmented: Annotated[int, typer.Option(min=1, help="How many new notes")] = 24,
     seed: Annotated[int, typer.Option(help="Draws segments and samples")] = 0,
@@ -46,19 +46,22 @@ def main(
     console.print(rewrites_table(outcome.pairs, N_SHOWN))
     for line in _summary(outcome):
         typer.echo(line)
+    typer.echo(f"augment: {out_dir / 'augment.html'}")
 
 
 def _summary(outcome: Outcome) -> list[str]:
-    accepted, wanted = len(outcome.notes), outcome.n_augmented
     lines = [
-        f"{accepted} new notes from {outcome.tried} segments and {outcome.requests} answers, "
-        f"in {outcome.seconds:.0f} s"
+        f"{outcome.accepted} new notes from {outcome.tried} segments and {outcome.requests} "
+        f"answers ({outcome.replayed} from the journal), in {outcome.seconds:.0f} s"
     ]
+    if any(outcome.prices):
+        lines.append(f"  cost: {outcome.paid.cost(outcome.prices):.4f}")
     by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
     lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
-    if accepted < wanted:
+    if outcome.accepted < outcome.wanted:
         lines.append(
-            f"asked for {wanted}: {outcome.segments} segments of the training notes gave no more"
+            f"asked for {outcome.wanted}: {outcome.segments} segments of the training notes gave "
+            "no more"
         )
     return lines
 

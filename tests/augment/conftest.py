@@ -16,6 +16,8 @@ from clinical_ie.augment.prompt import Prompt
 from clinical_ie.corpora.docbin import write_docs
 from tests.conftest import note
 
+OPENING = "Today"
+
 Script = Callable[[Prompt], str]
 
 CONFIG = """
@@ -40,6 +42,16 @@ factory = "llm"
 @llm_tasks = "clinical_ie.StructuredRewrite.v1"
 terms = ${paths.train}
 
+[components.llm.task.filters]
+
+[components.llm.task.filters.unchanged]
+@llm_misc = "clinical_ie.changed.v1"
+
+[components.llm.task.filters.length]
+@llm_misc = "clinical_ie.length_ratio.v1"
+min_ratio = 0.2
+max_ratio = 4.0
+
 [components.llm.model]
 @llm_models = "clinical_ie.Journaled.v1"
 path = ${paths.journal}
@@ -47,6 +59,19 @@ path = ${paths.journal}
 [components.llm.model.model]
 @llm_models = "tests.Scripted.v1"
 """
+
+
+def config_for(folder: Path, url: str) -> Path:
+    """A config whose model is behind a server, four requests at once."""
+    settings = "variants = 3\nbatch_size = 6"
+    text = CONFIG.replace("tries = 3", f"tries = 3\n{settings}")
+    model = '@llm_models = "clinical_ie.OpenAICompatible.v1"\nmodel = "m"\nin_flight = 4'
+    text = text.replace(
+        '@llm_models = "tests.Scripted.v1"', f'{model}\nendpoint = "{url}"\nmax_retries = 0'
+    )
+    path = folder / "server.cfg"
+    path.write_text(text)
+    return path
 
 
 class Scripted:
@@ -67,8 +92,8 @@ class Scripted:
 
 
 def shouting(prompt: Prompt) -> str:
-    """A rewrite that every filter lets pass: one word more at the front."""
-    return f"Today {prompt.source}"
+    """A rewrite that the filters let pass: some words more at the front."""
+    return f"{OPENING} {prompt.source}"
 
 
 @pytest.fixture

@@ -1,14 +1,28 @@
-import pytest
+from pathlib import Path
+from typing import Any
 
-from clinical_ie.augment.filters import (
-    Filter,
-    Passage,
-    default_filters,
-    first_objection,
+import pytest
+import spacy
+
+from clinical_ie.augment.filters import Case, Filter, Passage, default_filters, first_objection
+from clinical_ie.augment.filters.copies import make_no_near_copy
+from clinical_ie.augment.filters.form import (
+    make_clean_characters,
     make_length_ratio,
+    make_likely,
+    make_no_repetition,
+    make_terms_changed,
+)
+from clinical_ie.augment.filters.meaning import make_negation_kept, make_relation_cues_kept
+from clinical_ie.augment.filters.tagger import make_tagger_agrees
+from clinical_ie.augment.filters.wording import (
+    make_abbreviations_follow,
+    make_known_wording,
+    make_term_fits_label,
+    make_word_class_kept,
 )
 from clinical_ie.augment.terms import Terms, collect_terms
-from clinical_ie.doc import Mention
+from clinical_ie.doc import Link, Mention
 from tests.conftest import note
 
 FILTERS = default_filters()
@@ -33,13 +47,14 @@ def terms() -> Terms:
             note("Aspirin for pain.", ("Drug", "Aspirin"), ("Reason", "pain")),
             note("Aspirin for fever, no rash.", ("Drug", "Aspirin"), ("Reason", "fever")),
             note("Pain and a rash.", ("Reason", "Pain"), ("ADE", "rash")),
+            note("A rash was seen, as before."),
         ]
     )
 
 
 def test_a_good_rewrite_passes_every_filter(terms: Terms) -> None:
-    assert first_objection(FILTERS, SOURCE, GOOD, terms) is None
-    assert first_objection(FILTERS, SOURCE, GOOD, Terms()) is None
+    assert first_objection(FILTERS, Case(SOURCE, GOOD, terms=terms)) is None
+    assert first_objection(FILTERS, Case(SOURCE, GOOD, terms=Terms())) is None
 
 
 @pytest.mark.parametrize(
@@ -76,7 +91,7 @@ def test_a_good_rewrite_passes_every_filter(terms: Terms) -> None:
     ],
 )
 def test_each_reason(reason: str, rewrite: Passage, terms: Terms) -> None:
-    objection = first_objection(FILTERS, SOURCE, rewrite, terms)
+    objection = first_objection(FILTERS, Case(SOURCE, rewrite, terms=terms))
     assert objection is not None
     assert objection[0] == reason
 
@@ -84,20 +99,264 @@ def test_each_reason(reason: str, rewrite: Passage, terms: Terms) -> None:
 def test_what_the_source_has_is_allowed(terms: Terms) -> None:
     source = passage("xaspirin [ T1|b and pain", ("Drug", "aspirin"))
     rewrite = passage("xheparin [ T1|b, or pain", ("Drug", "heparin"))
-    assert first_objection(FILTERS, source, rewrite, terms) is None
+    assert first_objection(FILTERS, Case(source, rewrite, terms=terms)) is None
 
 
 def test_a_term_that_notes_also_hold_untagged_may_stand_alone(terms: Terms) -> None:
     rewrite = passage("A rash, heparin for clots.", ("Drug", "heparin"), ("Reason", "clots"))
-    assert first_objection(FILTERS, SOURCE, rewrite, terms) is None
+    assert first_objection(FILTERS, Case(SOURCE, rewrite, terms=terms)) is None
 
 
 def test_only_the_filters_given_are_asked(terms: Terms) -> None:
     only: dict[str, Filter] = {"size": make_length_ratio(0.9, 1.1)}
-    assert first_objection(only, SOURCE, SOURCE, terms) is None
-    assert first_objection(only, SOURCE, GOOD, terms) == ("size", "1.32 times the source")
+    assert first_objection(only, Case(SOURCE, SOURCE, terms=terms)) is None
+    assert first_objection(only, Case(SOURCE, GOOD, terms=terms)) == (
+        "size",
+        "1.32 times the source",
+    )
 
 
 def test_bounds_that_hold_nothing() -> None:
     with pytest.raises(ValueError, match="2 to 1"):
         make_length_ratio(2, 1)
+
+
+def linked(text: str, *covered: tuple[str, str]) -> tuple[Passage, tuple[Link, ...]]:
+    found = passage(text, *covered)
+    return found, (Link("R", found.mentions[0].id, found.mentions[1].id),)
+
+
+def objection(check: Filter, source: Passage, rewrite: Passage, **more: Any) -> str | None:
+    return check(Case(source, rewrite, **more))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ok"),
+    [
+        ("No fever was seen.", "She denied any cough.", True),
+        ("No fever was seen.", "There was cough.", False),
+        ("There was fever.", "There was no cough.", False),
+        ("There was fever.", "No doubt: but there was cough.", True),
+        ("Fever was absent.", "There was no cough.", True),
+        ("Fever was ruled out.", "Cough was ruled out.", True),
+        ("Had fever without chills.", "Had cough.", True),
+        ("Fever.", "[no cough]", False),
+    ],
+)
+def test_negation_is_kept(before: str, after: str, ok: bool) -> None:
+    term = "Fever" if "Fever" in before else "fever"
+    new = "no cough" if "[" in after else "Cough" if "Cough" in after else "cough"
+    source, rewrite = passage(before, ("Sign", term)), passage(after, ("Sign", new))
+    assert (objection(make_negation_kept(), source, rewrite) is None) == ok
+
+
+def test_a_negation_reaches_over_a_list_and_not_over_a_but() -> None:
+    source = passage("No fever or rash, but pain.", *[("S", x) for x in ("fever", "rash", "pain")])
+    good = passage("No cough, no itch; but ache.", *[("S", x) for x in ("cough", "itch", "ache")])
+    bad = passage("No cough but itch and ache.", *[("S", x) for x in ("cough", "itch", "ache")])
+    assert objection(make_negation_kept(), source, good) is None
+    assert objection(make_negation_kept(), source, bad) == "'itch' is not negated"
+
+
+@pytest.mark.parametrize(
+    ("after", "ok"),
+    [
+        ("Itch secondary to heparin.", True),
+        ("Itch because of heparin.", True),
+        ("Itch and heparin.", False),
+        ("Itch before heparin.", False),
+        ("Itch caused heparin.", False),
+    ],
+)
+def test_the_words_that_carry_a_relation_are_kept(after: str, ok: bool) -> None:
+    source, links = linked("Rash due to aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    rewrite = passage(after, ("ADE", "Itch"), ("Drug", "heparin"))
+    found = objection(make_relation_cues_kept(), source, rewrite, links=links)
+    assert (found is None) == ok
+
+
+def test_a_relation_may_be_said_the_other_way_round() -> None:
+    source, links = linked("Rash due to aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    ends = [Mention("T0", "ADE", ((15, 19),)), Mention("T1", "Drug", ((0, 7),))]
+    turned = Passage("Heparin caused itch.", tuple(ends))
+    assert objection(make_relation_cues_kept(), source, turned, links=links) is None
+    flipped = Passage("Heparin due to itch.", tuple(ends))
+    assert objection(make_relation_cues_kept(), source, flipped, links=links) is not None
+
+
+def test_an_abbreviation_follows_its_long_form() -> None:
+    check = make_abbreviations_follow()
+    source = passage("Had deep vein thrombosis (DVT).", ("D", "deep vein thrombosis"), ("D", "DVT"))
+    stale = passage("Had pulmonary embolism (DVT).", ("D", "pulmonary embolism"), ("D", "DVT"))
+    fresh = passage("Had pulmonary embolism (PE).", ("D", "pulmonary embolism"), ("D", "PE"))
+    assert objection(check, source, stale) == "pulmonary embolism (DVT)"
+    assert objection(check, source, fresh) is None
+    assert objection(check, source, source) is None
+
+
+TAGGED = [
+    ("Medication", ["amoxicillin", "ampicillin", "aspirin", "heparin", "warfarin", "lisinopril"]),
+    ("Disease", ["hepatitis", "gastritis", "arthritis", "nephritis", "acute kidney failure"]),
+    ("Dose", ["5 mg", "10 mg twice", "20 units"]),
+    ("Sign", ["mild chest pain", "pain", "back pain", "belly pain", "5 mm"]),
+]
+
+
+@pytest.fixture(scope="module")
+def tagged() -> Terms:
+    docs = []
+    for label, terms in TAGGED:
+        docs += [note(f"Here is {term} again.", (label, term)) for term in terms]
+    return collect_terms(docs)
+
+
+@pytest.mark.parametrize(
+    ("label", "old", "new", "ok"),
+    [
+        ("Medication", "aspirin", "heparin", True),
+        ("Medication", "aspirin", "hepatitis", False),
+        ("Medication", "aspirin", "penicillin", True),
+        ("Disease", "gastritis", "bronchitis", True),
+        ("Medication", "aspirin", "bronchitis", False),
+        ("Sign", "pain", "leg pain", True),
+        ("Disease", "gastritis", "leg pain", False),
+        ("Disease", "gastritis", "ABC", False),
+        ("Disease", "ABC", "ABC", True),
+        ("Dose", "5 mg", "7.5 mg", True),
+        ("Dose", "5 mg", "10 mg twice", True),
+        ("Dose", "5 mg", "20 units", False),
+        ("Dose", "5 mg", "5 mm", False),
+        ("Dose", "5 mg", "9 eggs", False),
+    ],
+)
+def test_a_term_fits_its_label(label: str, old: str, new: str, ok: bool, tagged: Terms) -> None:
+    check = make_term_fits_label(max_doubt=2.0)
+    source, rewrite = passage(f"Took {old}.", (label, old)), passage(f"Took {new}.", (label, new))
+    assert (objection(check, source, rewrite, terms=tagged) is None) == ok
+
+
+def test_another_unit_may_be_allowed(tagged: Terms) -> None:
+    source = passage("Took 5 mg.", ("Dose", "5 mg"))
+    rewrite = passage("Took 20 units.", ("Dose", "20 units"))
+    assert objection(make_term_fits_label(same_units=False), source, rewrite, terms=tagged) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "detail"),
+    [
+        ("He then received heparin.", None),
+        ("He later received heparin by catheter.", "catheter"),
+        ("He took heparin 3 times.", "a number"),
+    ],
+)
+def test_words_that_training_never_has_untagged(after: str, detail: str, tagged: Terms) -> None:
+    source = passage("He took aspirin.", ("Medication", "aspirin"))
+    rewrite = passage(after, ("Medication", "heparin"))
+    assert objection(make_known_wording(), source, rewrite, terms=tagged) == detail
+
+
+def test_near_copies_of_source_and_siblings() -> None:
+    check = make_no_near_copy()
+    text = "She was given aspirin for pain in the evening and went home with it on the next day"
+    source = passage(f"{text}.", ("Drug", "aspirin"))
+    near = passage(f"{text}!!", ("Drug", "aspirin"))
+    far = passage("He took some heparin when he came back from his walk.", ("Drug", "heparin"))
+    assert (objection(check, source, near) or "").endswith("of its source")
+    assert objection(check, source, far) is None
+    siblings = ("He took some heparin when he came back from his walk today.",)
+    assert (objection(check, source, far, siblings=siblings) or "").endswith("of its sibling")
+    with pytest.raises(ValueError, match="max_likeness is 0"):
+        make_no_near_copy(0)
+
+
+def test_running_in_circles() -> None:
+    check = make_no_repetition()
+    again = "and then he slept "
+    rewrite = passage(f"Heparin {again * 3}.", ("Drug", "Heparin"))
+    assert objection(check, SOURCE, rewrite) == "and then he"
+    twice = passage("Had pain and pain.", ("R", "pain"))
+    two = Passage("pain, pain", (Mention("a", "R", ((0, 4),)), Mention("b", "R", ((6, 10),))))
+    one = Passage("pain, ache", (Mention("a", "R", ((0, 4),)), Mention("b", "R", ((6, 10),))))
+    assert objection(check, one, two) == "pain"
+    assert objection(check, two, two) is None
+    assert objection(check, SOURCE, twice) is None
+    with pytest.raises(ValueError, match="max_repeats is 0"):
+        make_no_repetition(0)
+
+
+@pytest.mark.parametrize("char", ["\x00", "\u202e", "\u200f", "\x1b", "\ufffd"])
+def test_strange_characters(char: str) -> None:
+    check = make_clean_characters()
+    rewrite = passage(f"She had {char}heparin for a clot.", ("D", "heparin"), ("R", "clot"))
+    assert objection(check, SOURCE, rewrite) == f"U+{ord(char):04X}"
+    source = passage(f"Took {char}aspirin for pain.", ("D", "aspirin"), ("R", "pain"))
+    assert objection(check, source, rewrite) is None
+
+
+def test_enough_terms_must_change() -> None:
+    half = passage("He took heparin for pain.", ("Drug", "heparin"), ("Reason", "pain"))
+    none = passage("He got Aspirin for pain.", ("Drug", "Aspirin"), ("Reason", "pain"))
+    assert objection(make_terms_changed(), SOURCE, half) is None
+    assert objection(make_terms_changed(), SOURCE, none) == "0 of 2"
+    assert objection(make_terms_changed(1.0), SOURCE, half) == "1 of 2"
+    with pytest.raises(ValueError, match="min_share is 2"):
+        make_terms_changed(2)
+
+
+def test_an_unlikely_answer() -> None:
+    check = make_likely(-1.0)
+    assert objection(check, SOURCE, GOOD, likelihood=-0.5) is None
+    assert objection(check, SOURCE, GOOD, likelihood=-1.5) == "-1.50 a mention"
+    assert objection(check, SOURCE, GOOD) is None
+
+
+class TestTaggerAgrees:
+    """Against a tagger that knows some drugs by heart."""
+
+    @pytest.fixture
+    def tagger(self, tmp_path: Path) -> Path:
+        nlp = spacy.blank("en")
+        ruler = nlp.add_pipe("span_ruler", config={"spans_key": "entities"})
+        words = ("aspirin", "heparin", "insulin")
+        ruler.add_patterns([{"label": "Drug", "pattern": word} for word in words])  # type: ignore[attr-defined]
+        nlp.to_disk(tmp_path / "tagger")
+        return tmp_path / "tagger"
+
+    def test_it_must_find_what_it_found_before_and_nothing_else(self, tagger: Path) -> None:
+        check = make_tagger_agrees(tagger)
+        source = passage("Took aspirin.", ("Drug", "aspirin"))
+        good = passage("Took heparin.", ("Drug", "heparin"))
+        missed = passage("Took ramen.", ("Drug", "ramen"))
+        other = passage("Took heparin and insulin.", ("Drug", "heparin"))
+        assert objection(check, source, good) is None
+        assert objection(check, source, missed) == "the tagger misses 'ramen' (Drug)"
+        assert objection(check, source, other) == "the tagger finds 'insulin' (Drug)"
+        # What it cannot do in the source either is not held against the rewrite.
+        weak = passage("Took tea.", ("Drug", "tea"))
+        assert objection(check, weak, missed) is None
+        assert objection(make_tagger_agrees(tagger, max_others=1), source, other) is None
+
+    def test_a_tagger_that_is_not_there(self, tmp_path: Path) -> None:
+        check = make_tagger_agrees(tmp_path / "none")
+        with pytest.raises(FileNotFoundError, match="no such pipeline"):
+            objection(check, SOURCE, GOOD)
+        with pytest.raises(ValueError, match="below 0"):
+            make_tagger_agrees(tmp_path, max_missed=-1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ok"),
+    [
+        ("edematous", "swelling of it", False),
+        ("edematous", "hyperemic", True),
+        ("satisfactorily", "negative", False),
+        ("satisfactorily", "slowly", True),
+        ("peritoneal", "brain", False),
+        ("clear", "high", True),
+        ("pain", "cough", True),
+        ("pain in the back", "edematous", True),
+    ],
+)
+def test_an_adjective_stays_one(old: str, new: str, ok: bool) -> None:
+    source, rewrite = passage(f"It was {old}.", ("S", old)), passage(f"It was {new}.", ("S", new))
+    assert (objection(make_word_class_kept(), source, rewrite) is None) == ok

@@ -81,7 +81,7 @@ def test_groups_keep_their_shape(scripted: Scripted, path: Path) -> None:
 def test_an_answer_is_there_before_the_next_is_asked_for(scripted: Scripted, path: Path) -> None:
     def script(prompt: Prompt) -> str:
         with sqlite3.connect(path) as journal:
-            [(size,)] = journal.execute("SELECT COUNT(*) FROM answers")
+            [(size,)] = journal.execute("SELECT COUNT(*) FROM responses")
         journal.close()
         assert size == len(scripted.asked) - 1
         return "x"

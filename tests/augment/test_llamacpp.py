@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from spacy.tokens import Doc
 
+from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
 from clinical_ie.augment.config import load
 from clinical_ie.augment.markup import encode
-from clinical_ie.augment.models.grammar import markers_grammar
+from clinical_ie.augment.models.grammar import passage_grammar
 from clinical_ie.augment.models.llamacpp import make_llamacpp
 from clinical_ie.augment.segment import segment_to_doc, segments_of
-from clinical_ie.augment.task import rewrite_of, set_attempt
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Mention
 from tests.conftest import ROOT
@@ -44,14 +44,42 @@ def test_a_grammar_holds_each_marker_once_and_nested() -> None:
         Mention("b", "Sign", ((15, 18),)),
     ]
     markup = encode(text, mentions)
-    rules = dict(
-        line.split(" ::= ", 1) for line in markers_grammar(markup.text, markup.markers).split("\n")
-    )
-    assert rules["root"] == "text m0 text m2 text"
-    assert rules["m0"] == '"[[History: " text m1 text "]]"'
+    rules = rules_of(passage_grammar(markup.text, markup.markers))
+    assert rules["root"] == "all-0-0"
+    assert rules["all-0-0"] == "text (m0 all-0-1 | m2 all-0-2)"
+    assert rules["all-0-1"] == "text (m2 all-0-3)"
+    assert rules["all-0-2"] == "text (m0 all-0-3)"
+    assert rules["all-0-3"] == "text"
+    assert rules["m0"] == '"[[History: " in0-0-0 "]]"'
+    assert rules["in0-0-0"] == "text (m1 in0-0-1)"
     assert rules["m1"] == '"[[Sign: " term "]]"'
     assert rules["m2"] == '"[[Drug: " term "]]"'
-    assert rules.keys() == {"root", "m0", "m1", "m2", "term", "text"}
+
+
+def test_a_grammar_that_keeps_terms_or_context() -> None:
+    text = 'Took "tea" for flu\nand pain.'
+    mentions = [Mention("a", "Drug", ((5, 10),)), Mention("b", "Sign", ((15, 18),))]
+    markup = encode(text, mentions)
+    rules = rules_of(passage_grammar(markup.text, markup.markers, "terms_fixed"))
+    assert rules["m0"] == r'''"[[Drug: " "\"tea\"" "]]"'''
+    assert rules["m1"] == '"[[Sign: " "flu" "]]"'
+    rules = rules_of(passage_grammar(markup.text, markup.markers, "context_fixed"))
+    assert rules["root"] == (r'''"Took [[Drug: " term "]] for [[Sign: " term "]]\nand pain."''')
+
+
+def test_of_many_markers_seven_neighbours_come_in_any_order() -> None:
+    text = "abcdefghij"
+    mentions = [Mention(c, "X", ((i, i + 1),)) for i, c in enumerate(text)]
+    markup = encode(text, mentions)
+    rules = rules_of(passage_grammar(markup.text, markup.markers))
+    assert sum(name.startswith("all-0-") for name in rules) == 2**7
+    assert rules["all-0-127"] == "all-1-0"
+    assert rules["all-1-0"] == "text (m7 all-1-1 | m8 all-1-2 | m9 all-1-4)"
+    assert rules["all-1-7"] == "text"
+
+
+def rules_of(grammar: str) -> dict[str, str]:
+    return dict(line.split(" ::= ", 1) for line in grammar.split("\n"))
 
 
 @pytest.mark.llm
@@ -64,10 +92,10 @@ def test_smollm2_writes_every_marker(train: Path, train_docs: list[Doc], tmp_pat
     segments = [s for s in segments_of(train_docs[0], 40)[0] if len(s.annotations.mentions) == 3]
     doc = segment_to_doc(corpus_nlp(), segments[0])
     for seed in range(3):
-        set_attempt(doc, seed, 0)
+        set_attempt(doc, Attempt(seed))
         rewrite = rewrite_of(nlp(doc))
-        assert re.findall(r"\[\[(\w+):", rewrite.markup) == ["Drug", "Strength", "Reason"]
+        assert sorted(re.findall(r"\[\[(\w+):", rewrite.markup)) == ["Drug", "Reason", "Strength"]
         assert rewrite.completion_tokens
         markup = rewrite.markup
-    set_attempt(doc, seed, 0)
+    set_attempt(doc, Attempt(seed))
     assert rewrite_of(nlp(doc)).markup == markup

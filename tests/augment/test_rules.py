@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 from spacy.tokens import Doc
 
+from clinical_ie.augment.articles import fit_article
+from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
 from clinical_ie.augment.models.rules import make_rules
-from clinical_ie.augment.models.wording import fit_article
 from clinical_ie.augment.prompt import Prompt
 from clinical_ie.augment.segment import segment_to_doc, segments_of
-from clinical_ie.augment.task import make_structured_rewrite, rewrite_of, set_attempt
+from clinical_ie.augment.task import make_structured_rewrite
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import annotations_of
@@ -41,7 +42,7 @@ def rewritten(doc: Doc, path: Path | None, seed: int) -> tuple[str, dict[str, st
     [segment] = (s for s in segments_of(doc, 40)[0] if len(s.annotations.mentions) > 1)
     doc = segment_to_doc(corpus_nlp(), segment)
     task, model = make_structured_rewrite(terms=path), make_rules(path)
-    set_attempt(doc, seed, 0)
+    set_attempt(doc, Attempt(seed))
     list(task.parse_responses([doc], model([[p] for p in task.generate_prompts([doc])])))
     rewrite = rewrite_of(doc)
     assert rewrite.reason == ""
@@ -160,7 +161,14 @@ def test_a_prompt_without_markers() -> None:
 
 @pytest.mark.parametrize(
     ("before", "term", "after"),
-    [("took a ", "aspirin", "took an "), ("An ", "fever", "A "), ("Via ", "apple", "Via ")],
+    [
+        ("took a ", "aspirin", "took an "),
+        ("An ", "fever", "A "),
+        ("Via ", "apple", "Via "),
+        ("a ", "MRI", "an "),
+        ("an ", "CT", "a "),
+        ("a ", "X-ray", "an "),
+    ],
 )
 def test_articles(before: str, term: str, after: str) -> None:
     assert fit_article(before, term) == after

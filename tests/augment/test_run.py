@@ -15,7 +15,7 @@ from clinical_ie.brat import list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import annotations_of
-from tests.augment.conftest import CONFIG, Scripted
+from tests.augment.conftest import CONFIG, OPENING, Scripted
 from tests.conftest import ROOT
 
 
@@ -41,9 +41,10 @@ def test_new_notes_are_written(
     for doc in docs:
         origin = doc._.provenance
         original = originals[origin["source"]]
-        start, end = origin["start"], origin["end"]
+        [segment] = origin["segments"]
+        start, end = segment["start"], segment["end"]
         after = original.text[end:]
-        rewritten = f"Today {original.text[start:end]}"
+        rewritten = f"{OPENING} {original.text[start:end]}"
         assert doc.text == original.text[:start] + rewritten + after
         old, new = annotations_of(original), annotations_of(doc)
         assert [original.text[m.start : m.end] for m in old.mentions] == [
@@ -51,16 +52,16 @@ def test_new_notes_are_written(
         ]
         assert old.links == new.links
         assert origin["model"]["@llm_models"] == "tests.Scripted.v1"
-        assert origin["prompt_sha256"] in {prompt.sha256 for prompt in scripted.asked}
-        assert origin["seed"] in {prompt.seed for prompt in scripted.asked}
-        assert origin["variant"] == 0
+        assert segment["prompt_sha256"] in {prompt.sha256 for prompt in scripted.asked}
+        assert segment["seed"] in {prompt.seed for prompt in scripted.asked}
+        assert segment["variant"] == 0
     assert outcome.requests == len(scripted.asked) == 3
 
 
 def test_brat_and_summary(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:
-    scripted.script = lambda p: Response(f"Today {p.source}", 10, 4, 0.25)
+    scripted.script = lambda p: Response(f"{OPENING} {p.source}", 10, 4, 0.25)
     augment(train, out, out_dir, config, 3, seed=0)
     docs = {doc._.note_id: doc for doc in read_docs(out)}
     for path in list_notes(out_dir / "brat"):
@@ -79,7 +80,7 @@ def test_brat_and_summary(
     assert summary["mentions"]["Drug"] == {"train": 4, "augmented": 4}
     assert summary["relations"]["ADE-Drug"] == {"train": 1, "augmented": 1}
     assert len(summary["examples"]) == 3
-    assert summary["examples"][0]["rewrite"] == f"Today {summary['examples'][0]['source']}"
+    assert summary["examples"][0]["rewrite"] == f"{OPENING} {summary['examples'][0]['source']}"
     assert summary["segments"]["tried"] == 3
 
 
@@ -93,7 +94,13 @@ def test_everything_is_readable_by_its_owner_alone(
         os.umask(before)
     for path in (out, out_dir, *out_dir.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert {path.name for path in out_dir.iterdir()} == {"brat", "journal.sqlite", "augment.json"}
+    assert {path.name for path in out_dir.iterdir()} == {
+        "brat",
+        "provenance.jsonl",
+        "journal.sqlite",
+        "augment.json",
+        "augment.html",
+    }
     assert {path.name for path in out.parent.iterdir()} == {"augmented", "augmented.spacy"}
 
 
@@ -106,7 +113,7 @@ def test_failed_rewrites_are_tried_again_and_then_dropped(
         tries[prompt.source] += 1
         if "metformin" in prompt.source:
             return "Lost it all."
-        return f"Today {prompt.source}" if tries[prompt.source] == 2 else prompt.source
+        return f"{OPENING} {prompt.source}" if tries[prompt.source] == 2 else prompt.source
 
     scripted.script = script
     outcome = augment(train, out, out_dir, config, 100, seed=0)
@@ -115,7 +122,7 @@ def test_failed_rewrites_are_tried_again_and_then_dropped(
     summary = json.loads((out_dir / "augment.json").read_text())
     lost = [source for source in tries if "metformin" in source]
     kept = [source for source in tries if "metformin" not in source]
-    assert summary["accepted"] == len(outcome.notes) == len(kept)
+    assert summary["accepted"] == outcome.accepted == len(kept)
     assert summary["dropped"]["missing marker"]["answers"] == 3 * len(lost)
     assert summary["dropped"]["missing marker"]["segments"] == len(lost)
     assert summary["dropped"]["missing marker"]["example"]["rewrite"] == "Lost it all."
@@ -124,8 +131,8 @@ def test_failed_rewrites_are_tried_again_and_then_dropped(
     assert summary["segments"]["given up"] == len(lost)
     assert summary["segments"]["available"] == summary["segments"]["tried"] == len(tries)
     assert summary["requests"] == len(scripted.asked)
-    names = Counter(doc._.note_id.rsplit(".aug", 1)[0] for doc in outcome.notes)
-    assert len({doc._.note_id for doc in outcome.notes}) == names.total()
+    names = Counter(doc._.note_id.rsplit(".aug", 1)[0] for doc in read_docs(out))
+    assert len({doc._.note_id for doc in read_docs(out)}) == names.total()
 
 
 def test_run_again_asks_nothing_and_writes_the_same(
@@ -145,10 +152,10 @@ def test_batches_and_variants(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:
     config.write_text(CONFIG.replace("tries = 3", "tries = 3\nvariants = 2\nbatch_size = 4"))
-    scripted.script = lambda p: f"{'Today' if p.variant else 'Now'} {p.source}"
+    scripted.script = lambda p: f"{OPENING if p.variant else 'Now'} {p.source}"
     outcome = augment(train, out, out_dir, config, 100, seed=0)
-    assert len(outcome.notes) == 2 * outcome.segments
-    assert Counter(doc._.provenance["variant"] for doc in outcome.notes) == {
+    assert outcome.accepted == 2 * outcome.segments
+    assert Counter(doc._.provenance["segments"][0]["variant"] for doc in read_docs(out)) == {
         0: outcome.segments,
         1: outcome.segments,
     }
@@ -160,7 +167,7 @@ def test_an_interrupted_run_leaves_its_journal_alone(
     def script(prompt: Prompt) -> str:
         if len(scripted.asked) == 3:
             raise RuntimeError("the model died")
-        return f"Today {prompt.source}"
+        return f"{OPENING} {prompt.source}"
 
     scripted.script = script
     with pytest.raises(RuntimeError, match="died"):
@@ -234,7 +241,7 @@ def test_no_notes_no_new_notes(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:
     write_docs([], train)
-    assert augment(train, out, out_dir, config, 3, seed=0).notes == []
+    assert augment(train, out, out_dir, config, 3, seed=0).accepted == 0
     assert read_docs(out) == []
 
 
@@ -264,16 +271,134 @@ def test_the_script(
     assert f"augment: {config}: " in result.output
 
 
-@pytest.mark.parametrize("name", ["rules", "tiny", "local"])
+def test_several_segments_of_a_note_go_into_one(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path, train_docs: list[Doc]
+) -> None:
+    config.write_text(
+        CONFIG.replace("tries = 3", "tries = 3\nsegments_per_note = 3\nmin_mentions = 1")
+    )
+    outcome = augment(train, out, out_dir, config, 3, seed=0)
+    assert outcome.accepted == 3
+    assert outcome.rewrites == len(scripted.asked) > 3
+    originals = {doc._.note_id: doc for doc in train_docs}
+    for doc in read_docs(out):
+        segments = list(doc._.provenance["segments"])
+        assert segments == sorted(segments, key=lambda segment: segment["start"])
+        expected = original = originals[doc._.provenance["source"]].text
+        for segment in reversed(segments):
+            start = segment["start"]
+            expected = f"{expected[:start]}{OPENING} {expected[start:]}"
+        assert doc.text == expected
+        old, new = annotations_of(originals[doc._.provenance["source"]]), annotations_of(doc)
+        assert [original[m.start : m.end] for m in old.mentions] == [
+            doc.text[m.start : m.end] for m in new.mentions
+        ]
+        assert old.links == new.links
+    lines = (out_dir / "provenance.jsonl").read_text().splitlines()
+    told = {line.pop("note"): line for line in map(json.loads, lines)}
+    kept = {doc._.note_id: doc._.provenance for doc in read_docs(out)}
+    assert told == json.loads(json.dumps(kept))
+
+
+def test_rare_labels_first(scripted: Scripted, train: Path, config: Path, out: Path) -> None:
+    config.write_text(CONFIG.replace("tries = 3", 'tries = 3\nstrategy = "rare_labels"'))
+    augment(train, out, out.with_suffix(""), config, 1, seed=0)
+    assert "[[ADE: " in scripted.asked[0].source
+
+
+def test_weak_labels_first(
+    scripted: Scripted, train: Path, config: Path, out: Path, tmp_path: Path
+) -> None:
+    errors = {"ADE": {"fp": 0, "fn": 0}, "Reason": {"fp": 0, "fn": 9}}
+    metrics = {"split": "dev", "entities": {"strict": {"by_label": errors}}}
+    (tmp_path / "dev.json").write_text(json.dumps(metrics))
+    settings = f'tries = 3\nstrategy = "weak_labels"\ndev_metrics = "{tmp_path / "dev.json"}"'
+    config.write_text(CONFIG.replace("tries = 3", settings))
+    augment(train, out, out.with_suffix(""), config, 3, seed=0)
+    assert all("Reason: " in prompt.source for prompt in scripted.asked)
+    config.write_text(CONFIG.replace("tries = 3", 'tries = 3\nstrategy = "weak_labels"'))
+    with pytest.raises(ConfigError, match="weak_labels needs dev_metrics"):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0)
+
+
+@pytest.mark.parametrize("feedback", [True, False])
+def test_the_error_is_fed_back_where_that_is_asked(
+    feedback: bool, scripted: Scripted, train: Path, config: Path, out: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", f"tries = 3\nfeedback = {str(feedback).lower()}"))
+    scripted.script = lambda p: "Lost it." if p.tries == 0 else f"{OPENING} {p.source}"
+    outcome = augment(train, out, out.with_suffix(""), config, 1, seed=0)
+    assert outcome.accepted == 1
+    first, second = scripted.asked
+    assert (second.messages[-2]["content"] == "Lost it.") == feedback
+    assert ("missing marker" in second.messages[-1]["content"]) == feedback
+    assert first.seed != second.seed
+
+
+def test_what_is_no_answer_is_counted_and_asked_for_again(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda p: Response("", fault="server error", answered=False)
+    assert augment(train, out, out_dir, config, 2, seed=0).dropped["server error"].answers == 18
+    scripted.script = lambda p: Response("", 5, 0, fault="refusal")
+    asked = len(scripted.asked)
+    outcome = augment(train, out, out_dir, config, 2, seed=0)
+    assert (outcome.replayed, outcome.dropped["refusal"].answers) == (0, 18)
+    # A refusal has its price: the journal keeps it.
+    outcome = augment(train, out, out_dir, config, 2, seed=0)
+    assert (outcome.replayed, len(scripted.asked)) == (18, asked + 18)
+
+
+def test_cost_is_told_for_all_answers_and_for_this_run(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    prices = "prompt_price = 2.0\ncompletion_price = 10.0"
+    config.write_text(CONFIG.replace("tries = 3", f"tries = 3\n{prices}"))
+    scripted.script = lambda p: Response(f"{OPENING} {p.source}", 1_000_000, 100_000)
+    for this_run, replayed in ((9.0, 0), (0.0, 3)):
+        augment(train, out, out_dir, config, 3, seed=0)
+        summary = json.loads((out_dir / "augment.json").read_text())
+        assert summary["cost"] == {"all": 9.0, "this_run": this_run}
+        assert summary["replayed"] == replayed
+
+
+def test_new_terms_and_words_are_counted(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda p: p.source.replace("500 mg", "7 g").replace("metformin", "tea")
+    augment(train, out, out_dir, config, 1, seed=3)
+    summary = json.loads((out_dir / "augment.json").read_text())
+    [pair] = summary["examples"]
+    assert "tea" in pair["rewrite"]
+    assert summary["new_terms"]["Drug"] == {"terms": 1, "new": 1}
+    assert summary["new_terms"]["Reason"] == {"terms": 1, "new": 0}
+    diversity = summary["diversity"]
+    assert diversity["distinct_words_new"] == 3
+    assert 0 < diversity["words_kept"] < 1
+    assert "tea</mark>" in (out_dir / "augment.html").read_text()
+
+
+def test_what_a_killed_run_left_is_cleared_away(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    for folder in (out_dir / ".augment-x", out.parent / ".augment-y"):
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text("words of a note")
+    augment(train, out, out_dir, config, 1, seed=0)
+    assert not list(out.parent.rglob(".augment-*"))
+
+
+@pytest.mark.parametrize("name", ["rules", "tiny", "local", "endpoint"])
 def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
     path = ROOT / "configs" / "augment" / f"{name}.cfg"
     settings, nlp, model = load(path, {"train": train, "journal": tmp_path / "journal.sqlite"})
     assert settings.tries
     assert nlp.pipe_names == ["llm"]
-    assert model["@llm_models"] in {"clinical_ie.Rules.v1", "clinical_ie.LlamaCpp.v1"}
+    names = {"rules": "Rules", "endpoint": "OpenAICompatible"}
+    assert model["@llm_models"] == f"clinical_ie.{names.get(name, 'LlamaCpp')}.v1"
 
 
 def test_without_a_language_model(train: Path, out: Path, out_dir: Path) -> None:
     outcome = augment(train, out, out_dir, ROOT / "configs" / "augment" / "rules.cfg", 2, seed=0)
-    assert len(outcome.notes) == 2
-    assert all(doc._.provenance["model"]["@llm_models"] for doc in outcome.notes)
+    assert outcome.accepted == 2
+    assert all(doc._.provenance["model"]["@llm_models"] for doc in read_docs(out))

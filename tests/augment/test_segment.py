@@ -2,7 +2,7 @@ from collections import Counter
 
 from spacy.tokens import Doc
 
-from clinical_ie.augment.segment import plan, segment_of, segment_to_doc, segments_of
+from clinical_ie.augment.segment import segment_of, segment_to_doc, segments_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
 from tests.conftest import note
@@ -75,21 +75,6 @@ def test_a_doc_of_its_own_is_one_segment() -> None:
     doc = note("Took aspirin.", ("Drug", "aspirin"))
     segment = segment_of(doc)
     assert (segment.start, segment.end, segment.bound) == (0, 13, frozenset())
-
-
-def test_plan_takes_one_of_each_note_first(train_docs: list[Doc]) -> None:
-    found = [segments_of(doc, max_words=40)[0] for doc in train_docs]
-    order = list(plan(found, seed=1, preferred=(2, 8)))
-    assert len(order) == sum(map(len, found))
-    assert len({segment.note_id for segment in order[:3]}) == 3
-    assert all(len(segment.annotations.mentions) >= 2 for segment in order[:3])
-    assert order == list(plan(found, seed=1, preferred=(2, 8)))
-    orders = [list(plan(found, seed=seed, preferred=(2, 8))) for seed in range(9)]
-    assert any(other != order for other in orders)
-
-
-def test_no_segments_no_plan() -> None:
-    assert list(plan([[], []], seed=0, preferred=(2, 8))) == []
 
 
 def test_a_relation_asks_for_the_sentences_between_its_ends() -> None:

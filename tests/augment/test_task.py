@@ -1,19 +1,18 @@
+import stat
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import load_config
 from spacy_llm.util import assemble_from_config
 
-from clinical_ie.augment.markup import decode, encode
+from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
+from clinical_ie.augment.markup import Marker, decode, keys_in
 from clinical_ie.augment.prompt import Prompt, Response
-from clinical_ie.augment.task import (
-    StructuredRewrite,
-    make_structured_rewrite,
-    rewrite_of,
-    set_attempt,
-)
+from clinical_ie.augment.task import StructuredRewrite, make_structured_rewrite
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from tests.augment.conftest import Scripted
 from tests.conftest import note
@@ -42,7 +41,7 @@ def prompt_of(task: StructuredRewrite, doc: Doc) -> Prompt:
 
 
 def test_a_prompt_is_a_string_that_knows_more(task: StructuredRewrite, doc: Doc) -> None:
-    set_attempt(doc, seed=7, variant=1)
+    set_attempt(doc, Attempt(seed=7, variant=1))
     prompt = prompt_of(task, doc)
     assert prompt.source == "He took [[Drug: aspirin]] for [[Reason: pain]]."
     assert (prompt.seed, prompt.variant) == (7, 1)
@@ -56,24 +55,19 @@ def test_a_prompt_is_a_string_that_knows_more(task: StructuredRewrite, doc: Doc)
 
 def test_the_hash_is_that_of_the_prompt_alone(task: StructuredRewrite, doc: Doc) -> None:
     first = prompt_of(task, doc).sha256
-    set_attempt(doc, seed=7, variant=1)
+    set_attempt(doc, Attempt(seed=7, variant=1))
     assert prompt_of(task, doc).sha256 == first
     other = note("He took heparin for pain.", ("Drug", "heparin"), ("Reason", "pain"))
     assert prompt_of(task, other).sha256 != first
 
 
 def test_the_examples_of_the_package_are_good_markup(task: StructuredRewrite) -> None:
-    for example in task.examples:
-        markers = [
-            encode("x", [Mention("T1", key.split("|")[-1], ((0, 1),))]).markers[0]
-            for key in example["markers"]
-        ]
-        keyed = [
-            type(m)(key, m.mention, m.label)
-            for key, m in zip(example["markers"], markers, strict=True)
-        ]
-        assert decode(example["source"], keyed)
-        assert decode(example["rewrite"], keyed)
+    for pair in task.examples:
+        keys = keys_in(pair.source)
+        markers = [Marker(key, key, key.split("|")[-1]) for key in keys]
+        assert keys
+        assert decode(pair.source, markers)
+        assert decode(pair.rewrite, markers)
 
 
 def test_definitions_are_shown_for_the_labels_of_the_segment(doc: Doc) -> None:
@@ -94,7 +88,7 @@ def test_examples_may_come_from_a_reader(doc: Doc) -> None:
 
 
 def test_a_template_without_its_blocks() -> None:
-    with pytest.raises(ValueError, match="no block system"):
+    with pytest.raises(ValueError, match="no block again, system"):
         make_structured_rewrite(template="{% block user %}{{ source }}{% endblock %}")
 
 
@@ -167,3 +161,93 @@ def test_a_rewrite_survives_serialisation(task: StructuredRewrite, doc: Doc) -> 
     list(task.parse_responses([doc], [["She had [[Drug: heparin]] for [[Reason: a clot]]."]]))
     restored = Doc(doc.vocab).from_bytes(doc.to_bytes())
     assert rewrite_of(restored) == rewrite_of(doc)
+
+
+def test_a_second_try_is_told_what_was_wrong(task: StructuredRewrite, doc: Doc) -> None:
+    before = prompt_of(task, doc)
+    set_attempt(doc, Attempt(tries=1, failed=("She had heparin.", "missing marker (Drug)")))
+    prompt = prompt_of(task, doc)
+    assert prompt.messages[:-2] == before.messages
+    assert prompt.messages[-2] == {"role": "assistant", "content": "She had heparin."}
+    assert "missing marker (Drug)" in prompt.messages[-1]["content"]
+    assert prompt.startswith(str(before))
+    assert "missing marker (Drug)" in prompt
+    assert prompt.sha256 != before.sha256
+
+
+def test_siblings_reach_the_filters(task: StructuredRewrite, doc: Doc) -> None:
+    answer = "She then had [[Drug: heparin]] for [[Reason: a clot]]."
+    set_attempt(doc, Attempt(siblings=["she then had Heparin for a clot"]))
+    list(task.parse_responses([doc], [[answer]]))
+    assert rewrite_of(doc).reason == "near_copy"
+    set_attempt(doc, Attempt())
+    list(task.parse_responses([doc], [[answer]]))
+    assert rewrite_of(doc).reason == ""
+
+
+def test_a_capital_and_an_article_are_mended(task: StructuredRewrite) -> None:
+    doc = note("Had an ache and a rash.", ("Sign", "ache"), ("ADE", "rash"))
+    list(task.parse_responses([doc], [["had an [[Sign: bruise]] and a [[ADE: itch]] there."]]))
+    rewrite = rewrite_of(doc)
+    assert rewrite.text == "Had a bruise and an itch there."
+    assert [rewrite.text[start:end] for start, end in rewrite.spans] == ["bruise", "itch"]
+
+
+def test_to_bytes_and_disk_and_back(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:
+    pair = {"source": "[[Drug: a]] b", "rewrite": "[[Drug: c]] d"}
+    task = make_structured_rewrite(
+        examples=[pair], label_definitions={"Drug": "a medicine"}, terms=train
+    )
+    doc = train_docs[1]
+    answer = "Pain: [[T1|Drug: aspirin]]"
+    list(task.parse_responses([doc], [[answer]]))
+    expected = prompt_of(task, doc), rewrite_of(doc)
+    task.to_disk(tmp_path / "task")
+    assert stat.S_IMODE((tmp_path / "task").stat().st_mode) == 0o600
+    for other in (
+        make_structured_rewrite().from_bytes(task.to_bytes()),
+        make_structured_rewrite().from_disk(tmp_path / "task"),
+    ):
+        assert (prompt_of(other, doc), prompt_of(other, doc).messages) == (
+            expected[0],
+            expected[0].messages,
+        )
+        list(other.parse_responses([doc], [[answer]]))
+        assert rewrite_of(doc) == expected[1]
+        assert other.to_bytes() == task.to_bytes()
+
+
+def test_an_assembled_pipeline_goes_to_disk_and_back(
+    config: Path, nlp: Language, train: Path, train_docs: list[Doc], tmp_path: Path
+) -> None:
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = load_config(config, interpolate=False)
+    loaded["paths"] = {"train": str(train), "journal": str(tmp_path / "journal.sqlite")}
+    del loaded["components"]["llm"]["task"]["terms"]
+    other = assemble_from_config(loaded)
+    other.get_pipe("llm").from_disk(tmp_path / "pipeline" / "llm")  # type: ignore[attr-defined]
+    for doc in train_docs:
+        before = rewrite_of(nlp(doc))
+        after = rewrite_of(other(doc))
+        assert (before.text, before.reason) == (after.text, after.reason)
+        assert after.replayed
+
+
+def test_terms_may_come_from_initialize(train_docs: list[Doc]) -> None:
+    task = make_structured_rewrite()
+    doc = note("He took aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
+    answer = "She was given [[Drug: diabetes]] for [[Reason: a clot]]."
+    list(task.parse_responses([doc], [[answer]]))
+    assert rewrite_of(doc).reason == ""
+    examples = [Example(doc.copy(), doc) for doc in train_docs]
+    task.initialize(lambda: examples, spacy.blank("en"))
+    list(task.parse_responses([doc], [[answer]]))
+    assert rewrite_of(doc).reason == "wrong_label"
+
+
+def test_any_model_of_spacy_llm_will_do(config: Path, train: Path, doc: Doc) -> None:
+    loaded = load_config(config, interpolate=False)
+    loaded["paths"] = {"train": str(train), "journal": "unused"}
+    loaded["components"]["llm"]["model"] = {"@llm_models": "spacy.NoOp.v1"}
+    nlp = assemble_from_config(loaded)
+    assert rewrite_of(nlp(doc)).reason == "missing marker"

@@ -11,6 +11,8 @@ from spacy.language import Language
 from spacy.util import load_config
 from spacy_llm.util import assemble_from_config
 
+from .strategy import Strategy
+
 _SECTIONS = {"paths", "augment", "nlp", "components", "system", "initialize"}
 _PATHS = {"train", "journal", "model"}
 
@@ -24,26 +26,49 @@ class Settings(BaseModel):
 
     tries (int): So often a segment is given to the model before it is given up.
     max_words (int): Longer segments are left out.
+    max_term_words (int | None): Segments with a longer term are left out.
     nested (bool): Whether segments that hold a mention inside another one are taken.
     min_mentions, max_mentions (int): Segments with so many mentions are taken first.
     variants (int): How many rewrites one segment may have, once every segment has been tried.
+    segments_per_note (int): So many segments of a note are rewritten in one new note, at most.
     batch_size (int): Segments that are given to the model together.
+    strategy (Strategy): Which segments come first: any, those with labels that are rare in
+        training, or those with labels that a model got wrong on dev.
+    dev_metrics (Path | None): For `weak_labels`: that model's scores, by `scripts/evaluate.py`.
+    feedback (bool): Whether a model is told what was wrong with its last try.
+    log_text (bool): Whether debug messages of libraries, which hold note text, are let pass.
+    prompt_price, completion_price (float): Of a million tokens, for the report.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     tries: int = Field(ge=1)
     max_words: int = Field(ge=1)
+    max_term_words: int | None = Field(default=None, ge=1)
     nested: bool = True
     min_mentions: int = Field(default=2, ge=1)
     max_mentions: int = Field(default=8, ge=1)
     variants: int = Field(default=1, ge=1)
+    segments_per_note: int = Field(default=1, ge=1)
     batch_size: int = Field(default=1, ge=1)
+    strategy: Strategy = "uniform"
+    dev_metrics: Path | None = None
+    feedback: bool = False
+    log_text: bool = False
+    prompt_price: float = Field(default=0.0, ge=0)
+    completion_price: float = Field(default=0.0, ge=0)
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        """Of a million prompt and completion tokens."""
+        return self.prompt_price, self.completion_price
 
     @model_validator(mode="after")
     def _ordered(self) -> "Settings":
         if self.min_mentions > self.max_mentions:
             raise ValueError("min_mentions is above max_mentions")
+        if self.strategy == "weak_labels" and self.dev_metrics is None:
+            raise ValueError("strategy weak_labels needs dev_metrics, a model's scores on dev")
         return self
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -19,15 +19,19 @@ from .prompt import Prompt, Response
 Model = Callable[[Iterable[Iterable[Any]]], Iterable[Iterable[Any]]]
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
+CREATE TABLE IF NOT EXISTS responses (
     key TEXT PRIMARY KEY,
     text TEXT NOT NULL,
     prompt_tokens INTEGER,
     completion_tokens INTEGER,
     seconds REAL NOT NULL,
-    cut INTEGER NOT NULL
-)
+    cut INTEGER NOT NULL,
+    fault TEXT NOT NULL,
+    likelihood REAL
+) WITHOUT ROWID
 """
+# Of a process that waits for another one's write.
+_PATIENCE = 60.0
 
 
 class Journaled:
@@ -51,22 +55,23 @@ class Journaled:
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
         """Answer each prompt; the model is asked only for what the journal lacks.
 
-        Each answer of the model is committed before the next is asked for and before it is
-        passed on.
+        Each answer is committed as it comes, before it is passed on. What is no answer, such as a
+        time-out, is passed on alone, so that the next run asks again.
         RAISES (sqlite3.DatabaseError): The file is no journal.
         """
         groups = [[Prompt.of(prompt) for prompt in group] for group in prompts]
         # Before the file is made: a model without weights says so here.
         keys = [[self.key(prompt) for prompt in group] for group in groups]
         with closing(self._connect()) as journal:
-            asked = {
-                key: prompt
-                for key, prompt in zip(chain(*keys), chain(*groups), strict=True)
-                if _read(journal, key) is None
-            }
-            new = self._ask(asked, journal)
-            for group in keys:
-                yield [self._answer(key, journal, new) for key in group]
+            prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
+            known = {key: _read(journal, key) for key in prompt_of}
+            answers = {key: answer for key, answer in known.items() if answer is not None}
+            asked = {key: prompt for key, prompt in prompt_of.items() if key not in answers}
+            with closing(self._ask(asked, journal)) as new:
+                for group in keys:
+                    while any(key not in answers for key in group):
+                        key, answers[key] = next(new)
+                    yield [answers[key] for key in group]
 
     def key(self, prompt: Prompt) -> str:
         """The hash under which the answer to a prompt is kept."""
@@ -75,36 +80,35 @@ class Journaled:
         content = [self._fingerprint, prompt.sha256, prompt.seed, prompt.variant]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def _answer(self, key: str, journal: sqlite3.Connection, new: Iterator[str]) -> Response:
-        answer = _read(journal, key)
-        while answer is None:
-            next(new)
-            answer = _read(journal, key)
-        return answer
+    def _ask(
+        self, asked: dict[str, Prompt], journal: sqlite3.Connection
+    ) -> Generator[tuple[str, Response], None, None]:
+        """Put the missing answers into the journal, one at a step, in the order they come."""
+        keys = list(asked)
+        for place, answer in self._arrivals(list(asked.values())):
+            if answer.answered:
+                _write(journal, keys[place], answer)
+            yield keys[place], answer
 
-    def _ask(self, asked: dict[str, Prompt], journal: sqlite3.Connection) -> Iterator[str]:
-        """Put the missing answers into the journal, one at a step."""
-        answers = self._model([prompt] for prompt in asked.values()) if asked else ()
-        for key, group in zip(asked, answers, strict=True):
-            answer = Response.of(next(iter(group)))
-            row = (
-                key,
-                str(answer),
-                answer.prompt_tokens,
-                answer.completion_tokens,
-                answer.seconds,
-                answer.cut,
-            )
-            journal.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
-            yield key
+    def _arrivals(self, prompts: list[Prompt]) -> Iterator[tuple[int, Response]]:
+        if not prompts:
+            return
+        if hasattr(self._model, "arrivals"):
+            yield from self._model.arrivals(prompts)
+            return
+        for place, group in enumerate(self._model([prompt] for prompt in prompts)):
+            yield place, Response.of(next(iter(group)))
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # SQLite gives its own side files the mode of the main file.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         # No isolation level: every statement is a transaction of its own, committed at once.
-        journal = sqlite3.connect(self._path, isolation_level=None)
+        journal = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE)
         try:
+            # A commit is one write to a log: it outlives the process without a wait for the disk.
+            journal.execute("PRAGMA journal_mode = WAL")
+            journal.execute("PRAGMA synchronous = NORMAL")
             journal.execute(_SCHEMA)
         except sqlite3.DatabaseError as error:
             journal.close()
@@ -112,15 +116,39 @@ class Journaled:
         return journal
 
 
+def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
+    row = (
+        key,
+        str(answer),
+        answer.prompt_tokens,
+        answer.completion_tokens,
+        answer.seconds,
+        answer.cut,
+        answer.fault,
+        answer.likelihood,
+    )
+    journal.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
 def _read(journal: sqlite3.Connection, key: str) -> Response | None:
     row = journal.execute(
-        "SELECT text, prompt_tokens, completion_tokens, seconds, cut FROM answers WHERE key = ?",
+        "SELECT text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
+        " FROM responses WHERE key = ?",
         (key,),
     ).fetchone()
     if row is None:
         return None
-    text, prompt_tokens, completion_tokens, seconds, cut = row
-    return Response(text, prompt_tokens, completion_tokens, seconds, bool(cut))
+    text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood = row
+    return Response(
+        text,
+        prompt_tokens,
+        completion_tokens,
+        seconds,
+        bool(cut),
+        fault,
+        replayed=True,
+        likelihood=likelihood,
+    )
 
 
 @registry.llm_models("clinical_ie.Journaled.v1")

@@ -3,12 +3,16 @@ r"""Mentions written into the text, `[[Drug: aspirin]]`, and read back.
 Where a label occurs twice in a segment, each marker carries a short id: `[[T1|Drug: aspirin]]`.
 A backslash stands before a backslash or bracket that a reader would take for a part of a marker,
 and nowhere else, so that `[** name **]` and `[1]` look as they do in the note.
+
+A mention in several pieces has no place in this markup: pieces that white space alone parts are
+joined before (`segment`), and a segment with any other is left out and counted.
 """
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from ..doc import Mention
 
@@ -60,9 +64,10 @@ class Markup:
     markers: tuple[Marker, ...]
 
 
-def encode(text: str, mentions: Sequence[Mention]) -> Markup:
+def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | None = None) -> Markup:
     """Write mentions into their text; nested mentions become nested markers.
 
+    keys (Mapping[str, str] | None): Keys by mention id, in place of those of their own.
     RETURNS (Markup): `decode` gives back the same text and mentions, scores aside.
     RAISES (MarkupError): A mention is in several pieces, two mentions cross, or a label holds
         white space, a bracket, a bar, a colon or a backslash.
@@ -74,11 +79,12 @@ def encode(text: str, mentions: Sequence[Mention]) -> Markup:
         if not _LABEL.fullmatch(mention.label):
             raise MarkupError("label that cannot be written", repr(mention.label))
     parents = _parents(mentions, order)
-    keys = _keys(mentions, order)
+    own = _keys(mentions, order)
+    key = [own[i] if keys is None else keys[m.id] for i, m in enumerate(mentions)]
     opens: dict[int, list[str]] = {}
     closes = Counter(mention.end for mention in mentions)
     for i in order:
-        opens.setdefault(mentions[i].start, []).append(f"[[{keys[i]}: ")
+        opens.setdefault(mentions[i].start, []).append(f"[[{key[i]}: ")
     pieces: list[str] = []
     # What follows a character decides whether it needs its backslash, hence from right to left.
     following = ""
@@ -95,7 +101,7 @@ def encode(text: str, mentions: Sequence[Mention]) -> Markup:
             pieces += ["]]"] * closes[position]
             following = "]"
     markers = tuple(
-        Marker(keys[i], mention.id, mention.label, None if (up := parents[i]) is None else keys[up])
+        Marker(key[i], mention.id, mention.label, None if (up := parents[i]) is None else key[up])
         for i, mention in enumerate(mentions)
     )
     return Markup("".join(reversed(pieces)), markers)
@@ -145,7 +151,60 @@ def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
 
 def keys_in(markup: str) -> list[str]:
     """The keys of the markers in a piece of markup, in the order of the text."""
-    return [token["key"] for token in _TOKEN.finditer(markup) if token["key"]]
+    return [piece for kind, piece in pieces_of(markup) if kind is Kind.OPEN]
+
+
+class Kind(Enum):
+    """What a piece of markup is."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    TEXT = "text"
+
+
+def pieces_of(markup: str) -> Iterator[tuple[Kind, str]]:
+    """The pieces of any string as markup: a marker's key, its end, or text, escapes undone."""
+    for token in _TOKEN.finditer(markup):
+        if token["key"]:
+            yield Kind.OPEN, token["key"]
+        elif token["close"]:
+            yield Kind.CLOSE, token["close"]
+        else:
+            yield Kind.TEXT, token["escaped"] or token["plain"] or token["broken"]
+
+
+def bodies_of(markup: str) -> dict[str, tuple[int, int]]:
+    """Where the inside of each marker lies in a piece of well-formed markup, by key."""
+    bodies: dict[str, tuple[int, int]] = {}
+    open_: list[tuple[str, int]] = []
+    for token in _TOKEN.finditer(markup):
+        if token["key"]:
+            open_.append((token["key"], token.end()))
+        elif token["close"]:
+            key, start = open_.pop()
+            bodies[key] = (start, token.start())
+    return bodies
+
+
+def read_loosely(markup: str) -> tuple[str, dict[str, str]]:
+    """Text and terms of a piece of markup, whatever markers it holds.
+
+    RETURNS (tuple[str, dict[str, str]]): The text without markers, and what each marker covers, by
+        key, in the order of the text.
+    """
+    pieces: list[str] = []
+    open_: list[str] = []
+    terms: dict[str, str] = {}
+    for kind, piece in pieces_of(markup):
+        if kind is Kind.OPEN:
+            open_.append(piece)
+            terms[piece] = ""
+        elif kind is Kind.CLOSE and open_:
+            open_.pop()
+        else:
+            pieces.append(piece)
+            terms |= {key: terms[key] + piece for key in open_}
+    return "".join(pieces), terms
 
 
 def _parents(mentions: Sequence[Mention], order: list[int]) -> dict[int, int | None]:

@@ -19,6 +19,7 @@ class Prompt(str):
     bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
     seed (int): For the sampling of this answer.
     variant (int): Which rewrite of the same segment this is to be, from 0.
+    tries (int): How often the segment was tried before.
     """
 
     messages: list[dict[str, str]]
@@ -28,6 +29,7 @@ class Prompt(str):
     bound: frozenset[str]
     seed: int
     variant: int
+    tries: int
 
     def __new__(
         cls,
@@ -40,6 +42,7 @@ class Prompt(str):
         bound: frozenset[str] = frozenset(),
         seed: int = 0,
         variant: int = 0,
+        tries: int = 0,
     ) -> Self:
         prompt = super().__new__(cls, text)
         prompt.messages = [dict(message) for message in messages]
@@ -49,6 +52,7 @@ class Prompt(str):
         prompt.bound = bound
         prompt.seed = seed
         prompt.variant = variant
+        prompt.tries = tries
         return prompt
 
     @classmethod
@@ -62,22 +66,33 @@ class Prompt(str):
     def sha256(self) -> str:
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
-        content = [self.messages, self.source, links, sorted(self.bound)]
+        content = [self.messages, self.source, links, sorted(self.bound), self.tries]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Response(str):
     """An answer that knows its cost; a plain string wherever a string is expected.
 
+    text (str): What cannot be written as UTF-8 becomes U+FFFD.
     prompt_tokens, completion_tokens (int | None): None where the model does not say.
     seconds (float): Time the model took.
     cut (bool): The answer ran into the limit on its length.
+    fault (str): Why there is no text that could be a rewrite; empty for an answer with one.
+    answered (bool): Whether the model has answered at all, be it with a refusal: such an answer
+        has its price, and is not asked for again.
+    replayed (bool): It comes from a journal.
+    likelihood (float | None): Mean log-probability of its tokens, by the model that wrote it; None
+        where it does not say.
     """
 
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float
     cut: bool
+    fault: str
+    answered: bool
+    replayed: bool
+    likelihood: float | None
 
     def __new__(
         cls,
@@ -86,15 +101,40 @@ class Response(str):
         completion_tokens: int | None = None,
         seconds: float = 0.0,
         cut: bool = False,
+        fault: str = "",
+        answered: bool = True,
+        replayed: bool = False,
+        likelihood: float | None = None,
     ) -> Self:
-        response = super().__new__(cls, text)
+        # A lone surrogate, which JSON can spell, has no place in any file.
+        response = super().__new__(
+            cls, text.encode("utf8", "surrogatepass").decode("utf8", "replace")
+        )
         response.prompt_tokens = prompt_tokens
         response.completion_tokens = completion_tokens
         response.seconds = seconds
         response.cut = cut
+        response.fault = fault
+        response.answered = answered
+        response.replayed = replayed
+        response.likelihood = likelihood
         return response
 
     @classmethod
     def of(cls, response: str) -> "Response":
         """The response itself, or another model's plain string."""
         return response if isinstance(response, Response) else cls(str(response))
+
+    def with_text(self, text: str, fault: str = "") -> "Response":
+        """The same answer with another text or fault."""
+        return Response(
+            text,
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.seconds,
+            self.cut,
+            fault or self.fault,
+            self.answered,
+            self.replayed,
+            self.likelihood,
+        )

@@ -1,9 +1,9 @@
 """Segments: the runs of consecutive sentences that hold a target entity or relation."""
 
-import random
+import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,7 +14,22 @@ from ..corpora.notes import make_doc
 from ..doc import Annotations, Link, Mention, annotations_of
 from .markup import MarkupError, encode
 
+_WORD_OR_FIGURE = re.compile(r"\w+")
 _SEGMENT = "clinical_ie.segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a segment lies, and the labels of the mentions in it: all that a plan needs to know."""
+
+    note_id: str
+    start: int
+    end: int
+    labels: tuple[str, ...]
+
+    def overlaps(self, other: "Place") -> bool:
+        """Whether two segments of one note share text."""
+        return self.start < other.end and other.start < self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +50,21 @@ class Segment:
     annotations: Annotations
     bound: frozenset[str]
 
-    def overlaps(self, other: "Segment") -> bool:
-        """Whether two segments of one note share text."""
-        return self.start < other.end and other.start < self.end
+    @property
+    def place(self) -> Place:
+        """The same without text and offsets."""
+        labels = tuple(mention.label for mention in self.annotations.mentions)
+        return Place(self.note_id, self.start, self.end, labels)
 
 
 def segments_of(
-    doc: Doc, max_words: int, nested: bool = True
+    doc: Doc, max_words: int, nested: bool = True, max_term_words: int | None = None
 ) -> tuple[list[Segment], Counter[str]]:
     """Every segment of a note that some mention or relation asks for, each once.
 
     max_words (int): Longer ones are left out.
     nested (bool): Whether those that hold a mention inside another one are taken.
+    max_term_words (int | None): Those with a longer term are left out.
     RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
         many were left out, by reason.
     """
@@ -70,9 +88,12 @@ def segments_of(
         runs.add((first, last))
     segments, skipped = [], Counter[str]()
     for first, last in sorted(runs):
-        segment = _make(doc._.note_id, note, annotations, starts[first], ends[last])
+        segment = segment_at(doc._.note_id, note, annotations, starts[first], ends[last])
         if len(segment.text.split()) > max_words:
             skipped["longer than max_words"] += 1
+            continue
+        if max_term_words and _longest_term(segment) > max_term_words:
+            skipped["longer term than max_term_words"] += 1
             continue
         try:
             markup = encode(segment.text, segment.annotations.mentions)
@@ -86,23 +107,6 @@ def segments_of(
     return segments, skipped
 
 
-def plan(
-    notes: Sequence[Sequence[Segment]], seed: int, preferred: tuple[int, int]
-) -> Iterator[Segment]:
-    """The order in which segments are tried: one of each note first, then a further one of each.
-
-    notes (Sequence[Sequence[Segment]]): The segments of each note.
-    seed (int): Draws the order of the notes, and that of the segments in a note.
-    preferred (tuple[int, int]): Segments with so many mentions, at least and at most, come first.
-    YIELDS (Segment): Each segment once.
-    """
-    rng = random.Random(seed)
-    queues = [_queue(segments, rng, preferred) for segments in notes if segments]
-    rng.shuffle(queues)
-    for turn in range(max(map(len, queues), default=0)):
-        yield from (queue[turn] for queue in queues if turn < len(queue))
-
-
 def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
     """A Doc that holds the segment alone, and knows where it comes from."""
     doc = make_doc(nlp, segment.text, segment.annotations, segment.note_id)
@@ -112,11 +116,13 @@ def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
 
 def segment_of(doc: Doc) -> Segment:
     """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
-    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(doc.text), []])
-    return Segment(doc._.note_id, start, end, doc.text, annotations_of(doc), frozenset(bound))
+    text = doc.text
+    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(text), []])
+    return Segment(doc._.note_id, start, end, text, annotations_of(doc), frozenset(bound))
 
 
-def _make(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
+def segment_at(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
+    """The segment between two characters of a note, without the white space at its ends."""
     inside = [m for m in annotations.mentions if start <= m.start and m.end <= end]
     text = note[start:end]
     # Blanks and newlines around the segment stay in the note, unless a mention begins with one.
@@ -157,6 +163,12 @@ def _joined(mention: Mention, text: str) -> Mention:
     return replace(mention, fragments=((mention.start, mention.end),))
 
 
+def _longest_term(segment: Segment) -> int:
+    """Words of the longest term, the figures of a formula counted one by one."""
+    terms = (segment.text[m.start : m.end] for m in segment.annotations.mentions)
+    return max((len(_WORD_OR_FIGURE.findall(term)) for term in terms), default=0)
+
+
 def _ends(link: Link) -> set[str]:
     return {link.head, link.tail}
 
@@ -168,18 +180,3 @@ def _cut_borders(mentions: Iterable[Mention], starts: list[int]) -> set[int]:
         first, last = bisect_right(starts, mention.start), bisect_right(starts, mention.end - 1)
         cut.update(range(first, last))
     return cut
-
-
-def _queue(
-    segments: Sequence[Segment], rng: random.Random, preferred: tuple[int, int]
-) -> list[Segment]:
-    """The segments of a note: those of preferred size first, and those that share no text."""
-    order = rng.sample(segments, len(segments))
-    low, high = preferred
-    order.sort(key=lambda segment: not low <= len(segment.annotations.mentions) <= high)
-    apart: list[Segment] = []
-    for segment in order:
-        if not any(segment.overlaps(other) for other in apart):
-            apart.append(segment)
-    taken = set(map(id, apart))
-    return apart + [segment for segment in order if id(segment) not in taken]

@@ -1,7 +1,6 @@
 """The spacy-llm task: a prompt for each Doc; each answer decoded, judged and kept on its Doc."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,74 +9,31 @@ from typing import Any, Iterable  # noqa: UP035
 
 import jinja2
 import srsly
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy_llm.registry import registry
 
-from ..doc import Mention
-from .filters import Filter, Passage, default_filters, first_objection
-from .markup import MarkupError, decode, encode, keys_in
+from .attempt import Attempt, attempt_of, judged, set_rewrite
+from .examples import Pair, checked_pairs
+from .filters import Case, Filter, Passage, default_filters, first_objection
+from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
+from .mend import mended
 from .prompt import Prompt, Response
-from .segment import segment_of
-from .terms import Terms, load_terms
+from .segment import Segment, segment_of
+from .terms import Terms, collect_terms, load_terms
 
-_ATTEMPT = "clinical_ie.attempt"
-_REWRITE = "clinical_ie.rewrite"
-TEMPLATE = "structured_rewrite.v1.jinja"
+TEMPLATE = "structured_rewrite.v2.jinja"
 EXAMPLES = "examples.v1.yml"
 
-Examples = Iterable[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """What became of one answer.
-
-    text (str): The decoded answer; empty where it could not be decoded.
-    spans (list[list[int]]): Start and end of the mentions in it, in the order of the source's.
-    markup (str): The answer as it came, cut at the end of the rewrite.
-    reason (str): Why it is not to be used; empty for a good one.
-    detail (str): What was met; may hold words of the note.
-    prompt_sha256 (str): The prompt it answers, with `seed` and `variant`.
-    prompt_tokens, completion_tokens (int | None): None where the model does not say.
-    seconds (float): Time the model took.
-    """
-
-    text: str
-    spans: list[list[int]]
-    markup: str
-    reason: str
-    detail: str
-    prompt_sha256: str
-    seed: int
-    variant: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    seconds: float
-
-    def mentions(self, source: Iterable[Mention]) -> list[Mention]:
-        """The source's mentions, ids and labels as they were, where they now are."""
-        pairs = zip(source, self.spans, strict=True)
-        return [Mention(m.id, m.label, ((start, end),)) for m, (start, end) in pairs]
-
-
-def set_attempt(doc: Doc, seed: int, variant: int) -> None:
-    """Say with which seed, and as which variant, the Doc is to be rewritten next."""
-    doc.user_data[_ATTEMPT] = [seed, variant]
-
-
-def rewrite_of(doc: Doc) -> Rewrite:
-    """What the task put onto the Doc.
-
-    RAISES (KeyError): It has not been through the task.
-    """
-    return Rewrite(**doc.user_data[_REWRITE])
+Examples = Iterable[Any]
 
 
 class StructuredRewrite:
     """Rewrites the text of a Doc around its mentions; the Doc itself stays as it is.
 
-    template (str): Jinja with the blocks `system` and `user`.
-    examples (list[dict[str, str]]): Few-shot pairs of `source` and `rewrite`, both in markup.
+    template (str): Jinja with the blocks `system`, `user` and `again`.
+    examples (list[Pair]): Few-shot pairs, both sides in markup.
     label_definitions (Mapping[str, str]): One line a label; those of the segment are shown.
     filters (dict[str, Filter]): By the reason under which they drop a rewrite.
     terms (Terms): Of the training split, for the filters.
@@ -86,29 +42,49 @@ class StructuredRewrite:
     def __init__(
         self,
         template: str,
-        examples: list[dict[str, str]],
+        examples: list[Pair],
         label_definitions: Mapping[str, str],
         filters: dict[str, Filter],
         terms: Terms,
     ) -> None:
-        environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-        try:
-            self._template = environment.from_string(template)
-        except jinja2.TemplateSyntaxError as error:
-            raise ValueError(
-                f"the prompt template, line {error.lineno}: {error.message}"
-            ) from error
-        missing = {"system", "user"} - self._template.blocks.keys()
-        if missing:
-            raise ValueError(f"the prompt template has no block {', '.join(sorted(missing))}")
-        self.examples = [{**pair, "markers": keys_in(pair["source"])} for pair in examples]
-        self._definitions = dict(label_definitions)
         self._filters = filters
+        self._set_up(template, examples, label_definitions, terms)
+
+    def _set_up(
+        self,
+        template: str,
+        examples: list[Pair],
+        label_definitions: Mapping[str, str],
+        terms: Terms,
+    ) -> None:
+        self._source = template
+        self._template = _parsed(template)
+        self.examples = examples
+        self._definitions = dict(label_definitions)
         self._terms = terms
+        self._shown_examples = [self._shown(pair) for pair in examples]
         self._few_shot = [
             {"role": "system", "content": self._block("system")},
-            *(turn for example in self.examples for turn in self._turns(example)),
+            *(
+                {"role": role, "content": shown[side]}
+                for shown in self._shown_examples
+                for role, side in (("user", "user"), ("assistant", "rewrite"))
+            ),
         ]
+        self._example_texts = tuple(read_loosely(pair.rewrite)[0] for pair in examples)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Language,
+    ) -> None:
+        """Learn terms from examples, where none came with the config (`nlp.initialize`)."""
+        if self._terms.labels:
+            return
+        terms = collect_terms(example.reference for example in get_examples())
+        # spaCy makes up examples where it is given none.
+        if terms.labels:
+            self._set_up(self._source, self.examples, self._definitions, terms)
 
     def generate_prompts(self, docs: Iterable[Doc]) -> Iterable[Prompt]:
         """One prompt a Doc; `set_attempt` says with which seed.
@@ -117,30 +93,37 @@ class StructuredRewrite:
         dropped when parsed.
         """
         for doc in docs:
-            segment = segment_of(doc)
-            try:
-                markup = encode(segment.text, segment.annotations.mentions)
-            except MarkupError:
-                markup = encode(segment.text, [])
-            seed, variant = doc.user_data.get(_ATTEMPT, (0, 0))
-            labels = list(dict.fromkeys(marker.label for marker in markup.markers))
-            values = {
-                "source": markup.text,
-                "markers": keys_in(markup.text),
-                "definitions": [
-                    (x, self._definitions[x]) for x in labels if x in self._definitions
-                ],
-            }
-            yield Prompt(
-                self._template.render(examples=self.examples, **values),
-                [*self._few_shot, {"role": "user", "content": self._block("user", **values)}],
-                source=markup.text,
-                markers=markup.markers,
-                links=tuple(segment.annotations.links),
-                bound=segment.bound,
-                seed=seed,
-                variant=variant,
-            )
+            yield self._prompt(segment_of(doc), attempt_of(doc))
+
+    def _prompt(self, segment: Segment, attempt: Attempt) -> Prompt:
+        try:
+            markup = encode(segment.text, segment.annotations.mentions)
+        except MarkupError:
+            markup = encode(segment.text, [])
+        values = self._values(markup)
+        turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
+        answer, complaint = attempt.failed or ("", "")
+        if complaint:
+            turns += [
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": self._block("again", complaint=complaint)},
+            ]
+        return Prompt(
+            self._template.render(
+                examples=self._shown_examples,
+                answer=answer,
+                complaint=complaint,
+                **values,
+            ),
+            turns,
+            source=markup.text,
+            markers=markup.markers,
+            links=tuple(segment.annotations.links),
+            bound=segment.bound,
+            seed=attempt.seed,
+            variant=attempt.variant,
+            tries=attempt.tries,
+        )
 
     def parse_responses(self, docs: Iterable[Doc], responses: Iterable[Any]) -> Iterable[Doc]:
         """Put a `Rewrite` onto each Doc; none is left out, whatever its answer.
@@ -149,57 +132,126 @@ class StructuredRewrite:
             a task without shards as if strings came alone, hence `Any`.)
         """
         docs = list(docs)
-        for doc, prompt, answers in zip(docs, self.generate_prompts(docs), responses, strict=True):
+        for doc, answers in zip(docs, responses, strict=True):
+            segment, attempt = segment_of(doc), attempt_of(doc)
+            prompt = self._prompt(segment, attempt)
             answer = Response.of(next(iter(answers), ""))
             whole = markup = answer.strip()
             # Base models go on with further examples, and chat models explain themselves.
             if "\n\n" not in prompt.source:
                 markup = whole.split("\n\n")[0]
             cut = answer.cut and markup == whole
-            text, spans, reason, detail = self._judge(doc, prompt, markup, cut)
-            rewrite = Rewrite(
-                text,
-                spans,
+            rewrite = judged(
+                answer,
                 markup,
-                reason,
-                detail,
-                prompt.sha256,
-                prompt.seed,
-                prompt.variant,
-                answer.prompt_tokens,
-                answer.completion_tokens,
-                answer.seconds,
+                self._judge(segment, attempt, prompt, answer, markup, cut),
+                prompt_sha256=prompt.sha256,
+                seed=prompt.seed,
+                variant=prompt.variant,
             )
-            doc.user_data[_REWRITE] = asdict(rewrite)
+            set_rewrite(doc, rewrite)
             yield doc
 
+    def to_bytes(self, exclude: Iterable[str] = ()) -> bytes:
+        """Template, examples, definitions and terms; filters are made from the config."""
+        return srsly.msgpack_dumps(
+            {
+                "template": self._source,
+                "examples": [pair.as_dict() for pair in self.examples],
+                "label_definitions": self._definitions,
+                "terms": self._terms.as_dict(),
+            }
+        )
+
+    def from_bytes(self, data: bytes, exclude: Iterable[str] = ()) -> "StructuredRewrite":
+        """Take over what `to_bytes` gave."""
+        content = srsly.msgpack_loads(data)
+        self._set_up(
+            content["template"],
+            [Pair(**pair) for pair in content["examples"]],
+            content["label_definitions"],
+            Terms.from_dict(content["terms"]),
+        )
+        return self
+
+    def to_disk(self, path: Path, exclude: Iterable[str] = ()) -> None:
+        """Write one file; it holds words of the training notes, for its owner alone."""
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Path, exclude: Iterable[str] = ()) -> "StructuredRewrite":
+        """Read what `to_disk` wrote."""
+        return self.from_bytes(path.read_bytes())
+
     def _judge(
-        self, doc: Doc, prompt: Prompt, markup: str, cut: bool
+        self,
+        segment: Segment,
+        attempt: Attempt,
+        prompt: Prompt,
+        answer: Response,
+        markup: str,
+        cut: bool,
     ) -> tuple[str, list[list[int]], str, str]:
         """Text and spans of a decoded answer, with reason and detail for not using it."""
-        mentions = segment_of(doc).annotations.mentions
+        mentions = segment.annotations.mentions
         if len(prompt.markers) != len(mentions):
             return "", [], "mentions that cannot be encoded", ""
-        if cut:
-            return "", [], "cut at max_tokens", markup[-40:]
+        if answer.fault or cut:
+            return "", [], answer.fault or "cut at max_tokens", markup[-40:]
         try:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
             return "", [], error.reason, error.detail
-        source, rewrite = Passage(doc.text, tuple(mentions)), Passage(text, tuple(new))
-        objection = first_objection(self._filters, source, rewrite, self._terms)
+        text, new = mended(text, new, segment.text[:1].isupper())
+        case = Case(
+            Passage(segment.text, tuple(mentions)),
+            Passage(text, tuple(new)),
+            prompt.links,
+            self._terms,
+            (*attempt.siblings, *self._example_texts),
+            _likelihood(answer, len(new)),
+        )
+        objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))
 
-    def _turns(self, example: dict[str, Any]) -> list[dict[str, str]]:
-        user = self._block("user", **example, definitions=[])
-        return [
-            {"role": "user", "content": user},
-            {"role": "assistant", "content": example["rewrite"]},
-        ]
+    def _values(self, markup: Markup) -> dict[str, Any]:
+        """What the block `user` is filled with."""
+        labels = dict.fromkeys(marker.label for marker in markup.markers)
+        return {
+            "source": markup.text,
+            "markers": keys_in(markup.text),
+            "definitions": [(x, self._definitions[x]) for x in labels if x in self._definitions],
+        }
+
+    def _shown(self, pair: Pair) -> dict[str, str]:
+        """An example as a question and its answer."""
+        markers = keys_in(pair.source)
+        user = self._block("user", source=pair.source, markers=markers, definitions=[])
+        return {"user": user, "rewrite": pair.rewrite}
 
     def _block(self, name: str, **values: object) -> str:
         context = self._template.new_context(values)
         return "".join(self._template.blocks[name](context)).strip()
+
+
+def _likelihood(answer: Response, mentions: int) -> float | None:
+    """Log-probability of an answer, over its number of mentions."""
+    if answer.likelihood is None or answer.completion_tokens is None:
+        return None
+    return answer.likelihood * answer.completion_tokens / max(mentions, 1)
+
+
+def _parsed(template: str) -> jinja2.Template:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    try:
+        parsed = environment.from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"the prompt template, line {error.lineno}: {error.message}") from error
+    missing = {"system", "user", "again"} - parsed.blocks.keys()
+    if missing:
+        raise ValueError(f"the prompt template has no block {', '.join(sorted(missing))}")
+    return parsed
 
 
 @registry.llm_tasks("clinical_ie.StructuredRewrite.v1")
@@ -212,9 +264,9 @@ def make_structured_rewrite(
 ) -> StructuredRewrite:
     """Make the task.
 
-    template (str | None): Default: `structured_rewrite.v1.jinja`, which comes with the package.
-    examples (Examples | Callable[[], Examples] | None): Default: the hand-written ones of
-        `examples.v1.yml`; `[]` for none.
+    template (str | None): Default: `structured_rewrite.v2.jinja`, which comes with the package.
+    examples (Examples | Callable[[], Examples] | None): Pairs of `source` and `rewrite`, or a
+        reader of them; default: the hand-written ones of `examples.v1.yml`; `[]` for none.
     label_definitions (dict[str, str] | None): One line a label, for the prompt.
     filters (dict[str, Any] | None): Each a `Filter`, by the reason it stands for; default: every
         one. (confection checks the type before it makes the filters, hence `Any`.)
@@ -225,12 +277,7 @@ def make_structured_rewrite(
     folder = files(__package__) / "templates"
     if examples is None:
         examples = srsly.yaml_loads((folder / EXAMPLES).read_text(encoding="utf8"))
-    pairs = list(examples() if callable(examples) else examples)
-    for number, pair in enumerate(pairs, start=1):
-        if pair.keys() != {"source", "rewrite"}:
-            raise ValueError(f"example {number} has {sorted(pair)}; expected source and rewrite")
-        if sorted(keys_in(pair["source"])) != sorted(keys_in(pair["rewrite"])):
-            raise ValueError(f"example {number}: source and rewrite hold different markers")
+    pairs = checked_pairs(examples() if callable(examples) else examples)
     return StructuredRewrite(
         template or (folder / TEMPLATE).read_text(encoding="utf8"),
         pairs,

@@ -4,23 +4,72 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
 from ..doc import Mention, annotations_of
+from .kinds import Kinds
 
 # A term with one or two oversights among its occurrences is still one that annotators tag.
 TAGGED_SHARE = 0.9
 
+_PREPOSITIONS = {
+    "at",
+    "by",
+    "due",
+    "during",
+    "for",
+    "from",
+    "in",
+    "of",
+    "on",
+    "over",
+    "to",
+    "under",
+}
+_PREPOSITIONS |= {"with", "without"}
+_NUMBER = re.compile(
+    r"\d+(?:[.,]\d+)*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
+)
+_MONTH = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
+)
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def normal(term: str) -> str:
     """A term as it is looked up: lower case, single blanks."""
     return " ".join(term.lower().split())
+
+
+def head_of(term: str) -> str:
+    """The word that says what kind of thing a term names: the last one before a preposition."""
+    words = re.findall(r"[^\W\d_]+", term.lower())
+    place = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
+    head = words[place - 1] if words else ""
+    if len(head) > 4 and head.endswith("ies"):
+        return f"{head[:-3]}y"
+    # Not "stenosis", "pus" or "mass".
+    plural = len(head) > 3 and head.endswith("s") and not head.endswith(("ss", "us", "is"))
+    return head[:-1] if plural else head
+
+
+def shape_of(term: str) -> str:
+    """A term with zeros for its numbers, and one word for all months: `2.5 mg` is `0 mg`."""
+    return _MONTH.sub("month", _NUMBER.sub("0", normal(term)))
+
+
+def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
+    """The words, in lower case, that stand outside of every span of a text."""
+    covered = _covered(text, spans)
+    return [
+        match.group().lower()
+        for match in re.finditer(r"[^\W\d_]+", text)
+        if not any(covered[match.start() : match.end()])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +92,10 @@ class Terms:
 
     by_label (dict[str, list[str]]): The distinct spellings of each label's terms, in note order.
     labels (dict[str, Counter[str]]): How often a term (lower case) has which label.
+    heads (dict[str, Counter[str]]): How often a head word (see `head_of`) has which label.
+    shapes (dict[str, set[str]]): The shapes (see `shape_of`) of each label's terms with digits.
+    kinds (Kinds): What terms of each label look like.
+    wording (Counter[str]): How often a word stands outside of every mention.
     tagged (dict[str, list[tuple[str, ...]]]): Terms that the notes hardly ever hold untagged, as
         words, by their first word.
     groups (dict[str, list[tuple[Group, str]]]): By label, the groups with a mention of it, and
@@ -51,8 +104,63 @@ class Terms:
 
     by_label: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
+    heads: dict[str, Counter[str]] = field(default_factory=dict)
+    shapes: dict[str, set[str]] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=Kinds)
+    wording: Counter[str] = field(default_factory=Counter)
     tagged: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     groups: dict[str, list[tuple[Group, str]]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, from which `from_dict` makes the same terms."""
+        members: dict[int, int] = {}
+        groups: list[list[Any]] = []
+        for entries in self.groups.values():
+            for group, _ in entries:
+                if id(group) not in members:
+                    members[id(group)] = len(groups)
+                    groups.append([group.labels, group.texts, sorted(group.links)])
+        return {
+            "by_label": self.by_label,
+            "labels": {term: dict(labels) for term, labels in self.labels.items()},
+            "heads": {head: dict(labels) for head, labels in self.heads.items()},
+            "shapes": {label: sorted(shapes) for label, shapes in self.shapes.items()},
+            "kinds": [
+                dict(self.kinds.labels),
+                {feature: dict(counts) for feature, counts in self.kinds.features.items()},
+            ],
+            "wording": dict(self.wording),
+            "tagged": {first: list(map(list, entries)) for first, entries in self.tagged.items()},
+            "members": groups,
+            "groups": {
+                label: [[members[id(group)], id_] for group, id_ in entries]
+                for label, entries in self.groups.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Terms":
+        """The terms that `as_dict` gave."""
+        groups = [
+            Group(labels, texts, frozenset(map(tuple, links)))
+            for labels, texts, links in content["members"]
+        ]
+        return cls(
+            content["by_label"],
+            {term: Counter(labels) for term, labels in content["labels"].items()},
+            {head: Counter(labels) for head, labels in content["heads"].items()},
+            {label: set(shapes) for label, shapes in content["shapes"].items()},
+            Kinds(
+                Counter(content["kinds"][0]),
+                {feature: Counter(counts) for feature, counts in content["kinds"][1].items()},
+            ),
+            Counter(content["wording"]),
+            {first: list(map(tuple, entries)) for first, entries in content["tagged"].items()},
+            {
+                label: [(groups[place], id_) for place, id_ in entries]
+                for label, entries in content["groups"].items()
+            },
+        )
 
     def untagged(self, text: str, mentions: Sequence[Mention]) -> list[str]:
         """The words of a text that a note would hold tagged, and that stand in no mention."""
@@ -79,8 +187,13 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
                 texts[mention.id] = note[mention.start : mention.end]
                 labels[mention.id] = mention.label
         for id_, text in texts.items():
-            terms.labels.setdefault(normal(text), Counter())[labels[id_]] += 1
-            terms.by_label.setdefault(labels[id_], []).append(text)
+            label = labels[id_]
+            terms.labels.setdefault(normal(text), Counter())[label] += 1
+            terms.by_label.setdefault(label, []).append(text)
+            terms.heads.setdefault(head_of(text), Counter())[label] += 1
+            if any(char.isdigit() for char in text):
+                terms.shapes.setdefault(label, set()).add(shape_of(text))
+        terms.wording.update(words_outside(note, spans))
         links = {
             (link.label, link.head, link.tail)
             for link in annotations.links
@@ -92,13 +205,21 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
         notes.append((note, spans))
     for label, spellings in terms.by_label.items():
         terms.by_label[label] = list(dict.fromkeys(spellings))
+    terms.kinds = Kinds.of(
+        (term, label) for label, spellings in terms.by_label.items() for term in spellings
+    )
     terms.tagged = _usually_tagged(terms.labels, notes)
     return terms
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Terms:
-    return collect_terms(read_docs(path))
+_learned: dict[Path, tuple[int, Terms]] = {}
+
+
+def learn_terms(path: Path, docs: Iterable[Doc]) -> Terms:
+    """The terms of a `.spacy` file whose Docs are read already, for `load_terms` to find."""
+    terms = collect_terms(docs)
+    _learned[path] = (path.stat().st_mtime_ns, terms)
+    return terms
 
 
 def load_terms(path: Path | None) -> Terms:
@@ -108,7 +229,10 @@ def load_terms(path: Path | None) -> Terms:
     """
     if path is None:
         return Terms()
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    changed, terms = _learned.get(path, (-1, Terms()))
+    if path.is_file() and changed == path.stat().st_mtime_ns:
+        return terms
+    return learn_terms(path, read_docs(path))
 
 
 def linked_groups(
@@ -145,9 +269,7 @@ def _usually_tagged(
     seen: Counter[tuple[str, ...]] = Counter()
     tagged: Counter[tuple[str, ...]] = Counter()
     for text, spans in notes:
-        covered = bytearray(len(text))
-        for start, end in spans:
-            covered[start:end] = b"\x01" * (end - start)
+        covered = _covered(text, spans)
         for (start, end), words in _occurrences(text, index):
             seen[words] += 1
             tagged[words] += any(covered[start:end])
@@ -156,6 +278,14 @@ def _usually_tagged(
         for first, entries in index.items()
         if (kept := [e for e in entries if seen[e] > 1 and tagged[e] >= TAGGED_SHARE * seen[e]])
     }
+
+
+def _covered(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
+    """A byte for each character of a text, other than zero inside the spans."""
+    covered = bytearray(len(text))
+    for start, end in spans:
+        covered[start:end] = b"\x01" * (end - start)
+    return covered
 
 
 def _occurrences(

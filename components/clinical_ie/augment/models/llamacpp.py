@@ -13,7 +13,10 @@ from typing import Any, Iterable, Literal  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .grammar import markers_grammar
+from .completion import mean_logprob
+from .grammar import Mode, passage_grammar
+
+Grammar = Literal["none"] | Mode
 
 _EDGE = 1 << 20
 
@@ -30,18 +33,20 @@ class LlamaCpp:
         path: Path,
         context_length: int,
         sampling: dict[str, float],
+        temperature_step: float,
         max_tokens: int,
         n_threads: int,
         stop: list[str],
-        grammar: Literal["none", "markers"],
+        grammars: list[Grammar],
     ) -> None:
         self._path = path
         self._context_length = context_length
         self._sampling = sampling
+        self._temperature_step = temperature_step
         self._max_tokens = max_tokens
         self._n_threads = n_threads
         self._stop = stop
-        self._grammar = grammar
+        self._grammars = grammars
 
     @cached_property
     def fingerprint(self) -> str:
@@ -60,9 +65,10 @@ class LlamaCpp:
             "weights": [size, hashlib.sha256(edges).hexdigest()],
             "context_length": self._context_length,
             "sampling": self._sampling,
+            "temperature_step": self._temperature_step,
             "max_tokens": self._max_tokens,
             "stop": self._stop,
-            "grammar": self._grammar,
+            "grammars": self._grammars,
         }
         return json.dumps(settings, sort_keys=True)
 
@@ -98,15 +104,19 @@ class LlamaCpp:
     def _answer(self, prompt: Prompt) -> Response:
         request: dict[str, Any] = {
             **self._sampling,
+            "temperature": self._sampling["temperature"] + self._temperature_step * prompt.tries,
             "messages": prompt.messages,
             "max_tokens": self._max_tokens,
             "seed": prompt.seed,
             "cache_prompt": True,
+            "logprobs": True,
+            "top_logprobs": 1,
             # A passage with blank lines of its own must be able to get past them.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
-        if self._grammar == "markers" and prompt.markers:
-            request["grammar"] = markers_grammar(prompt.source, prompt.markers)
+        grammar = self._grammars[min(prompt.tries, len(self._grammars) - 1)]
+        if grammar != "none" and prompt.markers:
+            request["grammar"] = passage_grammar(prompt.source, prompt.markers, grammar)
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
@@ -121,6 +131,7 @@ class LlamaCpp:
             answer["usage"]["completion_tokens"],
             seconds,
             choice["finish_reason"] == "length",
+            likelihood=mean_logprob(choice),
         )
 
 
@@ -129,32 +140,41 @@ def make_llamacpp(
     path: str | Path,
     context_length: int = 4096,
     temperature: float = 0.8,
+    temperature_step: float = 0.0,
     top_p: float = 0.95,
     top_k: int = 40,
     max_tokens: int = 256,
     n_threads: int = 1,
     stop: list[str] | None = None,
-    grammar: Literal["none", "markers"] = "none",
+    grammar: Grammar | list[Grammar] = "none",
 ) -> LlamaCpp:
     """A chat model from a GGUF file, with the chat template that the file holds.
 
     path (str | Path): The weights; looked at when the first prompt comes, not before.
     context_length (int): Tokens of prompt and answer together.
     temperature, top_p, top_k (float, float, int): Sampling; the seed comes with the prompt.
+    temperature_step (float): Added to the temperature with each further try at a segment.
     max_tokens (int): An answer that is still going on then is dropped.
     n_threads (int): Two threads on busy cores are slower than one.
     stop (list[str] | None): End an answer, unless the passage itself holds them.
-    grammar (Literal["none", "markers"]): `markers` lets the model write nothing but text with
-        each marker of the passage exactly once, in the passage's order.
+    grammar (Grammar | list[Grammar]): One for each try at a segment, the last for all further
+        ones. `markers` lets the model write nothing but text with each marker of the passage
+        exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
+        those between them.
+    RAISES (ValueError): An empty list.
     """
+    grammars = grammar if isinstance(grammar, list) else [grammar]
+    if not grammars:
+        raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected a name in it")
     return LlamaCpp(
         Path(path),
         context_length,
         {"temperature": temperature, "top_p": top_p, "top_k": top_k},
+        temperature_step,
         max_tokens,
         n_threads,
         stop or [],
-        grammar,
+        grammars,
     )
 
 

@@ -14,10 +14,11 @@ from typing import Iterable, Iterator  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ...doc import Mention
+from ..articles import fit_article
 from ..markup import decode, encode
 from ..prompt import Prompt, Response
 from ..terms import Group, Terms, linked_groups, load_terms, normal
-from .wording import fit_article, vary
+from .wording import vary
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
 _CANDIDATES = 30

@@ -46,8 +46,8 @@ _ANY = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SAME), key=len, reverse=True)) + r")(?!\w)",
     re.IGNORECASE,
 )
-_ARTICLE = re.compile(r"\b(a|an)(\s+)$", re.IGNORECASE)
-_AN = re.compile(r"(?:[aeio]|u(?!ni|s|ti)|8|1[18]\b)", re.IGNORECASE)
+_NUMBERS = [("was", "were"), ("is", "are"), ("has", "have")]
+_VERB = re.compile(r"(\s+)(was|were|is|are|has|have)\b")
 
 
 def vary(text: str, rng: random.Random, share: float) -> str:
@@ -66,11 +66,22 @@ def vary(text: str, rng: random.Random, share: float) -> str:
     return _ANY.sub(other, text)
 
 
-def fit_article(before: str, term: str) -> str:
-    """The text before a term, with `a` or `an` at its end as the term asks for."""
+def alternatives(text: str, after_term: bool) -> list[list[str]]:
+    """A text in pieces, each with the expressions that may stand there, the text's own first.
 
-    def article(match: re.Match[str]) -> str:
-        new = "an" if _AN.match(term) else "a"
-        return (new.capitalize() if match[1][0].isupper() else new) + match[2]
-
-    return _ARTICLE.sub(article, before)
+    after_term (bool): Whether a term that will change stands in front: the number of the verb
+        after it is then open.
+    """
+    pieces: list[list[str]] = []
+    done = 0
+    for match in _ANY.finditer(text):
+        old = match.group()
+        others = [x.capitalize() if old[0].isupper() else x for x in _SAME[old.lower()]]
+        pieces += [[text[done : match.start()]], [old, *others]]
+        done = match.end()
+    pieces.append([text[done:]])
+    first = pieces[0][0]
+    if after_term and (verb := _VERB.match(first)):
+        pair = next(pair for pair in _NUMBERS if verb[2] in pair)
+        pieces[:1] = [[verb[1]], [verb[2], *(set(pair) - {verb[2]})], [first[verb.end() :]]]
+    return [piece for piece in pieces if piece != [""]]

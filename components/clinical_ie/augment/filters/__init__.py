@@ -1,0 +1,62 @@
+"""Reasons not to believe a rewrite that decodes well.
+
+A filter takes a `Case` and returns None, or a short detail of what is wrong. In a config, filters
+stand under the name that a dropped rewrite is counted by, in the order in which they are asked:
+
+    [components.llm.task.filters.length]
+    @llm_misc = "clinical_ie.length_ratio.v1"
+"""
+
+from .case import Case, Filter, Passage
+from .copies import make_no_near_copy
+from .form import (
+    make_changed,
+    make_clean_characters,
+    make_length_ratio,
+    make_no_glued_words,
+    make_no_leftover_markup,
+    make_no_repetition,
+    make_whole_sentence,
+)
+from .meaning import make_negation_kept, make_relation_cues_kept
+from .wording import (
+    make_abbreviations_follow,
+    make_known_wording,
+    make_nothing_untagged,
+    make_term_fits_label,
+)
+
+__all__ = ["Case", "Filter", "Passage", "default_filters", "first_objection"]
+
+
+def default_filters() -> dict[str, Filter]:
+    """Every filter with its defaults, the quick ones first.
+
+    Not among them are `terms_changed`, since other wording alone is a rewrite too, and
+    `tagger_agrees`, which needs a trained pipeline.
+    """
+    return {
+        "unchanged": make_changed(),
+        "strange_characters": make_clean_characters(),
+        "length": make_length_ratio(),
+        "glued_words": make_no_glued_words(),
+        "leftover_markup": make_no_leftover_markup(),
+        "cut_tail": make_whole_sentence(),
+        "repetition": make_no_repetition(),
+        "near_copy": make_no_near_copy(),
+        "negation": make_negation_kept(),
+        "relation_cue": make_relation_cues_kept(),
+        "abbreviation": make_abbreviations_follow(),
+        "wrong_label": make_term_fits_label(),
+        "untagged_mention": make_nothing_untagged(),
+        "new_wording": make_known_wording(),
+    }
+
+
+def first_objection(filters: dict[str, Filter], case: Case) -> tuple[str, str] | None:
+    """Name and detail of the first filter that objects."""
+    for name, check in filters.items():
+        detail = check(case)
+        if detail is not None:
+            return name, detail
+    return None

@@ -1,0 +1,53 @@
+"""What a filter is given: a passage before and after, and what is known of its surroundings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...brat.files import covered_text
+from ...doc import Link, Mention
+from ..terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Text with the mentions in it; those of source and rewrite stand in the same order."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+
+    def covered(self, mention: Mention) -> str:
+        """The mention's text."""
+        return covered_text(self.text, mention.fragments)
+
+    def outside(self) -> str:
+        """The text with blanks in place of the mentions; every character keeps its place."""
+        text = list(self.text)
+        for mention in self.mentions:
+            for start, end in mention.fragments:
+                text[start:end] = " " * (end - start)
+        return "".join(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A rewrite to be judged.
+
+    source, rewrite (Passage): Before and after.
+    links (tuple[Link, ...]): The relations between the mentions, by id.
+    terms (Terms): Of the training split.
+    siblings (tuple[str, ...]): Texts that the rewrite must not repeat: accepted rewrites of the
+        same segment, and the few-shot examples.
+    likelihood (float | None): Log-probability of the answer, over its number of mentions; None
+        where the model does not tell.
+    """
+
+    source: Passage
+    rewrite: Passage
+    links: tuple[Link, ...] = ()
+    terms: Terms = field(default_factory=Terms)
+    siblings: tuple[str, ...] = ()
+    likelihood: float | None = None
+
+
+# A short detail of what is wrong, or None.
+Filter = Callable[[Case], str | None]

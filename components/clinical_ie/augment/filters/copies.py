@@ -1,0 +1,43 @@
+"""A rewrite that says again what another text says adds nothing."""
+
+import re
+
+from spacy_llm.registry import registry
+
+from .case import Case, Filter
+
+_WORD = re.compile(r"\w+")
+_SIZE = 3
+
+
+@registry.llm_misc("clinical_ie.no_near_copy.v1")
+def make_no_near_copy(max_likeness: float = 0.8) -> Filter:
+    """The rewrite may share no more than a share of its runs of three words with the source, with
+    another rewrite of the segment, or with a few-shot example.
+
+    max_likeness (float): Jaccard's index of the runs, 0 to 1.
+    RAISES (ValueError): Outside of that.
+    """
+    if not 0 < max_likeness <= 1:
+        raise ValueError(f"no_near_copy: max_likeness is {max_likeness}; more than 0, at most 1")
+
+    def no_near_copy(case: Case) -> str | None:
+        runs = _runs(case.rewrite.text)
+        for kind, texts in (("source", (case.source.text,)), ("sibling", case.siblings)):
+            for text in texts:
+                likeness = _likeness(runs, _runs(text))
+                if likeness > max_likeness:
+                    return f"{likeness:.2f} of its {kind}"
+        return None
+
+    return no_near_copy
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = _WORD.findall(text.lower())
+    size = min(_SIZE, len(words))
+    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
+
+
+def _likeness(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
+    return len(one & other) / max(len(one | other), 1)

@@ -1,0 +1,203 @@
+"""The form of a rewrite: changed, of a sensible length, whole, clean, and not going in circles."""
+
+import re
+import unicodedata
+from collections import Counter
+
+from spacy_llm.registry import registry
+
+from ...doc import Mention
+from ..terms import normal
+from .case import Case, Filter, Passage
+
+_GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
+_WORD = re.compile(r"\w+")
+# A capital, so that the closing words of a sentence ("as follows:") are left alone.
+_LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
+
+
+@registry.llm_misc("clinical_ie.changed.v1")
+def make_changed() -> Filter:
+    """Something other than white space and case must differ from the source."""
+
+    def changed(case: Case) -> str | None:
+        same = _squeezed(case.source) == _squeezed(case.rewrite)
+        return "same words as the source" if same else None
+
+    return changed
+
+
+@registry.llm_misc("clinical_ie.terms_changed.v1")
+def make_terms_changed(min_share: float = 0.5) -> Filter:
+    """A share of the mentions, rounded down and at least one, must have other words than before.
+
+    RAISES (ValueError): min_share is not between 0 and 1.
+    """
+    if not 0 <= min_share <= 1:
+        raise ValueError(f"terms_changed: min_share is {min_share}; between 0 and 1")
+
+    def terms_changed(case: Case) -> str | None:
+        pairs = zip(case.source.mentions, case.rewrite.mentions, strict=True)
+        changed = sum(
+            normal(case.source.covered(old)) != normal(case.rewrite.covered(new))
+            for old, new in pairs
+        )
+        total = len(case.source.mentions)
+        enough = changed >= min(total, max(1, int(total * min_share)))
+        return None if enough else f"{changed} of {total}"
+
+    return terms_changed
+
+
+@registry.llm_misc("clinical_ie.length_ratio.v1")
+def make_length_ratio(min_ratio: float = 0.5, max_ratio: float = 2.0) -> Filter:
+    """The rewrite's length over the source's, in characters, must lie within bounds.
+
+    RAISES (ValueError): The bounds are not 0 <= min_ratio < max_ratio.
+    """
+    if not 0 <= min_ratio < max_ratio:
+        raise ValueError(f"length_ratio: {min_ratio} to {max_ratio} is no range of ratios")
+
+    def length_ratio(case: Case) -> str | None:
+        ratio = len(case.rewrite.text) / max(len(case.source.text), 1)
+        return None if min_ratio <= ratio <= max_ratio else f"{ratio:.2f} times the source"
+
+    return length_ratio
+
+
+@registry.llm_misc("clinical_ie.no_glued_words.v1")
+def make_no_glued_words() -> Filter:
+    """No mention may begin or end inside a word, or with a blank, where its source did not; and no
+    comma may stand without the blank after it, or with one before it."""
+
+    def no_glued_words(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            for glued in (_glued_before, _glued_after, _blank_ends):
+                if glued(case.rewrite, new) and not glued(case.source, old):
+                    return case.rewrite.text[max(new.start - 10, 0) : new.end + 10]
+        comma = _GLUED_COMMA.search(case.rewrite.text)
+        return comma.group() if comma and not _GLUED_COMMA.search(case.source.text) else None
+
+    return no_glued_words
+
+
+@registry.llm_misc("clinical_ie.no_leftover_markup.v1")
+def make_no_leftover_markup() -> Filter:
+    """No bracket without its partner, no `T1|`, no `Some_label: ` may be left in the text."""
+
+    def unpaired(passage: Passage) -> set[str]:
+        text = passage.text
+        return {pair for pair in ("[]", "()") if text.count(pair[0]) != text.count(pair[1])}
+
+    def no_leftover_markup(case: Case) -> str | None:
+        for bracket in ("[[", "]]"):
+            if bracket in case.rewrite.text and bracket not in case.source.text:
+                return bracket
+        alone = unpaired(case.rewrite) - unpaired(case.source)
+        if alone:
+            return f"{min(alone)} without its partner"
+        known = set(_LABEL_AND_COLON.findall(case.source.text))
+        left = [m for m in _LABEL_AND_COLON.findall(case.rewrite.text) if m not in known]
+        return left[0].strip() if left else None
+
+    return no_leftover_markup
+
+
+@registry.llm_misc("clinical_ie.whole_sentence.v1")
+def make_whole_sentence() -> Filter:
+    """Where the source ends with a stop, the rewrite must end with one."""
+
+    def whole_sentence(case: Case) -> str | None:
+        ends = _ends_with_stop(case.rewrite.text) or not _ends_with_stop(case.source.text)
+        return None if ends else f"…{case.rewrite.text[-20:]}"
+
+    return whole_sentence
+
+
+@registry.llm_misc("clinical_ie.clean_characters.v1")
+def make_clean_characters() -> Filter:
+    """No control character, no mark of writing direction and no unknown character that the source
+    does not hold."""
+
+    def clean_characters(case: Case) -> str | None:
+        strange = {
+            char
+            for char in set(case.rewrite.text) - set(case.source.text)
+            if char == "\ufffd" or (unicodedata.category(char) in {"Cc", "Cf"} and char != "\n")
+        }
+        return f"U+{ord(min(strange)):04X}" if strange else None
+
+    return clean_characters
+
+
+@registry.llm_misc("clinical_ie.likely.v1")
+def make_likely(min_logprob: float) -> Filter:
+    """The model that wrote the answer must have found it likely, if it says so.
+
+    min_logprob (float): Log-probability of the answer over its number of mentions, below 0. Where a
+        grammar gives the words between the terms, that is about that of a term.
+    """
+
+    def likely(case: Case) -> str | None:
+        if case.likelihood is None or case.likelihood >= min_logprob:
+            return None
+        return f"{case.likelihood:.2f} a mention"
+
+    return likely
+
+
+@registry.llm_misc("clinical_ie.no_repetition.v1")
+def make_no_repetition(max_repeats: int = 2) -> Filter:
+    """No three words in a row, and no term of one label, may come back more often than in the
+    source.
+
+    max_repeats (int): So often three words may stand in the rewrite whatever the source does.
+    RAISES (ValueError): Below 1.
+    """
+    if max_repeats < 1:
+        raise ValueError(f"no_repetition: max_repeats is {max_repeats}; at least 1")
+
+    def no_repetition(case: Case) -> str | None:
+        before, after = _trigrams(case.source), _trigrams(case.rewrite)
+        allowed = max(max_repeats, *before.values(), 0)
+        many = next((words for words, count in after.items() if count > allowed), None)
+        if many:
+            return " ".join(many)
+        terms = _doubled(case.rewrite)
+        return terms[0] if len(terms) > len(_doubled(case.source)) else None
+
+    return no_repetition
+
+
+def _trigrams(passage: Passage) -> Counter[tuple[str, ...]]:
+    words = _WORD.findall(passage.text.lower())
+    return Counter(zip(words, words[1:], words[2:], strict=False))
+
+
+def _doubled(passage: Passage) -> list[str]:
+    """Terms that a label has more than once."""
+    terms = Counter((m.label, passage.covered(m).lower()) for m in passage.mentions)
+    return [term for (_, term), count in terms.items() if count > 1]
+
+
+def _squeezed(passage: Passage) -> str:
+    return " ".join(passage.text.lower().split())
+
+
+def _glued_before(passage: Passage, mention: Mention) -> bool:
+    before = passage.text[max(mention.start - 1, 0) : mention.start]
+    return before.isalnum() and passage.text[mention.start].isalnum()
+
+
+def _glued_after(passage: Passage, mention: Mention) -> bool:
+    after = passage.text[mention.end : mention.end + 1]
+    return after.isalnum() and passage.text[mention.end - 1].isalnum()
+
+
+def _blank_ends(passage: Passage, mention: Mention) -> bool:
+    covered = passage.covered(mention)
+    return covered != covered.strip()
+
+
+def _ends_with_stop(text: str) -> bool:
+    return text.rstrip("\"')]}\u201d\u2019 \n").endswith((".", "!", "?", ":", ";"))

@@ -1,0 +1,113 @@
+"""What a rewrite must go on saying: negation, and the words that carry a relation."""
+
+import re
+
+from spacy_llm.registry import registry
+
+from .case import Case, Filter, Passage
+
+# Hand-written, after the idea of NegEx (Chapman et al. 2001): cues before and after a finding.
+_BEFORE = re.compile(
+    r"\b(?:no|not|n't|without|never|denie[sd]|deny|denying|negative for|absen(?:ce|t)|lack(?:s|ed)?"
+    r"|free of|neither|nor|none|rule[sd]? out|exclude[sd]?|unremarkable for|cannot|failed to)\b",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"^[^.;\n]{0,25}?\b(?:not|absent|negative|(?:was|were|been|is|are) (?:ruled out|excluded)"
+    r"|never|unlikely|denied)\b",
+    re.IGNORECASE,
+)
+# Where the reach of a negation before a finding ends.
+_STOP = re.compile(
+    r"[.;:\n]|\b(?:but|however|although|though|yet|except|apart from|which|who|whereas|while"
+    r"|because|due to|secondary to|revealed|showed|demonstrated|suggest\w*)\b",
+    re.IGNORECASE,
+)
+_NEGATED_TERM = re.compile(r"(?:no|not|without|never|denie[sd]|negative for|absence of)\b", re.I)
+
+# Ways to say a relation, by what the first thing named is to the second.
+_CUES = {
+    "effect of": r"due to|because of|secondary to|caused by|as a result of|induced by|from"
+    r"|resulting from|attribut\w+ to|thanks to|owing to|following exposure to|related to"
+    r"|associated with",
+    "cause of": r"caus(?:ed|es|ing)|led to|leads to|leading to|result(?:ed|s|ing) in"
+    r"|induc(?:ed|es|ing)(?! by)|produc(?:ed|es|ing)|trigger(?:ed|s|ing)|provok(?:ed|es|ing)",
+    "before": r"before|prior to|until|preced(?:ed|es|ing)|followed by",
+    "after": r"after|following|subsequent to|since|preceded by",
+    "for": r"for|to treat|against|to control|to relieve|in the treatment of|to assess|to evaluate",
+}
+_CUE = {kind: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for kind, words in _CUES.items()}
+_REVERSED = {
+    "effect of": "cause of",
+    "cause of": "effect of",
+    "before": "after",
+    "after": "before",
+}
+
+
+@registry.llm_misc("clinical_ie.negation_kept.v1")
+def make_negation_kept() -> Filter:
+    """What was denied must stay denied, and nothing else may be."""
+
+    def negation_kept(case: Case) -> str | None:
+        pairs = zip(_negated(case.source), _negated(case.rewrite), strict=True)
+        for mention, (before, after) in zip(case.rewrite.mentions, pairs, strict=True):
+            if before != after:
+                term = case.rewrite.covered(mention)
+                return f"{term!r} is {'not ' if before else ''}negated"
+        return None
+
+    return negation_kept
+
+
+@registry.llm_misc("clinical_ie.relation_cues_kept.v1")
+def make_relation_cues_kept() -> Filter:
+    """Where a word between the ends of a relation says what they are to each other (`due to`,
+    `after`, `for`), a word of the same sense must stand there, or of the opposite sense where the
+    ends have changed places."""
+
+    def relation_cues_kept(case: Case) -> str | None:
+        place = {mention.id: i for i, mention in enumerate(case.source.mentions)}
+        for link in case.links:
+            if link.head not in place or link.tail not in place:
+                continue
+            ends = place[link.head], place[link.tail]
+            kind, turned = _cue(case.source, *ends)
+            if kind is None:
+                continue
+            new_kind, new_turned = _cue(case.rewrite, *ends)
+            expected = kind if new_turned == turned else _REVERSED.get(kind, kind)
+            if new_kind != expected:
+                return f"{link.label}: {kind!r} has become {new_kind or 'nothing'!r}"
+        return None
+
+    return relation_cues_kept
+
+
+def _negated(passage: Passage) -> list[bool]:
+    """For each mention whether it is denied, by a cue in its sentence or in its own text."""
+    outside = passage.outside()
+    result = []
+    for mention in passage.mentions:
+        before = outside[max(mention.start - 90, 0) : mention.start]
+        stops = [match.end() for match in _STOP.finditer(before)]
+        before = before[max(stops, default=0) :]
+        denied = _BEFORE.search(before) or _AFTER.search(_clause(outside, mention.end))
+        result.append(bool(denied or _NEGATED_TERM.match(passage.covered(mention))))
+    return result
+
+
+def _clause(outside: str, start: int) -> str:
+    """What follows a mention, up to the next comma or mention."""
+    return re.split(r"[,.;\n(]| {4,}", outside[start : start + 60], maxsplit=1)[0]
+
+
+def _cue(passage: Passage, head: int, tail: int) -> tuple[str | None, bool]:
+    """Which kind of cue stands between two mentions, and whether the second one comes first."""
+    first, last = passage.mentions[head], passage.mentions[tail]
+    turned = last.start < first.start
+    if turned:
+        first, last = last, first
+    between = passage.outside()[first.end : last.start]
+    kinds = (kind for kind, pattern in _CUE.items() if pattern.search(between))
+    return next(kinds, None), turned

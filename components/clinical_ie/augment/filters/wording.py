@@ -1,0 +1,221 @@
+"""Terms and words measured against the training split: what is tagged as what, and what is not."""
+
+import itertools
+import re
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+
+import srsly
+from spacy.lang.en.stop_words import STOP_WORDS
+from spacy_llm.registry import registry
+
+from ..terms import Terms, head_of, normal, shape_of, words_outside
+from .case import Case, Filter, Passage
+
+# A head word seen less often says little by itself.
+_EVIDENCE = 3
+# Rough: adverbs and adjectives by their endings, and some adjectives that have none.
+_ADVERB = re.compile(r"[a-z]{3,}ly")
+_ADJECTIVE = re.compile(r"[a-z]+(?:ous|ic|al|ar|ive|ary|able|ible|less|ful|ed|oid|ile|ing|ent|ant)")
+_PLAIN_ADJECTIVES = frozenset(
+    [
+        "clear",
+        "normal",
+        "left",
+        "right",
+        "high",
+        "low",
+        "mild",
+        "severe",
+        "acute",
+        "large",
+        "small",
+        "multiple",
+        "diffuse",
+        "dense",
+        "good",
+        "poor",
+        "firm",
+        "soft",
+        "thin",
+        "thick",
+        "rare",
+        "benign",
+        "malignant",
+        "stable",
+        "round",
+        "irregular",
+        "complete",
+        "adverse",
+        "intense",
+    ]
+)
+_ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
+
+
+@registry.llm_misc("clinical_ie.term_fits_label.v1")
+def make_term_fits_label(
+    min_share: float = 0.2, same_units: bool = True, max_doubt: float | None = None
+) -> Filter:
+    """A term must be one that training has under its label, or be built like one.
+
+    In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
+    the old one, or is known and (`same_units`) has a unit of the old one; any other where training
+    knows it under its label or as what it replaces; then by its head word; and where that is new
+    too, by its endings and form (`Kinds`), which no acronym shows.
+
+    min_share (float): How often, of all times, a known term or head word must have the label.
+    same_units (bool): Whether a value keeps its unit, as it must where it stays with what was
+        measured.
+    max_doubt (float | None): How much likelier another label may be for a term with a new head
+        word, as a logarithm; None lets them all pass, as a small training split must.
+    """
+
+    def term_fits_label(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            before, after = case.source.covered(old), case.rewrite.covered(new)
+            if not _fits(before, after, new.label, case.terms, min_share, same_units, max_doubt):
+                return f"{after!r} as {new.label}"
+        return None
+
+    return term_fits_label
+
+
+@registry.llm_misc("clinical_ie.nothing_untagged.v1")
+def make_nothing_untagged() -> Filter:
+    """A term that the training split tags may not stand outside of every mention, unless it does
+    so in the source."""
+
+    def nothing_untagged(case: Case) -> str | None:
+        source, rewrite, terms = case.source, case.rewrite, case.terms
+        allowed = {normal(term) for term in terms.untagged(source.text, source.mentions)}
+        new = (
+            term
+            for term in terms.untagged(rewrite.text, rewrite.mentions)
+            if normal(term) not in allowed
+        )
+        return next(new, None)
+
+    return nothing_untagged
+
+
+@registry.llm_misc("clinical_ie.known_wording.v1")
+def make_known_wording(min_count: int = 2) -> Filter:
+    """Outside of mentions no word may stand that training does not have there, and no more numbers
+    than in the source: what is new may be something that annotators would tag. Function words, and
+    those of `plain_words.v1.yml`, are always known.
+
+    min_count (int): So often training must have a word outside of mentions.
+    """
+
+    plain = _plain_words()
+
+    def known_wording(case: Case) -> str | None:
+        if not case.terms.wording:
+            return None
+        known = plain | set(_outside(case.source))
+        for word in _outside(case.rewrite):
+            if word not in known and case.terms.wording[word] < min_count:
+                return word
+        numbers = [len(re.findall(r"\d+", p.outside())) for p in (case.source, case.rewrite)]
+        return "a number" if numbers[1] > numbers[0] else None
+
+    return known_wording
+
+
+@registry.llm_misc("clinical_ie.abbreviations_follow.v1")
+def make_abbreviations_follow() -> Filter:
+    """Where `[[X: long form]] ([[X: LF]])` gets another long form, the short one must follow."""
+
+    def abbreviations_follow(case: Case) -> str | None:
+        pairs = list(zip(case.source.mentions, case.rewrite.mentions, strict=True))
+        pairs.sort(key=lambda pair: pair[0].start)
+        for (old_long, new_long), (old_short, new_short) in itertools.pairwise(pairs):
+            short = case.source.covered(old_short)
+            between = case.source.text[old_long.end : old_short.start].strip()
+            if between != "(" or not _ACRONYM.fullmatch(short):
+                continue
+            changed = [
+                normal(case.source.covered(old)) != normal(case.rewrite.covered(new))
+                for old, new in ((old_long, new_long), (old_short, new_short))
+            ]
+            if changed[0] != changed[1]:
+                return f"{case.rewrite.covered(new_long)} ({case.rewrite.covered(new_short)})"
+        return None
+
+    return abbreviations_follow
+
+
+@registry.llm_misc("clinical_ie.word_class_kept.v1")
+def make_word_class_kept() -> Filter:
+    """Where a term of one word was an adjective or adverb, by its ending, the new one must be one
+    too: no `was swelling` for `was edematous`, no `of brain spread` for `of peritoneal spread`."""
+
+    def word_class_kept(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            before, after = case.source.covered(old), case.rewrite.covered(new)
+            kind = _word_class(before)
+            if kind and _word_class(after.split()[-1] if after.split() else "") != kind:
+                return f"{after!r} for {before!r}"
+        return None
+
+    return word_class_kept
+
+
+def _word_class(term: str) -> str | None:
+    """Of a term of one word; None for a noun, or for what cannot be told."""
+    word = term.lower()
+    if _ADVERB.fullmatch(word):
+        return "adverb"
+    return "adjective" if _ADJECTIVE.fullmatch(word) or word in _PLAIN_ADJECTIVES else None
+
+
+@cache
+def _plain_words() -> frozenset[str]:
+    path = files("clinical_ie.augment") / "templates" / "plain_words.v1.yml"
+    words = srsly.yaml_loads(path.read_text(encoding="utf8"))["words"]
+    return frozenset(words.split()) | STOP_WORDS
+
+
+def _fits(
+    before: str,
+    after: str,
+    label: str,
+    terms: Terms,
+    min_share: float,
+    same_units: bool,
+    max_doubt: float | None,
+) -> bool:
+    if not terms.labels or normal(before) == normal(after):
+        return True
+    if any(char.isdigit() for char in after):
+        shapes = shape_of(before), shape_of(after)
+        known = shapes[1] in terms.shapes.get(label, ())
+        fits = not same_units or bool(_units(before) & _units(after))
+        return shapes[0] == shapes[1] or (known and fits)
+    old_kinds, kinds = terms.labels.get(normal(before), Counter()), terms.labels.get(normal(after))
+    if kinds:
+        # What replaces a term of the same doubtful kind is as right as that was.
+        return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
+    head_kinds = terms.heads.get(head_of(after), Counter())
+    if head_kinds.total() >= _EVIDENCE or (head_kinds and max_doubt is None):
+        return _share(head_kinds, label) >= min_share
+    if max_doubt is None or head_of(after) == head_of(before):
+        return True
+    if _ACRONYM.fullmatch(after):
+        return False
+    return terms.kinds.doubt(after, label) <= max_doubt
+
+
+def _units(term: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+|%", shape_of(term)))
+
+
+def _share(kinds: Counter[str], label: str) -> float:
+    return kinds[label] / kinds.total()
+
+
+def _outside(passage: Passage) -> list[str]:
+    spans = [piece for mention in passage.mentions for piece in mention.fragments]
+    return words_outside(passage.text, spans)

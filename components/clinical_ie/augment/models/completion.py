@@ -1,0 +1,87 @@
+"""What a server that speaks the chat-completions protocol has answered, read with distrust."""
+
+import json
+from typing import Any
+
+from ..prompt import Response
+
+# The form that an answer takes under `constraint = "json"`.
+SCHEMA = {
+    "type": "object",
+    "properties": {"rewrite": {"type": "string"}},
+    "required": ["rewrite"],
+    "additionalProperties": False,
+}
+
+
+def read_completion(body: bytes, seconds: float) -> Response:
+    """The answer in the body of a response with status 200.
+
+    RETURNS (Response): With a `fault` where there is no text that could be a rewrite, and not
+        `answered` where the body is no completion at all.
+    """
+    try:
+        completion = json.loads(body)
+    except (ValueError, RecursionError):
+        return failure("answer is no JSON", seconds)
+    choice = _first_choice(completion)
+    if choice is None:
+        return failure("answer is no completion", seconds)
+    message = choice["message"]
+    content = message.get("content")
+    usage = completion.get("usage")
+    return Response(
+        content if isinstance(content, str) else "",
+        _count(usage, "prompt_tokens"),
+        _count(usage, "completion_tokens"),
+        seconds,
+        cut=choice.get("finish_reason") == "length",
+        fault=_fault(message, choice),
+        likelihood=mean_logprob(choice),
+    )
+
+
+def failure(reason: str, seconds: float) -> Response:
+    """What stands for an answer that never came."""
+    return Response("", seconds=seconds, fault=reason, answered=False)
+
+
+def mean_logprob(choice: dict[str, Any]) -> float | None:
+    """The mean log-probability of the tokens of a choice, where the server sent them along."""
+    try:
+        values = [float(token["logprob"]) for token in choice["logprobs"]["content"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return sum(values) / len(values) if values else None
+
+
+def unwrapped(answer: Response) -> Response:
+    """The rewrite inside an answer that follows `SCHEMA`."""
+    if answer.fault:
+        return answer
+    try:
+        rewrite = json.loads(answer)["rewrite"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        rewrite = None
+    if isinstance(rewrite, str):
+        return answer.with_text(rewrite)
+    return answer.with_text(str(answer), fault="answer does not follow the schema")
+
+
+def _first_choice(completion: Any) -> dict[str, Any] | None:
+    choices = completion.get("choices") if isinstance(completion, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return None
+    return choice
+
+
+def _fault(message: dict[str, Any], choice: dict[str, Any]) -> str:
+    if message.get("refusal") or choice.get("finish_reason") == "content_filter":
+        return "refusal"
+    return "" if isinstance(message.get("content"), str) else "no content"
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and value >= 0 else None

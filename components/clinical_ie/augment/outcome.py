@@ -1,0 +1,219 @@
+"""A run of the augmenter in numbers, gathered as it goes."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..doc import Annotations
+from .attempt import Rewrite
+from .markup import encode
+from .segment import Segment
+from .source import label_counts
+from .terms import normal
+
+MAX_EXAMPLES = 20
+# A broken answer can be a megabyte long.
+_MAX_SHOWN = 2000
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Answers that one reason spoke against.
+
+    answers (int): How many.
+    segments (int): How many of them were the last try at their segment.
+    example (dict[str, str]): Source, answer and detail of the first.
+    """
+
+    answers: int = 0
+    segments: int = 0
+    example: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tokens:
+    """What the model's side says of cost.
+
+    prompt, completion (int | None): None where the model does not say.
+    """
+
+    prompt: int | None = None
+    completion: int | None = None
+
+    def add(self, rewrite: Rewrite) -> None:
+        """Count an answer's tokens."""
+        if rewrite.prompt_tokens is not None:
+            self.prompt = (self.prompt or 0) + rewrite.prompt_tokens
+        if rewrite.completion_tokens is not None:
+            self.completion = (self.completion or 0) + rewrite.completion_tokens
+
+    def cost(self, prices: tuple[float, float]) -> float:
+        """The price, from those of a million prompt and completion tokens."""
+        return ((self.prompt or 0) * prices[0] + (self.completion or 0) * prices[1]) / 1e6
+
+
+@dataclass(slots=True)
+class Diversity:
+    """How far accepted rewrites are from their sources, in words and in terms.
+
+    words (dict[str, set[str]]): The distinct words of each side.
+    totals (Counter[str]): How many words each side has, and how many of the rewrites' words their
+        own source has too.
+    terms (dict[str, set[str]]): The distinct terms of each label in rewrites.
+    """
+
+    words: dict[str, set[str]] = field(default_factory=lambda: {"source": set(), "rewrite": set()})
+    totals: Counter[str] = field(default_factory=Counter)
+    terms: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, segment: Segment, rewrite: Rewrite) -> None:
+        """Count an accepted rewrite."""
+        sides = {"source": segment.text, "rewrite": rewrite.text}
+        counts = {side: Counter(_WORD.findall(text.lower())) for side, text in sides.items()}
+        for side, counted in counts.items():
+            self.words[side] |= counted.keys()
+            self.totals[side] += counted.total()
+        self.totals["shared"] += (counts["source"] & counts["rewrite"]).total()
+        for mention in rewrite.mentions(segment.annotations.mentions):
+            term = normal(rewrite.text[mention.start : mention.end])
+            self.terms.setdefault(mention.label, set()).add(term)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures on words."""
+        total = self.totals["rewrite"]
+        return {
+            "words": {side: self.totals[side] for side in self.words},
+            "distinct_words": {side: len(words) for side, words in self.words.items()},
+            "distinct_words_new": len(self.words["rewrite"] - self.words["source"]),
+            "words_kept": round(self.totals["shared"] / total, 3) if total else None,
+        }
+
+    def new_terms(self, known: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:
+        """By label, the distinct terms in rewrites, and how many of them training does not have."""
+        return {
+            label: {"terms": len(terms), "new": len(terms - known.get(label, set()))}
+            for label, terms in sorted(self.terms.items())
+        }
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A run, counted.
+
+    settings (dict[str, Any]): What was asked for: config, model, seed, strategy and the like.
+    prices (tuple[float, float]): Of a million prompt and completion tokens.
+    known (dict[str, set[str]]): The terms of each label in training.
+    segments (int): That could be rewritten; `skipped` counts the others by reason.
+    tried (int): Of those, how many were given to the model.
+    accepted (int): New notes.
+    rewrites (int): Accepted rewrites; a note may hold several.
+    requests, replayed (int): Answers, and how many of them came from the journal.
+    before, after (tuple[Counter, Counter]): Mentions and relations by label, of the training notes
+        and of the new ones.
+    pairs (list[dict[str, str]]): Source and rewrite of the first few, in markup.
+    seconds, model_seconds (float): The whole run, and what the answers took when they were made.
+    """
+
+    settings: dict[str, Any]
+    prices: tuple[float, float]
+    known: dict[str, set[str]]
+    before: tuple[Counter[str], Counter[str]]
+    segments: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    tried: int = 0
+    accepted: int = 0
+    rewrites: int = 0
+    requests: int = 0
+    replayed: int = 0
+    dropped: dict[str, Dropped] = field(default_factory=dict)
+    after: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    pairs: list[dict[str, str]] = field(default_factory=list)
+    diversity: Diversity = field(default_factory=Diversity)
+    tokens: Tokens = field(default_factory=Tokens)
+    paid: Tokens = field(default_factory=Tokens)
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+
+    @property
+    def wanted(self) -> int:
+        """New notes asked for."""
+        return int(self.settings["n_augmented"])
+
+    def count(self, rewrite: Rewrite) -> None:
+        """Count an answer and what it cost."""
+        self.requests += 1
+        self.model_seconds += rewrite.seconds
+        self.tokens.add(rewrite)
+        if rewrite.replayed:
+            self.replayed += 1
+        else:
+            self.paid.add(rewrite)
+
+    def drop(self, segment: Segment, rewrite: Rewrite, last: bool) -> None:
+        """Count an answer that is not used.
+
+        last (bool): Its segment is given up.
+        """
+        dropped = self.dropped.setdefault(rewrite.reason, Dropped())
+        dropped.answers += 1
+        dropped.segments += last
+        if not dropped.example:
+            dropped.example = {**_pair(segment, rewrite), "detail": rewrite.detail}
+
+    def add(
+        self, note_id: str, annotations: Annotations, rewrites: Iterable[tuple[Segment, Rewrite]]
+    ) -> None:
+        """Count a new note with the rewrites in it."""
+        self.accepted += 1
+        for counter, found in zip(self.after, label_counts(annotations), strict=True):
+            counter.update(found)
+        for segment, rewrite in rewrites:
+            self.rewrites += 1
+            self.diversity.add(segment, rewrite)
+            if len(self.pairs) < MAX_EXAMPLES:
+                self.pairs.append({"note": note_id, **_pair(segment, rewrite)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        by_answers = sorted(self.dropped.items(), key=lambda item: -item[1].answers)
+        return {
+            **self.settings,
+            "accepted": self.accepted,
+            "rewrites": self.rewrites,
+            "requests": self.requests,
+            "replayed": self.replayed,
+            "segments": {
+                "available": self.segments,
+                "tried": self.tried,
+                "given up": sum(dropped.segments for dropped in self.dropped.values()),
+                "skipped": dict(self.skipped.most_common()),
+            },
+            "dropped": {
+                reason: {"answers": d.answers, "segments": d.segments, "example": d.example}
+                for reason, d in by_answers
+            },
+            "tokens": {"prompt": self.tokens.prompt, "completion": self.tokens.completion},
+            "cost": {
+                "all": round(self.tokens.cost(self.prices), 6),
+                "this_run": round(self.paid.cost(self.prices), 6),
+            },
+            "seconds": {"total": round(self.seconds, 1), "model": round(self.model_seconds, 1)},
+            "mentions": _side_by_side(self.before[0], self.after[0]),
+            "relations": _side_by_side(self.before[1], self.after[1]),
+            "new_terms": self.diversity.new_terms(self.known),
+            "diversity": self.diversity.as_dict(),
+            "examples": self.pairs,
+        }
+
+
+def _pair(segment: Segment, rewrite: Rewrite) -> dict[str, str]:
+    source = encode(segment.text, segment.annotations.mentions).text
+    return {"source": source, "rewrite": rewrite.markup[:_MAX_SHOWN]}
+
+
+def _side_by_side(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, int]]:
+    labels = [label for label, _ in (before + after).most_common()]
+    return {label: {"train": before[label], "augmented": after[label]} for label in labels}

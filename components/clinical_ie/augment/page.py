@@ -1,0 +1,113 @@
+"""One HTML file that shows what a run of the augmenter did; it asks for nothing from anywhere."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from .markup import Kind, pieces_of
+
+# The golden angle: labels that follow each other get hues that lie far apart.
+_HUE_STEP = 137
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """The page.
+
+    summary (Mapping[str, Any]): What stands in `augment.json`.
+    """
+    environment = Environment(
+        loader=PackageLoader("clinical_ie.augment", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    hues = {label: i * _HUE_STEP % 360 for i, label in enumerate(sorted(summary["mentions"]))}
+    return environment.get_template("page.html.jinja").render(
+        accepted=summary["accepted"],
+        n_augmented=summary["n_augmented"],
+        rewrites=summary["rewrites"],
+        requests=summary["requests"],
+        facts=_facts(summary),
+        skipped=summary["segments"]["skipped"],
+        dropped=[
+            (reason, entry | _coloured(entry["example"], hues))
+            for reason, entry in summary["dropped"].items()
+        ],
+        distributions=[
+            (title, _shares(summary[title.lower()])) for title in ("Mentions", "Relations")
+        ],
+        new_terms=summary["new_terms"],
+        pairs=[pair | _coloured(pair, hues) for pair in summary["examples"]],
+    )
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    segments, diversity = summary["segments"], summary["diversity"]
+    tokens, cost = summary["tokens"], summary["cost"]
+    distinct, words = diversity["distinct_words"], diversity["words"]
+    facts = [
+        ("config", summary["config"]),
+        ("model", str(summary["model"].get("@llm_models", ""))),
+        ("seed", str(summary["seed"])),
+        ("strategy", summary["strategy"]),
+        ("segments that could be rewritten", f"{segments['available']:,}"),
+        ("segments given to the model", f"{segments['tried']:,}"),
+        ("segments given up", f"{segments['given up']:,}"),
+        ("answers", f"{summary['requests']:,}, {summary['replayed']:,} of them from the journal"),
+        (
+            "seconds",
+            f"{summary['seconds']['total']:,}, {summary['seconds']['model']:,} the model's",
+        ),
+        ("words of sources", f"{words['source']:,}, {distinct['source']:,} distinct"),
+        ("words of rewrites", f"{words['rewrite']:,}, {distinct['rewrite']:,} distinct"),
+        ("distinct words that no source has", f"{diversity['distinct_words_new']:,}"),
+    ]
+    if diversity["words_kept"] is not None:
+        facts.append(("words that a rewrite has of its source", f"{diversity['words_kept']:.0%}"))
+    if tokens["prompt"] is not None or tokens["completion"] is not None:
+        counts = (tokens["prompt"] or 0, tokens["completion"] or 0)
+        facts.append(("tokens", f"{counts[0]:,} of prompts, {counts[1]:,} of answers"))
+    if cost["all"]:
+        facts.append(("cost", f"{cost['all']:.4f}, {cost['this_run']:.4f} of it in this run"))
+    return facts
+
+
+def _shares(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """Each label's share of all, in percent: of the training notes, and with the new ones."""
+    before = sum(count["train"] for count in counts.values()) or 1
+    after = sum(count["train"] + count["augmented"] for count in counts.values()) or 1
+    return [
+        {
+            "label": label,
+            **count,
+            "before": 100 * count["train"] / before,
+            "after": 100 * (count["train"] + count["augmented"]) / after,
+        }
+        for label, count in counts.items()
+    ]
+
+
+def _coloured(pair: Mapping[str, str], hues: Mapping[str, int]) -> dict[str, Any]:
+    sides = {side: _marks(pair[side], hues) for side in ("source", "rewrite")}
+    return {**sides, "detail": pair.get("detail", "")}
+
+
+def _marks(markup: str, hues: Mapping[str, int]) -> Markup:
+    """Markers as `<mark>` elements; broken ones are closed at the end."""
+    html: list[Markup] = []
+    depth = 0
+    for kind, piece in pieces_of(markup):
+        if kind is Kind.OPEN:
+            depth += 1
+            label = piece.split("|")[-1]
+            hue = hues.get(label, 0)
+            html.append(Markup('<mark style="--hue: {}"><b>{}</b> ').format(hue, label))
+        elif kind is Kind.CLOSE and depth:
+            depth -= 1
+            html.append(Markup("</mark>"))
+        else:
+            html.append(escape(piece))
+    return Markup("").join([*html, Markup("</mark>") * depth])

@@ -1,0 +1,177 @@
+"""Which segments are given to the model next, and again, until there are notes enough."""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..corpora.notes import corpus_nlp
+from .attempt import Attempt, Rewrite, rewrite_of, set_attempt
+from .config import Settings
+from .outcome import Outcome
+from .segment import Place, Segment, segment_to_doc
+from .source import Source
+
+Accepted = list[tuple[Segment, Rewrite]]
+
+
+@dataclass(slots=True)
+class _Note:
+    """A note on its way: how many of its segments are still with the model, and what came back."""
+
+    source: Source
+    open: int
+    accepted: Accepted = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Try:
+    """A segment on its way: the Doc that goes through the model, and how often it has."""
+
+    note: _Note
+    segment: Segment
+    doc: Doc
+    variant: int
+    tries: int = 0
+    failed: tuple[str, str] | tuple[()] = ()
+
+
+class Schedule:
+    """Gives segments to the pipeline in batches, and those that failed again.
+
+    sources (Mapping[str, Source]): The training notes by id.
+    order (Sequence[Place]): The segments in the order in which they are to be tried.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        sources: Mapping[str, Source],
+        order: Sequence[Place],
+        settings: Settings,
+        seed: int,
+        outcome: Outcome,
+    ) -> None:
+        self._nlp = nlp
+        self._sources = sources
+        self._order = order
+        self._settings = settings
+        self._seed = seed
+        self._outcome = outcome
+        # Texts of accepted rewrites, where another variant of the same segment may follow.
+        self._siblings: dict[Place, list[str]] = {}
+
+    def notes(self) -> Iterator[tuple[Source, Accepted]]:
+        """As many notes as are wanted, each with the rewrites that every filter let pass."""
+        wanted = self._outcome.wanted
+        for variant in range(self._settings.variants):
+            # One variant after the other: a rewrite must not repeat an earlier one.
+            groups = _groups(self._order, self._settings.segments_per_note)
+            for note in islice(self._pass(groups, variant, wanted), wanted):
+                wanted -= 1
+                yield note
+            if not wanted:
+                return
+
+    def _pass(
+        self, groups: Iterator[list[Place]], variant: int, wanted: int
+    ) -> Iterator[tuple[Source, Accepted]]:
+        waiting: deque[_Try] = deque()
+        under_way = finished = 0
+        while True:
+            # Never more under way than are still wanted: each answer has its price.
+            while len(waiting) < self._settings.batch_size and under_way + finished < wanted:
+                places = next(groups, None)
+                if places is None:
+                    break
+                waiting += self._start(places, variant)
+                under_way += 1
+            batch = [waiting.popleft() for _ in range(min(len(waiting), self._settings.batch_size))]
+            if not batch:
+                return
+            self._ask(batch)
+            for attempt in batch:
+                if self._settle(attempt):
+                    waiting.append(attempt)
+                elif not attempt.note.open:
+                    under_way -= 1
+                    if attempt.note.accepted:
+                        finished += 1
+                        yield attempt.note.source, attempt.note.accepted
+
+    def _start(self, places: Sequence[Place], variant: int) -> Iterator[_Try]:
+        source = self._sources[places[0].note_id]
+        note = _Note(source, len(places))
+        for place in places:
+            segment = source.segment(place)
+            self._outcome.tried += 1
+            yield _Try(note, segment, segment_to_doc(corpus_nlp(), segment), variant)
+
+    def _ask(self, batch: Sequence[_Try]) -> None:
+        for attempt in batch:
+            siblings = self._siblings.get(attempt.segment.place, ())
+            seed = _seed(self._seed, attempt)
+            what = Attempt(seed, attempt.variant, attempt.tries, siblings, attempt.failed)
+            set_attempt(attempt.doc, what)
+            attempt.tries += 1
+        docs = self._nlp.pipe([attempt.doc for attempt in batch], batch_size=len(batch))
+        for attempt, doc in zip(batch, docs, strict=True):
+            attempt.doc = doc
+
+    def _settle(self, attempt: _Try) -> bool:
+        """Count what came back.
+
+        RETURNS (bool): The segment is to be tried again.
+        """
+        rewrite = rewrite_of(attempt.doc)
+        self._outcome.count(rewrite)
+        if rewrite.reason:
+            last = attempt.tries == self._settings.tries
+            self._outcome.drop(attempt.segment, rewrite, last)
+            if not last:
+                if self._settings.feedback and rewrite.markup:
+                    attempt.failed = (rewrite.markup, _complaint(rewrite))
+                return True
+        else:
+            attempt.note.accepted.append((attempt.segment, rewrite))
+            if self._settings.variants > 1:
+                self._siblings.setdefault(attempt.segment.place, []).append(rewrite.text)
+        attempt.note.open -= 1
+        return False
+
+
+def _groups(order: Iterable[Place], size: int) -> Iterator[list[Place]]:
+    """Each segment with others of the same note that share no text, as many as go into one note."""
+    order = list(order)
+    of_note: dict[str, list[Place]] = {}
+    if size > 1:
+        for place in order:
+            of_note.setdefault(place.note_id, []).append(place)
+    taken: set[int] = set()
+    for place in order:
+        if id(place) in taken:
+            continue
+        group = [place]
+        for other in of_note.get(place.note_id, ()):
+            if len(group) == size:
+                break
+            if id(other) not in taken and not any(map(other.overlaps, group)):
+                group.append(other)
+        taken.update(map(id, group))
+        yield group
+
+
+def _complaint(rewrite: Rewrite) -> str:
+    reason = rewrite.reason.replace("_", " ")
+    return f"{reason} ({rewrite.detail})" if rewrite.detail else reason
+
+
+def _seed(seed: int, attempt: _Try) -> int:
+    """The same for the same try at the same segment, whatever else the run does."""
+    segment = attempt.segment
+    parts = (seed, segment.note_id, segment.start, segment.end, attempt.variant, attempt.tries)
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4]) >> 1

@@ -1,0 +1,119 @@
+"""Which segments are rewritten first: any, those with rare labels, or those with hard ones."""
+
+import heapq
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from .segment import Place
+
+Strategy = Literal["uniform", "rare_labels", "weak_labels"]
+
+
+def plan(
+    notes: Sequence[Sequence[Place]], seed: int, preferred: tuple[int, int]
+) -> Iterator[Place]:
+    """The order in which segments are tried: one of each note first, then a further one of each.
+
+    notes (Sequence[Sequence[Place]]): The segments of each note.
+    seed (int): Draws the order of the notes, and that of the segments in a note.
+    preferred (tuple[int, int]): Segments with so many mentions, at least and at most, come first.
+    YIELDS (Place): Each segment once.
+    """
+    rng = random.Random(seed)
+    queues = [_queue(places, rng, preferred) for places in notes if places]
+    rng.shuffle(queues)
+    for turn in range(max(map(len, queues), default=0)):
+        yield from (queue[turn] for queue in queues if turn < len(queue))
+
+
+def by_labels(order: Sequence[Place], need: Callable[[str, int], float]) -> Iterator[Place]:
+    """Take up segments for the label in greatest need, again and again.
+
+    order (Sequence[Place]): From `plan`; decides between the segments of one label.
+    need (Callable[[str, int], float]): Of a label with so many mentions in the segments taken so
+        far; the lowest value is served first.
+    YIELDS (Place): Each segment once.
+    """
+    waiting: dict[str, list[int]] = {}
+    for number in range(len(order) - 1, -1, -1):
+        for label in set(order[number].labels):
+            waiting.setdefault(label, []).append(number)
+    planned: Counter[str] = Counter()
+    heap = [(need(label, 0), label) for label in waiting]
+    heapq.heapify(heap)
+    taken: set[int] = set()
+    while heap:
+        value, label = heapq.heappop(heap)
+        current = need(label, planned[label])
+        if current > value:
+            heapq.heappush(heap, (current, label))
+            continue
+        numbers = waiting[label]
+        while numbers and numbers[-1] in taken:
+            numbers.pop()
+        if not numbers:
+            continue
+        number = numbers.pop()
+        taken.add(number)
+        planned.update(order[number].labels)
+        yield order[number]
+        heapq.heappush(heap, (need(label, planned[label]), label))
+
+
+def rare_first(counts: Mapping[str, int]) -> Callable[[str, int], float]:
+    """The need of a label by its mentions in training and in the segments taken so far."""
+    return lambda label, planned: counts.get(label, 0) + planned
+
+
+def weak_first(errors: Mapping[str, int]) -> Callable[[str, int], float]:
+    """The need of a label in proportion to the errors that a model made on it."""
+
+    def need(label: str, planned: int) -> float:
+        wrong = errors.get(label, 0)
+        return (planned + 1) / wrong if wrong else float("inf")
+
+    return need
+
+
+def errors_by_label(path: Path) -> dict[str, int]:
+    """Missed and wrongly found mentions of each label, from what `scripts/evaluate.py` or
+    `clinical-ie score --json` says of a model on the dev notes.
+
+    RAISES (FileNotFoundError): No such file.
+    RAISES (ValueError): It is no such file, or was measured on test notes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file; scripts/evaluate.py writes it, run on the dev notes"
+        )
+    try:
+        metrics = json.loads(path.read_text(encoding="utf8"))
+        by_label = metrics["entities"]["strict"]["by_label"]
+        errors = {label: int(n["fp"]) + int(n["fn"]) for label, n in by_label.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: no scores by label in it; expected what scripts/evaluate.py writes"
+        ) from error
+    if metrics.get("split") == "test":
+        raise ValueError(
+            f"{path}: measured on the test notes, which must not choose training notes; run "
+            "scripts/evaluate.py on the dev notes"
+        )
+    return errors
+
+
+def _queue(places: Sequence[Place], rng: random.Random, preferred: tuple[int, int]) -> list[Place]:
+    """The segments of a note: those of preferred size first, and those that share no text."""
+    order = rng.sample(places, len(places))
+    low, high = preferred
+    order.sort(key=lambda place: not low <= len(place.labels) <= high)
+    apart: list[Place] = []
+    for place in order:
+        if not any(place.overlaps(other) for other in apart):
+            apart.append(place)
+    taken = set(map(id, apart))
+    return apart + [place for place in order if id(place) not in taken]

@@ -1,0 +1,36 @@
+from clinical_ie.augment.kinds import Kinds
+from clinical_ie.augment.terms import Terms, collect_terms, head_of, shape_of
+from tests.conftest import note
+
+KINDS = Kinds.of(
+    [(f"{x}itis", "Disease") for x in ("gastr", "hepat", "arthr", "nephr", "col")]
+    + [(f"{x}cillin", "Drug") for x in ("peni", "amoxi", "ampi", "oxa", "clo")]
+)
+
+
+def test_a_new_term_is_known_by_its_ending() -> None:
+    assert KINDS.doubt("bronchitis", "Disease") == 0.0
+    assert KINDS.doubt("bronchitis", "Drug") > 1.0
+    assert KINDS.doubt("dicloxacillin", "Drug") == 0.0
+    assert KINDS.doubt("gastritis", "Form") == float("inf")
+
+
+def test_heads_and_shapes() -> None:
+    assert head_of("severe pain in the left leg") == "pain"
+    assert head_of("kidney stones") == head_of("stone")
+    assert head_of("surgeries") == "surgery"
+    assert head_of("stenosis") == "stenosis"
+    assert head_of("12") == ""
+    assert shape_of("2.5 mg") == shape_of("10 MG") == "0 mg"
+    assert shape_of("three days") == "0 days"
+    assert shape_of("May 2013") == shape_of("June 2014")
+
+
+def test_terms_survive_as_plain_values() -> None:
+    doc = note(
+        "Took tea 5 g for pain.",
+        *(("Drug", "tea"), ("Strength", "5 g"), ("Reason", "pain")),
+        links=(("Strength-Drug", 1, 0),),
+    )
+    terms = collect_terms([doc])
+    assert Terms.from_dict(terms.as_dict()) == terms

@@ -1,0 +1,288 @@
+"""The model behind a server: what goes out, and what becomes of every kind of answer."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from spacy.tokens import Doc
+
+from clinical_ie.augment.attempt import rewrite_of
+from clinical_ie.augment.models.endpoint import EndpointError
+from clinical_ie.augment.models.openai_compatible import OpenAICompatible, make_openai_compatible
+from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.augment.run import augment
+from clinical_ie.augment.task import make_structured_rewrite
+from clinical_ie.corpora.docbin import read_docs
+from tests.augment.conftest import config_for
+from tests.augment.server import Answer, Script, completion, error, serving
+from tests.conftest import note, run_script
+
+GOOD = "She had [[Drug: heparin]] for [[Reason: a clot]]."
+
+
+def model_of(url: str, **settings: Any) -> OpenAICompatible:
+    settings = {"timeout": 5.0, "max_retries": 0, **settings}
+    return make_openai_compatible("some-model", url, **settings)
+
+
+def prompts(count: int) -> list[Prompt]:
+    turn = {"role": "user"}
+    return [Prompt(f"p{i}", [{**turn, "content": f"p{i}"}], seed=i) for i in range(count)]
+
+
+def echo(request: dict[str, Any]) -> Answer:
+    return completion(f"answer to {request['messages'][-1]['content']}")
+
+
+def test_what_is_sent_and_what_comes_back() -> None:
+    with serving(echo) as server:
+        model = model_of(server.url, temperature=0.3, stop=["\n\n"], extra_body={"top_k": 7})
+        assert not server.requests
+        [[answer]] = model([prompts(3)[2:]])
+    assert isinstance(answer, Response)
+    assert answer == "answer to p2"
+    assert (answer.prompt_tokens, answer.completion_tokens) == (100, 10)
+    assert answer.seconds > 0
+    assert server.paths == ["/v1/chat/completions"]
+    [sent] = server.requests
+    assert sent == {
+        "model": "some-model",
+        "messages": [{"role": "user", "content": "p2"}],
+        "temperature": 0.3,
+        "top_p": 0.95,
+        "max_tokens": 512,
+        "stop": ["\n\n"],
+        "seed": 2,
+        "top_k": 7,
+    }
+
+
+def test_answers_keep_their_order_and_many_are_under_way() -> None:
+    def script(request: dict[str, Any]) -> Answer:
+        answer = echo(request)
+        # The first of all comes last.
+        answer.delay = 0.5 if request["messages"][-1]["content"] == "p0" else 0.05
+        return answer
+
+    with serving(script) as server:
+        model = model_of(server.url, in_flight=8)
+        arrivals = [place for place, _ in model.arrivals(prompts(24))]
+        assert sorted(arrivals) == list(range(24))
+        assert arrivals[-1] == 0
+        groups = [prompts(24)[i : i + 3] for i in range(0, 24, 3)]
+        answers = [answer for group in model(groups) for answer in group]
+        assert answers == [f"answer to p{i}" for i in range(24)]
+        assert server.most_at_once == 8
+
+
+def test_the_caller_may_stop_half_way() -> None:
+    def slow(request: dict[str, Any]) -> Answer:
+        answer = echo(request)
+        answer.delay = 0.0 if request["messages"][-1]["content"] == "p0" else 3600.0
+        return answer
+
+    with serving(slow) as server:
+        arrivals = model_of(server.url, in_flight=4).arrivals(prompts(8))
+        assert next(iter(arrivals))[1] == "answer to p0"
+        arrivals.close()  # type: ignore[attr-defined]
+        assert len(server.requests) <= 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (completion(GOOD), ""),
+        (
+            Answer(b"<html>Welcome to the hotel's network</html>", headers={"X": "y"}),
+            "answer is no JSON",
+        ),
+        (Answer(b"<html></html>", headers={"Content-Type": "text/html"}), "answer is no JSON"),
+        (Answer(completion(GOOD).body[:-40]), "answer is no JSON"),
+        (Answer(b"[" * 1_000_000), "answer is no JSON"),
+        (Answer(b"[]"), "answer is no completion"),
+        (Answer(b'{"choices": []}'), "answer is no completion"),
+        (Answer(b'{"choices": [{"message": "x"}]}'), "answer is no completion"),
+        (Answer(b"\xff\xfe"), "answer is no JSON"),
+        (completion(None), "no content"),
+        (completion([{"type": "text"}]), "no content"),
+        (completion(None, refusal="I cannot help with that."), "refusal"),
+        (completion("", finish="content_filter"), "refusal"),
+        (completion("She had [[Drug: hep", finish="length"), "cut at max_tokens"),
+        (completion("I'm sorry, but I cannot."), "missing marker"),
+        (completion("[" * 1_000_000), "malformed marker"),
+        (completion("[[" * 500_000 + "]]" * 500_000), "malformed marker"),
+        (completion("[[T1|Form: pill]] for [[T2|Form: tube]]."), "unknown marker"),
+        (completion("[[T1|Drug: a]] for [[T2|Reason: b]]."), "unknown marker"),
+        (completion("Had [[Drug: a [[Reason: b]]]]."), "changed nesting"),
+        (completion("Had [[Drug: a for [[Reason: b]]."), "changed nesting"),
+        (completion("Had [[Drug: a]] for [[Reason: b."), "unclosed marker"),
+        (
+            completion("She had [[Drug: hep\u202earin]] for [[Reason: a clot]]."),
+            "strange_characters",
+        ),
+        (completion("She had [[Drug: hep\x00arin]] for [[Reason: a clot]]."), "strange_characters"),
+        (completion("She had [[Drug: \ud800]] for [[Reason: a clot]]."), "strange_characters"),
+        (Answer(completion(GOOD).body, broken=True), "answer broke off"),
+        (error(500), "server error"),
+        (error(503), "server error"),
+        (error(429), "too many requests"),
+        (error(400), "request not taken"),
+        (Answer(b"", 302, {"Location": "http://127.0.0.1:1/"}), "redirected"),
+        (Answer(b"", 307, {"Location": "/v1/elsewhere"}), "redirected"),
+    ],
+)
+def test_each_kind_of_answer_has_its_reason(answer: Answer, reason: str, doc: Doc) -> None:
+    task = make_structured_rewrite()
+    with serving(lambda _: answer) as server:
+        model = model_of(server.url)
+        responses = model([[prompt] for prompt in task.generate_prompts([doc])])
+        list(task.parse_responses([doc], responses))
+        assert len(server.requests) == 1
+    assert rewrite_of(doc).reason == reason
+
+
+@pytest.fixture
+def doc() -> Doc:
+    return note("He took aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
+
+
+def test_a_server_that_refuses_or_hangs() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        # Bound and not listening: connections are refused.
+        [[answer]] = model_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")([prompts(1)])
+    assert (answer.fault, answer.answered) == ("no connection", False)
+
+    def hang(request: dict[str, Any]) -> Answer:
+        return Answer(b"{}", delay=3.0)
+
+    with serving(hang) as server:
+        [[answer]] = model_of(server.url, timeout=0.3)([prompts(1)])
+    assert (answer.fault, answer.answered) == ("no answer in time", False)
+
+
+def after(failures: int, failure: Answer) -> Script:
+    seen: list[int] = []
+
+    def script(request: dict[str, Any]) -> Answer:
+        seen.append(1)
+        return failure if len(seen) <= failures else echo(request)
+
+    return script
+
+
+def test_retry_after_is_honoured() -> None:
+    with serving(after(1, error(429, Retry_After="1"))) as server:
+        [[answer]] = model_of(server.url, max_retries=2)([prompts(1)])
+    assert answer == "answer to p0"
+    assert server.times[1] - server.times[0] > 0.95
+
+
+@pytest.mark.parametrize("failure", [error(500), Answer(b"{}", broken=True), error(408)])
+def test_what_may_pass_is_tried_again(failure: Answer) -> None:
+    with serving(after(1, failure)) as server:
+        [[answer]] = model_of(server.url, max_retries=1)([prompts(1)])
+    assert answer == "answer to p0"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (error(401), "does not take this key"),
+        (error(403), "does not take this key"),
+        (error(400, "invalid_api_key"), "does not take this key"),
+        (error(404, "model_not_found"), "knows no model 'some-model'"),
+        (error(400, "model_not_found"), "knows no model 'some-model'"),
+        (Answer(b"<html>404</html>", 404), "nothing at this address"),
+    ],
+)
+def test_a_wrong_key_or_model_stops_at_once(answer: Answer, message: str) -> None:
+    with serving(lambda _: answer) as server:
+        with pytest.raises(EndpointError, match=message) as caught:
+            list(model_of(server.url, in_flight=2, max_retries=3)([prompts(50)]))
+        assert len(server.requests) <= 4
+    assert len(str(caught.value).splitlines()) == 1
+    # What a server says may hold the key or the note.
+    assert "secret words" not in str(caught.value)
+
+
+def test_a_server_that_only_fails_is_given_up() -> None:
+    with serving(lambda _: error(500)) as server:
+        with pytest.raises(EndpointError, match="the last 5 requests got no answer"):
+            list(model_of(server.url, in_flight=1, give_up_after=5)([prompts(50)]))
+        assert len(server.requests) == 5
+
+
+def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+    with serving(echo) as server:
+        model = model_of(server.url, api_key_variable="MY_KEY")
+        list(model([prompts(1)]))
+        assert server.headers[0]["authorization"] == "Bearer sk-secret"
+        assert "secret" not in model.fingerprint
+        list(model_of(server.url)([prompts(1)]))
+        assert "sk-" not in json.dumps(server.headers[1])
+        monkeypatch.delenv("MY_KEY")
+        with pytest.raises(EndpointError, match="MY_KEY holds no key"):
+            list(model([prompts(1)]))
+
+
+def constrained(constraint: str, doc: Doc, reply: Callable[..., Answer]) -> tuple[dict, Any]:
+    [prompt] = make_structured_rewrite().generate_prompts([doc])
+    with serving(reply) as server:
+        [[answer]] = model_of(server.url, constraint=constraint)([[prompt]])
+    return server.requests[0], answer
+
+
+def test_a_grammar_or_schema_goes_along(doc: Doc) -> None:
+    sent, _ = constrained("llama.cpp", doc, echo)
+    assert 'm0 ::= "[[Drug: "' in sent["grammar"]
+    sent, _ = constrained("vllm", doc, echo)
+    assert 'm0 ::= "[[Drug: "' in sent["structured_outputs"]["grammar"]
+    sent, answer = constrained("json", doc, lambda _: completion(json.dumps({"rewrite": GOOD})))
+    assert sent["response_format"]["type"] == "json_schema"
+    assert answer == GOOD
+    assert answer.prompt_tokens == 100
+    for content in ("Sure!", "[]", '{"rewrite": 1}', "{}"):
+        _, answer = constrained("json", doc, lambda _, x=content: completion(x))
+        assert answer.fault == "answer does not follow the schema"
+        assert answer.answered
+
+
+def test_a_wrong_key_ends_the_script_with_one_line(train: Path, tmp_path: Path) -> None:
+    with serving(lambda _: error(401)) as server:
+        config = config_for(tmp_path, server.url)
+        out = tmp_path / "out.spacy"
+        result = run_script("augment.py", train, out, tmp_path / "out", "--config", config)
+    assert result.exit_code == 1
+    [line] = [line for line in result.output.splitlines() if line.startswith("augment: ")]
+    assert "the server does not take this key (HTTP 401)" in line
+    assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: Path) -> None:
+    answers = iter([error(500), completion(None), completion("[[" * 9), error(429)])
+
+    def script(request: dict[str, Any]) -> Answer:
+        source = request["messages"][-1]["content"].split("\nMarkers")[0]
+        return next(answers, completion(f"Today {source}"))
+
+    with serving(script) as server:
+        config = config_for(tmp_path, server.url)
+        outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 3, seed=0)
+    assert outcome.accepted == 3
+    assert {reason: dropped.answers for reason, dropped in outcome.dropped.items()} == {
+        "server error": 1,
+        "no content": 1,
+        "malformed marker": 1,
+        "too many requests": 1,
+    }
+    assert len(read_docs(tmp_path / "o.spacy")) == 3
