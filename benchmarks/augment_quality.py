@@ -1,12 +1,13 @@
 """What share of segments gets an accepted rewrite, at what price; and a sheet to read them on.
 
-    python benchmarks/augment_quality.py TRAIN.spacy OUT --config CONFIG.cfg [--quick]
+    python benchmarks/augment_quality.py TRAIN.spacy OUT --config CONFIG.cfg
 
 TRAIN.spacy is what `scripts/convert.py` makes of the training notes. OUT gets the journal, so
 that a run that was stopped goes on, and `rewrites.md`, which holds note text, for its owner alone.
 """
 
 import os
+import tempfile
 import time
 from collections import Counter
 from itertools import islice
@@ -16,6 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from support.tiny import tiny_corpus
 
 from clinical_ie.augment.config import load
 from clinical_ie.augment.markup import encode
@@ -26,22 +28,36 @@ from clinical_ie.augment.source import sources_of
 from clinical_ie.augment.strategy import plan
 from clinical_ie.corpora.docbin import read_docs
 
+RULES = Path(__file__).parent.parent / "configs" / "augment" / "rules.cfg"
+
 
 def main(
-    train: Annotated[Path, typer.Argument(help="Training notes, .spacy")],
-    out_dir: Annotated[Path, typer.Argument(help="Gets journal.sqlite and rewrites.md")],
-    config: Annotated[list[Path], typer.Option(help="Configs of configs/augment")],
+    train: Annotated[Path | None, typer.Argument(help="Training notes, .spacy")] = None,
+    out_dir: Annotated[Path, typer.Argument(help="Gets journal.sqlite and rewrites.md")] = Path(),
+    config: Annotated[list[Path] | None, typer.Option(help="Configs of configs/augment")] = None,
     segments: Annotated[int, typer.Option(min=1, help="Segments given to each")] = 50,
     seed: Annotated[int, typer.Option(help="Draws the segments and samples")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Three segments")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Three segments of made-up notes, no language model")
+    ] = False,
 ) -> None:
     """Give each config's model the first segments of its plan, and print what came of it."""
-    table = Table(title=f"{3 if quick else segments} segments of {train}, seed {seed}")
+    with tempfile.TemporaryDirectory() as temporary:
+        if quick:
+            train, out_dir = tiny_corpus(Path(temporary)) / "train.spacy", Path(temporary)
+            config, segments = [RULES], 3
+        if train is None or not config:
+            raise typer.BadParameter("give TRAIN.spacy, OUT and --config, or --quick")
+        _measure_all(train, out_dir, config, segments, seed)
+
+
+def _measure_all(train: Path, out_dir: Path, config: list[Path], segments: int, seed: int) -> None:
+    table = Table(title=f"{segments} segments of {train}, seed {seed}")
     columns = ("config", "accepted", "answers", "s each segment", "core-s each segment", "dropped")
     for column in columns:
         table.add_column(column)
     for path in config:
-        table.add_row(*_measured(train, out_dir / path.stem, path, 3 if quick else segments, seed))
+        table.add_row(*_measured(train, out_dir / path.stem, path, segments, seed))
     Console(width=160).print(table)
 
 
