@@ -104,8 +104,7 @@ def note(
     return make_doc(corpus_nlp(), text, Annotations(found, relations), "note")
 
 
-@pytest.fixture(scope="session")
-def notes() -> list[Doc]:
+def small_notes() -> list[Doc]:
     """Four notes that a model can learn by heart."""
     return [
         note(
@@ -130,6 +129,12 @@ def notes() -> list[Doc]:
         ),
         note("No medications were given.\n"),
     ]
+
+
+@pytest.fixture(scope="session")
+def notes() -> list[Doc]:
+    """Four notes that a model can learn by heart."""
+    return small_notes()
 
 
 def examples(nlp: Language, docs: list[Doc]) -> list[Example]:

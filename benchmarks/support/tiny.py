@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.conftest import (
     build_tiny_bert,
     examples,
-    note,
     pipeline_config,
+    small_notes,
     update_like_spacy_train,
 )
 
@@ -22,21 +22,7 @@ TINY_SETTINGS = {
     "components.tok2vec.model.window": 64,
     "components.tok2vec.model.context": 8,
 }
-_NOTES = [
-    note(
-        "He took aspirin 81 mg daily for chest pain.",
-        ("Drug", "aspirin"),
-        ("Strength", "81 mg"),
-        ("Reason", "chest pain"),
-        links=(("Strength-Drug", 1, 0), ("Reason-Drug", 2, 0)),
-    ),
-    note(
-        "Lisinopril was stopped because of cough.",
-        ("Drug", "Lisinopril"),
-        ("ADE", "cough"),
-        links=(("ADE-Drug", 1, 0),),
-    ),
-]
+_NOTES = small_notes()
 TEXTS = [doc.text for doc in _NOTES]
 
 
