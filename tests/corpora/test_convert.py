@@ -254,6 +254,7 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
         ("convert.py", ["nope", "out.spacy"], "nope: no such folder"),
         ("convert.py", ["empty", "out.spacy"], "holds no .txt"),
         ("convert.py", ["corpus", "out", "--format", "docx"], "unknown format 'docx'"),
+        ("convert.py", ["corpus/train", "out.spacy", "--dev-ids", "ids"], "has no dev to draw"),
         ("export.py", ["nope.spacy", "out"], "nope.spacy: no such file"),
     ],
 )
