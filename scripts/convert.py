@@ -66,8 +66,8 @@ def main(
         one_file = out.suffix == ".spacy" or (check and not is_dataset)
         if one_file and dev_ids is not None:
             raise ValueError(
-                f"--dev-ids {dev_ids}: one folder has no dev to draw; give a dataset with train/ in "
-                "it and a folder for OUT, or leave the option out"
+                f"--dev-ids {dev_ids}: one folder has no dev to draw; give a dataset with train/ "
+                "in it and a folder for OUT, or leave the option out"
             )
         if one_file:
             counts = {out.stem: convert_folder(source, out, settings, track)}
