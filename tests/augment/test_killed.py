@@ -110,15 +110,17 @@ def test_killed_ten_times_at_random(
         config = config_for(tmp_path, server.url)
         whole = tmp_path / "whole"
         run(whole, train, config, [], lambda *end: ends.append(end))
-        [(status, seconds)] = ends
-        assert status == 0
+        # Once more, out of the journal alone: no run takes less than that.
+        run(whole, train, config, [], lambda *end: ends.append(end))
+        assert [status for status, _ in ends] == [0, 0]
+        seconds = ends[1][1]
         expected = results(whole / "augmented.spacy", whole / "augmented")
         asked = len(server.requests)
         assert asked > 20
         server.requests.clear()
 
         rng = random.Random(request.node.name)
-        delays = [rng.uniform(0.1, 0.9) * seconds for _ in range(N_KILLS)]
+        delays = [rng.uniform(0.05, 0.95) * seconds for _ in range(N_KILLS)]
         killed = tmp_path / "killed"
         finished: list[tuple[int, set[str]]] = []
 
@@ -129,8 +131,8 @@ def test_killed_ten_times_at_random(
 
         run(killed, train, config, delays, on_end)
     assert ends[-1][0] == 0
-    # Some may be through before their time: the answers of those before them are in the journal.
-    assert sum(status == 9 for status, _ in ends) >= 5
+    # On a busy machine one or the other may be through before its time.
+    assert sum(status == 9 for status, _ in ends) >= 5, ends
     for size, answered in finished:
         for later in server.requests[size:]:
             answer = json.loads(script(later).body)
