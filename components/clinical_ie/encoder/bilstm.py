@@ -28,6 +28,9 @@ class BiLSTMNet(torch.nn.Module):
     def forward(self, X: torch.Tensor, lengths: list[int], dropout: float) -> torch.Tensor:
         """X: (sum of lengths, n_in), sequences end to end; returns (sum of lengths, width)."""
         X = torch.nn.functional.dropout(X, dropout, self.training)
+        if len(lengths) == 1:
+            # One long note: packing would hold three copies more of it.
+            return self.skip(X) + self.lstm(X.unsqueeze(0))[0].squeeze(0)
         packed = pack_sequence(X.split(lengths), enforce_sorted=False)
         padded, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         read = torch.cat([sequence[:n] for sequence, n in zip(padded, lengths, strict=True)])

@@ -66,11 +66,14 @@ class PairNet(torch.nn.Module):
         X = torch.nn.functional.dropout(X, dropout, self.training)
         # Sums over any stretch of tokens are differences of running sums, and in double precision
         # they stay exact over long notes.
-        running = torch.nn.functional.pad(X.double().cumsum(0), (0, 0, 1, 0))
+        running = X.cumsum(0, dtype=torch.float64)
+
+        def total(until: torch.Tensor) -> torch.Tensor:
+            return running[(until - 1).clamp(min=0)] * (until > 0).unsqueeze(1)
 
         def mean(starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
             lengths = (ends - starts).clamp(min=1).unsqueeze(1)
-            return ((running[ends] - running[starts]) / lengths).to(X.dtype)
+            return ((total(ends) - total(starts)) / lengths).to(X.dtype)
 
         starts, ends, types = at(index.starts), at(index.ends), at(index.types)
         mentions = torch.cat([X[starts], X[ends - 1], mean(starts, ends)], dim=1)
