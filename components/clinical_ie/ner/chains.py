@@ -57,37 +57,35 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
         probability of each tag, shape (n_rows, n_labels, 4).
     """
     potentials = np.exp(np.clip(scores, -_LIMIT, _LIMIT).astype(np.float64))
-    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)
     n_rows, n_labels, _ = scores.shape
-    # Weights of the states before each row, then after it; each pair scaled to a sum of 1.
-    out_before, in_before = np.zeros(n_rows), np.zeros((n_rows, n_labels))
-    out_after, in_after = np.zeros(n_rows), np.zeros((n_rows, n_labels))
-    steps = list(chains.steps())
+    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)
+    # Read from its end, a chain is like one read from its start, but that L opens a mention and B
+    # closes it. So both directions take their steps together: index 0 forward, 1 backward.
+    opens = np.stack([potentials[:, :, B], potentials[:, :, L]])
+    goes_on = potentials[:, :, I]
+    # Weights of the states on this side of each row, scaled to a sum of 1.
+    outside_of, within_of = np.zeros((2, n_rows)), np.zeros((2, n_rows, n_labels))
+    outside = np.ones((2, len(chains.starts)))
+    within = np.zeros((2, len(chains.starts), n_labels))
+    lasts = chains.starts + chains.lengths - 1
+    directions = np.array([[0], [1]])
     log_sum = 0.0
-    outside, within = np.ones(len(chains.starts)), np.zeros((len(chains.starts), n_labels))
-    for place, rows in enumerate(steps):
-        outside, within = outside[: len(rows)], within[: len(rows)]
-        out_before[rows], in_before[rows] = outside, within
-        at = potentials[rows]
-        closed = outside * stays_out[rows] + (within * at[:, :, L]).sum(axis=1)
-        within = outside[:, None] * at[:, :, B] + within * at[:, :, I]
+    steps = list(chains.steps())
+    for place, forward_rows in enumerate(steps):
+        n_chains = len(forward_rows)
+        rows = np.stack([forward_rows, lasts[:n_chains] - place])
+        outside, within = outside[:, :n_chains], within[:, :n_chains]
+        outside_of[directions, rows], within_of[directions, rows] = outside, within
+        closing = np.einsum("dck,dck->dc", within, opens[1 - directions, rows])
+        closing += outside * stays_out[rows]
+        within = outside[:, :, None] * opens[directions, rows] + within * goes_on[rows]
         # A chain ends outside.
         n_going_on = len(steps[place + 1]) if place + 1 < len(steps) else 0
-        within[n_going_on:] = 0.0
-        scale = closed + within.sum(axis=1)
-        log_sum += float(np.log(scale).sum())
-        outside, within = closed / scale, within / scale[:, None]
-    outside, within = np.zeros(0), np.zeros((0, n_labels))
-    for rows in reversed(steps):
-        n_new = len(rows) - len(outside)
-        outside = np.concatenate([outside, np.ones(n_new)])
-        within = np.concatenate([within, np.zeros((n_new, n_labels))])
-        out_after[rows], in_after[rows] = outside, within
-        at = potentials[rows]
-        opened = outside * stays_out[rows] + (within * at[:, :, B]).sum(axis=1)
-        within = outside[:, None] * at[:, :, L] + within * at[:, :, I]
-        scale = opened + within.sum(axis=1)
-        outside, within = opened / scale, within / scale[:, None]
+        within[:, n_going_on:] = 0.0
+        scale = closing + within.sum(axis=2)
+        log_sum += float(np.log(scale[0]).sum())
+        outside, within = closing / scale, within / scale[:, :, None]
+    (out_before, out_after), (in_before, in_after) = outside_of, within_of
     marginals = potentials
     marginals[:, :, B] *= out_before[:, None] * in_after
     marginals[:, :, I] *= in_before * in_after

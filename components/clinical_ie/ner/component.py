@@ -16,7 +16,7 @@ from thinc.types import Floats2d
 from ..doc import set_mentions
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
-from .tags import TokenSpan, decode_tags, gold_tags, n_tag_scores, tag_loss
+from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
 
 
 @Language.factory(
@@ -141,9 +141,7 @@ class ClinicalNER(LearnedLabelsPipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, gradient = self.get_loss(examples, scores)
-        # The relation head learns from what is found, too. Not by `annotating_components`: in
-        # training spaCy's listeners have no vectors for predictions.
-        self.set_annotations([eg.predicted for eg in examples], self._decode(scores))
+        self._leave_predictions(examples, scores)
         # The last of the components that share an encoder starts its backward pass: so this is
         # called whatever the batch holds.
         backprop(gradient)
@@ -172,6 +170,17 @@ class ClinicalNER(LearnedLabelsPipe):
         n_tokens = max(1, len(flat))
         gradients = self.model.ops.asarray2f(gradient / n_tokens)
         return loss / n_tokens, self.model.ops.unflatten(gradients, lengths)
+
+    def _leave_predictions(self, examples: Sequence[Example], scores: list[Floats2d]) -> None:
+        """Put the best path's spans on the predicted Docs, for the relation head to learn from.
+
+        Not by `annotating_components`: in training spaCy's listeners have no vectors for
+        predictions.
+        """
+        flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
+        found = best_spans(flat, [len(doc_scores) for doc_scores in scores], self.cfg["bias"])
+        for eg, spans in zip(examples, found, strict=True):
+            self.set_annotations([eg.predicted], [(spans, [0.0] * len(spans))])
 
     def _decode(self, scores: list[Floats2d]) -> list[tuple[list[TokenSpan], list[float]]]:
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))

@@ -87,29 +87,30 @@ def decode_tags(
     RETURNS (list[tuple[list[TokenSpan], list[float]]]): A Doc's spans, by first token; for each
         the model's probability of just this span and label.
     """
-    by_label = scores.reshape(len(scores), scores.shape[1] // 4, 4)
-    if bias:
-        by_label = by_label + np.array([bias, 0, 0, bias], dtype=np.float32)
+    by_label = _by_label(scores, bias)
     flat = _best_mentions(by_label, doc_lengths, competing=True)
-    found = flat
-    if overlapping:
-        alone = _best_mentions(by_label, doc_lengths, competing=False)
-        beside = (alone.scores >= SURE) & ~_same_label_overlap(alone, flat)
-        found = _Mentions(
-            np.concatenate([flat.starts, alone.starts[beside]]),
-            np.concatenate([flat.ends, alone.ends[beside]]),
-            np.concatenate([flat.labels, alone.labels[beside]]),
-            np.concatenate([flat.scores, alone.scores[beside]]),
-        )
-    order = np.lexsort((found.ends, found.starts))
-    offsets = np.cumsum([0, *doc_lengths])
-    borders = np.searchsorted(found.starts[order], offsets[1:-1])
-    decoded = []
-    for at, offset in zip(np.split(order, borders), offsets.tolist(), strict=False):
-        columns = found.starts[at] - offset, found.ends[at] - offset, found.labels[at]
-        spans = list(zip(*(column.tolist() for column in columns), strict=True))
-        decoded.append((spans, found.scores[at].tolist()))
-    return decoded
+    if not overlapping:
+        return _by_doc(flat, doc_lengths)
+    alone = _best_mentions(by_label, doc_lengths, competing=False)
+    beside = (alone.scores >= SURE) & ~_same_label_overlap(alone, flat)
+    found = _Mentions(
+        np.concatenate([flat.starts, alone.starts[beside]]),
+        np.concatenate([flat.ends, alone.ends[beside]]),
+        np.concatenate([flat.labels, alone.labels[beside]]),
+        np.concatenate([flat.scores, alone.scores[beside]]),
+    )
+    return _by_doc(found, doc_lengths)
+
+
+def best_spans(
+    scores: Floats, doc_lengths: Sequence[int], bias: float = 0.0
+) -> list[list[TokenSpan]]:
+    """The spans alone that `decode_tags` finds where none may overlap; several times as fast."""
+    layout = _lay_out(_by_label(scores, bias), doc_lengths, True, _PRUNE)
+    first, last, labels = best_path(layout.scores, layout.chains)
+    unscored = np.zeros(len(first), dtype=np.float32)
+    mentions = _Mentions(layout.rows[first], layout.rows[last] + 1, labels, unscored)
+    return [spans for spans, _ in _by_doc(mentions, doc_lengths)]
 
 
 class _Mentions(NamedTuple):
@@ -119,6 +120,27 @@ class _Mentions(NamedTuple):
     ends: Ints
     labels: Ints
     scores: Floats
+
+
+def _by_label(scores: Floats, bias: float) -> Floats:
+    """Scores in the shape (n_tokens, n_labels, 4), with what opens a mention, B or U, favoured."""
+    by_label = scores.reshape(len(scores), scores.shape[1] // 4, 4)
+    return by_label + np.array([bias, 0, 0, bias], dtype=np.float32) if bias else by_label
+
+
+def _by_doc(
+    mentions: _Mentions, doc_lengths: Sequence[int]
+) -> list[tuple[list[TokenSpan], list[float]]]:
+    """Mentions of a batch, Doc by Doc and counted from its first token, with their scores."""
+    order = np.lexsort((mentions.ends, mentions.starts))
+    offsets = np.cumsum([0, *doc_lengths])
+    borders = np.searchsorted(mentions.starts[order], offsets[1:-1])
+    docs = []
+    for at, offset in zip(np.split(order, borders), offsets.tolist(), strict=False):
+        columns = mentions.starts[at] - offset, mentions.ends[at] - offset, mentions.labels[at]
+        spans = list(zip(*(column.tolist() for column in columns), strict=True))
+        docs.append((spans, mentions.scores[at].tolist()))
+    return docs
 
 
 def _best_mentions(by_label: Floats, doc_lengths: Sequence[int], competing: bool) -> _Mentions:

@@ -64,37 +64,46 @@ class PairNet(torch.nn.Module):
         """X: (n_tokens, n_in); returns (n_pairs, n_out), not normalised."""
         at = partial(xp2torch, device=X.device)
         X = torch.nn.functional.dropout(X, dropout, self.training)
-        # Sums over any stretch of tokens are differences of running sums, and in double precision
-        # they stay exact over long notes.
-        running = X.cumsum(0, dtype=torch.float64)
-
-        def total(until: torch.Tensor) -> torch.Tensor:
-            return running[(until - 1).clamp(min=0)] * (until > 0).unsqueeze(1)
-
-        def mean(starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-            lengths = (ends - starts).clamp(min=1).unsqueeze(1)
-            return ((total(ends) - total(starts)) / lengths).to(X.dtype)
-
         starts, ends, types = at(index.starts), at(index.ends), at(index.types)
-        mentions = torch.cat([X[starts], X[ends - 1], mean(starts, ends)], dim=1)
+        means = RunningSums(X).mean(starts, ends)
+        mentions = torch.cat([X[starts], X[ends - 1], means], dim=1)
         as_head = self.head(mentions) + self.head_type(types)
         as_tail = self.tail(mentions) + self.tail_type(types)
-        docs, doc_of = at(index.docs), at(index.doc_of)
-        summaries = self.note(mean(docs[:, 0], docs[:, 1]))
+        notes = torch.stack([X[start:end].mean(0) for start, end in index.docs.tolist()])
+        summaries, doc_of = self.note(notes), at(index.doc_of)
         heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
         distances = self.distance(at(index.distances))
+        # A mean of products is the product of the mean: once a token is less than once a pair.
+        words = RunningSums(torch.nn.functional.linear(X, self.between.weight))
         scores = []
         # What a pair needs is several times wider than its scores; without a gradient to keep it
         # for, it is made for some pairs at a time.
         step = max(1, len(heads)) if self.training else PAIRS_AT_ONCE
         for part in torch.arange(len(heads), device=X.device).split(step):
             head, tail = as_head[heads[part]], as_tail[tails[part]]
-            between = self.between(mean(gaps[part, 0], gaps[part, 1]))
+            between = words.mean(gaps[part, 0], gaps[part, 1]) + self.between.bias
             pairs = head + tail + head * tail + between + distances[part] + summaries[doc_of[part]]
             hidden = torch.nn.functional.gelu(self.norm(pairs))
             hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
             scores.append(self.output(torch.nn.functional.gelu(self.inner(hidden))))
         return torch.cat(scores)
+
+
+class RunningSums:
+    """Means over many stretches of rows, from sums over all rows so far.
+
+    X (torch.Tensor): Shape (n_rows, width). In double precision the sums stay exact over long
+        notes.
+    """
+
+    def __init__(self, X: torch.Tensor) -> None:
+        self.dtype = X.dtype
+        self.until = torch.nn.functional.pad(X.cumsum(0, dtype=torch.float64), (0, 0, 1, 0))
+
+    def mean(self, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """Shape (n_stretches, width); zeros for an empty stretch."""
+        lengths = (ends - starts).clamp(min=1).unsqueeze(1)
+        return ((self.until[ends] - self.until[starts]) / lengths).to(self.dtype)
 
 
 def RelationClassifier(  # noqa: N802
