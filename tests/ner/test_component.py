@@ -93,7 +93,7 @@ def test_labels_it_never_saw_count_as_outside(trained):
     other = note("He likes aspirin.", ("Food", "aspirin"))
     [example] = examples(trained, [other])
     pipe = trained.get_pipe("clinical_ner")
-    assert not pipe._gold_tags(example, competing=False).any()
+    assert not any(pipe._gold_mentions(example).values())
 
 
 NESTED = note(
@@ -130,9 +130,8 @@ def test_a_mention_in_pieces_is_learned_as_one():
     nlp = fresh()
     batch = examples(nlp, [gold])
     nlp.initialize(lambda: batch)
-    tags = nlp.get_pipe("clinical_ner")._gold_tags(batch[0], competing=True)[:, 0]
-    assert tags.argmax(axis=1).tolist() == [0, 1, 1, 1, 2, 0]
-    assert tags.sum(axis=1).tolist() == [1, 1, 1, 1, 1, 0]
+    [span] = nlp.get_pipe("clinical_ner")._gold_mentions(batch[0])["Reason"]
+    assert (span.start, span.end) == (0, 5)
 
 
 @pytest.mark.parametrize("overlapping", [True, False])

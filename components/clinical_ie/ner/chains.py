@@ -10,8 +10,8 @@ stand in chains of their own. After Lafferty, McCallum and Pereira (2001), with 
 the tags in place of learned transitions.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,20 @@ class Chains:
         order = order[lengths[order] > 0]
         return cls(starts[order], lengths[order])
 
-    def steps(self) -> Iterator[Ints]:
-        """For each place the rows there, of those chains that are long enough."""
+    def steps(self) -> tuple[Ints, list[int]]:
+        """All rows in the order of a walk over all chains at once.
+
+        RETURNS (tuple[Ints, list[int]]): The rows, shape (2, n_rows): as the walk meets them from
+            the chains' starts, and from their ends; and the borders of the steps. A step's rows
+            are those of its longest chains, so that its first chains are those of the next.
+        """
         longest = int(self.lengths[0]) if len(self.lengths) else 0
         counts = np.searchsorted(-self.lengths, -np.arange(longest), side="left")
-        for place, count in enumerate(counts.tolist()):
-            yield self.starts[:count] + place
+        borders = np.cumsum([0, *counts])
+        place = np.repeat(np.arange(longest), counts)
+        chain = np.arange(borders[-1]) - np.repeat(borders[:-1], counts)
+        starts, lasts = self.starts[chain], (self.starts + self.lengths - 1)[chain]
+        return np.stack([starts + place, lasts - place]), borders.tolist()
 
 
 def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
@@ -58,41 +66,42 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
     """
     potentials = np.exp(np.clip(scores, -_LIMIT, _LIMIT).astype(np.float64))
     n_rows, n_labels, _ = scores.shape
-    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)
     # Read from its end, a chain is like one read from its start, but that L opens a mention and B
-    # closes it. So both directions take their steps together: index 0 forward, 1 backward.
-    opens = np.stack([potentials[:, :, B], potentials[:, :, L]])
-    goes_on = potentials[:, :, I]
+    # closes it. So both directions take their steps together: index 0 forward, 1 backward. What
+    # they meet is laid out in that order, and a step is a slice.
+    rows, borders = chains.steps()
+    opens = np.stack([potentials[rows[0], :, B], potentials[rows[1], :, L]])
+    closes = np.stack([potentials[rows[0], :, L], potentials[rows[1], :, B]])
+    goes_on = potentials[rows, :, I]
+    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)[rows]
     # Weights of the states on this side of each row, scaled to a sum of 1.
-    outside_of, within_of = np.zeros((2, n_rows)), np.zeros((2, n_rows, n_labels))
+    outside_of, within_of = np.empty((2, n_rows)), np.empty((2, n_rows, n_labels))
+    scales = np.empty((2, n_rows))
     outside = np.ones((2, len(chains.starts)))
     within = np.zeros((2, len(chains.starts), n_labels))
-    lasts = chains.starts + chains.lengths - 1
-    directions = np.array([[0], [1]])
-    log_sum = 0.0
-    steps = list(chains.steps())
-    for place, forward_rows in enumerate(steps):
-        n_chains = len(forward_rows)
-        rows = np.stack([forward_rows, lasts[:n_chains] - place])
-        outside, within = outside[:, :n_chains], within[:, :n_chains]
-        outside_of[directions, rows], within_of[directions, rows] = outside, within
-        closing = np.einsum("dck,dck->dc", within, opens[1 - directions, rows])
-        closing += outside * stays_out[rows]
-        within = outside[:, :, None] * opens[directions, rows] + within * goes_on[rows]
+    for start, end, following in zip(borders, borders[1:], [*borders[2:], n_rows], strict=False):
+        outside, within = outside[:, : end - start], within[:, : end - start]
+        outside_of[:, start:end], within_of[:, start:end] = outside, within
+        closing = np.einsum("dck,dck->dc", within, closes[:, start:end])
+        closing += outside * stays_out[:, start:end]
+        within = within * goes_on[:, start:end]
+        within += outside[:, :, None] * opens[:, start:end]
         # A chain ends outside.
-        n_going_on = len(steps[place + 1]) if place + 1 < len(steps) else 0
-        within[:, n_going_on:] = 0.0
+        within[:, following - end :] = 0.0
         scale = closing + within.sum(axis=2)
-        log_sum += float(np.log(scale[0]).sum())
+        scales[:, start:end] = scale
         outside, within = closing / scale, within / scale[:, :, None]
-    (out_before, out_after), (in_before, in_after) = outside_of, within_of
+    backward = np.empty(n_rows, dtype=np.int64)
+    forward, backward[rows[1]] = rows[0].argsort(), np.arange(n_rows)
+    out_before, in_before = outside_of[0, forward], within_of[0, forward]
+    out_after, in_after = outside_of[1, backward], within_of[1, backward]
     marginals = potentials
     marginals[:, :, B] *= out_before[:, None] * in_after
     marginals[:, :, I] *= in_before * in_after
     marginals[:, :, L] *= in_before * out_after[:, None]
     marginals[:, :, U] *= (out_before * out_after)[:, None]
     total = out_before * out_after + marginals.sum(axis=(1, 2))
-    return log_sum, (marginals / total[:, None, None]).astype(np.float32)
+    return float(np.log(scales[0]).sum()), (marginals / total[:, None, None]).astype(np.float32)
 
 
 def best_path(scores: Floats, chains: Chains) -> tuple[Ints, Ints, Ints]:
@@ -103,26 +112,30 @@ def best_path(scores: Floats, chains: Chains) -> tuple[Ints, Ints, Ints]:
         legal path, in the order of the rows.
     """
     n_rows, n_labels, _ = scores.shape
-    # How each row is left towards the outside (0: O, 1 + k: L of k, 1 + n_labels + k: U of k), and
-    # whether a mention that is open after it was open before.
-    closing = np.zeros(n_rows, dtype=np.int64)
-    went_on = np.zeros((n_rows, n_labels), dtype=bool)
+    (rows, _), borders = chains.steps()
+    opens, goes_on, closes = (scores[rows, :, tag] for tag in (B, I, L))
     best_unit = scores[:, :, U].argmax(axis=1)
-    unit = scores[np.arange(n_rows), best_unit, U]
+    stays_out = np.maximum(scores[np.arange(n_rows), best_unit, U], 0.0)[rows]
+    # In the order of the steps: the best ways to be outside after a row, from outside and from
+    # within; the label in which that mention ends; whether one open after was open before.
+    ends = np.empty((n_rows, n_labels), dtype=np.float32)
+    went_on = np.empty((n_rows, n_labels), dtype=bool)
     # The score of being within each label, relative to being outside.
     within = np.full((len(chains.starts), n_labels), -np.inf, dtype=np.float32)
-    for rows in chains.steps():
-        within = within[: len(rows)]
-        at = scores[rows]
-        ends = within + at[:, :, L]
-        best_end = ends.argmax(axis=1)
-        end = ends[np.arange(len(rows)), best_end]
-        closed = np.maximum(np.maximum(unit[rows], end), 0.0)
-        how = np.where(closed == end, 1 + best_end, 1 + n_labels + best_unit[rows])
-        closing[rows] = np.where(closed > 0, how, 0)
-        continued = within + at[:, :, I]
-        went_on[rows] = continued > at[:, :, B]
-        within = np.maximum(at[:, :, B], continued) - closed[:, None]
+    for start, end in pairwise(borders):
+        within = within[: end - start]
+        np.add(within, closes[start:end], out=ends[start:end])
+        closed = np.maximum(stays_out[start:end], ends[start:end].max(axis=1))
+        continued = within + goes_on[start:end]
+        np.greater(continued, opens[start:end], out=went_on[start:end])
+        within = np.maximum(opens[start:end], continued) - closed[:, None]
+    # How each row is left towards the outside: 0 by O, 1 + k by L of k, 1 + n_labels + k by U of k.
+    best_end = ends.argmax(axis=1)
+    by_end = ends[np.arange(n_rows), best_end]
+    how = np.where(by_end >= stays_out, 1 + best_end, 1 + n_labels + best_unit[rows])
+    closing = np.empty(n_rows, dtype=np.int64)
+    closing[rows] = np.where(np.maximum(by_end, stays_out) > 0, how, 0)
+    went_on[rows] = went_on.copy()
     return _trace(closing, went_on)
 
 

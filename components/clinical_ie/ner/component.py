@@ -1,6 +1,7 @@
 """The pipeline component `clinical_ner`."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -158,13 +159,19 @@ class ClinicalNER(LearnedLabelsPipe):
         Where mentions may overlap, it is the sum of two: of the flat ones, among which the labels
         compete, and of all, each label by itself.
         """
-        examples = list(examples)
+        golds = [self._gold_mentions(eg) for eg in examples]
         lengths = [len(doc_scores) for doc_scores in scores]
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
         loss, gradient = 0.0, np.zeros_like(flat)
         for competing in (True, False) if self.overlapping else (True,):
-            gold = np.concatenate([self._gold_tags(eg, competing) for eg in examples])
-            part, part_gradient = tag_loss(flat, gold, lengths, competing)
+            learned = [_without_overlaps(gold, competing) for gold in golds]
+            tags = np.concatenate(
+                [
+                    gold_tags(spans, n_tokens, len(self.labels))
+                    for spans, n_tokens in zip(learned, lengths, strict=True)
+                ]
+            )
+            part, part_gradient = tag_loss(flat, tags, lengths, competing)
             loss += part
             gradient += part_gradient
         n_tokens = max(1, len(flat))
@@ -187,21 +194,25 @@ class ClinicalNER(LearnedLabelsPipe):
         lengths = [len(doc_scores) for doc_scores in scores]
         return decode_tags(flat, lengths, self.overlapping, self.cfg["bias"])
 
-    def _gold_tags(self, example: Example, competing: bool) -> np.ndarray:
-        """Tags of the gold mentions that can be learned; labels never seen at training are O.
-
-        competing (bool): Of mentions that overlap, only the longest is learned, not only among
-            those of one type.
-        """
-        index = {label: i for i, label in enumerate(self.labels)}
-        groups: dict[str, list[Span]] = {}
+    def _gold_mentions(self, example: Example) -> dict[str, list[Span]]:
+        """The gold mentions by label; labels never seen at training are left out."""
+        found: dict[str, list[Span]] = {label: [] for label in self.labels}
         for span in gold_spans(example)[1]:
-            if span.label_ in index:
-                groups.setdefault("" if competing else span.label_, []).append(span)
-        learned = [span for spans in groups.values() for span in filter_spans(spans)]
-        token_spans = [(span.start, span.end, index[span.label_]) for span in learned]
-        return gold_tags(token_spans, len(example.predicted), len(index))
+            if span.label_ in found:
+                found[span.label_].append(span)
+        return found
 
     def _require_labels(self) -> None:
         if not self.cfg["labels"]:
             raise ValueError(Errors.E109.format(name=self.name))
+
+
+def _without_overlaps(gold: dict[str, list[Span]], competing: bool) -> list[TokenSpan]:
+    """What can be learned of gold mentions by label: of those that overlap the longest.
+
+    competing (bool): Among all mentions, not only among those of one label.
+    """
+    index = {label: number for number, label in enumerate(gold)}
+    groups = [list(chain.from_iterable(gold.values()))] if competing else list(gold.values())
+    kept = chain.from_iterable(map(filter_spans, groups))
+    return [(span.start, span.end, index[span.label_]) for span in kept]
