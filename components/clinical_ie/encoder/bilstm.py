@@ -4,16 +4,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+import numpy as np
 import torch
 from thinc.api import Model
 from thinc.types import Floats2d
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from ..torch_shim import LazyTorchShim, run_module
 
+# Tokens of a long note that are read at once.
+STRETCH = 8192
+_LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
 
 class BiLSTMNet(torch.nn.Module):
-    """Sequences of any lengths, packed, so that no step is spent on padding.
+    """Sequences of any lengths, packed, so that nothing is spent on padding.
 
     What comes in is added to what the BiLSTM makes of it: the heads see the transformer from the
     first step on, where a BiLSTM that has learned nothing yet would stand between.
@@ -28,13 +33,71 @@ class BiLSTMNet(torch.nn.Module):
     def forward(self, X: torch.Tensor, lengths: list[int], dropout: float) -> torch.Tensor:
         """X: (sum of lengths, n_in), sequences end to end; returns (sum of lengths, width)."""
         X = torch.nn.functional.dropout(X, dropout, self.training)
+        if torch.is_grad_enabled() or max(lengths) <= STRETCH:
+            return self.skip(X) + self.read(X, lengths)
+        # Without a gradient, what a long sequence takes need not grow with it.
+        parts = X.split(lengths)
+        short = [part for part in parts if len(part) <= STRETCH]
+        together = [len(part) for part in short]
+        read_short = iter(self.read(torch.cat(short), together).split(together) if short else ())
+        read = [
+            next(read_short) if len(part) <= STRETCH else read_long(self.lstm, part)
+            for part in parts
+        ]
+        return torch.cat(read).add_(self.skip(X))
+
+    def read(self, X: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        """What the BiLSTM makes of sequences, all at once."""
         if len(lengths) == 1:
-            # One long note: packing would hold three copies more of it.
-            return self.skip(X) + self.lstm(X.unsqueeze(0))[0].squeeze(0)
-        packed = pack_sequence(X.split(lengths), enforce_sorted=False)
-        padded, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        read = torch.cat([sequence[:n] for sequence, n in zip(padded, lengths, strict=True)])
-        return self.skip(X) + read
+            return self.lstm(X.unsqueeze(0))[0].squeeze(0)
+        order, batch_sizes = in_steps(lengths)
+        order = order.to(X.device)
+        packed = PackedSequence(X.index_select(0, order), batch_sizes)
+        return self.lstm(packed)[0].data.index_select(0, order.argsort())
+
+
+def in_steps(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows of sequences laid end to end, in the order in which a packed LSTM reads them.
+
+    RETURNS (tuple[torch.Tensor, torch.Tensor]): The first rows of all sequences, longest first,
+        then the second rows of those that have one, and so on, shape (sum of lengths,); and how
+        many sequences take part in each step, shape (longest,).
+    """
+    by_length = np.argsort(-np.array(lengths), kind="stable")
+    long = np.array(lengths)[by_length]
+    batch_sizes = np.searchsorted(-long, -np.arange(long[0]), side="left")
+    steps = np.repeat(np.arange(long[0]), batch_sizes)
+    rank = np.arange(len(steps)) - np.repeat(np.cumsum(batch_sizes) - batch_sizes, batch_sizes)
+    starts = (np.cumsum(lengths) - lengths)[by_length]
+    return torch.from_numpy(starts[rank] + steps), torch.from_numpy(batch_sizes)
+
+
+def read_long(lstm: torch.nn.LSTM, X: torch.Tensor) -> torch.Tensor:
+    """What `lstm`, which has two directions, makes of one sequence, in bounded memory beside it.
+
+    Layer by layer and direction by direction, stretch after stretch, with the state handed on.
+    X (torch.Tensor): Shape (length, n_in); returns (length, both widths).
+    """
+    width = lstm.hidden_size
+    for layer in range(lstm.num_layers):
+        read = X.new_empty(len(X), 2 * width)
+        for direction, suffix in enumerate(("", "_reverse")):
+            weights = [getattr(lstm, f"{kind}_l{layer}{suffix}") for kind in _LSTM_WEIGHTS]
+            state = [X.new_zeros(1, 1, width), X.new_zeros(1, 1, width)]
+            half = read[:, direction * width : (direction + 1) * width]
+            stretches = list(zip(X.split(STRETCH), half.split(STRETCH), strict=True))
+            for part, into in reversed(stretches) if direction else stretches:
+                found, *state = torch.lstm(
+                    _turned(part, direction).unsqueeze(1),
+                    state, weights, True, 1, 0.0, False, False, False,
+                )  # fmt: skip
+                into.copy_(_turned(found.squeeze(1), direction))
+        X = read
+    return X
+
+
+def _turned(X: torch.Tensor, backward: int) -> torch.Tensor:
+    return X.flip(0) if backward else X
 
 
 def BiLSTM(width: int, depth: int) -> Model[list[Floats2d], list[Floats2d]]:  # noqa: N802

@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import HFObjects
-from thinc.api import ArgsKwargs, Model, torch2xp, uniform_init, xp2torch
+from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
 from ..memory import release_memory
@@ -19,6 +19,7 @@ from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
 _UNLIMITED = 10**6
+MEANS_AT_ONCE = 8192
 
 TokenVectors = list[Floats2d]
 
@@ -139,12 +140,7 @@ def forward(
     counts = ops.asarray1i(pieces.counts)
     of_token = ops.asarray1i(pieces.of_token)
     blanks, kinds = ops.asarray1i(pieces.blanks), ops.asarray1i(pieces.blank_kinds)
-    # The mean over nothing at all is an error to thinc.
-    tokens = (
-        ops.reduce_mean(vectors[of_token], counts)
-        if len(of_token)
-        else ops.alloc2f(len(counts), vectors.shape[1])
-    )
+    tokens = _means(ops, vectors, pieces.of_token, pieces.counts)
     tokens[blanks] = model.get_param("blank")[kinds]
     lengths = [len(doc) for doc in docs]
     release_memory()
@@ -168,6 +164,28 @@ def forward(
         return list(docs)
 
     return ops.unflatten(tokens, lengths), backprop
+
+
+def _means(ops: Ops, vectors: Floats2d, rows: np.ndarray, counts: np.ndarray) -> Floats2d:
+    """Means over so many rows each, one after the other; zeros for none.
+
+    vectors (Floats2d): Shape (n_vectors, width).
+    rows (np.ndarray): Rows of `vectors`, shape (sum of counts,).
+    RETURNS (Floats2d): Shape (n_counts, width).
+    """
+    means = ops.alloc2f(len(counts), vectors.shape[1])
+    ends = np.cumsum(counts)
+    # A stretch at a time: beside the vectors of a long note there is no second copy of them.
+    for first in range(0, len(counts), MEANS_AT_ONCE):
+        part = counts[first : first + MEANS_AT_ONCE]
+        until = ends[first + len(part) - 1]
+        of_part = rows[until - part.sum() : until]
+        # The mean over nothing at all is an error to thinc.
+        if len(of_part):
+            means[first : first + len(part)] = ops.reduce_mean(
+                vectors[ops.asarray1i(of_part)], ops.asarray1i(part)
+            )
+    return means
 
 
 def piece_limit(shim: EncoderShim) -> int:

@@ -11,6 +11,8 @@ from thinc.types import Floats2d
 
 from ..torch_shim import LazyTorchShim, run_module
 
+TOKENS_AT_ONCE = 8192
+
 
 class TaggerNet(torch.nn.Module):
     """A multi-layer perceptron over each token's vector."""
@@ -23,6 +25,14 @@ class TaggerNet(torch.nn.Module):
         torch.nn.init.constant_(self.output.bias, -4.0)
 
     def forward(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
+        """X: (n_tokens, n_in); returns (n_tokens, n_out), not normalised."""
+        if torch.is_grad_enabled():
+            return self.score(X, dropout)
+        # What lies between is wider than the scores; it is not kept for a whole long note.
+        return torch.cat([self.score(part, 0.0) for part in X.split(TOKENS_AT_ONCE)])
+
+    def score(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
+        """The layers, over tokens that are looked at together."""
         X = torch.nn.functional.dropout(X, dropout, self.training)
         hidden = torch.nn.functional.gelu(self.hidden(X))
         return self.output(torch.nn.functional.dropout(hidden, dropout, self.training))
