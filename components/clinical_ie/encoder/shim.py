@@ -12,6 +12,7 @@ from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
 from torch.utils.checkpoint import checkpoint
 
 from ..torch_shim import AveragedParams
+from .attention import PlainAttention
 from .reading import Precision, reading_copy
 
 Backprop = Callable[[torch.Tensor], None]
@@ -87,7 +88,7 @@ class EncoderShim(AveragedParams, HFShim):
             if self._reader is None:
                 self._reader = reading_copy(self._model, self.precision)
             with torch.no_grad():
-                hidden = self._reader(**inputs.kwargs).last_hidden_state
+                hidden = _hidden(self._reader, inputs.kwargs)
             return hidden.float(), _no_gradient
         self._model.train()
         with torch.autocast(
@@ -96,17 +97,14 @@ class EncoderShim(AveragedParams, HFShim):
             enabled=self.bfloat16 and has_bfloat16(self.device),
         ):
             if recompute:
-                hidden = checkpoint(self._hidden, inputs.kwargs, use_reentrant=False)
+                hidden = checkpoint(_hidden, self._model, inputs.kwargs, use_reentrant=False)
             else:
-                hidden = self._hidden(inputs.kwargs)
+                hidden = _hidden(self._model, inputs.kwargs)
 
         def backprop(gradient: torch.Tensor) -> None:
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
-
-    def _hidden(self, arguments: dict[str, Any]) -> Any:
-        return self._model(**arguments).last_hidden_state
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
@@ -144,6 +142,11 @@ class EncoderShim(AveragedParams, HFShim):
     def _freeze(self) -> None:
         if self.freeze_embeddings:
             self._model.get_input_embeddings().weight.requires_grad = False
+
+
+def _hidden(model: torch.nn.Module, arguments: dict[str, Any]) -> Any:
+    with PlainAttention():
+        return model(**arguments).last_hidden_state
 
 
 def _no_gradient(gradient: torch.Tensor) -> None:
