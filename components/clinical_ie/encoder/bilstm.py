@@ -44,7 +44,8 @@ class BiLSTMNet(torch.nn.Module):
             next(read_short) if len(part) <= STRETCH else read_long(self.lstm, part)
             for part in parts
         ]
-        return torch.cat(read).add_(self.skip(X))
+        whole = torch.cat(read) if len(read) > 1 else read[0]
+        return whole.add_(self.skip(X))
 
     def read(self, X: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """What the BiLSTM makes of sequences, all at once."""
@@ -134,7 +135,7 @@ def forward(
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
     Y, backprop_net = run_module(
         cast(LazyTorchShim, model.shims[0]),
-        model.ops.flatten(filled),
+        model.ops.flatten(filled) if len(filled) > 1 else filled[0],
         is_train,
         lengths=[len(X) for X in filled],
         dropout=model.attrs["dropout_rate"],

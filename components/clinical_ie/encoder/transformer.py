@@ -136,13 +136,16 @@ def forward(
             ops.asarray1i(index) for index in _spoken_for(batch, len(special.before))
         )
         vectors[positions] = torch2xp(hidden.detach())[rows, columns]
-        backprops.append((hidden, backprop_batch, rows, columns, positions))
+        if is_train:
+            backprops.append((hidden, backprop_batch, rows, columns, positions))
     counts = ops.asarray1i(pieces.counts)
     of_token = ops.asarray1i(pieces.of_token)
     blanks, kinds = ops.asarray1i(pieces.blanks), ops.asarray1i(pieces.blank_kinds)
     tokens = _means(ops, vectors, pieces.of_token, pieces.counts)
     tokens[blanks] = model.get_param("blank")[kinds]
     lengths = [len(doc) for doc in docs]
+    # Their shape alone: what follows lives on while the next layer works.
+    shape = vectors.shape
     release_memory()
 
     def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
@@ -152,7 +155,7 @@ def forward(
         model.inc_grad("blank", d_blank)
         if not len(of_token):
             return list(docs)
-        d_vectors = ops.alloc2f(*vectors.shape)
+        d_vectors = ops.alloc2f(*shape)
         ops.scatter_add(d_vectors, of_token, ops.backprop_reduce_mean(d_tokens, counts))
         for hidden, backprop_batch, rows, columns, positions in backprops:
             d_hidden = ops.alloc(hidden.shape)

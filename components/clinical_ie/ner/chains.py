@@ -64,7 +64,8 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
     RETURNS (tuple[float, Floats]): The log of the sum over all legal paths of all chains, and the
         probability of each tag, shape (n_rows, n_labels, 4).
     """
-    potentials = np.exp(np.clip(scores, -_LIMIT, _LIMIT).astype(np.float64))
+    potentials = np.clip(scores, -_LIMIT, _LIMIT, dtype=np.float64)
+    np.exp(potentials, out=potentials)
     n_rows, n_labels, _ = scores.shape
     # Read from its end, a chain is like one read from its start, but that L opens a mention and B
     # closes it. So both directions take their steps together: index 0 forward, 1 backward. What
@@ -91,17 +92,20 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
         scale = closing + within.sum(axis=2)
         scales[:, start:end] = scale
         outside, within = closing / scale, within / scale[:, :, None]
+    del opens, closes, goes_on
     backward = np.empty(n_rows, dtype=np.int64)
     forward, backward[rows[1]] = rows[0].argsort(), np.arange(n_rows)
     out_before, in_before = outside_of[0, forward], within_of[0, forward]
     out_after, in_after = outside_of[1, backward], within_of[1, backward]
+    del within_of
     marginals = potentials
     marginals[:, :, B] *= out_before[:, None] * in_after
     marginals[:, :, I] *= in_before * in_after
     marginals[:, :, L] *= in_before * out_after[:, None]
     marginals[:, :, U] *= (out_before * out_after)[:, None]
     total = out_before * out_after + marginals.sum(axis=(1, 2))
-    return float(np.log(scales[0]).sum()), (marginals / total[:, None, None]).astype(np.float32)
+    marginals /= total[:, None, None]
+    return float(np.log(scales[0]).sum()), marginals.astype(np.float32)
 
 
 def best_path(scores: Floats, chains: Chains) -> tuple[Ints, Ints, Ints]:

@@ -6,7 +6,7 @@ overlap: that is what tells types apart. In the other each label stands alone, s
 different labels may overlap; those of one label never do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ SURE = 0.7
 # tokens lie in no mention, and what is left falls into many short chains, which are cheap.
 _PRUNE = -7.0
 
+# Rows times labels for which probabilities are made together; a chain is not cut for it.
+_SCORES_AT_ONCE = 2**19
+
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
@@ -37,6 +40,18 @@ class _Layout:
     scores: Floats
     rows: Ints
     chains: Chains
+
+    def parts(self) -> Iterator["_Layout"]:
+        """The same in parts, so that not all is there at once that is made of a long note."""
+        by_start = np.argsort(self.chains.starts)
+        starts, lengths = self.chains.starts[by_start], self.chains.lengths[by_start]
+        part_of = starts * self.scores.shape[1] // _SCORES_AT_ONCE
+        for chains in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(part_of)) + 1):
+            if len(chains):
+                start, last = starts[chains[0]], chains[-1]
+                part = slice(start, starts[last] + lengths[last])
+                of_part = Chains.of(starts[chains] - start, lengths[chains])
+                yield _Layout(self.scores[part], self.rows[part], of_part)
 
 
 def n_tag_scores(n_labels: int) -> int:
@@ -122,6 +137,10 @@ class _Mentions(NamedTuple):
     scores: Floats
 
 
+_NO_PLACES = np.zeros(0, dtype=np.int64)
+_NOTHING = _Mentions(_NO_PLACES, _NO_PLACES, _NO_PLACES, np.zeros(0, dtype=np.float32))
+
+
 def _by_label(scores: Floats, bias: float) -> Floats:
     """Scores in the shape (n_tokens, n_labels, 4), with what opens a mention, B or U, favoured."""
     by_label = scores.reshape(len(scores), scores.shape[1] // 4, 4)
@@ -146,11 +165,13 @@ def _by_doc(
 def _best_mentions(by_label: Floats, doc_lengths: Sequence[int], competing: bool) -> _Mentions:
     """What is on the best path of each chain."""
     n_tokens = len(by_label)
-    layout = _lay_out(by_label, doc_lengths, competing, _PRUNE)
-    first, last, labels = best_path(layout.scores, layout.chains)
-    _, marginals = tag_marginals(layout.scores, layout.chains)
-    scores = span_probabilities(marginals, first, last, labels)
-    starts, ends = layout.rows[first], layout.rows[last] + 1
+    parts = [_NOTHING]
+    for layout in _lay_out(by_label, doc_lengths, competing, _PRUNE).parts():
+        first, last, labels = best_path(layout.scores, layout.chains)
+        _, marginals = tag_marginals(layout.scores, layout.chains)
+        scores = span_probabilities(marginals, first, last, labels)
+        parts.append(_Mentions(layout.rows[first], layout.rows[last] + 1, labels, scores))
+    starts, ends, labels, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not competing and n_tokens:
         labels, starts = np.divmod(starts, n_tokens)
         ends = ends - labels * n_tokens

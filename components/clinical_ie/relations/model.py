@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 from ..torch_shim import LazyTorchShim, run_module
 from .candidates import N_DISTANCES, Candidates, Ints, distance_classes, span_borders
 
-PAIRS_AT_ONCE = 4096
+ROWS_AT_ONCE = 4096
 SUM_BLOCK = 64
 
 
@@ -65,30 +65,49 @@ class PairNet(torch.nn.Module):
         """X: (n_tokens, n_in); returns (n_pairs, n_out), not normalised."""
         at = partial(xp2torch, device=X.device)
         X = torch.nn.functional.dropout(X, dropout, self.training)
-        starts, ends, types = at(index.starts), at(index.ends), at(index.types)
-        means = RunningSums(X).mean(starts, ends)
-        mentions = torch.cat([X[starts], X[ends - 1], means], dim=1)
-        as_head = self.head(mentions) + self.head_type(types)
-        as_tail = self.tail(mentions) + self.tail_type(types)
+        as_head, as_tail = self.describe(X, at(index.starts), at(index.ends), at(index.types))
         notes = torch.stack([X[start:end].mean(0) for start, end in index.docs.tolist()])
         summaries, doc_of = self.note(notes), at(index.doc_of)
         heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
-        distances = self.distance(at(index.distances))
+        distances = at(index.distances)
         # A mean of products is the product of the mean: once a token is less than once a pair.
         words = RunningSums(torch.nn.functional.linear(X, self.between.weight))
         scores = []
-        # What a pair needs is several times wider than its scores; without a gradient to keep it
-        # for, it is made for some pairs at a time.
-        step = max(1, len(heads)) if self.training else PAIRS_AT_ONCE
-        for part in torch.arange(len(heads), device=X.device).split(step):
+        # What a pair needs is several times wider than its scores.
+        for part in self.in_parts(len(heads), X.device):
             head = as_head.index_select(0, heads[part])
             tail = as_tail.index_select(0, tails[part])
             between = words.mean(gaps[part, 0], gaps[part, 1]) + self.between.bias
-            pairs = head + tail + head * tail + between + distances[part] + summaries[doc_of[part]]
+            pairs = (
+                head
+                + tail
+                + head * tail
+                + between
+                + self.distance(distances[part])
+                + summaries[doc_of[part]]
+            )
             hidden = torch.nn.functional.gelu(self.norm(pairs))
             hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
             scores.append(self.output(torch.nn.functional.gelu(self.inner(hidden))))
         return torch.cat(scores)
+
+    def describe(
+        self, X: torch.Tensor, starts: torch.Tensor, ends: torch.Tensor, types: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each mention as the head and as the tail of a relation, (n_mentions, hidden) each."""
+        sums = RunningSums(X)
+        as_head, as_tail = [], []
+        for part in self.in_parts(len(starts), X.device):
+            first, end, kind = starts[part], ends[part], types[part]
+            mentions = torch.cat([X[first], X[end - 1], sums.mean(first, end)], dim=1)
+            as_head.append(self.head(mentions) + self.head_type(kind))
+            as_tail.append(self.tail(mentions) + self.tail_type(kind))
+        return torch.cat(as_head), torch.cat(as_tail)
+
+    def in_parts(self, n_rows: int, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """All rows at once in training; else, with no gradient to keep anything for, some."""
+        step = max(1, n_rows) if self.training else ROWS_AT_ONCE
+        return torch.arange(n_rows, device=device).split(step)
 
 
 class RunningSums:
@@ -104,7 +123,7 @@ class RunningSums:
         # One row of zeros at the front: the sum of all rows before each.
         rest = -(len(X) + 1) % SUM_BLOCK
         blocks = torch.nn.functional.pad(X, (0, 0, 1, rest)).view(-1, SUM_BLOCK, X.shape[1])
-        within = blocks.cumsum(1)
+        within = blocks.cumsum_(1)
         totals = within[:, -1].double()
         self.within = within.view(-1, X.shape[1])
         self.before = totals.cumsum(0) - totals
