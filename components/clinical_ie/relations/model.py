@@ -131,8 +131,13 @@ class RunningSums:
     def mean(self, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
         """Shape (n_stretches, width); zeros for an empty stretch."""
         lengths = (ends - starts).clamp(min=1).unsqueeze(1)
-        blocks = self.before[ends // SUM_BLOCK] - self.before[starts // SUM_BLOCK]
-        return (blocks.to(self.within.dtype) + self.within[ends] - self.within[starts]) / lengths
+        sums = self.within.index_select(0, ends) - self.within.index_select(0, starts)
+        blocks = torch.stack([starts, ends]) // SUM_BLOCK
+        # Most stretches lie in one block.
+        across = (blocks[0] != blocks[1]).nonzero().squeeze(1)
+        first, last = (self.before.index_select(0, side[across]) for side in blocks)
+        sums = sums.index_add(0, across, (last - first).to(sums.dtype))
+        return sums / lengths
 
 
 def RelationClassifier(  # noqa: N802
