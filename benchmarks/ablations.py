@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no BiLSTM": {f"{ENCODER}.lstm_depth": 0},
     "window 128": {f"{ENCODER}.window": 128},
     "window 512": {f"{ENCODER}.window": 512},
-    "context 16": {f"{ENCODER}.context": 16},
+    "context 32": {f"{ENCODER}.context": 32},
     "context 64": {f"{ENCODER}.context": 64},
     "candidates 40": {f"{RELATIONS}.max_distance": 40},
 }
