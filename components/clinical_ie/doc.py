@@ -33,8 +33,7 @@ _BOM = "clinical_ie.bom"
 _PROVENANCE = "clinical_ie.provenance"
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """An entity mention in characters of the note's text.
 
     id (str): Unique within the note.

@@ -1,4 +1,3 @@
-from dataclasses import replace
 
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.standoff_reading import note_to_annotations
@@ -26,7 +25,7 @@ def edited(ann: str, new: Annotations) -> str:
 
 def test_events_of_events_are_seen_through():
     _, old = read(CHAIN)
-    bare = [replace(mention, attributes=()) for mention in old.mentions]
+    bare = [mention._replace(attributes=()) for mention in old.mentions]
     assert edited(CHAIN, old) == CHAIN
     assert edited(CHAIN, Annotations(bare, old.links)) == CHAIN.replace(
         "A1\tNegated E2\n#1\tAnnotatorNotes A1\twhy\n", ""
@@ -56,7 +55,7 @@ def test_a_second_mention_with_an_id_gets_its_own_once_it_is_named():
 def test_what_a_mention_got_is_written():
     ann = "T1\tDrug 0 7\tAspirin\nA1\tNegated T1\n"
     _, old = read(ann)
-    new = replace(
+    new = Mention._replace(
         old.mentions[0],
         attributes=(("Negated", ""), ("Certainty", "low")),
         normalizations=(("Reference", "RxNorm:1191", "aspirin"),),

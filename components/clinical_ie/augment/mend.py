@@ -1,7 +1,6 @@
 """What is set right in a rewrite rather than held against it: a capital, and `a` before a vowel."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..doc import Mention
 from .articles import fit_article
@@ -32,4 +31,4 @@ def _moved(mention: Mention, start: int, by: int) -> Mention:
         (a + by if a >= start else a, b + by if b >= start and b > a else b)
         for a, b in mention.fragments
     ]
-    return replace(mention, fragments=tuple(ends))
+    return mention._replace(fragments=tuple(ends))

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from spacy.language import Language
@@ -151,7 +151,7 @@ def segment_at(note_id: str, note: str, annotations: Annotations, start: int, en
 def shifted(mention: Mention, by: int) -> Mention:
     """The same mention, `by` characters further on."""
     fragments = tuple((start + by, end + by) for start, end in mention.fragments)
-    return replace(mention, fragments=fragments)
+    return mention._replace(fragments=fragments)
 
 
 def _joined(mention: Mention, text: str) -> Mention:
@@ -160,7 +160,7 @@ def _joined(mention: Mention, text: str) -> Mention:
     gaps = (text[left[1] : right[0]] for left, right in pairwise(pieces))
     if any(gap.strip() for gap in gaps):
         return mention
-    return replace(mention, fragments=((mention.start, mention.end),))
+    return mention._replace(fragments=((mention.start, mention.end),))
 
 
 def _longest_term(segment: Segment) -> int:

@@ -1,7 +1,5 @@
 """The new note: the old text around a segment, with the rewrite in its place."""
 
-from dataclasses import replace
-
 from ..brat.files import covered_text
 from ..doc import Annotations, Mention
 from .segment import Segment, shifted
@@ -46,4 +44,4 @@ def _in_place_of(old: Mention, new: Mention, text: str, spliced: str) -> Mention
     """The new mention, with the old one's attributes; another term has another code."""
     same = covered_text(text, old.fragments) == covered_text(spliced, new.fragments)
     codes = old.normalizations if same else ()
-    return replace(old, fragments=new.fragments, normalizations=codes)
+    return old._replace(fragments=new.fragments, normalizations=codes)

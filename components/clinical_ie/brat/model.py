@@ -6,18 +6,15 @@ and unknown line kinds survive.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from .parse import StandoffError, parse_line
+from .columns import Columns, columns_of
+from .parse import UNDECODED, StandoffError, parse_line
 from .problem import Problem
 from .records import Fragments, Record, Relation, TextBound
 
 R = TypeVar("R", bound=Record)
 BOM = "\ufeff"
-
-# What `errors="surrogateescape"` makes of a byte that is not UTF-8.
-_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class Line(NamedTuple):
@@ -27,18 +24,25 @@ class Line(NamedTuple):
     record: Record | None
 
 
-@dataclass(slots=True)
 class Standoff:
     """The lines of one `.ann` file, in file order.
 
-    lines (list[Line]): Every line, blank and unknown ones too.
-    problems (list[Problem]): Each line that could not be read as what it claims to be, without the
-        name of the file. Such a line is kept in `lines` without a record.
+    A file that was read is only looked through line by line once somebody asks for its lines.
+
+    lines (Iterable[Line]): Every line, blank and unknown ones too.
+    problems (Iterable[Problem]): Each line that could not be read as what it claims to be, without
+        the name of the file. Such a line is kept in `lines` without a record.
     """
 
-    lines: list[Line] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    _last_number: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    __slots__ = ("_columns", "_last_number", "_lines", "_problems", "_text")
+
+    def __init__(self, lines: Iterable[Line] = (), problems: Iterable[Problem] = ()) -> None:
+        self._lines = list(lines)
+        self._problems = list(problems)
+        self._last_number: dict[str, int] = {}
+        # The file as it was read, until its lines are asked for; and its columns, if it has them.
+        self._text: str | None = None
+        self._columns: Columns | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Standoff":
@@ -48,18 +52,57 @@ class Standoff:
         RETURNS (Standoff): `str(Standoff.parse(text)) == text` for every text.
         """
         standoff = cls()
+        standoff._text = text
+        standoff._columns = columns_of(text)
+        return standoff
+
+    @property
+    def lines(self) -> list[Line]:
+        """Every line; the list may be edited."""
+        self._split()
+        return self._lines
+
+    @lines.setter
+    def lines(self, lines: list[Line]) -> None:
+        self._split()
+        self._lines = lines
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What could not be read."""
+        if self._columns is None:
+            self._split()
+        return self._problems
+
+    @property
+    def columns(self) -> Columns | None:
+        """What the lines hold, kind by kind, where nobody edited them and all of them are plain."""
+        return self._columns
+
+    def _split(self) -> None:
+        """From a text to lines, which take its place."""
+        text, self._text, self._columns = self._text, None, None
+        if text is None:
+            return
         for number, raw in enumerate(_LINE.findall(text), start=1):
             record = None
             try:
                 record = _read(raw)
             except StandoffError as error:
-                standoff.problems.append(Problem("", number, f"{error}: line left out"))
+                self._problems.append(Problem("", number, f"{error}: line left out"))
             else:
                 if record is None and raw.strip(" \t\r\n" + BOM):
                     message = f"{raw[:60].strip()!r} is of no kind that brat knows: kept as it is"
-                    standoff.problems.append(Problem("", number, message, "warning"))
-            standoff.lines.append(Line(raw, record))
-        return standoff
+                    self._problems.append(Problem("", number, message, "warning"))
+            self._lines.append(Line(raw, record))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Standoff):
+            return NotImplemented
+        return self.lines == other.lines and self.problems == other.problems
+
+    def __repr__(self) -> str:
+        return f"Standoff({self.lines!r}, {self.problems!r})"
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Standoff":
@@ -71,11 +114,11 @@ class Standoff:
         return str(self).encode("utf8", errors="surrogateescape")
 
     def __str__(self) -> str:
-        return "".join(line.raw for line in self.lines)
+        return self._text if self._text is not None else "".join(line.raw for line in self._lines)
 
     def copy(self) -> "Standoff":
         """The same lines, to be edited apart."""
-        return Standoff(list(self.lines), list(self.problems))
+        return Standoff(self.lines, self.problems)
 
     def records(self, kind: type[R]) -> Iterator[R]:
         """The records of one kind, in file order."""
@@ -234,7 +277,7 @@ def _numbered(id_: str) -> tuple[str, int]:
 def _read(raw: str) -> Record | None:
     # A BOM is no part of the first line's id; a carriage return no part of its last column.
     body = raw.removesuffix("\n").removesuffix("\r").removeprefix(BOM)
-    if not body.isascii() and (undecoded := _UNDECODED.search(body)):
+    if not body.isascii() and (undecoded := UNDECODED.search(body)):
         byte = ord(undecoded[0]) - 0xDC00
         raise StandoffError(
             f"byte {byte:#04x} at column {undecoded.start() + 1} is not UTF-8, which brat files are"

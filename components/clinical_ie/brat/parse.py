@@ -14,6 +14,9 @@ from .records import (
     TextBound,
 )
 
+# What `errors="surrogateescape"` makes of a byte that is not UTF-8.
+UNDECODED = re.compile("[\udc80-\udcff]")
+
 
 class StandoffError(ValueError):
     """A line that starts as a known kind and does not parse as one."""

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from operator import attrgetter
 from typing import Any, cast
@@ -22,6 +22,7 @@ from ..brat import (
 from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
 from ..doc import Annotations, Link, Mention, unique_ids
+from .plain_reading import plain_annotations
 
 # Looking a text up in the whole note is for the first few mistakes, not for thousands.
 MAX_SEARCHES = 100
@@ -70,6 +71,11 @@ def note_to_annotations(
         out are a mention past the end of the text or with other text than its offsets cover, and
         whatever names a record that is not there.
     """
+    columns = note.standoff.columns if settings in {None, LinkSettings()} else None
+    if columns is not None and not note.problems:
+        annotations = plain_annotations(note.text, columns)
+        if annotations is not None:
+            return annotations, []
     reading = read_lines(note, settings)
     return reading.annotations, reading.problems
 
@@ -132,7 +138,7 @@ class _Reader:
         if mention.id not in self.details:
             return mention
         details = {name: tuple(values) for name, values in self.details[mention.id].items()}
-        return replace(mention, **cast(dict[str, Any], details))
+        return mention._replace(**cast(dict[str, Any], details))
 
     def _sort(self, record: Record) -> None:
         if record.id in self.known and not isinstance(record, Equivalence):

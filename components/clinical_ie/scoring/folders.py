@@ -114,7 +114,7 @@ def _annotations(note: Note, has_text: bool, pair: FolderPair) -> Annotations:
     pair.problems += sorted([*told, *reading.problems], key=lambda problem: problem.line)
     return Annotations(
         [
-            replace(mention, fragments=odd[line].fragments) if line in odd else mention
+            mention._replace(fragments=odd[line].fragments) if line in odd else mention
             for mention in reading.annotations.mentions
             for line in [reading.mention_lines[mention.id]]
         ],

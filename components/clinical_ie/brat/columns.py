@@ -1,0 +1,78 @@
+"""An `.ann` file whose every line is as brat itself writes it, read kind by kind.
+
+That is nearly every file, and takes a fifth of the time of reading line by line. `columns_of` gives
+None for a file with any line that a pattern here does not know, be it good or bad: `parse.py` reads
+those, and both read what is known here alike.
+"""
+
+import re
+from typing import NamedTuple
+
+from .parse import UNDECODED
+
+# A line that follows a line end. The patterns begin with fixed letters, which are found fast.
+_SPAN = "[0-9]{1,18} [0-9]{1,18}"
+_MENTION = re.compile(
+    rf"\n(T[0-9]+)\t(\S+) ([0-9]{{1,18}}) ([0-9]{{1,18}})((?:;{_SPAN})*)\t(.*)(?=\n)"
+)
+_EVENT = re.compile(r"\n(E[0-9]+)\t([^\s:]+):([^\s:]+)((?: [^\s:]+:[^\s:]+)*) ?(?=\n)")
+_RELATION = re.compile(r"\n(R[0-9]+)\t(\S+) Arg1:([^\s:]+) Arg2:([^\s:]+)[ \t]?(?=\n)")
+_ATTRIBUTE = re.compile(r"\n([AM][0-9]+)\t(\S+) (\S+)(?: (\S+))?(?=\n)")
+_NORMALIZATION = re.compile(r"\n(N[0-9]+)\t(\S+) (\S+) (\S+)\t(.*)(?=\n)")
+_COMMENT = re.compile(r"\n(#[0-9]+)\t(\S+) (\S+)\t(.*)(?=\n)")
+_EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+)*)(?=\n)")
+
+
+class Columns(NamedTuple):
+    """The lines of each kind in file order, all fields as they stand in the file.
+
+    mentions: Id, label, start and end of the first fragment, others as `";START END"`, text.
+    events: Id, label, trigger, roles as `" ROLE:ID ROLE:ID"`.
+    relations: Id, label, first and second argument.
+    attributes: Id, label, target, value; the value of a flag is "".
+    normalizations: Id, label, target, reference, text.
+    comments: Id, label, target, text.
+    equivalences: Label, members as `" ID ID"`.
+    """
+
+    mentions: list[tuple[str, str, str, str, str, str]]
+    events: list[tuple[str, str, str, str]]
+    relations: list[tuple[str, str, str, str]]
+    attributes: list[tuple[str, str, str, str]]
+    normalizations: list[tuple[str, str, str, str, str]]
+    comments: list[tuple[str, str, str, str]]
+    equivalences: list[tuple[str, str]]
+
+
+def columns_of(text: str) -> Columns | None:
+    """The columns of a file.
+
+    text (str): The decoded file, newlines untouched.
+    RETURNS (Columns | None): None where a line is anything but plain: of another kind, blank, with
+        other white space or line ends, not UTF-8, with an empty or reversed span.
+    """
+    if "\r" in text or not text or (not text.isascii() and UNDECODED.search(text)):
+        return None
+    framed = f"\n{text}" if text.endswith("\n") else f"\n{text}\n"
+    columns = Columns(
+        _MENTION.findall(framed),
+        _EVENT.findall(framed),
+        _RELATION.findall(framed),
+        _ATTRIBUTE.findall(framed) if "\nA" in framed or "\nM" in framed else [],
+        _NORMALIZATION.findall(framed),
+        _COMMENT.findall(framed),
+        _EQUIVALENCE.findall(framed),
+    )
+    # A line is matched by one pattern at most, since its first letter tells its kind.
+    if sum(len(column) for column in columns) != framed.count("\n") - 1:
+        return None
+    for _, _, start, end, others, _ in columns.mentions:
+        if int(start) >= int(end) or (others and any(a >= b for a, b in fragments_of(others))):
+            return None
+    return columns
+
+
+def fragments_of(others: str) -> tuple[tuple[int, int], ...]:
+    """The fragments after a mention's first one."""
+    pairs = (piece.split(" ") for piece in others.split(";")[1:])
+    return tuple((int(start), int(end)) for start, end in pairs)
