@@ -55,8 +55,7 @@ def test_a_second_mention_with_an_id_gets_its_own_once_it_is_named():
 def test_what_a_mention_got_is_written():
     ann = "T1\tDrug 0 7\tAspirin\nA1\tNegated T1\n"
     _, old = read(ann)
-    new = Mention._replace(
-        old.mentions[0],
+    new = old.mentions[0]._replace(
         attributes=(("Negated", ""), ("Certainty", "low")),
         normalizations=(("Reference", "RxNorm:1191", "aspirin"),),
         comments=(("AnnotatorNotes", "sure"),),

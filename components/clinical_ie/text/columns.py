@@ -13,12 +13,22 @@ def token_borders(doc: Doc) -> tuple[Offsets, Offsets]:
     return starts, starts + lengths
 
 
+# A word by its number, which is a hash of it and the same in every vocabulary.
+_WORDS: dict[int, str] = {}
+_MAX_WORDS = 2**18
+
+
 def token_words(doc: Doc) -> list[str]:
     """The text of each token; equal ones are one object, which keeps a long Doc's list small."""
     orths = doc.to_array("ORTH").tolist()
-    strings = doc.vocab.strings
-    words = {orth: strings[orth] for orth in set(orths)}
-    return [words[orth] for orth in orths]
+    try:
+        return [_WORDS[orth] for orth in orths]
+    except KeyError:
+        if len(_WORDS) > _MAX_WORDS:
+            _WORDS.clear()
+        strings = doc.vocab.strings
+        _WORDS.update({orth: strings[orth] for orth in set(orths)})
+        return [_WORDS[orth] for orth in orths]
 
 
 def text_of(doc: Doc, words: list[str]) -> str:

@@ -79,14 +79,20 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
 
     lines (Sequence[str]): The text of the same tokens, cut at the line breaks.
     """
-    kinds = {word: _kind(word) for word in set(words)}
+    kinds = [_kind(word) for word in words]
     starts = [-1] * len(words)
     line_number = 0
     ended = True
-    for i, word in enumerate(words):
-        kind = kinds[word]
+    following = 0
+    # Plain words do nothing but begin what follows an end: the others alone are looked at.
+    for i in [i for i, kind in enumerate(kinds) if kind]:
+        if ended and following < i:
+            starts[following] = 1
+            ended = False
+        following = i + 1
+        kind = kinds[i]
         if kind == _SPACE:
-            breaks = len(_LINE_END.findall(word))
+            breaks = len(_LINE_END.findall(words[i]))
             if breaks:
                 upper, lower = lines[line_number], lines[line_number + breaks]
                 ended = ended or breaks > 1 or _ends_at_break(upper, lower)
@@ -97,6 +103,8 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
             ended = kind == _CLOSER
         if kind == _FINAL or (kind == _STOP and _ends_sentence(words, i, starts)):
             ended = True
+    if ended and following < len(words):
+        starts[following] = 1
     if starts:
         starts[0] = 1
     return starts
