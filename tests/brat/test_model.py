@@ -67,6 +67,7 @@ def test_any_text_is_written_back_as_it_was(text):
         ("R1\tADE-Drug Arg1:T1", "two arguments, not 1"),
         ("R1\tADE-Drug Arg1:T1 T2", "'T2' is not ROLE:ID"),
         ("A1\tNegated", "names the annotation"),
+        ("T1\tDrug 0 1\ta\rT2\tDrug 0 1\ta\r*\tEquiv T1 T2\r", "3 lines in one"),
     ],
 )
 def test_a_broken_line_is_kept_and_told_of(line, message):

@@ -10,6 +10,7 @@ from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
 from clinical_ie.corpora.count import SplitCount
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
+from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
@@ -256,12 +257,15 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
         ("convert.py", ["corpus", "out", "--format", "docx"], "unknown format 'docx'"),
         ("convert.py", ["corpus/train", "out.spacy", "--dev-ids", "ids"], "has no dev to draw"),
         ("export.py", ["nope.spacy", "out"], "nope.spacy: no such file"),
+        ("export.py", ["cut.spacy", "out"], "cut.spacy: holds no Docs, or only part of them"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script, arguments, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     fill(tmp_path / "corpus" / "train", 2)
+    write_docs([corpus_nlp()("Aspirin for pain.")], tmp_path / "whole.spacy")
+    (tmp_path / "cut.spacy").write_bytes((tmp_path / "whole.spacy").read_bytes()[:-9])
     result = run(script, *arguments)
     assert result.exit_code == 1
     assert told in result.stderr

@@ -1,4 +1,3 @@
-
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.corpora.standoff_writing import edit_standoff

@@ -263,6 +263,8 @@ class Standoff:
 
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+# Where a line of annotations begins behind a line end of old: a carriage return alone.
+_OLD_LINES = re.compile(r"\r(?=(?:[TREAMN#][0-9]+|\*)\t)")
 # Python itself reads no number of more than 4,300 digits.
 _MAX_DIGITS = 1000
 
@@ -281,6 +283,11 @@ def _read(raw: str) -> Record | None:
         byte = ord(undecoded[0]) - 0xDC00
         raise StandoffError(
             f"byte {byte:#04x} at column {undecoded.start() + 1} is not UTF-8, which brat files are"
+        )
+    if "\r" in body and (lines := _OLD_LINES.findall(body)):
+        raise StandoffError(
+            f"{len(lines) + 1} lines in one: they end in carriage returns alone, where brat ends "
+            "lines with newlines; `tr '\\r' '\\n'` mends it"
         )
     return parse_line(body)
 

@@ -34,10 +34,17 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
     """The Docs of a `.spacy` file, in order.
 
     RAISES (FileNotFoundError): No such file.
+    RAISES (ValueError): The file is no `.spacy` file, or was cut off.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `weasel run convert` makes it")
-    return list(DocBin().from_disk(path).get_docs(vocab or Vocab()))
+    try:
+        return list(DocBin().from_disk(path).get_docs(vocab or Vocab()))
+    except (ValueError, LookupError, TypeError, zlib.error, struct.error) as error:
+        raise ValueError(
+            f"{path}: holds no Docs, or only part of them ({path.stat().st_size:,} bytes); "
+            "`weasel run convert` makes such files"
+        ) from error
 
 
 def write_docs(docs: Iterable[Doc], path: Path) -> None:
