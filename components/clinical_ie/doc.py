@@ -183,7 +183,7 @@ def annotations_of(doc: Doc) -> Annotations:
         Mention(
             id_,
             span.label_,
-            tuple((int(a), int(b)) for a, b in pieces),
+            tuple(map(tuple, pieces)),
             float(score),
             **{name: _tuples(values) for name, values in details.get(span.id_, {}).items()},
         )

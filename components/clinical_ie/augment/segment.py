@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..corpora.notes import make_doc
 from ..doc import Annotations, Link, Mention, annotations_of
+from ..text.columns import text_of
 from .markup import MarkupError, encode
 
 _WORD_OR_FIGURE = re.compile(r"\w+")
@@ -68,8 +69,7 @@ def segments_of(
     RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
         many were left out, by reason.
     """
-    # Doc puts its text together anew each time it is asked.
-    note, annotations = doc.text, annotations_of(doc)
+    note, annotations = text_of(doc), annotations_of(doc)
     starts = [sent.start_char for sent in doc.sents]
     ends = [*starts[1:], len(note)]
     targets = [(m.start, m.end) for m in annotations.mentions]
@@ -116,7 +116,7 @@ def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
 
 def segment_of(doc: Doc) -> Segment:
     """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
-    text = doc.text
+    text = text_of(doc)
     start, end, bound = doc.user_data.get(_SEGMENT, [0, len(text), []])
     return Segment(doc._.note_id, start, end, text, annotations_of(doc), frozenset(bound))
 

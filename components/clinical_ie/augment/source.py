@@ -12,6 +12,7 @@ from ..brat import Standoff
 from ..corpora.notes import corpus_nlp, make_doc
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from ..doc import Annotations, annotations_of, has_standoff
+from ..text.columns import text_of
 from .segment import Place, Segment, segment_at
 from .splice import splice
 
@@ -42,7 +43,7 @@ class Source:
     def of(cls, doc: Doc) -> "Source":
         """What is needed of a Doc."""
         standoff = doc._.standoff.to_bytes() if has_standoff(doc) else None
-        return cls(doc._.note_id, doc.text, annotations_of(doc), standoff)
+        return cls(doc._.note_id, text_of(doc), annotations_of(doc), standoff)
 
     def segment(self, place: Place) -> Segment:
         """A piece of the note."""

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
 from ..doc import Mention, annotations_of
+from ..text.columns import text_of
 from .kinds import Kinds
 
 # A term with one or two oversights among its occurrences is still one that annotators tag.
@@ -176,7 +177,7 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
     terms = Terms()
     notes: list[tuple[str, list[tuple[int, int]]]] = []
     for doc in docs:
-        note, annotations = doc.text, annotations_of(doc)
+        note, annotations = text_of(doc), annotations_of(doc)
         texts: dict[str, str] = {}
         labels: dict[str, str] = {}
         spans: list[tuple[int, int]] = []

@@ -31,10 +31,13 @@ def token_words(doc: Doc) -> list[str]:
         return [_WORDS[orth] for orth in orths]
 
 
-def text_of(doc: Doc, words: list[str]) -> str:
-    """`doc.text`, from the words of the Doc."""
+def text_of(doc: Doc, words: list[str] | None = None) -> str:
+    """`doc.text`, which spaCy puts together anew from `Token` objects, at a third of the time.
+
+    words (list[str] | None): Those of the Doc, where they are at hand.
+    """
     spaces = doc.to_array("SPACY").tolist()
-    pairs = zip(words, spaces, strict=True)
+    pairs = zip(token_words(doc) if words is None else words, spaces, strict=True)
     return "".join([f"{word} " if space else word for word, space in pairs])
 
 
