@@ -388,13 +388,13 @@ def test_what_a_killed_run_left_is_cleared_away(
     assert not list(out.parent.rglob(".augment-*"))
 
 
-@pytest.mark.parametrize("name", ["rules", "tiny", "local", "endpoint"])
+@pytest.mark.parametrize("name", ["rules", "near", "tiny", "local", "endpoint"])
 def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
     path = ROOT / "configs" / "augment" / f"{name}.cfg"
     settings, nlp, model = load(path, {"train": train, "journal": tmp_path / "journal.sqlite"})
     assert settings.tries
     assert nlp.pipe_names == ["llm"]
-    names = {"rules": "Rules", "endpoint": "OpenAICompatible"}
+    names = {"rules": "Rules", "near": "Rules", "endpoint": "OpenAICompatible"}
     assert model["@llm_models"] == f"clinical_ie.{names.get(name, 'LlamaCpp')}.v1"
 
 

@@ -14,7 +14,7 @@ from spacy_llm.util import assemble_from_config
 from .strategy import Strategy
 
 _SECTIONS = {"paths", "augment", "nlp", "components", "system", "initialize"}
-_PATHS = {"train", "journal", "model"}
+_PATHS = {"train", "journal", "model", "encoder"}
 
 
 class ConfigError(ValueError):

@@ -12,6 +12,7 @@ from .case import Case, Filter, Passage
 
 _GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
 _WORD = re.compile(r"\w+")
+_STUTTERED = re.compile(r"\b([^\W\d_]{2,})\s+\1\b", re.IGNORECASE)
 # A capital, so that the closing words of a sentence ("as follows:") are left alone.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
 
@@ -149,7 +150,7 @@ def make_likely(min_logprob: float) -> Filter:
 @registry.llm_misc("clinical_ie.no_repetition.v1")
 def make_no_repetition(max_repeats: int = 2) -> Filter:
     """No three words in a row, and no term of one label, may come back more often than in the
-    source.
+    source; and no word may stand twice in a row where none does there.
 
     max_repeats (int): So often three words may stand in the rewrite whatever the source does.
     RAISES (ValueError): Below 1.
@@ -163,6 +164,9 @@ def make_no_repetition(max_repeats: int = 2) -> Filter:
         many = next((words for words, count in after.items() if count > allowed), None)
         if many:
             return " ".join(many)
+        stuttered = _STUTTERED.search(case.rewrite.text)
+        if stuttered and not _STUTTERED.search(case.source.text):
+            return stuttered.group()
         terms = _doubled(case.rewrite)
         return terms[0] if len(terms) > len(_doubled(case.source)) else None
 

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from ..markup import Marker, bodies_of
 from .wording import alternatives
 
-Mode = Literal["markers", "terms_fixed", "context_fixed", "context_varied"]
+Mode = Literal["markers", "terms_fixed", "context_fixed", "context_varied", "near_terms"]
+# From a label and a term to the terms that may stand in its place.
+Choices = Callable[[str, str], Sequence[str]]
 
 _BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
 _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
@@ -16,7 +18,12 @@ _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
 _IN_ANY_ORDER = 7
 
 
-def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "markers") -> str:
+def passage_grammar(
+    source: str,
+    markers: Sequence[Marker],
+    mode: Mode = "markers",
+    choices: Choices | None = None,
+) -> str:
     """Let a model write each marker exactly once, nested as in the passage.
 
     Markers of one level come in any order; of more than seven, each seven neighbours do.
@@ -26,11 +33,12 @@ def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "marker
     mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
         `context_fixed` it is the other way round, with `markers` both are free. `context_varied`
         is `context_fixed` with a choice at expressions that have others of the same meaning, and at
-        the number of a verb after a term.
+        the number of a verb after a term; `near_terms` is that with `choices` for terms.
+    choices (Choices | None): With `near_terms`; a term without any stays as it is.
     """
     bodies = bodies_of(source)
-    if mode in ("context_fixed", "context_varied"):
-        return _context(source, markers, bodies, varied=mode == "context_varied")
+    if mode in ("context_fixed", "context_varied", "near_terms"):
+        return _context(source, markers, bodies, mode != "context_fixed", choices)
     return _Rules(source, markers, bodies, mode).text()
 
 
@@ -92,19 +100,33 @@ class _Rules:
 
 
 def _context(
-    source: str, markers: Sequence[Marker], bodies: Mapping[str, tuple[int, int]], varied: bool
+    source: str,
+    markers: Sequence[Marker],
+    bodies: Mapping[str, tuple[int, int]],
+    varied: bool,
+    choices: Choices | None,
 ) -> str:
     nesting = {marker.parent for marker in markers}
-    leaves = sorted(bodies[marker.key] for marker in markers if marker.key not in nesting)
+    leaves = [(*bodies[m.key], m.label) for m in markers if m.key not in nesting]
     parts: list[str] = []
     done = 0
-    for start, end in [*leaves, (len(source), len(source))]:
+    for start, end, label in [*sorted(leaves), (len(source), len(source), "")]:
         between = source[done:start]
         parts += _varied(between) if varied else [_literal(between)]
         if end > start:
-            parts.append("term")
+            parts.append("term" if choices is None else _choice(label, source[start:end], choices))
         done = end
-    return f"root ::= {' '.join(parts)}\nterm ::= {_char(source)}{{1,60}}"
+    free = f"\nterm ::= {_char(source)}{{1,60}}" if choices is None else ""
+    return f"root ::= {' '.join(parts)}{free}"
+
+
+def _choice(label: str, term: str, choices: Choices) -> str:
+    """The terms that may stand here, with a capital where the old one has one."""
+    capital = term[:1].isupper()
+    terms = [new[:1].upper() + new[1:] if capital else new for new in choices(label, term)]
+    # What brackets mean is settled.
+    options = [new for new in dict.fromkeys(terms) if not set(new) & set("[]")] or [term]
+    return f"({' | '.join(map(_literal, options))})"
 
 
 def _varied(between: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Iterable, Literal  # noqa: UP035
 
 from spacy_llm.registry import registry
 
+from ..near_terms import NearTerms
 from ..prompt import Prompt, Response
 from .completion import mean_logprob
 from .grammar import Mode, passage_grammar
@@ -38,6 +39,7 @@ class LlamaCpp:
         n_threads: int,
         stop: list[str],
         grammars: list[Grammar],
+        near_terms: NearTerms | None,
     ) -> None:
         self._path = path
         self._context_length = context_length
@@ -47,6 +49,7 @@ class LlamaCpp:
         self._n_threads = n_threads
         self._stop = stop
         self._grammars = grammars
+        self._near_terms = near_terms
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,6 +72,7 @@ class LlamaCpp:
             "max_tokens": self._max_tokens,
             "stop": self._stop,
             "grammars": self._grammars,
+            **({"near_terms": self._near_terms.fingerprint} if self._near_terms else {}),
         }
         return json.dumps(settings, sort_keys=True)
 
@@ -116,7 +120,12 @@ class LlamaCpp:
         }
         grammar = self._grammars[min(prompt.tries, len(self._grammars) - 1)]
         if grammar != "none" and prompt.markers:
-            request["grammar"] = passage_grammar(prompt.source, prompt.markers, grammar)
+            request["grammar"] = passage_grammar(
+                prompt.source,
+                prompt.markers,
+                grammar,
+                self._near_terms if grammar == "near_terms" else None,
+            )
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
@@ -147,6 +156,7 @@ def make_llamacpp(
     n_threads: int = 1,
     stop: list[str] | None = None,
     grammar: Grammar | list[Grammar] = "none",
+    near_terms: NearTerms | None = None,
 ) -> LlamaCpp:
     """A chat model from a GGUF file, with the chat template that the file holds.
 
@@ -160,12 +170,18 @@ def make_llamacpp(
     grammar (Grammar | list[Grammar]): One for each try at a segment, the last for all further
         ones. `markers` lets the model write nothing but text with each marker of the passage
         exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
-        those between them.
-    RAISES (ValueError): An empty list.
+        those between them; with `near_terms` it chooses among terms that are near in meaning.
+    near_terms (NearTerms | None): Tells which those are.
+    RAISES (ValueError): An empty list, or the grammar `near_terms` without what it needs.
     """
     grammars = grammar if isinstance(grammar, list) else [grammar]
     if not grammars:
         raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected a name in it")
+    if "near_terms" in grammars and near_terms is None:
+        raise ValueError(
+            'clinical_ie.LlamaCpp.v1: grammar = "near_terms" needs a block near_terms below it, '
+            'with @llm_misc = "clinical_ie.near_terms.v1"'
+        )
     return LlamaCpp(
         Path(path),
         context_length,
@@ -175,6 +191,7 @@ def make_llamacpp(
         n_threads,
         stop or [],
         grammars,
+        near_terms,
     )
 
 

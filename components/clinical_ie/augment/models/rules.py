@@ -3,49 +3,55 @@
 import hashlib
 import json
 import random
-import re
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 # spacy-llm compares these very types with those of the task, and knows typing's names alone.
-from typing import Iterable, Iterator  # noqa: UP035
+from typing import Iterable  # noqa: UP035
 
 from spacy_llm.registry import registry
 
 from ...doc import Mention
 from ..articles import fit_article
+from ..counterparts import Counterparts
 from ..markup import decode, encode
+from ..nearness import Nearness
 from ..prompt import Prompt, Response
-from ..terms import Group, Terms, linked_groups, load_terms, normal
+from ..terms import linked_groups, load_terms
 from .wording import vary
-
-# So many training groups are looked at for the one whose terms are most like those they replace.
-_CANDIDATES = 30
 
 
 class Rules:
     """Puts terms of the training split in the place of a passage's own, by the prompt's seed.
 
     Mentions that relations tie together are replaced together, by terms that stand in the same
-    relations in one training note, or not at all. Nested mentions, and those with a relation to
-    one outside the passage, stay.
+    relations in one training note, or, with an encoder, each by one that is near in meaning.
+    Nested mentions, and those with a relation to one outside the passage, stay.
 
     path (Path | None): Training notes (`.spacy`); without any, only the wording varies.
+    encoder, least, most, max_terms: As `make_rules` has them.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self, path: Path | None, encoder: str | None, least: float, most: float, max_terms: int
+    ) -> None:
         self._path = path
+        self._encoder = encoder
+        self._least, self._most, self._max_terms = least, most, max_terms
 
     @cached_property
     def fingerprint(self) -> str:
         """The rules' version and the training split."""
         content = self._path.read_bytes() if self._path else b""
-        return json.dumps(["clinical_ie.Rules.v1", hashlib.sha256(content).hexdigest()])
+        train = hashlib.sha256(content).hexdigest()
+        near = self._encoder, self._least, self._most, self._max_terms
+        return json.dumps(["clinical_ie.Rules.v1", 2, train, *near])
 
     @cached_property
-    def _terms(self) -> Terms:
-        return load_terms(self._path)
+    def _counterparts(self) -> Counterparts:
+        nearness = Nearness(self._encoder) if self._encoder is not None else None
+        return Counterparts(load_terms(self._path), nearness, self._least, self._most)
 
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
         """Answer each prompt.
@@ -78,70 +84,12 @@ class Rules:
         texts = {mention.id: text[mention.start : mention.end] for mention in mentions}
         links = {(x.label, x.head, x.tail) for x in prompt.links if x.head != x.tail}
         drawn: dict[str, str] = {}
-        for group in linked_groups(labels, texts, links):
+        groups = linked_groups(labels, texts, links)
+        rng.shuffle(groups)
+        for group in groups:
             if not staying & group.labels.keys():
-                drawn |= self._counterpart(group, rng)
+                drawn |= self._counterparts.of(group, rng, self._max_terms - len(drawn))
         return drawn
-
-    def _counterpart(self, group: Group, rng: random.Random) -> dict[str, str]:
-        """Other terms for a group, out of one training group; none where there is no such group."""
-        degree = {id_: sum(id_ in link[1:] for link in group.links) for id_ in group.labels}
-        hub = max(degree, key=lambda id_: degree[id_])
-        known = self._terms.groups.get(group.labels[hub], [])
-        matches = (
-            (other, next(_matches(group, other, {hub: other_hub}), None))
-            for other, other_hub in rng.sample(known, len(known))
-            if len(other.links) >= len(group.links)
-        )
-        found = ({i: other.texts[match[i]] for i in match} for other, match in matches if match)
-        different = (terms for terms in found if _spelled(terms) != _spelled(group.texts))
-        # Another hub first: the same drug with another strength is the smaller change.
-        return max(
-            islice(different, _CANDIDATES),
-            key=lambda terms: (
-                normal(terms[hub]) != normal(group.texts[hub]),
-                _likeness(group.texts, terms),
-            ),
-            default={},
-        )
-
-
-def _spelled(terms: dict[str, str]) -> dict[str, str]:
-    return {id_: normal(term) for id_, term in terms.items()}
-
-
-def _matches(group: Group, other: Group, match: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Every way to find the group's labels and relations again in another, from a first pair on."""
-    if len(match) == len(group.labels):
-        yield match
-        return
-    # A mention with a relation to one that is matched already: there the choice is small.
-    new = next(
-        id_
-        for id_ in group.labels
-        if id_ not in match
-        and any(id_ in (h, t) and {h, t} & match.keys() for _, h, t in group.links)
-    )
-    for candidate, label in other.labels.items():
-        if label != group.labels[new] or candidate in match.values():
-            continue
-        extended = match | {new: candidate}
-        if all(
-            (relation, extended[head], extended[tail]) in other.links
-            for relation, head, tail in group.links
-            if head in extended and tail in extended
-        ):
-            yield from _matches(group, other, extended)
-
-
-def _likeness(old: dict[str, str], new: dict[str, str]) -> int:
-    pairs = ((_shape(old[id_]), _shape(new[id_])) for id_ in old)
-    return sum(a == b for left, right in pairs for a, b in zip(left, right, strict=True))
-
-
-def _shape(term: str) -> tuple[bool, bool, str]:
-    """What makes a term fit where another one stood: a number, more than one word, its ending."""
-    return bool(re.search(r"\d", term)), " " in term, term[-2:]
 
 
 def _replace(
@@ -182,9 +130,20 @@ def _in_place(old: str, new: str, before: str) -> str:
 
 
 @registry.llm_models("clinical_ie.Rules.v1")
-def make_rules(terms: str | Path | None = None) -> Rules:
+def make_rules(
+    terms: str | Path | None = None,
+    encoder: str | None = None,
+    least: float = 0.7,
+    most: float = 0.93,
+    max_terms: int = 1,
+) -> Rules:
     """A rewriter that needs no language model.
 
     terms (str | Path | None): Training notes (`.spacy`); without any, only the wording varies.
+    encoder (str | None): An encoder of sentences, a folder or a name on the hub, that tells which
+        terms are near in meaning; None takes what fits in form.
+    least, most (float): Cosines between which new terms lie, with an encoder.
+    max_terms (int): So many terms of a passage are replaced at most, with an encoder: the more, the
+        less it makes sense.
     """
-    return Rules(None if terms is None else Path(terms))
+    return Rules(None if terms is None else Path(terms), encoder, least, most, max_terms)

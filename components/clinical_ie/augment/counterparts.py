@@ -1,0 +1,230 @@
+"""Which terms of the training notes can stand in the place of a passage's own."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from .nearness import Nearness, Vectors
+from .terms import Group, Terms, normal, shape_of
+
+# So many training groups are looked at for the one whose terms are most like those they replace.
+_CANDIDATES = 30
+# To find a group within another is a search without a bound: in notes whose mentions are all tied
+# together it would not end.
+_MAX_STEPS = 500
+# One of so many terms, the nearest in meaning, is taken.
+_NEAREST = 3
+_MAX_MORE_WORDS = 1
+_BRACKETS = re.compile(r"[()\[\]]")
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and or the no not any some all both about after among around at before behind below"
+        " between by during for from in into near of on out over per since than through to under"
+        " until up upon with within without",
+    )
+)
+_ENDING = re.compile(
+    r"(?P<ly>ly$)|(?P<ing>ing$)|(?P<ed>ed$)|(?P<s>(?<![sui])s$)"
+    r"|(?P<al>(?:al|ac|ic|ous|ive|ar|ary|ant|(?<!m)ent)$)"
+)
+# When something was, and how long, can change without what stands beside it.
+_TIME = re.compile(r"\b(?:month|0(?:[- ]|th |st |nd |rd )*(?:minute|hour|day|week|month|year)s?)\b")
+# What agreement in form counts beside a cosine: a number, more than one word, the ending.
+_FORM = 0.1
+
+
+@dataclass(slots=True)
+class Counterparts:
+    """Other terms for mentions, out of training notes.
+
+    nearness (Nearness | None): Without it, what fits best in form is taken, and what relations tie
+        together is replaced whole or not at all.
+    least, most (float): Cosines between which a new term lies. Below, it is another matter; above,
+        the same in other letters. Where numbers change, there is no most.
+    """
+
+    terms: Terms
+    nearness: Nearness | None = None
+    least: float = 0.7
+    most: float = 0.93
+    _pools: dict[str, tuple[list[str], Vectors]] = field(default_factory=dict)
+
+    def of(self, group: Group, rng: random.Random, room: int) -> dict[str, str]:
+        """New terms for the mentions of a group, by id; none for those that have to stay.
+
+        room (int): So many terms at most, where they are near ones.
+        """
+        together = max(
+            islice(self._together(group, rng), _CANDIDATES),
+            key=lambda terms: self._fitness(group, terms),
+            default={},
+        )
+        if self.nearness is None:
+            return together
+        if len(together) <= room and self._is_near(group, together):
+            return together
+        return self._one_by_one(group, rng, room)
+
+    def _together(self, group: Group, rng: random.Random) -> Iterator[dict[str, str]]:
+        """Terms that stand in the same relations in one training note."""
+        hub = _hub(group)
+        known = self.terms.groups.get(group.labels[hub], [])
+        wanted = Counter(group.labels.values())
+        for other, other_hub in rng.sample(known, len(known)):
+            if len(other.links) < len(group.links) or not wanted <= Counter(other.labels.values()):
+                continue
+            match = next(_matches(group, other, {hub: other_hub}, [_MAX_STEPS]), None)
+            if match is not None:
+                found = {id_: other.texts[match[id_]] for id_ in match}
+                if _spelled(found) != _spelled(group.texts):
+                    yield found
+
+    def _fitness(self, group: Group, terms: dict[str, str]) -> tuple[bool, float]:
+        """Another hub first: the same drug with another strength is the smaller change."""
+        hub = _hub(group)
+        form = sum(_likeness(group.texts[id_], terms[id_]) for id_ in terms)
+        near = sum(self._cosines(group, terms).values())
+        return normal(terms[hub]) != normal(group.texts[hub]), near + _FORM * form
+
+    def _cosines(self, group: Group, terms: dict[str, str]) -> dict[str, float]:
+        """By id, how near each term is to the one that it replaces."""
+        if self.nearness is None or not terms:
+            return {}
+        old = self.nearness.vectors([group.texts[id_] for id_ in terms])
+        new = self.nearness.vectors(list(terms.values()))
+        return dict(zip(terms, (old * new).sum(axis=1).tolist(), strict=True))
+
+    def _is_near(self, group: Group, terms: dict[str, str]) -> bool:
+        fitting = all(_fits(group.texts[id_], term) for id_, term in terms.items())
+        cosines = self._cosines(group, terms).values()
+        return fitting and min(cosines, default=0.0) >= self.least
+
+    def _one_by_one(self, group: Group, rng: random.Random, room: int) -> dict[str, str]:
+        """The nearest terms, each for itself; a number belongs to what stands beside it."""
+        with_number = {
+            id_
+            for id_, term in group.texts.items()
+            if _has_number(term) and not _TIME.search(shape_of(term))
+        }
+        if len(with_number) == len(group.texts):
+            with_number = set()
+        drawn = []
+        for id_ in [id_ for id_ in group.texts if id_ not in with_number]:
+            near = self.near(group.labels[id_], group.texts[id_], _NEAREST)
+            if near:
+                drawn.append((*rng.choice(near), id_))
+        drawn.sort(reverse=True)
+        return {id_: term for _, term, id_ in drawn[:room]}
+
+    def near(self, label: str, term: str, most: int) -> list[tuple[float, str]]:
+        """Terms with the label that are near in meaning and of the same form, the nearest first.
+
+        most (int): So many at most.
+        RETURNS (list[tuple[float, str]]): How near, and the term.
+        """
+        assert self.nearness is not None
+        if label not in self._pools:
+            pool = self.terms.by_label.get(label, [term])
+            self._pools[label] = pool, self.nearness.vectors(pool)
+        terms, vectors = self._pools[label]
+        [own] = self.nearness.vectors([term])
+        # Another number makes another term, however near.
+        highest = 1.1 if _has_number(term) else self.most
+        eligible = [
+            (cosine + _FORM * _likeness(term, other), other)
+            for cosine, other in zip((vectors @ own).tolist(), terms, strict=True)
+            if self.least <= cosine <= highest and _fits(term, other)
+        ]
+        return sorted(eligible, reverse=True)[:most]
+
+
+def _hub(group: Group) -> str:
+    degree = {id_: sum(id_ in link[1:] for link in group.links) for id_ in group.labels}
+    return max(degree, key=lambda id_: degree[id_])
+
+
+def _spelled(terms: dict[str, str]) -> dict[str, str]:
+    return {id_: normal(term) for id_, term in terms.items()}
+
+
+def _matches(
+    group: Group, other: Group, match: dict[str, str], steps: list[int]
+) -> Iterator[dict[str, str]]:
+    """Every way to find the group's labels and relations again in another, from a first pair on.
+
+    steps (list[int]): One number, of the tries that are left; with none, no more is found.
+    """
+    if len(match) == len(group.labels):
+        yield match
+        return
+    # A mention with a relation to one that is matched already: there the choice is small.
+    new = next(
+        id_
+        for id_ in group.labels
+        if id_ not in match
+        and any(id_ in (h, t) and {h, t} & match.keys() for _, h, t in group.links)
+    )
+    for candidate, label in other.labels.items():
+        if label != group.labels[new] or candidate in match.values():
+            continue
+        steps[0] -= 1
+        if steps[0] < 0:
+            return
+        extended = match | {new: candidate}
+        if all(
+            (relation, extended[head], extended[tail]) in other.links
+            for relation, head, tail in group.links
+            if head in extended and tail in extended
+        ):
+            yield from _matches(group, other, extended, steps)
+
+
+def _likeness(old: str, new: str) -> int:
+    """In how many ways a term fits in form where another one stood: 0 to 3."""
+    return sum(a == b for a, b in zip(_form(old), _form(new), strict=True))
+
+
+def _form(term: str) -> tuple[bool, bool, str]:
+    return _has_number(term), " " in term, term[-2:]
+
+
+def _fits(old: str, new: str) -> bool:
+    """Whether a sentence stays one with another term, as far as the terms alone can tell."""
+    if normal(old) == normal(new) or _has_number(old) != _has_number(new):
+        return False
+    # What begins a sentence gets its capital anyway.
+    if not old[0].isupper() and new[0].isupper() and not new[:2].isupper():
+        return False
+    if _has_number(old):
+        return shape_of(old) == shape_of(new) and bool(_YEAR.search(old)) == bool(_YEAR.search(new))
+    one, other = normal(old), normal(new)
+    if _derived(one, other) or _derived(other, one) or _BRACKETS.search(old + new):
+        return False
+    words, others = re.split(r"[\s-]+", one), re.split(r"[\s-]+", other)
+    return (
+        [w for w in words if w in _FUNCTION_WORDS] == [w for w in others if w in _FUNCTION_WORDS]
+        and _ending(words[0]) == _ending(others[0])
+        and _ending(words[-1]) == _ending(others[-1])
+        and abs(len(words) - len(others)) <= _MAX_MORE_WORDS
+    )
+
+
+def _derived(word: str, longer: str) -> bool:
+    """Whether one is made of the other: "stable condition", "milder", "unconscious"."""
+    # A word in front of it, as in "metabolic acidosis", leaves it the thing that it was.
+    return longer.startswith(word) or (longer.endswith(word) and not longer.endswith(f" {word}"))
+
+
+def _ending(word: str) -> str:
+    """What tells adverbs, participles, plurals and adjectives apart from other words."""
+    found = _ENDING.search(word)
+    return (found.lastgroup if found else None) or ""
+
+
+def _has_number(term: str) -> bool:
+    return "0" in shape_of(term)

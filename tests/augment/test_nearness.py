@@ -1,0 +1,151 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clinical_ie.augment.counterparts import Counterparts
+from clinical_ie.augment.filters.case import Case
+from clinical_ie.augment.filters.sense import make_sense_kept
+from clinical_ie.augment.markup import encode
+from clinical_ie.augment.models.grammar import passage_grammar
+from clinical_ie.augment.models.llamacpp import make_llamacpp
+from clinical_ie.augment.models.rules import make_rules
+from clinical_ie.augment.near_terms import make_near_terms
+from clinical_ie.augment.nearness import Nearness
+from clinical_ie.augment.prompt import Prompt
+from clinical_ie.augment.terms import Terms
+from clinical_ie.doc import Mention
+from tests.augment.test_filters import passage
+from tests.conftest import build_tiny_bert
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_bert(tmp_path_factory.mktemp("encoder"), max_pieces=64)
+
+
+def test_vectors_have_length_one_and_do_not_depend_on_their_batch(encoder: Path) -> None:
+    nearness = Nearness(encoder)
+    together = nearness.vectors(["pain", "a much longer term", "pain"])
+    assert np.allclose((together**2).sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(together[0], Nearness(encoder).vectors(["pain"])[0], atol=1e-5)
+    assert (together[0] == together[2]).all()
+
+
+def test_a_text_is_nearest_to_itself(encoder: Path) -> None:
+    same, other = Nearness(encoder).cosines([("some pain", "some pain"), ("some pain", "a leg")])
+    assert same == pytest.approx(1, abs=1e-5)
+    assert other < same
+
+
+def test_a_text_longer_than_the_encoder_is_cut(encoder: Path) -> None:
+    [cosine] = Nearness(encoder).cosines([("pain " * 500, "pain " * 600)])
+    assert cosine == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "objection"),
+    [
+        ({"least": -1.0, "coherence": -1.0}, None),
+        ({"least": 0.9999, "coherence": -1.0}, "'ache' for 'pain'"),
+        ({"least": -1.0, "most": -0.9999, "coherence": -1.0}, "'ache' for 'pain'"),
+        ({"least": -1.0, "coherence": 1.0}, "the passage"),
+    ],
+)
+def test_sense_kept(encoder: Path, bounds: dict[str, float], objection: str | None) -> None:
+    case = Case(
+        passage("He took tea for pain.", ("Drug", "tea"), ("Reason", "pain")),
+        passage("He took tea for ache.", ("Drug", "tea"), ("Reason", "ache")),
+    )
+    found = make_sense_kept(encoder, **bounds)(case)
+    assert found is None if objection is None else found and objection in found
+
+
+def test_an_unchanged_passage_keeps_its_sense(encoder: Path) -> None:
+    same = passage("He took tea for pain.", ("Drug", "tea"))
+    assert make_sense_kept(encoder, coherence=0.99)(Case(same, same)) is None
+
+
+@pytest.mark.parametrize("bounds", [{"least": 0.9, "most": 0.5}, {"most": 1.5}, {"coherence": 2.0}])
+def test_bounds_of_sense_kept_are_checked(bounds: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="sense_kept"):
+        make_sense_kept("none", **bounds)
+
+
+class Alike(Nearness):
+    """All terms mean the same."""
+
+    def vectors(self, terms: Sequence[str]) -> Any:
+        return np.ones((len(terms), 1), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ("fever", "cough", True),
+        ("2 days", "5 days", True),
+        ("2 days", "5 weeks", False),
+        ("November 27", "November 2008", False),
+        ("lesion", "lesions", False),
+        ("mild", "milder", False),
+        ("stable", "stable condition", False),
+        ("limbs", "arms and legs", False),
+        ("4 months", "Four months", False),
+        ("within 7 days", "Within 3 days", False),
+        ("scan", "MRI", True),
+        ("scan", "(MRI)", False),
+        ("conscious", "unconscious", False),
+        ("scan", "brain scan", True),
+    ],
+)
+def test_terms_of_the_same_form_stand_in_for_each_other(old: str, new: str, fits: bool) -> None:
+    counterparts = Counterparts(Terms(by_label={"L": [old, new]}), Alike("none"), most=1.5)
+    assert [term for _, term in counterparts.near("L", old, 3)] == [new] * fits
+    assert counterparts.near("unknown", old, 3) == []
+
+
+def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
+    near = make_near_terms(train, str(encoder), least=-1.0, most=1.0, size=1)
+    assert near("Drug", "aspirin") in (["metformin"], ["insulin"], ["heparin"])
+    assert near("Unknown", "aspirin") == []
+    other = make_near_terms(train, str(encoder), size=2)
+    assert near.fingerprint == make_near_terms(train, str(encoder), -1.0, 1.0, 1).fingerprint
+    assert near.fingerprint != other.fingerprint
+
+
+def test_rules_replace_no_more_than_asked(encoder: Path, train: Path) -> None:
+    source = "Given [[Drug: aspirin]], seen [[Reason: chest pain]], [[ADE: rash]]."
+    mentions = [
+        Mention("a", "Drug", ((6, 13),)),
+        Mention("b", "Reason", ((20, 30),)),
+        Mention("c", "ADE", ((32, 36),)),
+    ]
+    markup = encode("Given aspirin, seen chest pain, rash.", mentions)
+    assert markup.text == source
+    for most in (0, 1, 3):
+        model = make_rules(train, str(encoder), least=-1.0, most=1.0, max_terms=most)
+        prompt = Prompt("x", [], source=source, markers=markup.markers)
+        [[answer]] = model([[prompt]])
+        kept = sum(f": {term}]]" in answer for term in ("aspirin", "chest pain", "rash"))
+        assert min(most, 1) <= 3 - kept <= most
+
+
+def test_a_grammar_of_near_terms() -> None:
+    markup = encode(
+        "Flu and pain [x].", [Mention("a", "S", ((0, 3),)), Mention("b", "S", ((8, 12),))]
+    )
+    choices = {"Flu": ["cold", "a [bad] cold", "cold"], "pain": []}
+    grammar = passage_grammar(
+        markup.text, markup.markers, "near_terms", lambda _, term: choices[term]
+    )
+    assert '("Cold")' in grammar
+    assert '("pain")' in grammar
+    assert "bad" not in grammar
+    assert "term ::=" not in grammar
+
+
+def test_the_grammar_of_near_terms_needs_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="near_terms"):
+        make_llamacpp(tmp_path / "m.gguf", grammar="near_terms")
