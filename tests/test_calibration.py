@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -115,7 +113,7 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     for sure, expected in ((1.0, 0), (0.99, 1)):
         doc = nlp.make_doc(notes[0].text)
         given = annotations_of(notes[0]).mentions
-        annotate(doc, Annotations([replace(m, score=sure) for m in given]))
+        annotate(doc, Annotations([m._replace(score=sure) for m in given]))
         [(candidates, _)] = pipe.predict([doc])
         probabilities = np.full((len(candidates), len(pipe.labels)), 0.4)
         pipe.set_annotations([doc], [(candidates, probabilities)])
