@@ -5,6 +5,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
 
 from clinical_ie.brat import Standoff
 from clinical_ie.doc import (
@@ -129,3 +130,20 @@ def test_a_doc_with_nothing_but_ents_gives_those():
     doc.set_ents([Span(doc, 0, 1, label="Drug")])
     assert annotations_of(doc) == Annotations([Mention("T1", "Drug", ((0, 7),))])
     assert annotations_of(NLP(TEXT)) == Annotations()
+
+
+def test_flat_mentions_have_no_white_space_at_their_ends():
+    doc = NLP("dose:\n 10 mg\n\n daily")
+    annotate(doc, Annotations([Mention("T1", "Dose", ((5, 13),)), Mention("T2", "X", ((12, 14),))]))
+    assert [span.text for span in doc.spans["entities"]] == ["\n 10 mg\n\n ", "\n\n "]
+    assert [(ent.text, ent.label_, ent.id_) for ent in doc.ents] == [("10 mg", "Dose", "T1")]
+
+
+def test_the_ner_of_spacy_finds_its_way_to_flat_mentions():
+    doc = NLP("dose:\n 10 mg daily")
+    annotate(doc, Annotations([Mention("T1", "Dose", ((5, 13),))]))
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ner")
+    example = Example(NLP.make_doc(doc.text), doc)
+    nlp.initialize(lambda: [example])
+    assert len(ner.moves.get_oracle_sequence(example)) == len(doc)

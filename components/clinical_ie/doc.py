@@ -158,8 +158,24 @@ def set_mentions(
     # lists again and again while Docs gather in memory.
     group.attrs["fragments"] = list(fragments)
     doc.spans[SPANS_KEY] = group
-    doc.set_ents(filter_spans(spans))
+    doc.set_ents(filter_spans(_without_white_ends(doc, spans)))
     doc.user_data.pop(_RELATIONS, None)
+
+
+def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
+    """The spans less white space at their ends: spaCy's `ner` refuses to train on it (E024)."""
+    trimmed = []
+    for span in spans:
+        start, end = span.start, span.end
+        while start < end and doc[start].text.isspace():
+            start += 1
+        while start < end and doc[end - 1].text.isspace():
+            end -= 1
+        if end - start == len(span):
+            trimmed.append(span)
+        elif start < end:
+            trimmed.append(Span(doc, start, end, label=span.label, span_id=span.id))
+    return trimmed
 
 
 def annotations_of(doc: Doc) -> Annotations:

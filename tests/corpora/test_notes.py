@@ -2,7 +2,9 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.lang.en import English
 from spacy.tokens import Doc
+from spacy.vocab import create_vocab
 
 from clinical_ie.brat import Note, Standoff, list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
@@ -153,6 +155,15 @@ def test_maccrobat_is_whole_after_a_trip_through_a_file(maccrobat: Path, tmp_pat
         assert annotations_of(after) == annotations_of(before) == note_to_annotations(note)[0]
         assert [s.text for s in after.sents] == [s.text for s in before.sents]
         assert (after.text, after._.note_id) == (note.text, note.name)
+
+
+def test_docs_are_read_into_the_vocabulary_that_is_given_an_empty_one_too(tmp_path: Path):
+    write_docs([Doc(corpus_nlp().vocab, words=["a", "\n"])], tmp_path / "a.spacy")
+    vocab = create_vocab("en", English.Defaults)
+    assert len(vocab) == 0
+    [doc] = read_docs(tmp_path / "a.spacy", vocab)
+    assert doc.vocab is vocab
+    assert doc[1].is_space
 
 
 def test_no_mention_is_cut_by_a_sentence_boundary(maccrobat: Path):

@@ -41,7 +41,7 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `weasel run convert` makes it")
     try:
-        return list(_docs_in(DocBin().from_disk(path), vocab or Vocab()))
+        return list(_docs_in(DocBin().from_disk(path), Vocab() if vocab is None else vocab))
     except (ValueError, LookupError, TypeError, zlib.error, struct.error) as error:
         raise ValueError(
             f"{path}: holds no Docs, or only part of them ({path.stat().st_size:,} bytes); "
