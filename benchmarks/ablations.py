@@ -8,6 +8,7 @@ of the project is the variant `baseline`. With --quick, two steps on two made-up
 """
 
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -38,6 +39,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "context 32": {f"{ENCODER}.context": 32},
     "context 64": {f"{ENCODER}.context": 64},
     "candidates 40": {f"{RELATIONS}.max_distance": 40},
+    "relations of gold mentions alone": {f"{RELATIONS}.predicted_share": 0.0},
+    "no masking": {f"{ENCODER}.mask_share": 0.0},
+    "spaCy's tokenizer": {"nlp.tokenizer.@tokenizers": "spacy.Tokenizer.v1"},
 }
 
 
@@ -105,7 +109,7 @@ def main(
         raise typer.Exit(1)
     for name in only or VARIANTS:
         for number in seed or [0]:
-            record = out / f"{name.replace(' ', '-')}.{steps}.{number}.json"
+            record = out / f"{re.sub('[^A-Za-z0-9]+', '-', name)}.{steps}.{number}.json"
             if record.exists():
                 continue
             out.mkdir(parents=True, exist_ok=True)
