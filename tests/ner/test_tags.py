@@ -83,6 +83,24 @@ def test_what_is_pruned_is_in_no_mention(lengths, overlapping, seed):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@given(st.booleans(), st.integers(0, 2**32 - 1))
+def test_notes_are_cut_where_no_mention_is(overlapping, seed):
+    rng = np.random.default_rng(seed)
+    starts = np.flatnonzero(rng.random(60) < 0.5) * 5
+    spans = [(s, s + rng.integers(1, 6), rng.integers(N_LABELS)) for s in starts.tolist()]
+    # Nothing is pruned: no tag is so improbable.
+    scores = gold_tags(spans, 300, N_LABELS) * 12 - 5 + rng.normal(0, 0.5, (300, N_LABELS, 4))
+    scores = scores.reshape(300, -1).astype("f")
+    with patch.object(tags, "_STRETCH", 16):
+        cut = decode_tags(scores, [200, 100], overlapping)
+    with patch.object(tags, "_CUT", -np.inf):
+        whole = decode_tags(scores, [200, 100], overlapping)
+    assert [spans for spans, _ in cut] == [spans for spans, _ in whole]
+    assert sum(len(spans) for spans, _ in cut) == len(spans)
+    for (_, ours), (_, theirs) in zip(cut, whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.01)
+
+
 @pytest.mark.parametrize("competing", [True, False])
 def test_the_gradient_is_that_of_the_loss(competing):
     rng = np.random.default_rng(0)
