@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
@@ -196,21 +196,29 @@ def annotations_of(doc: Doc) -> Annotations:
     ids = unique_ids([span.id_ for span in spans])
     details = group.attrs.get("details", {})
     mentions = [
-        Mention(
-            id_,
-            span.label_,
-            tuple(map(tuple, pieces)),
-            float(score),
-            **{name: _tuples(values) for name, values in details.get(span.id_, {}).items()},
-        )
+        Mention(id_, span.label_, tuple(map(tuple, pieces)), float(score))
         for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
     ]
-    id_of = {_key(span): id_ for id_, span in zip(ids, spans, strict=True)}
-    links = [
-        Link(relation.label, id_of[_key(relation.head)], id_of[_key(relation.tail)], relation.score)
-        for relation in doc._.relations
+    if details:
+        for number, span in enumerate(spans):
+            more: dict[str, Any] = details.get(span.id_, {})
+            more = {name: _tuples(values) for name, values in more.items()}
+            mentions[number] = mentions[number]._replace(**more)
+    return Annotations(mentions, _links(doc, spans, ids))
+
+
+def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
+    """The relations between mentions that are on the Doc, by the ids of these."""
+    stored = doc.user_data.get(_RELATIONS)
+    if not stored:
+        return []
+    id_of = {_key(span): id_ for span, id_ in zip(spans, ids, strict=True)}
+    ends = [(id_of.get(tuple(head)), id_of.get(tuple(tail))) for _, head, tail, _ in stored]
+    return [
+        Link(label, head, tail, score)
+        for (label, _, _, score), (head, tail) in zip(stored, ends, strict=True)
+        if head is not None and tail is not None
     ]
-    return Annotations(mentions, links)
 
 
 def mention_scores(doc: Doc) -> list[float]:

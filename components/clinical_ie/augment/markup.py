@@ -17,6 +17,7 @@ from enum import Enum
 from ..doc import Mention
 
 _LABEL = re.compile(r"[^\s\[\]|:\\]+")
+_ESCAPED = re.compile(r"\[(?=\[)|\](?=\])|\\(?=[\\\[\]])")
 _TOKEN = re.compile(
     r"\\(?P<escaped>[\\\[\]])"
     r"|\[\[(?P<key>[^\s\[\]:]+):[ ]?"
@@ -86,25 +87,21 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
     for i in order:
         opens.setdefault(mentions[i].start, []).append(f"[[{key[i]}: ")
     pieces: list[str] = []
-    # What follows a character decides whether it needs its backslash, hence from right to left.
-    following = ""
-    for position in range(len(text), -1, -1):
-        if position < len(text):
-            char = text[position]
-            escape = (char == following and char in "[]") or (char == "\\" and following in "\\[]")
-            pieces.append(f"\\{char}" if escape and following else char)
-            following = char
-        if position in opens:
-            pieces += reversed(opens[position])
-            following = "["
-        if closes[position]:
-            pieces += ["]]"] * closes[position]
-            following = "]"
+    start = 0
+    for border in sorted({*opens, *closes, len(text)}):
+        # What follows a character decides whether it needs its backslash.
+        following = "]" if closes[border] else "[" if border in opens else ""
+        pieces.append(_ESCAPED.sub(r"\\\g<0>", text[start:border] + following))
+        if following:
+            pieces[-1] = pieces[-1][:-1]
+        pieces += ["]]"] * closes[border]
+        pieces += opens.get(border, ())
+        start = border
     markers = tuple(
         Marker(key[i], mention.id, mention.label, None if (up := parents[i]) is None else key[up])
         for i, mention in enumerate(mentions)
     )
-    return Markup("".join(reversed(pieces)), markers)
+    return Markup("".join(pieces), markers)
 
 
 def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
