@@ -3,12 +3,13 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, normal, shape_of
+from .values import other_values
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
 _CANDIDATES = 30
@@ -18,6 +19,9 @@ _MAX_STEPS = 500
 # One of so many terms, the nearest in meaning, is taken.
 _NEAREST = 3
 _MAX_MORE_WORDS = 1
+# Where so many of a label's terms hold numbers, these are values, and in others parts of names.
+_VALUES_SHARE = 0.4
+_OTHER_VALUES = 4
 _BRACKETS = re.compile(r"[()\[\]]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _FUNCTION_WORDS = frozenset(
@@ -36,6 +40,8 @@ _ENDING = re.compile(
 _TIME = re.compile(r"\b(?:month|0(?:[- ]|th |st |nd |rd )*(?:minute|hour|day|week|month|year)s?)\b")
 # What agreement in form counts beside a cosine: a number, more than one word, the ending.
 _FORM = 0.1
+# From here on, two words that begin alike are taken for two spellings.
+_SURE = 0.85
 
 
 @dataclass(slots=True)
@@ -53,22 +59,44 @@ class Counterparts:
     least: float = 0.7
     most: float = 0.93
     _pools: dict[str, tuple[list[str], Vectors]] = field(default_factory=dict)
+    _with_values: dict[str, bool] = field(default_factory=dict)
 
-    def of(self, group: Group, rng: random.Random, room: int) -> dict[str, str]:
+    def of(
+        self, group: Group, rng: random.Random, room: int, present: Container[str] = ()
+    ) -> dict[str, str]:
         """New terms for the mentions of a group, by id; none for those that have to stay.
 
         room (int): So many terms at most, where they are near ones.
+        present (Container[str]): Terms of the same passage, which are not drawn a second time.
         """
         together = max(
             islice(self._together(group, rng), _CANDIDATES),
             key=lambda terms: self._fitness(group, terms),
             default={},
         )
-        if self.nearness is None:
+        if self.nearness is None or (len(together) <= room and self._is_near(group, together)):
             return together
-        if len(together) <= room and self._is_near(group, together):
-            return together
-        return self._one_by_one(group, rng, room)
+        return self._one_by_one(group, rng, room, present)
+
+    def same(self, group: Group, rng: random.Random, present: Container[str]) -> dict[str, str]:
+        """Other names, and other values, for what the mentions of a group name, by id.
+
+        present (Container[str]): Terms of the same passage: "CT (CT)" says nothing.
+        """
+        drawn = {}
+        for id_, term in group.texts.items():
+            others = self._same(group.labels[id_], term, rng)
+            if others and others[0] not in present:
+                drawn[id_] = others[0]
+        return drawn
+
+    def _same(self, label: str, term: str, rng: random.Random) -> list[str]:
+        if label not in self._with_values:
+            pool = self.terms.by_label.get(label, [])
+            share = sum(map(_has_number, pool)) / max(1, len(pool))
+            self._with_values[label] = share >= _VALUES_SHARE
+        names = self.terms.other_names(label, term)
+        return names + (other_values(term, rng, _OTHER_VALUES) if self._with_values[label] else [])
 
     def _together(self, group: Group, rng: random.Random) -> Iterator[dict[str, str]]:
         """Terms that stand in the same relations in one training note."""
@@ -104,7 +132,9 @@ class Counterparts:
         cosines = self._cosines(group, terms).values()
         return fitting and min(cosines, default=0.0) >= self.least
 
-    def _one_by_one(self, group: Group, rng: random.Random, room: int) -> dict[str, str]:
+    def _one_by_one(
+        self, group: Group, rng: random.Random, room: int, present: Container[str]
+    ) -> dict[str, str]:
         """The nearest terms, each for itself; a number belongs to what stands beside it."""
         with_number = {
             id_
@@ -115,7 +145,8 @@ class Counterparts:
             with_number = set()
         drawn = []
         for id_ in [id_ for id_ in group.texts if id_ not in with_number]:
-            near = self.near(group.labels[id_], group.texts[id_], _NEAREST)
+            found = self.near(group.labels[id_], group.texts[id_], _NEAREST)
+            near = [(cosine, term) for cosine, term in found if term not in present]
             if near:
                 drawn.append((*rng.choice(near), id_))
         drawn.sort(reverse=True)
@@ -125,9 +156,14 @@ class Counterparts:
         """Terms with the label that are near in meaning and of the same form, the nearest first.
 
         most (int): So many at most.
-        RETURNS (list[tuple[float, str]]): How near, and the term.
+        RETURNS (list[tuple[float, str]]): How near, and the term. For a value, other values near
+            it, whether or not a training note has them; other names of the thing come first.
         """
         assert self.nearness is not None
+        # The same term has the same neighbours whenever it is asked for.
+        same = [(1.0, t) for t in self._same(label, term, random.Random(f"{label}/{term}"))]
+        if same and _has_number(term):
+            return same[:most]
         if label not in self._pools:
             pool = self.terms.by_label.get(label, [term])
             self._pools[label] = pool, self.nearness.vectors(pool)
@@ -138,9 +174,12 @@ class Counterparts:
         eligible = [
             (cosine + _FORM * _likeness(term, other), other)
             for cosine, other in zip((vectors @ own).tolist(), terms, strict=True)
-            if self.least <= cosine <= highest and _fits(term, other)
+            if self.least <= cosine <= highest
+            and _fits(term, other)
+            # "adenoma" for "adenocarcinoma": near by its wordpieces, and another thing.
+            and (cosine >= _SURE or not _of_one_root(term, other))
         ]
-        return sorted(eligible, reverse=True)[:most]
+        return (same + sorted(eligible, reverse=True))[:most]
 
 
 def _hub(group: Group) -> str:
@@ -218,6 +257,11 @@ def _derived(word: str, longer: str) -> bool:
     """Whether one is made of the other: "stable condition", "milder", "unconscious"."""
     # A word in front of it, as in "metabolic acidosis", leaves it the thing that it was.
     return longer.startswith(word) or (longer.endswith(word) and not longer.endswith(f" {word}"))
+
+
+def _of_one_root(old: str, new: str) -> bool:
+    """Whether both are single words that begin alike."""
+    return " " not in old + new and normal(old)[:3] == normal(new)[:3]
 
 
 def _ending(word: str) -> str:

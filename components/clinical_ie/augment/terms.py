@@ -13,6 +13,7 @@ from ..corpora.docbin import read_docs
 from ..doc import Mention, annotations_of
 from ..text.columns import text_of
 from .kinds import Kinds
+from .synonyms import Synonyms, add_synonyms
 
 # A term with one or two oversights among its occurrences is still one that annotators tag.
 TAGGED_SHARE = 0.9
@@ -101,6 +102,7 @@ class Terms:
         words, by their first word.
     groups (dict[str, list[tuple[Group, str]]]): By label, the groups with a mention of it, and
         which one; mentions without relations are groups of one.
+    synonyms (Synonyms): Abbreviations and long forms, by label and term.
     """
 
     by_label: dict[str, list[str]] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Terms:
     wording: Counter[str] = field(default_factory=Counter)
     tagged: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     groups: dict[str, list[tuple[Group, str]]] = field(default_factory=dict)
+    synonyms: Synonyms = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, from which `from_dict` makes the same terms."""
@@ -137,6 +140,10 @@ class Terms:
                 label: [[members[id(group)], id_] for group, id_ in entries]
                 for label, entries in self.groups.items()
             },
+            "synonyms": {
+                label: {term: dict(others) for term, others in names.items()}
+                for label, names in self.synonyms.items()
+            },
         }
 
     @classmethod
@@ -161,7 +168,16 @@ class Terms:
                 label: [(groups[place], id_) for place, id_ in entries]
                 for label, entries in content["groups"].items()
             },
+            {
+                label: {term: Counter(others) for term, others in names.items()}
+                for label, names in content["synonyms"].items()
+            },
         )
+
+    def other_names(self, label: str, term: str) -> list[str]:
+        """What else the notes call the same thing, the most usual name first."""
+        names = self.synonyms.get(label, {}).get(normal(term), Counter())
+        return [name for name, _ in names.most_common()]
 
     def untagged(self, text: str, mentions: Sequence[Mention]) -> list[str]:
         """The words of a text that a note would hold tagged, and that stand in no mention."""
@@ -194,6 +210,7 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
             terms.heads.setdefault(head_of(text), Counter())[label] += 1
             if any(char.isdigit() for char in text):
                 terms.shapes.setdefault(label, set()).add(shape_of(text))
+        add_synonyms(terms.synonyms, note, annotations.mentions)
         terms.wording.update(words_outside(note, spans))
         links = {
             (link.label, link.head, link.tail)

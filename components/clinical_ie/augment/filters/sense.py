@@ -33,7 +33,9 @@ def make_sense_kept(
         pairs = [(case.source.text, case.rewrite.text)]
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             pair = case.source.covered(old), case.rewrite.covered(new)
-            if normal(pair[0]) != normal(pair[1]):
+            # What a note calls the same thing need not be near by its letters.
+            same = pair[1] in case.terms.other_names(old.label, pair[0])
+            if normal(pair[0]) != normal(pair[1]) and not same:
                 pairs.append(pair)
         whole, *parts = nearness.cosines(pairs)
         for (before, after), cosine in zip(pairs[1:], parts, strict=True):

@@ -14,6 +14,7 @@ Choices = Callable[[str, str], Sequence[str]]
 
 _BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
 _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
+_OPENS_SENTENCE = re.compile(r"(?:\A|[.!?]\s+|\n\s*)(?:\[\[[^\s\[\]:]+:[ ])+\Z")
 # So many neighbouring markers may come in any order: a grammar needs a rule for each set of them.
 _IN_ANY_ORDER = 7
 
@@ -114,15 +115,18 @@ def _context(
         between = source[done:start]
         parts += _varied(between) if varied else [_literal(between)]
         if end > start:
-            parts.append("term" if choices is None else _choice(label, source[start:end], choices))
+            opens = bool(_OPENS_SENTENCE.search(source[:start]))
+            term = source[start:end]
+            parts.append("term" if choices is None else _choice(label, term, opens, choices))
         done = end
     free = f"\nterm ::= {_char(source)}{{1,60}}" if choices is None else ""
     return f"root ::= {' '.join(parts)}{free}"
 
 
-def _choice(label: str, term: str, choices: Choices) -> str:
-    """The terms that may stand here, with a capital where the old one has one."""
-    capital = term[:1].isupper()
+def _choice(label: str, term: str, opens: bool, choices: Choices) -> str:
+    """The terms that may stand here, with a capital where they open a sentence, or the old one has
+    one that is not an abbreviation's."""
+    capital = opens or (term[:1].isupper() and not term[1:2].isupper())
     terms = [new[:1].upper() + new[1:] if capital else new for new in choices(label, term)]
     # What brackets mean is settled.
     options = [new for new in dict.fromkeys(terms) if not set(new) & set("[]")] or [term]

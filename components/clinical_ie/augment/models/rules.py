@@ -46,7 +46,7 @@ class Rules:
         content = self._path.read_bytes() if self._path else b""
         train = hashlib.sha256(content).hexdigest()
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 2, train, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 3, train, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
@@ -83,12 +83,16 @@ class Rules:
         labels = {mention.id: mention.label for mention in mentions}
         texts = {mention.id: text[mention.start : mention.end] for mention in mentions}
         links = {(x.label, x.head, x.tail) for x in prompt.links if x.head != x.tail}
-        drawn: dict[str, str] = {}
-        groups = linked_groups(labels, texts, links)
+        groups = [g for g in linked_groups(labels, texts, links) if not staying & g.labels.keys()]
         rng.shuffle(groups)
-        for group in groups:
-            if not staying & group.labels.keys():
-                drawn |= self._counterparts.of(group, rng, self._max_terms - len(drawn))
+        drawn: dict[str, str] = {}
+        if self._encoder is not None:
+            for group in groups:
+                drawn |= self._counterparts.same(group, rng, texts.values())
+        if not drawn:
+            for group in groups:
+                room = self._max_terms - len(drawn)
+                drawn |= self._counterparts.of(group, rng, room, texts.values())
         return drawn
 
 
@@ -143,7 +147,8 @@ def make_rules(
     encoder (str | None): An encoder of sentences, a folder or a name on the hub, that tells which
         terms are near in meaning; None takes what fits in form.
     least, most (float): Cosines between which new terms lie, with an encoder.
-    max_terms (int): So many terms of a passage are replaced at most, with an encoder: the more, the
-        less it makes sense.
+    max_terms (int): So many terms of a passage are replaced by near ones at most: the more, the
+        less it makes sense. None is where the passage has values, or names with an abbreviation,
+        to change.
     """
     return Rules(None if terms is None else Path(terms), encoder, least, most, max_terms)

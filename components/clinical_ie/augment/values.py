@@ -1,0 +1,128 @@
+"""Other values where a term holds numbers: near the old ones, and written like them.
+
+A value from another note is of another patient and another test: "body weight was 24.4 kg/m2". One
+that differs a little from the old one goes with whatever stands around it.
+"""
+
+import random
+import re
+from itertools import pairwise
+
+_NUMBER = re.compile(
+    r"(?P<digits>\d+(?:[.,:]\d+)*)|\b(?P<word>two|three|four|five|six|seven|eight|nine|ten)\b",
+    re.IGNORECASE,
+)
+_WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+# Numbers that are a part of a name (`CD4`, `IL-6`, `m2`), and the `10` of a power.
+_NAME_BEFORE = re.compile(r"(?:[^\W\d]|[^\W\d][-/]|\^|10\()\Z")
+_POWER_BEFORE = re.compile(r"[\u00d7x*]\s*\Z")
+_POWER = re.compile(r"10\d{0,2}\Z")
+# Exponents, ordinals, names that begin with a number (`5HT3`), ends of a strand (`3\u2032`).
+_NAME_AFTER = re.compile(r"[\^⁰¹²³⁴-⁹'\u2032\u2019]|(?:st|nd|rd|th)\b|[^\W\d_]+\d")
+# As in `every 24 hours`.
+_DAY = re.compile(r"24[ \u2000-\u200a-]?h")
+_MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d\Z")
+_DATE = re.compile(r"\d([/-])\d+\1\d|\d\.\d+\.\d")
+_SCORE = re.compile(r"(\d+)\s*(?:/|of(?: the)?|out of)\s*(\d+)")
+_DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
+_PERCENT = re.compile(r"\s*(?:%|percent)")
+_PH = re.compile(r"[67]\.\d+\Z")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
+# Between these shares of itself a number changes; where more would be no reading of a living body.
+_LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
+_TRIES = 12
+
+
+def other_values(term: str, rng: random.Random, most: int) -> list[str]:
+    """The term with other numbers, all of them changed by about the same share.
+
+    most (int): So many at most.
+    RETURNS (list[str]): None for a term without numbers, or with such as cannot change by
+        themselves: dates, times of day, years, names, scores (`8/10`).
+    """
+    numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
+    if not numbers or _DATE.search(term) or ":" in term or _is_score(term):
+        return []
+    found: dict[str, None] = {}
+    for _ in range(_TRIES):
+        share = rng.uniform(_LEAST, _MOST) * rng.choice((-1, 1))
+        new = [_changed(term, number, share) for number in numbers]
+        if None not in new and _order(new) == _order([number.group() for number in numbers]):
+            found[_with(term, numbers, new)] = None
+    return list(found)[:most]
+
+
+def _stays(term: str, number: re.Match[str]) -> bool:
+    before, digits = term[: number.start()], number["digits"]
+    if digits is None:
+        return False
+    return bool(
+        _NAME_BEFORE.search(before)
+        or _NAME_AFTER.match(term, number.end())
+        or _YEAR.match(digits)
+        or _DAY.match(term, number.start())
+        or (_POWER.match(digits) and _POWER_BEFORE.search(before))
+    )
+
+
+def _is_score(term: str) -> bool:
+    """Whether one number counts what the other is the whole of."""
+    return any(int(part) <= int(whole) for part, whole in _SCORE.findall(term))
+
+
+def _changed(term: str, number: re.Match[str], share: float) -> str | None:
+    """Another number in its place; None where there is none that would be written like it."""
+    text = number.group()
+    if number["word"]:
+        place = _WORDS.index(text.lower()) + (1 if share > 0 else -1)
+        word = _WORDS[place] if 0 <= place < len(_WORDS) else None
+        return word.capitalize() if word and text[0].isupper() else word
+    after = number.end()
+    if _DEGREES.match(term, after) or _PH.match(text):
+        share *= _NARROW / _MOST
+    if "." in text:
+        decimals = len(text.partition(".")[2])
+        old, step = float(text), 10.0**-decimals
+        new = old + (max(abs(share * old), step) * (1 if share > 0 else -1))
+        return f"{new:.{decimals}f}" if new >= step else None
+    if "," in text and not _THOUSANDS.match(text):
+        return None
+    whole = int(text.replace(",", ""))
+    if text[0] == "0":
+        return None
+    step = _grain(whole)
+    steps = max(1, round(abs(share) * whole / step))
+    if _PERCENT.match(term, after) and whole >= 90:
+        steps = min(steps, 2)
+    other = whole + (steps if share > 0 else -steps) * step
+    # One is no plural, and what was a plural stays one.
+    highest = 100 if _PERCENT.match(term, after) else 28 if _MONTH.search(term) else other
+    if other < 2 or whole == 1 or (other > highest >= whole):
+        return None
+    return f"{other:,}" if "," in text else str(other)
+
+
+def _grain(number: int) -> int:
+    """What such numbers are counted in: 500 in hundreds, 325 in fives."""
+    steps = (1000, 100, 50, 10, 5)
+    return next((step for step in steps if number % step == 0 and 4 * step <= number), 1)
+
+
+def _order(numbers: list[str | None]) -> list[bool]:
+    """Which numbers are above the one before them."""
+    values = [_value(number) for number in numbers if number is not None]
+    return [after > before for before, after in pairwise(values)]
+
+
+def _value(number: str) -> float:
+    word = number.lower()
+    return _WORDS.index(word) + 2.0 if word in _WORDS else float(number.replace(",", ""))
+
+
+def _with(term: str, numbers: list[re.Match[str]], new: list[str | None]) -> str:
+    pieces, end = [], 0
+    for number, other in zip(numbers, new, strict=True):
+        pieces += [term[end : number.start()], other or number.group()]
+        end = number.end()
+    return "".join(pieces) + term[end:]

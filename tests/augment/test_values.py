@@ -1,0 +1,78 @@
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical_ie.augment.terms import shape_of
+from clinical_ie.augment.values import other_values
+
+
+def drawn(term: str) -> set[str]:
+    return {value for seed in range(20) for value in other_values(term, random.Random(seed), 9)}
+
+
+@pytest.mark.parametrize(
+    ("term", "some"),
+    [
+        ("10 mg", {"9 mg", "11 mg"}),
+        ("500 mg/d", {"400 mg/d", "600 mg/d"}),
+        ("1,500 mL", {"1,400 mL", "1,600 mL"}),
+        ("52-year-old", {"50-year-old", "55-year-old"}),
+        ("Three weeks later", {"Two weeks later", "Four weeks later"}),
+        ("140/90 mmHg", {"150/100 mmHg", "130/80 mmHg"}),
+        ("4-6 mm", {"5-7 mm", "3-5 mm"}),
+        ("2.1 \u00d7 106 IU/mL", {"2.2 \u00d7 106 IU/mL"}),
+        ("December 15", {"December 14", "December 16"}),
+        ("5 mg every 24 hours", {"4 mg every 24 hours"}),
+    ],
+)
+def test_other_values(term: str, some: set[str]) -> None:
+    assert some <= drawn(term)
+    assert term not in drawn(term)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "",
+        "pain",
+        "CD4",
+        "IL-6",
+        "CA-125",
+        "T12",
+        "3rd day",
+        "5HT3",
+        "2014",
+        "June 2013",
+        "03/12/2014",
+        "3-12-14",
+        "8:30 am",
+        "7/10",
+        "8 of the 32",
+        "1 week",
+        "02",
+        "1,5 mg",
+        "every 24 hours",
+        "10^9",
+        "5\u2032 end",
+    ],
+)
+def test_what_is_no_value_stays(term: str) -> None:
+    assert drawn(term) == set()
+
+
+def test_readings_stay_those_of_a_living_body() -> None:
+    assert all(7.2 <= float(value) <= 7.6 for value in drawn("7.40"))
+    assert all(37 <= float(value.split()[0]) <= 40 for value in drawn("38.5 °C"))
+    assert all(int(value[:-1]) <= 100 for value in drawn("98%"))
+    assert all(int(value.split()[1]) <= 28 for value in drawn("May 27"))
+
+
+@given(st.text("0123456789.,/-x\u00d7 mgCDto%°", max_size=20), st.integers(0, 100))
+def test_any_text_gets_values_written_like_its_own(term: str, seed: int) -> None:
+    for value in other_values(term, random.Random(seed), 4):
+        assert value != term
+        assert shape_of(value) == shape_of(term)
+        assert re.sub(r"\d", "", value) == re.sub(r"\d", "", term)
