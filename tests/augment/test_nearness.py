@@ -126,22 +126,23 @@ def test_a_value_has_other_values_near_it_and_a_name_its_abbreviation() -> None:
         synonyms={"Test": {"ct": Counter(["computed tomography"])}},
     )
     counterparts = Counterparts(terms, Alike("none"), most=1.5)
-    near = [term for _, term in counterparts.near("Dose", "10 mg", 4)]
-    assert sorted(near) == ["11 mg", "9 mg"]
+    values = counterparts.same_as("Dose", "10 mg", 4)
+    assert sorted(values) == ["11 mg", "9 mg"]
     # Always the same: a model's answer is kept by the grammar that it was asked for with.
-    assert near == [term for _, term in counterparts.near("Dose", "10 mg", 4)]
-    assert [term for _, term in counterparts.near("Test", "CT", 4)] == [
-        "computed tomography",
-        "scan",
-    ]
+    assert values == counterparts.same_as("Dose", "10 mg", 4)
+    assert counterparts.same_as("Test", "CT", 4) == ["computed tomography"]
     # A number in a name is no value.
-    assert counterparts.near("Test", "CD4", 4) == []
+    assert counterparts.same_as("Test", "CD4", 4) == []
 
 
 def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     near = make_near_terms(train, str(encoder), least=-1.0, most=1.0, size=1)
-    assert near("Drug", "aspirin") in (["metformin"], ["insulin"], ["heparin"])
-    assert near("Unknown", "aspirin") == []
+    [found] = near([("Drug", "aspirin")])
+    assert found in (["metformin"], ["insulin"], ["heparin"])
+    assert near([("Unknown", "aspirin"), ("Drug", "aspirin")]) == [[], found]
+    # What stands there already is not offered; where a value can change, nothing else does.
+    assert near([("Drug", "aspirin"), ("Drug", found[0])])[0] != found
+    assert near([("Drug", "aspirin"), ("Strength", "81 mg")])[0] == []
     other = make_near_terms(train, str(encoder), size=2)
     assert near.fingerprint == make_near_terms(train, str(encoder), -1.0, 1.0, 1).fingerprint
     assert near.fingerprint != other.fingerprint
@@ -170,7 +171,10 @@ def test_a_grammar_of_near_terms() -> None:
     )
     choices = {"Flu": ["cold", "a [bad] cold", "cold"], "pain": []}
     grammar = passage_grammar(
-        markup.text, markup.markers, "near_terms", lambda _, term: choices[term]
+        markup.text,
+        markup.markers,
+        "near_terms",
+        lambda terms: [choices[term] for _, term in terms],
     )
     assert '("Cold")' in grammar
     assert '("pain")' in grammar
@@ -193,7 +197,9 @@ def test_only_what_opens_a_sentence_or_has_a_plain_capital_gets_one() -> None:
             text,
             markup.markers,
             "near_terms",
-            lambda _, term: ["computed tomography" if term == "CT" else "aspirin"],
+            lambda terms: [
+                ["computed tomography" if term == "CT" else "aspirin"] for _, term in terms
+            ],
         )
         assert grammar.count('("Computed tomography")') == expected
         assert grammar.count('("computed tomography")') == 2 - expected

@@ -29,7 +29,8 @@ _FUNCTION_WORDS = frozenset(
         r"\w+",
         "a an and or the no not any some all both about after among around at before behind below"
         " between by during for from in into near of on out over per since than through to under"
-        " until up upon with within without",
+        " until up upon with within without"
+        " he her his its my our she their these they this those we",
     )
 )
 _ENDING = re.compile(
@@ -85,18 +86,25 @@ class Counterparts:
         """
         drawn = {}
         for id_, term in group.texts.items():
-            others = self._same(group.labels[id_], term, rng)
+            others = self._same(group.labels[id_], term, rng, _OTHER_VALUES)
             if others and others[0] not in present:
                 drawn[id_] = others[0]
         return drawn
 
-    def _same(self, label: str, term: str, rng: random.Random) -> list[str]:
+    def same_as(self, label: str, term: str, most: int) -> list[str]:
+        """Other names, and other values, for what a term names; the same whenever it is asked for.
+
+        most (int): So many at most.
+        """
+        return self._same(label, term, random.Random(f"{label}/{term}"), most)
+
+    def _same(self, label: str, term: str, rng: random.Random, most: int) -> list[str]:
         if label not in self._with_values:
             pool = self.terms.by_label.get(label, [])
             share = sum(map(_has_number, pool)) / max(1, len(pool))
             self._with_values[label] = share >= _VALUES_SHARE
         names = self.terms.other_names(label, term)
-        return names + (other_values(term, rng, _OTHER_VALUES) if self._with_values[label] else [])
+        return (names + (other_values(term, rng, most) if self._with_values[label] else []))[:most]
 
     def _together(self, group: Group, rng: random.Random) -> Iterator[dict[str, str]]:
         """Terms that stand in the same relations in one training note."""
@@ -156,14 +164,9 @@ class Counterparts:
         """Terms with the label that are near in meaning and of the same form, the nearest first.
 
         most (int): So many at most.
-        RETURNS (list[tuple[float, str]]): How near, and the term. For a value, other values near
-            it, whether or not a training note has them; other names of the thing come first.
+        RETURNS (list[tuple[float, str]]): How near, and the term.
         """
         assert self.nearness is not None
-        # The same term has the same neighbours whenever it is asked for.
-        same = [(1.0, t) for t in self._same(label, term, random.Random(f"{label}/{term}"))]
-        if same and _has_number(term):
-            return same[:most]
         if label not in self._pools:
             pool = self.terms.by_label.get(label, [term])
             self._pools[label] = pool, self.nearness.vectors(pool)
@@ -179,7 +182,7 @@ class Counterparts:
             # "adenoma" for "adenocarcinoma": near by its wordpieces, and another thing.
             and (cosine >= _SURE or not _of_one_root(term, other))
         ]
-        return (same + sorted(eligible, reverse=True))[:most]
+        return sorted(eligible, reverse=True)[:most]
 
 
 def _hub(group: Group) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from .terms import load_terms
 
 
 class NearTerms:
-    """From a label and a term to terms of the training notes that are near it in meaning.
+    """What else could stand in a passage: other values, other names, near terms of other notes.
 
     path (Path): Training notes (`.spacy`).
     encoder, least, most, size: As `make_near_terms` has them.
@@ -27,16 +28,33 @@ class NearTerms:
     def fingerprint(self) -> str:
         """All that bears on a choice."""
         train = hashlib.sha256(self._path.read_bytes()).hexdigest()
-        return json.dumps(["clinical_ie.near_terms.v1", train, *self._settings])
+        return json.dumps(["clinical_ie.near_terms.v1", 2, train, *self._settings])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
         encoder, least, most, _ = self._settings
         return Counterparts(load_terms(self._path), Nearness(encoder), least, most)
 
-    def __call__(self, label: str, term: str) -> list[str]:
-        """The nearest first; none where no term is near."""
-        return [near for _, near in self._counterparts.near(label, term, self._settings[-1])]
+    def __call__(self, terms: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """What may stand in the place of each term of a passage, the nearest first.
+
+        terms (Sequence[tuple[str, str]]): Labels and terms.
+        RETURNS (list[list[str]]): Other values and other names, where any term has some; else what
+            is near in meaning. None that the passage has already.
+        """
+        size = self._settings[-1]
+        present = {term for _, term in terms}
+        for options_of in (self._counterparts.same_as, self._near):
+            options = [
+                [new for new in options_of(label, term, size) if new not in present]
+                for label, term in terms
+            ]
+            if any(options):
+                break
+        return options
+
+    def _near(self, label: str, term: str, most: int) -> list[str]:
+        return [near for _, near in self._counterparts.near(label, term, most)]
 
 
 @registry.llm_misc("clinical_ie.near_terms.v1")

@@ -9,8 +9,8 @@ from ..markup import Marker, bodies_of
 from .wording import alternatives
 
 Mode = Literal["markers", "terms_fixed", "context_fixed", "context_varied", "near_terms"]
-# From a label and a term to the terms that may stand in its place.
-Choices = Callable[[str, str], Sequence[str]]
+# From the labels and terms of a passage to the terms that may stand in the place of each.
+Choices = Callable[[Sequence[tuple[str, str]]], Sequence[Sequence[str]]]
 
 _BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
 _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
@@ -108,26 +108,28 @@ def _context(
     choices: Choices | None,
 ) -> str:
     nesting = {marker.parent for marker in markers}
-    leaves = [(*bodies[m.key], m.label) for m in markers if m.key not in nesting]
+    leaves = sorted((*bodies[m.key], m.label) for m in markers if m.key not in nesting)
+    terms = [(label, source[start:end]) for start, end, label in leaves]
+    options = iter(choices(terms) if choices else ())
     parts: list[str] = []
     done = 0
-    for start, end, label in [*sorted(leaves), (len(source), len(source), "")]:
+    for start, end, _ in [*leaves, (len(source), len(source), "")]:
         between = source[done:start]
         parts += _varied(between) if varied else [_literal(between)]
         if end > start:
             opens = bool(_OPENS_SENTENCE.search(source[:start]))
-            term = source[start:end]
-            parts.append("term" if choices is None else _choice(label, term, opens, choices))
+            new = next(options, None)
+            parts.append("term" if new is None else _choice(source[start:end], opens, new))
         done = end
     free = f"\nterm ::= {_char(source)}{{1,60}}" if choices is None else ""
     return f"root ::= {' '.join(parts)}{free}"
 
 
-def _choice(label: str, term: str, opens: bool, choices: Choices) -> str:
+def _choice(term: str, opens: bool, others: Sequence[str]) -> str:
     """The terms that may stand here, with a capital where they open a sentence, or the old one has
     one that is not an abbreviation's."""
     capital = opens or (term[:1].isupper() and not term[1:2].isupper())
-    terms = [new[:1].upper() + new[1:] if capital else new for new in choices(label, term)]
+    terms = [new[:1].upper() + new[1:] if capital else new for new in others]
     # What brackets mean is settled.
     options = [new for new in dict.fromkeys(terms) if not set(new) & set("[]")] or [term]
     return f"({' | '.join(map(_literal, options))})"
