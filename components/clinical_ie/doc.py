@@ -20,7 +20,7 @@ from spacy.util import filter_spans
 
 from .brat import Standoff
 from .text.alignment import touched_tokens
-from .text.columns import text_length
+from .text.columns import text_length, token_words
 from .text.sentences import merge_inside_mentions
 
 SPANS_KEY = "entities"
@@ -164,14 +164,15 @@ def set_mentions(
 
 def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
     """The spans less white space at their ends: spaCy's `ner` refuses to train on it (E024)."""
+    words = token_words(doc)
     trimmed = []
     for span in spans:
         start, end = span.start, span.end
-        while start < end and doc[start].text.isspace():
+        while start < end and words[start].isspace():
             start += 1
-        while start < end and doc[end - 1].text.isspace():
+        while start < end and words[end - 1].isspace():
             end -= 1
-        if end - start == len(span):
+        if end - start == span.end - span.start:
             trimmed.append(span)
         elif start < end:
             trimmed.append(Span(doc, start, end, label=span.label, span_id=span.id))
