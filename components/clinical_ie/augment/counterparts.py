@@ -22,6 +22,7 @@ _MAX_MORE_WORDS = 1
 # Where so many of a label's terms hold numbers, these are values, and in others parts of names.
 _VALUES_SHARE = 0.4
 _OTHER_VALUES = 4
+_ACRONYM = re.compile(r"[A-Z][A-Za-z]?[A-Z0-9-]{1,5}s?")
 _BRACKETS = re.compile(r"[()\[\]]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _FUNCTION_WORDS = frozenset(
@@ -29,7 +30,7 @@ _FUNCTION_WORDS = frozenset(
         r"\w+",
         "a an and or the no not any some all both about after among around at before behind below"
         " between by during for from in into near of on out over per since than through to under"
-        " until up upon with within without"
+        " until up upon with within without almost less more most least non very"
         " he her his its my our she their these they this those we",
     )
 )
@@ -238,6 +239,9 @@ def _form(term: str) -> tuple[bool, bool, str]:
 def _fits(old: str, new: str) -> bool:
     """Whether a sentence stays one with another term, as far as the terms alone can tell."""
     if normal(old) == normal(new) or _has_number(old) != _has_number(new):
+        return False
+    # What letters stand for is not in them: "HCV" is near "HCC" by its wordpieces alone.
+    if _ACRONYM.fullmatch(old) or _ACRONYM.fullmatch(new):
         return False
     # What begins a sentence gets its capital anyway.
     if not old[0].isupper() and new[0].isupper() and not new[:2].isupper():

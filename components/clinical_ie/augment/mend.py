@@ -19,9 +19,10 @@ def mended(text: str, mentions: Sequence[Mention], capital: bool) -> tuple[str, 
             mentions = [_moved(mention, start, by) for mention in mentions]
         elif before != text[:start]:
             text = before + text[start:]
-    first = text[:1].upper()
+    place = len(text) - len(text.lstrip())
+    first = text[place : place + 1].upper()
     if capital and len(first) == 1:
-        text = first + text[1:]
+        text = text[:place] + first + text[place + 1 :]
     return text, list(mentions)
 
 

@@ -7,6 +7,7 @@ stand under the name that a dropped rewrite is counted by, in the order in which
     @llm_misc = "clinical_ie.length_ratio.v1"
 """
 
+from .addition import make_joints_kept
 from .case import Case, Filter, Passage
 from .copies import make_no_near_copy
 from .form import (
@@ -32,8 +33,9 @@ __all__ = ["Case", "Filter", "Passage", "default_filters", "first_objection"]
 def default_filters() -> dict[str, Filter]:
     """Every filter with its defaults, the quick ones first.
 
-    Not among them are `terms_changed`, since other wording alone is a rewrite too, and
-    `tagger_agrees`, which needs a trained pipeline.
+    Not among them are `terms_changed`, since other wording alone is a rewrite too,
+    `nothing_added`, which is for models that add what they should not, and those that need an
+    encoder or a trained pipeline.
     """
     return {
         "unchanged": make_changed(),
@@ -50,6 +52,7 @@ def default_filters() -> dict[str, Filter]:
         "wrong_label": make_term_fits_label(),
         "untagged_mention": make_nothing_untagged(),
         "new_wording": make_known_wording(),
+        "joint": make_joints_kept(),
     }
 
 
