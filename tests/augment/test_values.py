@@ -2,7 +2,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clinical_ie.augment.terms import shape_of
@@ -70,6 +70,8 @@ def test_readings_stay_those_of_a_living_body() -> None:
     assert all(int(value.split()[1]) <= 28 for value in drawn("May 27"))
 
 
+@example("0.0,0", 0)
+@example("1,234.5 mg", 0)
 @given(st.text("0123456789.,/-x\u00d7 mgCDto%°", max_size=20), st.integers(0, 100))
 def test_any_text_gets_values_written_like_its_own(term: str, seed: int) -> None:
     for value in other_values(term, random.Random(seed), 4):

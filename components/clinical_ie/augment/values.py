@@ -81,13 +81,13 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     after = number.end()
     if _DEGREES.match(term, after) or _PH.match(text):
         share *= _NARROW / _MOST
+    if "," in text and not _THOUSANDS.match(text):
+        return None
     if "." in text:
         decimals = len(text.partition(".")[2])
         old, step = float(text), 10.0**-decimals
         new = old + (max(abs(share * old), step) * (1 if share > 0 else -1))
         return f"{new:.{decimals}f}" if new >= step else None
-    if "," in text and not _THOUSANDS.match(text):
-        return None
     whole = int(text.replace(",", ""))
     if text[0] == "0":
         return None

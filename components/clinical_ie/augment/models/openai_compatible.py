@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 # spacy-llm compares these very types with those of the task, and knows typing's names alone.
 from typing import Any, Iterable, Literal  # noqa: UP035
@@ -23,6 +23,9 @@ from .grammar import passage_grammar
 Constraint = Literal["none", "llama.cpp", "vllm", "json"]
 # The longest wait that the client lets a server's Retry-After ask for.
 _LONGEST_WAIT = 120.0
+# In seconds: Ctrl-C that comes as a wait begins is heard when that wait is over.
+_WAIT = 0.5
+_Item = tuple[int, Response] | BaseException | None
 # What no further request would change, as the `code` of an error.
 _HOPELESS = {"invalid_api_key", "model_not_found", "insufficient_quota"}
 
@@ -95,7 +98,7 @@ class OpenAICompatible:
             `give_up_after` times in a row.
         """
         check_localhost(self._url)
-        arrived: SimpleQueue[tuple[int, Response] | BaseException | None] = SimpleQueue()
+        arrived: SimpleQueue[_Item] = SimpleQueue()
         # A loop in a thread of its own: notebooks have one already where they call this.
         loop = asyncio.new_event_loop()
         task = loop.create_task(self._ask_all(prompts, arrived.put))
@@ -114,7 +117,7 @@ class OpenAICompatible:
         thread.start()
         missing = len(prompts)
         try:
-            while (item := arrived.get()) is not None:
+            while (item := _taken(arrived)) is not None:
                 if isinstance(item, BaseException):
                     raise _first(item)
                 missing -= 1
@@ -212,6 +215,12 @@ class OpenAICompatible:
                 f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
                 f"({answer.fault}); what was answered before is kept in the journal"
             )
+
+
+def _taken(arrived: SimpleQueue[_Item]) -> _Item:
+    while True:
+        with suppress(Empty):
+            return arrived.get(timeout=_WAIT)
 
 
 def _connection(error: openai.APIConnectionError) -> str:
