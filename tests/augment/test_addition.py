@@ -54,6 +54,21 @@ def test_a_term_with_a_preposition_follows_what_can_stand_before_it(
     assert make_joints_kept()(case) == objection
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "objection"),
+    [
+        ("He was too ill to walk.", "He could not too ill to walk.", "not too ill to walk"),
+        ("He was too ill to walk.", "He appeared too ill to walk.", None),
+        ("He was not too ill to walk.", "The man was not too ill to walk.", None),
+    ],
+)
+def test_a_term_comes_not_to_stand_behind_a_helping_verb(
+    before: str, after: str, objection: str | None
+) -> None:
+    term = ("S", "too ill to walk")
+    assert make_joints_kept()(Case(passage(before, term), passage(after, term))) == objection
+
+
 def test_a_capital_is_mended_behind_white_space_too() -> None:
     mention = Mention("a", "S", ((1, 5),))
     assert mended(" bone was seen.", [mention], capital=True) == (" Bone was seen.", [mention])

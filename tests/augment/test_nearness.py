@@ -101,6 +101,12 @@ class Alike(Nearness):
         ("HCC", "HCV", False),
         ("conscious", "unconscious", False),
         ("scan", "brain scan", True),
+        ("endoscope", "flexible endoscopy", False),
+        ("catheterisation", "balloon catheter", False),
+        ("laparotomy", "laparoscopy", True),
+        ("catheter", "NAVA catheter", False),
+        ("CT scan", "brain scan", True),
+        ("hospital", "different hospital", False),
     ],
 )
 def test_terms_of_the_same_form_stand_in_for_each_other(old: str, new: str, fits: bool) -> None:

@@ -31,6 +31,7 @@ _FUNCTION_WORDS = frozenset(
         "a an and or the no not any some all both about after among around at before behind below"
         " between by during for from in into near of on out over per since than through to under"
         " until up upon with within without almost less more most least non very"
+        " another different further other same similar"
         " he her his its my our she their these they this those we",
     )
 )
@@ -44,6 +45,8 @@ _TIME = re.compile(r"\b(?:month|0(?:[- ]|th |st |nd |rd )*(?:minute|hour|day|wee
 _FORM = 0.1
 # From here on, two words that begin alike are taken for two spellings.
 _SURE = 0.85
+# Two words that share so many letters at their beginning, and so much of the shorter one.
+_STEM, _STEM_SHARE = 6, 0.75
 
 
 @dataclass(slots=True)
@@ -252,6 +255,11 @@ def _fits(old: str, new: str) -> bool:
     if _derived(one, other) or _derived(other, one) or _BRACKETS.search(old + new):
         return False
     words, others = re.split(r"[\s-]+", one), re.split(r"[\s-]+", other)
+    # Letters that the old term lacks may stand for anything: "NAVA catheter".
+    if any(map(_ACRONYM.fullmatch, re.split(r"[\s-]+", new))) or _of_one_stem(
+        words[-1], others[-1]
+    ):
+        return False
     return (
         [w for w in words if w in _FUNCTION_WORDS] == [w for w in others if w in _FUNCTION_WORDS]
         and _ending(words[0]) == _ending(others[0])
@@ -264,6 +272,12 @@ def _derived(word: str, longer: str) -> bool:
     """Whether one is made of the other: "stable condition", "milder", "unconscious"."""
     # A word in front of it, as in "metabolic acidosis", leaves it the thing that it was.
     return longer.startswith(word) or (longer.endswith(word) and not longer.endswith(f" {word}"))
+
+
+def _of_one_stem(word: str, other: str) -> bool:
+    """Whether one is what is done and the other what it is done with: "endoscopy", "endoscope"."""
+    shared = max(_STEM, round(_STEM_SHARE * min(len(word), len(other))))
+    return word != other and word[:shared] == other[:shared]
 
 
 def _of_one_root(old: str, new: str) -> bool:

@@ -23,6 +23,8 @@ _PREPOSITION = re.compile(
     r"|near|of|on|over|through|to|under|until|upon|with|within|without)\b",
     re.IGNORECASE,
 )
+# What a verb follows, and a term is seldom one.
+_MODALS = re.compile(r"(?:not|cannot|can|could|did|do|does|may|might|must|should|will|would)\b")
 _BEFORE = re.compile(r"([^\W\d_]+)\s*\Z")
 
 
@@ -55,16 +57,17 @@ def make_nothing_added(max_words: int = 3) -> Filter:
 @registry.llm_misc("clinical_ie.joints_kept.v1")
 def make_joints_kept() -> Filter:
     """A term that begins with a preposition follows the word that it followed, or a word that is
-    neither an article nor a preposition: no `found at the above the junction`."""
+    neither an article nor a preposition: no `found at the above the junction`. None comes to
+    stand behind a verb's helper: no `could not unable to walk`."""
 
     def joints_kept(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             term = case.rewrite.covered(new)
-            if not _PREPOSITION.match(term):
-                continue
             before = _word_before(case.rewrite, new.start)
-            kept = before == _word_before(case.source, old.start)
-            if not kept and (before in {"a", "an", "the"} or _PREPOSITION.fullmatch(before)):
+            if before == _word_before(case.source, old.start):
+                continue
+            doubled = before in {"a", "an", "the"} or _PREPOSITION.fullmatch(before)
+            if _MODALS.fullmatch(before) or (doubled and _PREPOSITION.match(term)):
                 return f"{before} {term}"
         return None
 
