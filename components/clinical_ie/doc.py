@@ -56,12 +56,14 @@ class Mention(NamedTuple):
     @property
     def start(self) -> int:
         """Character where the first piece of the text begins."""
-        return min(self.fragments)[0]
+        fragments = self.fragments
+        return fragments[0][0] if len(fragments) == 1 else min(fragments)[0]
 
     @property
     def end(self) -> int:
         """Character after the last piece of the text."""
-        return max(map(_END, self.fragments))
+        fragments = self.fragments
+        return fragments[0][1] if len(fragments) == 1 else max(map(_END, fragments))
 
 
 class Link(NamedTuple):

@@ -1,7 +1,7 @@
 """What a Doc carries through the task: how it is to be rewritten, and what came of it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from spacy.tokens import Doc
@@ -71,7 +71,7 @@ class Rewrite:
 def set_attempt(doc: Doc, attempt: Attempt) -> None:
     """Say how the Doc is to be rewritten next."""
     # Plain values: a Doc goes through files and worker processes.
-    doc.user_data[_ATTEMPT] = asdict(attempt)
+    doc.user_data[_ATTEMPT] = _plain(attempt)
 
 
 def attempt_of(doc: Doc) -> Attempt:
@@ -81,7 +81,7 @@ def attempt_of(doc: Doc) -> Attempt:
 
 def set_rewrite(doc: Doc, rewrite: Rewrite) -> None:
     """Keep what came of an answer on its Doc."""
-    doc.user_data[_REWRITE] = asdict(rewrite)
+    doc.user_data[_REWRITE] = _plain(rewrite)
 
 
 def rewrite_of(doc: Doc) -> Rewrite:
@@ -90,6 +90,10 @@ def rewrite_of(doc: Doc) -> Rewrite:
     RAISES (KeyError): It has not been through the task.
     """
     return Rewrite(**doc.user_data[_REWRITE])
+
+
+def _plain(item: Attempt | Rewrite) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__}
 
 
 def judged(

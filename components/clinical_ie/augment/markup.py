@@ -73,13 +73,8 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
     RAISES (MarkupError): A mention is in several pieces, two mentions cross, or a label holds
         white space, a bracket, a bar, a colon or a backslash.
     """
-    order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end, i))
-    for mention in mentions:
-        if len(mention.fragments) > 1:
-            raise MarkupError("mention in several pieces", mention.label)
-        if not _LABEL.fullmatch(mention.label):
-            raise MarkupError("label that cannot be written", repr(mention.label))
-    parents = _parents(mentions, order)
+    parents = nesting(mentions)
+    order = list(parents)
     own = _keys(mentions, order)
     key = [own[i] if keys is None else keys[m.id] for i, m in enumerate(mentions)]
     opens: dict[int, list[str]] = {}
@@ -204,8 +199,17 @@ def read_loosely(markup: str) -> tuple[str, dict[str, str]]:
     return "".join(pieces), terms
 
 
-def _parents(mentions: Sequence[Mention], order: list[int]) -> dict[int, int | None]:
-    """For each mention the smallest one around it, by index."""
+def nesting(mentions: Sequence[Mention]) -> dict[int, int | None]:
+    """For each mention, in the order of the text, the smallest one around it, by index.
+
+    RAISES (MarkupError): As for `encode`.
+    """
+    for mention in mentions:
+        if len(mention.fragments) > 1:
+            raise MarkupError("mention in several pieces", mention.label)
+        if not _LABEL.fullmatch(mention.label):
+            raise MarkupError("label that cannot be written", repr(mention.label))
+    order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end, i))
     parents: dict[int, int | None] = {}
     around: list[int] = []
     for i in order:

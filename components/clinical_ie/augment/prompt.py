@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Self
 
 from ..doc import Link
@@ -62,7 +63,7 @@ class Prompt(str):
             return prompt
         return cls(prompt, [{"role": "user", "content": str(prompt)}])
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)

@@ -2,11 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
 from .config import Settings, load
@@ -14,7 +12,7 @@ from .outcome import Outcome
 from .output import Output
 from .quiet import quiet_logs
 from .schedule import Accepted, Schedule
-from .segment import Place, segments_of
+from .segment import Place, segments_in, sentence_starts
 from .source import NewNote, Source, label_counts, sources_of
 from .strategy import by_labels, errors_by_label, plan, rare_first, weak_first
 from .terms import Terms, learn_terms, normal
@@ -49,7 +47,11 @@ def augment(
     if model_path is not None:
         paths["model"] = model_path
     docs = read_docs(train)
-    terms = learn_terms(train, docs)
+    sources = sources_of(docs, train)
+    starts = [sentence_starts(doc) for doc in docs]
+    # What follows needs little of what a Doc holds.
+    docs.clear()
+    terms = learn_terms(train, ((note.text, note.annotations) for note in sources.values()))
     settings, nlp, model = load(config, paths)
     asked = {
         "config": str(config),
@@ -59,11 +61,8 @@ def augment(
         "strategy": settings.strategy,
         "segments_per_note": settings.segments_per_note,
     }
-    sources = sources_of(docs, train)
     outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
-    places = _places(docs, settings, outcome)
-    # What follows needs little of what a Doc holds.
-    docs.clear()
+    places = _places(zip(sources.values(), starts, strict=True), settings, outcome)
     order = _order(places, seed, settings, outcome)
     copies: Counter[str] = Counter()
     with quiet_logs(settings.log_text), Output(out, out_dir) as output:
@@ -79,13 +78,17 @@ def augment(
     return outcome
 
 
-def _places(docs: Sequence[Doc], settings: Settings, outcome: Outcome) -> list[list[Place]]:
-    """Where the segments of each note lie."""
+def _places(
+    notes: Iterable[tuple[Source, list[int]]], settings: Settings, outcome: Outcome
+) -> list[list[Place]]:
+    """Where the segments of each note lie.
+
+    notes (Iterable[tuple[Source, list[int]]]): Each with the starts of its sentences.
+    """
     places = []
-    for doc in docs:
-        segments, skipped = segments_of(
-            doc, settings.max_words, settings.nested, settings.max_term_words
-        )
+    limits = settings.max_words, settings.nested, settings.max_term_words
+    for note, starts in notes:
+        segments, skipped = segments_in(note.note_id, note.text, note.annotations, starts, *limits)
         places.append([segment.place for segment in segments])
         outcome.segments += len(segments)
         outcome.skipped += skipped

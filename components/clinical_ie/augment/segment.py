@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..corpora.notes import make_doc
 from ..doc import Annotations, Link, Mention, annotations_of
 from ..text.columns import text_of
-from .markup import MarkupError, encode
+from .markup import MarkupError, nesting
 
 _WORD_OR_FIGURE = re.compile(r"\w+")
 _SEGMENT = "clinical_ie.segment"
@@ -69,8 +69,32 @@ def segments_of(
     RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
         many were left out, by reason.
     """
-    note, annotations = text_of(doc), annotations_of(doc)
-    starts = [sent.start_char for sent in doc.sents]
+    return segments_in(
+        doc._.note_id,
+        text_of(doc),
+        annotations_of(doc),
+        sentence_starts(doc),
+        max_words,
+        nested,
+        max_term_words,
+    )
+
+
+def sentence_starts(doc: Doc) -> list[int]:
+    """Where the sentences of a Doc begin, in characters."""
+    return [sent.start_char for sent in doc.sents]
+
+
+def segments_in(
+    note_id: str,
+    note: str,
+    annotations: Annotations,
+    starts: list[int],
+    max_words: int,
+    nested: bool,
+    max_term_words: int | None,
+) -> tuple[list[Segment], Counter[str]]:
+    """The same as `segments_of`, for a note that is read off its Doc already."""
     ends = [*starts[1:], len(note)]
     targets = [(m.start, m.end) for m in annotations.mentions]
     by_id = {mention.id: mention for mention in annotations.mentions}
@@ -88,7 +112,7 @@ def segments_of(
         runs.add((first, last))
     segments, skipped = [], Counter[str]()
     for first, last in sorted(runs):
-        segment = segment_at(doc._.note_id, note, annotations, starts[first], ends[last])
+        segment = segment_at(note_id, note, annotations, starts[first], ends[last])
         if len(segment.text.split()) > max_words:
             skipped["longer than max_words"] += 1
             continue
@@ -96,11 +120,11 @@ def segments_of(
             skipped["longer term than max_term_words"] += 1
             continue
         try:
-            markup = encode(segment.text, segment.annotations.mentions)
+            parents = nesting(segment.annotations.mentions).values()
         except MarkupError as error:
             skipped[error.reason] += 1
             continue
-        if not nested and any(marker.parent for marker in markup.markers):
+        if not nested and any(parent is not None for parent in parents):
             skipped["nested mentions"] += 1
             continue
         segments.append(segment)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 # spacy-llm compares these very types with those of the model, and knows typing's names alone.
 from typing import Any, Iterable  # noqa: UP035
+from weakref import WeakKeyDictionary
 
 import jinja2
 import srsly
@@ -71,6 +72,8 @@ class StructuredRewrite:
                 for role, side in (("user", "user"), ("assistant", "rewrite"))
             ),
         ]
+        # What was asked for a Doc, until its answer comes.
+        self._asked: WeakKeyDictionary[Doc, tuple[Segment, Attempt, Prompt]] = WeakKeyDictionary()
         self._example_texts = tuple(read_loosely(pair.rewrite)[0] for pair in examples)
 
     def initialize(
@@ -93,7 +96,12 @@ class StructuredRewrite:
         dropped when parsed.
         """
         for doc in docs:
-            yield self._prompt(segment_of(doc), attempt_of(doc))
+            self._asked[doc] = asked = self._asked_of(doc)
+            yield asked[2]
+
+    def _asked_of(self, doc: Doc) -> tuple[Segment, Attempt, Prompt]:
+        segment, attempt = segment_of(doc), attempt_of(doc)
+        return segment, attempt, self._prompt(segment, attempt)
 
     def _prompt(self, segment: Segment, attempt: Attempt) -> Prompt:
         try:
@@ -133,8 +141,8 @@ class StructuredRewrite:
         """
         docs = list(docs)
         for doc, answers in zip(docs, responses, strict=True):
-            segment, attempt = segment_of(doc), attempt_of(doc)
-            prompt = self._prompt(segment, attempt)
+            asked = self._asked.pop(doc) if doc in self._asked else self._asked_of(doc)
+            segment, attempt, prompt = asked
             answer = Response.of(next(iter(answers), ""))
             whole = markup = answer.strip()
             # Base models go on with further examples, and chat models explain themselves.

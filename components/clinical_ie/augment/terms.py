@@ -10,7 +10,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ..corpora.docbin import read_docs
-from ..doc import Mention, annotations_of
+from ..doc import Annotations, Mention, annotations_of
 from ..text.columns import text_of
 from .kinds import Kinds
 from .synonyms import Synonyms, add_synonyms
@@ -190,10 +190,13 @@ class Terms:
 
 def collect_terms(docs: Iterable[Doc]) -> Terms:
     """Read the terms off annotated notes."""
+    return _collect((text_of(doc), annotations_of(doc)) for doc in docs)
+
+
+def _collect(annotated: Iterable[tuple[str, Annotations]]) -> Terms:
     terms = Terms()
     notes: list[tuple[str, list[tuple[int, int]]]] = []
-    for doc in docs:
-        note, annotations = text_of(doc), annotations_of(doc)
+    for note, annotations in annotated:
         texts: dict[str, str] = {}
         labels: dict[str, str] = {}
         spans: list[tuple[int, int]] = []
@@ -233,9 +236,12 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
 _learned: dict[Path, tuple[int, Terms]] = {}
 
 
-def learn_terms(path: Path, docs: Iterable[Doc]) -> Terms:
-    """The terms of a `.spacy` file whose Docs are read already, for `load_terms` to find."""
-    terms = collect_terms(docs)
+def learn_terms(path: Path, notes: Iterable[tuple[str, Annotations]]) -> Terms:
+    """The terms of a `.spacy` file that is read already, for `load_terms` to find.
+
+    notes (Iterable[tuple[str, Annotations]]): Its notes, text and annotations.
+    """
+    terms = _collect(notes)
     _learned[path] = (path.stat().st_mtime_ns, terms)
     return terms
 
@@ -250,7 +256,7 @@ def load_terms(path: Path | None) -> Terms:
     changed, terms = _learned.get(path, (-1, Terms()))
     if path.is_file() and changed == path.stat().st_mtime_ns:
         return terms
-    return learn_terms(path, read_docs(path))
+    return learn_terms(path, ((text_of(doc), annotations_of(doc)) for doc in read_docs(path)))
 
 
 def linked_groups(
@@ -264,14 +270,19 @@ def linked_groups(
             group_of[head] |= group_of[tail]
             for id_ in group_of[tail]:
                 group_of[id_] = group_of[head]
-    distinct = {id(members): members for members in group_of.values()}
+    members: dict[int, list[str]] = {}
+    for id_, group in group_of.items():
+        members.setdefault(id(group), []).append(id_)
+    tied: dict[int, list[tuple[str, str, str]]] = {}
+    for link in links:
+        tied.setdefault(id(group_of[link[1]]), []).append(link)
     return [
         Group(
-            {id_: labels[id_] for id_ in labels if id_ in members},
-            {id_: texts[id_] for id_ in labels if id_ in members},
-            frozenset(link for link in links if link[1] in members),
+            {id_: labels[id_] for id_ in ids},
+            {id_: texts[id_] for id_ in ids},
+            frozenset(tied.get(group, ())),
         )
-        for members in distinct.values()
+        for group, ids in members.items()
     ]
 
 

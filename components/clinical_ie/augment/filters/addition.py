@@ -64,10 +64,9 @@ def make_joints_kept() -> Filter:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
             term = case.rewrite.covered(new)
             before = _word_before(case.rewrite, new.start)
-            if before == _word_before(case.source, old.start):
-                continue
             doubled = before in {"a", "an", "the"} or _PREPOSITION.fullmatch(before)
-            if _MODALS.fullmatch(before) or (doubled and _PREPOSITION.match(term)):
+            wrong = _MODALS.fullmatch(before) or (doubled and _PREPOSITION.match(term))
+            if wrong and before != _word_before(case.source, old.start):
                 return f"{before} {term}"
         return None
 
