@@ -10,7 +10,7 @@ from clinical_ie.augment.counterparts import Counterparts
 from clinical_ie.augment.filters.case import Case
 from clinical_ie.augment.filters.sense import make_sense_kept
 from clinical_ie.augment.markup import encode
-from clinical_ie.augment.models.grammar import passage_grammar
+from clinical_ie.augment.models.grammar import choice_grammar
 from clinical_ie.augment.models.llamacpp import make_llamacpp
 from clinical_ie.augment.models.rules import make_rules
 from clinical_ie.augment.near_terms import make_near_terms
@@ -178,16 +178,43 @@ def test_a_grammar_of_near_terms() -> None:
         "Flu and pain [x].", [Mention("a", "S", ((0, 3),)), Mention("b", "S", ((8, 12),))]
     )
     choices = {"Flu": ["cold", "a [bad] cold", "cold"], "pain": []}
-    grammar = passage_grammar(
-        markup.text,
-        markup.markers,
-        "near_terms",
-        lambda terms: [choices[term] for _, term in terms],
+    grammar = choice_grammar(
+        markup.text, markup.markers, lambda terms: [choices[term] for _, term in terms]
     )
+    assert grammar is not None
     assert '("Cold")' in grammar
     assert '("pain")' in grammar
     assert "bad" not in grammar
     assert "term ::=" not in grammar
+
+
+def test_where_no_term_can_change_one_expression_must() -> None:
+    text = "However, he had tea for flu due to gout."
+    mentions = [Mention("a", "Drug", ((16, 19),)), Mention("b", "Sign", ((24, 27),))]
+    markup = encode(text, mentions)
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [[], []])
+    assert grammar is not None
+    root, same0, same1 = grammar.split("\n")
+    rest = '("[[Drug: ") ("tea") ("]]") (" for ") ("[[Sign: ") ("flu") ("]]") (" ")'
+    free = '("due to" | "because of") (" gout.")'
+    had = '("he had" | "the patient had")'
+    assert root == (
+        f'root ::=  (("Nevertheless,") (" ") {had} (" ") {rest} {free} | "However," same0)'
+    )
+    assert same0 == f'same0 ::= (" ") (("the patient had") (" ") {rest} {free} | "he had" same1)'
+    assert same1 == f'same1 ::= (" ") {rest} (("because of") (" gout."))'
+    # A term that changes is change enough.
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [["coffee"], []])
+    assert grammar is not None
+    assert grammar.startswith(f'root ::= ("However," | "Nevertheless,") (" ") {had}')
+
+
+def test_where_nothing_can_change_there_is_no_grammar() -> None:
+    markup = encode("Tea was good.", [Mention("a", "Drug", ((0, 3),))])
+    assert choice_grammar(markup.text, markup.markers, lambda terms: [[]]) is None
+    # The number of a verb is open after another term alone.
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [["drops"]])
+    assert grammar == 'root ::= ("[[Drug: ") ("Drops") ("]]") (" ") ("was" | "were") (" good.")'
 
 
 def test_only_what_opens_a_sentence_or_has_a_plain_capital_gets_one() -> None:
@@ -201,14 +228,14 @@ def test_only_what_opens_a_sentence_or_has_a_plain_capital_gets_one() -> None:
     )
     before, _, after = markup.text.partition("clear. ")
     for text, expected in ((markup.text, 2), (f"{before}clear and {after}", 1)):
-        grammar = passage_grammar(
+        grammar = choice_grammar(
             text,
             markup.markers,
-            "near_terms",
             lambda terms: [
                 ["computed tomography" if term == "CT" else "aspirin"] for _, term in terms
             ],
         )
+        assert grammar is not None
         assert grammar.count('("Computed tomography")') == expected
         assert grammar.count('("computed tomography")') == 2 - expected
         assert '("Aspirin")' in grammar

@@ -156,7 +156,7 @@ def test_prompts_of_other_tasks_are_refused() -> None:
 def test_a_prompt_without_markers() -> None:
     prompt = Prompt("x", [], source="The patient was given tea.")
     [[answer]] = make_rules()([[prompt]])
-    assert answer in {"This patient received tea.", "This patient was given tea."}
+    assert answer in {"The patient received tea.", "This patient was given tea."}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ stand under the name that a dropped rewrite is counted by, in the order in which
     @llm_misc = "clinical_ie.length_ratio.v1"
 """
 
-from .addition import make_joints_kept
 from .case import Case, Filter, Passage
 from .copies import make_no_near_copy
 from .form import (
@@ -19,6 +18,7 @@ from .form import (
     make_no_repetition,
     make_whole_sentence,
 )
+from .joints import make_joints_kept
 from .meaning import make_negation_kept, make_relation_cues_kept
 from .wording import (
     make_abbreviations_follow,

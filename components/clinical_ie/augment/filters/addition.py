@@ -1,11 +1,10 @@
-"""What a rewrite with free wording may not add between the mentions, nor do at their borders."""
+"""What a rewrite with free wording may not add between the mentions."""
 
 import re
 from collections import Counter
 
 from spacy_llm.registry import registry
 
-from ..terms import normal
 from .case import Case, Filter, Passage
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -18,14 +17,6 @@ _CUES = re.compile(
     r"|since)\b",
     re.IGNORECASE,
 )
-_PREPOSITION = re.compile(
-    r"(?:above|across|after|around|at|before|behind|below|beneath|between|by|during|for|from|in"
-    r"|near|of|on|over|through|to|under|until|upon|with|within|without)\b",
-    re.IGNORECASE,
-)
-# What a verb follows, and a term is seldom one.
-_MODALS = re.compile(r"(?:not|cannot|can|could|did|do|does|may|might|must|should|will|would)\b")
-_BEFORE = re.compile(r"([^\W\d_]+)\s*\Z")
 
 
 @registry.llm_misc("clinical_ie.nothing_added.v1")
@@ -54,29 +45,5 @@ def make_nothing_added(max_words: int = 3) -> Filter:
     return nothing_added
 
 
-@registry.llm_misc("clinical_ie.joints_kept.v1")
-def make_joints_kept() -> Filter:
-    """A term that begins with a preposition follows the word that it followed, or a word that is
-    neither an article nor a preposition: no `found at the above the junction`. None comes to
-    stand behind a verb's helper: no `could not unable to walk`."""
-
-    def joints_kept(case: Case) -> str | None:
-        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
-            term = case.rewrite.covered(new)
-            before = _word_before(case.rewrite, new.start)
-            doubled = before in {"a", "an", "the"} or _PREPOSITION.fullmatch(before)
-            wrong = _MODALS.fullmatch(before) or (doubled and _PREPOSITION.match(term))
-            if wrong and before != _word_before(case.source, old.start):
-                return f"{before} {term}"
-        return None
-
-    return joints_kept
-
-
 def _words(passage: Passage) -> Counter[str]:
     return Counter(word.lower() for word in _WORD.findall(passage.outside()))
-
-
-def _word_before(passage: Passage, place: int) -> str:
-    found = _BEFORE.search(passage.text, max(0, place - 40), place)
-    return normal(found[1]) if found else ""

@@ -8,7 +8,7 @@ from typing import Literal
 from ..markup import Marker, bodies_of
 from .wording import alternatives
 
-Mode = Literal["markers", "terms_fixed", "context_fixed", "context_varied", "near_terms"]
+Mode = Literal["markers", "terms_fixed", "context_fixed"]
 # From the labels and terms of a passage to the terms that may stand in the place of each.
 Choices = Callable[[Sequence[tuple[str, str]]], Sequence[Sequence[str]]]
 
@@ -19,12 +19,7 @@ _OPENS_SENTENCE = re.compile(r"(?:\A|[.!?]\s+|\n\s*)(?:\[\[[^\s\[\]:]+:[ ])+\Z")
 _IN_ANY_ORDER = 7
 
 
-def passage_grammar(
-    source: str,
-    markers: Sequence[Marker],
-    mode: Mode = "markers",
-    choices: Choices | None = None,
-) -> str:
+def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "markers") -> str:
     """Let a model write each marker exactly once, nested as in the passage.
 
     Markers of one level come in any order; of more than seven, each seven neighbours do.
@@ -32,15 +27,38 @@ def passage_grammar(
     source (str): The passage in markup.
     markers (Sequence[Marker]): The markers in it, in any order.
     mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
-        `context_fixed` it is the other way round, with `markers` both are free. `context_varied`
-        is `context_fixed` with a choice at expressions that have others of the same meaning, and at
-        the number of a verb after a term; `near_terms` is that with `choices` for terms.
-    choices (Choices | None): With `near_terms`; a term without any stays as it is.
+        `context_fixed` it is the other way round, with `markers` both are free.
     """
     bodies = bodies_of(source)
-    if mode in ("context_fixed", "context_varied", "near_terms"):
-        return _context(source, markers, bodies, mode != "context_fixed", choices)
+    if mode == "context_fixed":
+        pieces, _ = _between(source, markers, bodies)
+        root = " term ".join(map(_literal, pieces))
+        return f"root ::= {root}\nterm ::= {_char(source)}{{1,60}}"
     return _Rules(source, markers, bodies, mode).text()
+
+
+def choice_grammar(source: str, markers: Sequence[Marker], choices: Choices) -> str | None:
+    """Let a model choose among terms, among expressions of one meaning between them, and, after a
+    term that changes, the number of the verb.
+
+    source, markers (str, Sequence[Marker]): As for `passage_grammar`.
+    choices (Choices): The terms that may stand in the place of each; one without any stays.
+    RETURNS (str | None): None where nothing can be chosen. Where no term can, one of the
+        expressions has to change.
+    """
+    pieces, leaves = _between(source, markers, bodies_of(source))
+    terms = [(label, source[start:end]) for start, end, label in leaves]
+    options = [
+        _options(source, start, end, new)
+        for (start, end, _), new in zip(leaves, choices(terms), strict=True)
+    ]
+    before, *after = _slots(pieces, [bool(new) for new in options])
+    slots = before
+    for (_, term), new, words in zip(terms, options, after, strict=True):
+        slots += [new or [term], *words]
+    if any(options):
+        return f"root ::= {' '.join(map(_one_of, slots))}"
+    return _one_changed(slots) if any(len(slot) > 1 for slot in slots) else None
 
 
 class _Rules:
@@ -100,52 +118,66 @@ class _Rules:
             self._rules.append(f"{name}-{used} ::= {rule}")
 
 
-def _context(
-    source: str,
-    markers: Sequence[Marker],
-    bodies: Mapping[str, tuple[int, int]],
-    varied: bool,
-    choices: Choices | None,
-) -> str:
+def _one_changed(slots: Sequence[Sequence[str]]) -> str:
+    """What differs from the first of each in one slot at least: a rule for each slot with a choice,
+    of what may follow while nothing has changed."""
+    rules: list[str] = []
+    name = "root"
+    places = [place for place, slot in enumerate(slots) if len(slot) > 1]
+    for number, place in enumerate(places):
+        done = places[number - 1] + 1 if number else 0
+        fixed = " ".join(map(_one_of, slots[done:place]))
+        old, *others = slots[place]
+        rest = " ".join(map(_one_of, slots[place + 1 :]))
+        ways = [f"{_one_of(others)} {rest}"]
+        following = f"same{number}"
+        if place != places[-1]:
+            ways.append(f"{_literal(old)} {following}")
+        rules.append(f"{name} ::= {fixed} ({' | '.join(ways)})")
+        name = following
+    return "\n".join(rules)
+
+
+def _between(
+    source: str, markers: Sequence[Marker], bodies: Mapping[str, tuple[int, int]]
+) -> tuple[list[str], list[tuple[int, int, str]]]:
+    """The markup before, between and after the innermost terms; start, end and label of these."""
     nesting = {marker.parent for marker in markers}
     leaves = sorted((*bodies[m.key], m.label) for m in markers if m.key not in nesting)
-    terms = [(label, source[start:end]) for start, end, label in leaves]
-    options = iter(choices(terms) if choices else ())
-    parts: list[str] = []
-    done = 0
-    for start, end, _ in [*leaves, (len(source), len(source), "")]:
-        between = source[done:start]
-        parts += _varied(between) if varied else [_literal(between)]
-        if end > start:
-            opens = bool(_OPENS_SENTENCE.search(source[:start]))
-            new = next(options, None)
-            parts.append("term" if new is None else _choice(source[start:end], opens, new))
-        done = end
-    free = f"\nterm ::= {_char(source)}{{1,60}}" if choices is None else ""
-    return f"root ::= {' '.join(parts)}{free}"
+    starts = [start for start, _, _ in leaves]
+    ends = [end for _, end, _ in leaves]
+    return [source[a:b] for a, b in zip([0, *ends], [*starts, len(source)], strict=True)], leaves
 
 
-def _choice(term: str, opens: bool, others: Sequence[str]) -> str:
+def _slots(pieces: Sequence[str], changing: Sequence[bool]) -> list[list[list[str]]]:
+    """Each piece in slots: brackets as they are, and words with their alternatives.
+
+    changing (Sequence[bool]): Whether the term before each piece but the first may change: the
+        number of the verb after it is then open.
+    """
+    slots = []
+    for piece, after_new in zip(pieces, [False, *changing], strict=True):
+        closing, opening = _BRACKETS_BEFORE.match(piece), _BRACKETS_AFTER.search(piece)
+        start = closing.end() if closing else 0
+        end = max(opening.start(), start) if opening else len(piece)
+        words = alternatives(piece[start:end], after_term=after_new and closing is not None)
+        slots.append([x for x in ([piece[:start]], *words, [piece[end:]]) if x != [""]])
+    return slots
+
+
+def _options(source: str, start: int, end: int, others: Sequence[str]) -> list[str]:
     """The terms that may stand here, with a capital where they open a sentence, or the old one has
     one that is not an abbreviation's."""
+    term = source[start:end]
+    opens = bool(_OPENS_SENTENCE.search(source[:start]))
     capital = opens or (term[:1].isupper() and not term[1:2].isupper())
     terms = [new[:1].upper() + new[1:] if capital else new for new in others]
     # What brackets mean is settled.
-    options = [new for new in dict.fromkeys(terms) if not set(new) & set("[]")] or [term]
+    return [new for new in dict.fromkeys(terms) if not set(new) & set("[]")]
+
+
+def _one_of(options: Sequence[str]) -> str:
     return f"({' | '.join(map(_literal, options))})"
-
-
-def _varied(between: str) -> list[str]:
-    """What stands between two terms: brackets as they are, and words with their alternatives."""
-    closing, opening = _BRACKETS_BEFORE.match(between), _BRACKETS_AFTER.search(between)
-    start = closing.end() if closing else 0
-    end = max(opening.start(), start) if opening else len(between)
-    pieces = alternatives(between[start:end], after_term=closing is not None)
-    return [
-        *([_literal(between[:start])] if start else []),
-        *(f"({' | '.join(map(_literal, piece))})" for piece in pieces),
-        *([_literal(between[end:])] if end < len(between) else []),
-    ]
 
 
 def _char(source: str) -> str:

@@ -15,9 +15,9 @@ from spacy_llm.registry import registry
 from ..near_terms import NearTerms
 from ..prompt import Prompt, Response
 from .completion import mean_logprob
-from .grammar import Mode, passage_grammar
+from .grammar import Mode, choice_grammar, passage_grammar
 
-Grammar = Literal["none"] | Mode
+Grammar = Literal["none", "near_terms"] | Mode
 
 _EDGE = 1 << 20
 
@@ -118,14 +118,8 @@ class LlamaCpp:
             # A passage with blank lines of its own must be able to get past them.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
-        grammar = self._grammars[min(prompt.tries, len(self._grammars) - 1)]
-        if grammar != "none" and prompt.markers:
-            request["grammar"] = passage_grammar(
-                prompt.source,
-                prompt.markers,
-                grammar,
-                self._near_terms if grammar == "near_terms" else None,
-            )
+        if prompt.markers and (grammar := self._grammar(prompt)) is not None:
+            request["grammar"] = grammar
         server = self._server
         began = time.monotonic()
         answer = server.handle_chat_completions(request)
@@ -142,6 +136,19 @@ class LlamaCpp:
             choice["finish_reason"] == "length",
             likelihood=mean_logprob(choice),
         )
+
+    def _grammar(self, prompt: Prompt) -> str | None:
+        """The grammar of this try; where it has nothing to choose from, that of the next one."""
+        for mode in self._grammars[min(prompt.tries, len(self._grammars) - 1) :]:
+            if mode == "none":
+                return None
+            if mode != "near_terms":
+                return passage_grammar(prompt.source, prompt.markers, mode)
+            assert self._near_terms is not None
+            grammar = choice_grammar(prompt.source, prompt.markers, self._near_terms)
+            if grammar is not None:
+                return grammar
+        return passage_grammar(prompt.source, prompt.markers, "terms_fixed")
 
 
 @registry.llm_models("clinical_ie.LlamaCpp.v1")
@@ -170,7 +177,9 @@ def make_llamacpp(
     grammar (Grammar | list[Grammar]): One for each try at a segment, the last for all further
         ones. `markers` lets the model write nothing but text with each marker of the passage
         exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
-        those between them; with `near_terms` it chooses among terms that are near in meaning.
+        those between them; with `near_terms` it chooses among terms that are near in meaning, and
+        where there are none, nor other words for what stands between, the next in the list is
+        used, or `terms_fixed`.
     near_terms (NearTerms | None): Tells which those are.
     RAISES (ValueError): An empty list, or the grammar `near_terms` without what it needs.
     """

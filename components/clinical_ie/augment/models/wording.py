@@ -2,46 +2,14 @@
 
 import random
 import re
+from importlib.resources import files
 
-# What stands left may be said as what stands right, whatever the sentence around it is.
-_SAME = {
-    "additionally,": ("in addition,", "furthermore,"),
-    "although": ("though",),
-    "and also": ("as well as",),
-    "approximately": ("about", "roughly"),
-    "as a result of": ("because of", "due to"),
-    "at that time": ("at this time",),
-    "because of": ("due to",),
-    "demonstrated": ("showed", "revealed"),
-    "due to": ("because of",),
-    "furthermore,": ("in addition,", "moreover,"),
-    "however,": ("nevertheless,",),
-    "in addition,": ("additionally,", "furthermore,"),
-    "in order to": ("to",),
-    "is currently taking": ("currently takes",),
-    "on examination": ("when examined",),
-    "prior to": ("before",),
-    "remained": ("stayed",),
-    "revealed": ("showed", "demonstrated"),
-    "secondary to": ("due to", "because of"),
-    "showed": ("revealed", "demonstrated"),
-    "subsequently": ("thereafter", "afterwards"),
-    "the patient": ("this patient",),
-    "there was no evidence of": ("there was no sign of",),
-    "this patient": ("the patient",),
-    "upon": ("on",),
-    "was found to have": ("was noted to have",),
-    "was given": ("received",),
-    "was noted": ("was observed", "was seen"),
-    "was noted to have": ("was found to have",),
-    "was observed": ("was noted", "was seen"),
-    "was performed": ("was carried out", "was done"),
-    "was started on": ("was begun on", "was placed on"),
-    "were noted": ("were observed", "were seen"),
-    "were observed": ("were noted", "were seen"),
-    "were performed": ("were carried out", "were done"),
-    "without any": ("with no",),
-}
+import srsly
+
+# What may be said in other words, and in which, all in lower case.
+_SAME: dict[str, list[str]] = srsly.yaml_loads(
+    (files("clinical_ie.augment") / "templates" / "expressions.v1.yml").read_text(encoding="utf8")
+)
 _ANY = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SAME), key=len, reverse=True)) + r")(?!\w)",
     re.IGNORECASE,
@@ -61,7 +29,7 @@ def vary(text: str, rng: random.Random, share: float) -> str:
         if rng.random() >= share:
             return old
         new = rng.choice(_SAME[old.lower()])
-        return new.capitalize() if old[0].isupper() else new
+        return new[0].upper() + new[1:] if old[0].isupper() else new
 
     return _ANY.sub(other, text)
 
@@ -76,7 +44,9 @@ def alternatives(text: str, after_term: bool) -> list[list[str]]:
     done = 0
     for match in _ANY.finditer(text):
         old = match.group()
-        others = [x.capitalize() if old[0].isupper() else x for x in _SAME[old.lower()]]
+        others = _SAME[old.lower()]
+        if old[0].isupper():
+            others = [other[0].upper() + other[1:] for other in others]
         pieces += [[text[done : match.start()]], [old, *others]]
         done = match.end()
     pieces.append([text[done:]])

@@ -1,0 +1,86 @@
+"""Whether a term still goes with what stands right before and after it."""
+
+import re
+
+from spacy_llm.registry import registry
+
+from ...doc import Mention
+from .case import Case, Filter, Passage
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_A, _ARTICLES = _words("a an"), _words("a an the")
+# What may come in the place of `a`: others of its kind, and verbs with which the term may do
+# without.
+_INSTEAD = _ARTICLES | _words(
+    "another any each every her his its my no one our some that their this"
+    " are as be been being is remained was were"
+)
+_PREPOSITIONS = _words(
+    "above across after around at before behind below beneath between by during for from in near of"
+    " on over through to under until upon with within without"
+)
+# What a verb follows, and a term is seldom one.
+_MODALS = _words("can cannot could did do does may might must not should will would")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_WORDS_BEFORE = re.compile(r"(?:([^\W\d_]+)\s+)?([^\W\d_]+)\s*\Z")
+_VERB = re.compile(r"\s+(?:was|is|has|(?P<plural>were|are|have))\b")
+# So many characters before a mention are looked at, and shown.
+_NEAR = 40
+
+
+@registry.llm_misc("clinical_ie.joints_kept.v1")
+def make_joints_kept() -> Filter:
+    """A term that
+
+    - begins with a preposition follows neither an article nor a preposition that is new: no `found
+      at the above the junction`;
+    - did not follow a verb's helper does not come to: no `could not unable to walk`;
+    - followed `a` or `an` has an article before it, or something that can take its place: no
+      `experienced uneventful recovery`;
+    - began a bracket still does: no `[[tomography]] of the [[CT]]`;
+    - stays the same has the verb after it in the same number: no `all margins was`.
+    """
+
+    def joints_kept(case: Case) -> str | None:
+        for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
+            if _is_broken(case.source, old, case.rewrite, new):
+                text = case.rewrite.text
+                return " ".join(text[max(0, new.start - _NEAR) : new.end + _NEAR].split())
+        return None
+
+    return joints_kept
+
+
+def _is_broken(source: Passage, old: Mention, rewrite: Passage, new: Mention) -> bool:
+    (_, was), (second, before) = _words_before(source, old), _words_before(rewrite, new)
+    if _begins_bracket(source, old) and not _begins_bracket(rewrite, new):
+        return True
+    if was in _A and before and not {before, second} & _INSTEAD:
+        return True
+    term = rewrite.covered(new)
+    first = _FIRST_WORD.match(term)
+    doubled = before in _ARTICLES | _PREPOSITIONS and first and first[0].lower() in _PREPOSITIONS
+    if before != was and (doubled or before in _MODALS):
+        return True
+    numbers = _number_after(source, old), _number_after(rewrite, new)
+    return term == source.covered(old) and None not in numbers and numbers[0] != numbers[1]
+
+
+def _words_before(passage: Passage, mention: Mention) -> tuple[str, str]:
+    """The two words right before a mention, in lower case; empty where there is something else."""
+    found = _WORDS_BEFORE.search(passage.text, max(0, mention.start - _NEAR), mention.start)
+    return ((found[1] or "").lower(), found[2].lower()) if found else ("", "")
+
+
+def _begins_bracket(passage: Passage, mention: Mention) -> bool:
+    return passage.text[: mention.start].rstrip().endswith("(")
+
+
+def _number_after(passage: Passage, mention: Mention) -> bool | None:
+    """Whether the verb right after a mention is in the plural; None without one that tells."""
+    verb = _VERB.match(passage.text, mention.end)
+    return bool(verb["plural"]) if verb else None
