@@ -32,10 +32,10 @@ def tiny_encoder(folder: Path) -> Path:
 
 
 def tiny_corpus(folder: Path) -> Path:
-    """Save train.spacy and dev.spacy with two notes each."""
+    """Save train, dev and test `.spacy` files with two notes each."""
     for number, doc in enumerate(_NOTES):
         doc._.note_id = str(number)
-    for split in ("train", "dev"):
+    for split in ("train", "dev", "test"):
         DocBin(docs=_NOTES, store_user_data=True).to_disk(folder / f"{split}.spacy")
     return folder
 
