@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from spacy.tokens import Doc
@@ -65,6 +66,41 @@ def test_a_grammar_that_keeps_terms_or_context() -> None:
     assert rules["m1"] == '"[[Sign: " "flu" "]]"'
     rules = rules_of(passage_grammar(markup.text, markup.markers, "context_fixed"))
     assert rules["root"] == (r'''"Took [[Drug: " term "]] for [[Sign: " term "]]\nand pain."''')
+
+
+def test_what_a_grammar_has_no_other_sign_for_is_written_as_its_number() -> None:
+    text = "a\f\b\x00\t\\tea"
+    markup = encode(text, [Mention("a", "Drug", ((6, 9),))])
+    root = rules_of(passage_grammar(markup.text, markup.markers, "context_fixed"))["root"]
+    assert root == r'''"a\x0C\x08\x00\t\\\\[[Drug: " term "]]"'''
+
+
+class Refusing:
+    """Takes one request of two, as long as it is told to."""
+
+    takes_none = False
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        if self.takes_none or self.asked % 2:
+            return {"error": {"message": "too long"}}
+        choice = {"message": {"content": "yes"}, "finish_reason": "stop"}
+        return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+
+
+def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
+    model = make_llamacpp(tmp_path / "m.gguf")
+    server = Refusing()
+    model.__dict__["_server"] = server
+    answers = [answer for [answer] in model([["x"]] * 40)]
+    assert [str(answer) for answer in answers] == ["", "yes"] * 20
+    assert {answer.fault for answer in answers} == {"request not taken", ""}
+    server.takes_none = True
+    with pytest.raises(RuntimeError, match=r"refused 16 requests.*too long"):
+        list(model([["x"]] * 40))
 
 
 def test_of_many_markers_seven_neighbours_come_in_any_order() -> None:

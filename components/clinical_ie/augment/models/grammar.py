@@ -1,6 +1,5 @@
 """llama.cpp grammars (GBNF) for one passage: what a rewrite of it may look like."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -15,6 +14,8 @@ Choices = Callable[[Sequence[tuple[str, str]]], Sequence[Sequence[str]]]
 _BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
 _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
 _OPENS_SENTENCE = re.compile(r"(?:\A|[.!?]\s+|\n\s*)(?:\[\[[^\s\[\]:]+:[ ])+\Z")
+_ESCAPED = re.compile(r'[\\"\x00-\x1f\x7f]')
+_ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # So many neighbouring markers may come in any order: a grammar needs a rule for each set of them.
 _IN_ANY_ORDER = 7
 
@@ -187,4 +188,9 @@ def _char(source: str) -> str:
 
 
 def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match.group()
+    return _ESCAPES.get(char) or f"\\x{ord(char):02X}"

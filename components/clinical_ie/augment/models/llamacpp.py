@@ -14,12 +14,13 @@ from spacy_llm.registry import registry
 
 from ..near_terms import NearTerms
 from ..prompt import Prompt, Response
-from .completion import mean_logprob
+from .completion import failure, mean_logprob
 from .grammar import Mode, choice_grammar, passage_grammar
 
 Grammar = Literal["none", "near_terms"] | Mode
 
 _EDGE = 1 << 20
+_GIVE_UP_AFTER = 16
 
 
 class LlamaCpp:
@@ -50,6 +51,7 @@ class LlamaCpp:
         self._stop = stop
         self._grammars = grammars
         self._near_terms = near_terms
+        self._refused = 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -80,7 +82,7 @@ class LlamaCpp:
         """Answer each prompt, as they are asked for.
 
         RAISES (FileNotFoundError): No weights.
-        RAISES (RuntimeError): llama.cpp refused the weights or the request.
+        RAISES (RuntimeError): llama.cpp refused the weights, or one request after the other.
         """
         for group in prompts:
             yield [self._answer(Prompt.of(prompt)) for prompt in group]
@@ -125,8 +127,16 @@ class LlamaCpp:
         answer = server.handle_chat_completions(request)
         seconds = time.monotonic() - began
         if "choices" not in answer:
-            message = answer.get("error", answer)
-            raise RuntimeError(f"{self._path}: llama.cpp refused a request: {message}")
+            # One prompt may be too long; where all are refused, something else is wrong.
+            self._refused += 1
+            if self._refused == _GIVE_UP_AFTER:
+                message = answer.get("error", answer)
+                raise RuntimeError(
+                    f"{self._path}: llama.cpp refused {self._refused} requests, one after the "
+                    f"other; the last time: {message}"
+                )
+            return failure("request not taken", seconds)
+        self._refused = 0
         choice = answer["choices"][0]
         return Response(
             choice["message"]["content"] or "",
