@@ -83,11 +83,19 @@ def test_a_term_comes_not_to_stand_behind_a_helping_verb(
         ("All easy course were seen.", "The entire easy course was seen.", True),
         ("All easy course were seen.", "Every easy course had been seen.", False),
         ("All easy course were seen.", "All easy course are seen.", False),
+        ("An easy course bled.", "Easy course, the bled.", True),
+        ("An easy course bled.", "An easy course bled.", False),
+        ("The easy course was soon bled.", "The easy course underwent bled.", True),
+        ("The easy course was soon bled.", "The easy course was bled.", False),
+        ("The easy course had bled.", "The easy course soon bled.", False),
     ],
 )
 def test_a_term_keeps_article_bracket_and_number(before: str, after: str, broken: bool) -> None:
-    term = ("S", "easy course")
-    case = Case(passage(before, term), passage(after, term))
+    cases = []
+    for text in (before, after):
+        terms = [term for term in ("easy course", "Easy course", "bled") if term in text]
+        cases.append(passage(text, *(("S", term) for term in terms)))
+    case = Case(*cases)
     assert (make_joints_kept()(case) is not None) is broken
 
 

@@ -13,7 +13,11 @@ from clinical_ie.augment.filters.form import (
     make_no_repetition,
     make_terms_changed,
 )
-from clinical_ie.augment.filters.meaning import make_negation_kept, make_relation_cues_kept
+from clinical_ie.augment.filters.meaning import (
+    make_gender_kept,
+    make_negation_kept,
+    make_relation_cues_kept,
+)
 from clinical_ie.augment.filters.tagger import make_tagger_agrees
 from clinical_ie.augment.filters.wording import (
     make_abbreviations_follow,
@@ -360,3 +364,27 @@ class TestTaggerAgrees:
 def test_an_adjective_stays_one(old: str, new: str, ok: bool) -> None:
     source, rewrite = passage(f"It was {old}.", ("S", old)), passage(f"It was {new}.", ("S", new))
     assert (objection(make_word_class_kept(), source, rewrite) is None) == ok
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "objected"),
+    [
+        ("He had a clot.", "There was a clot in his leg.", None),
+        ("He had a clot.", "She had a clot.", "she"),
+        ("Her clot grew.", "The clot of hers grew.", None),
+        ("The clot grew.", "HIS clot grew.", "his"),
+        ("Here was a clot.", "The clot was there.", None),
+    ],
+)
+def test_nobody_becomes_a_man_or_a_woman(before: str, after: str, objected: str | None) -> None:
+    term = ("Reason", "clot")
+    assert objection(make_gender_kept(), passage(before, term), passage(after, term)) == objected
+
+
+def test_what_is_denied_by_itself_is_not_denied_again() -> None:
+    term = ("Lab_value", "negative for cells")
+    source = passage("Brushings were negative for cells.", term)
+    rewrite = passage("Brushings showed no sign of negative for cells.", term)
+    expected = "'negative for cells' is negated twice"
+    assert objection(make_negation_kept(), source, rewrite) == expected
+    assert objection(make_negation_kept(), source, source) is None

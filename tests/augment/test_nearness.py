@@ -86,8 +86,9 @@ class Alike(Nearness):
     ("old", "new", "fits"),
     [
         ("fever", "cough", True),
-        ("8:00 am", "9:30 am", True),
-        ("8:00 am", "9:30 pm", False),
+        ("8:00 am", "9:30 am", False),
+        ("2 days later", "3 days later", True),
+        ("2 days later", "3 weeks later", False),
         ("June 2013", "May 2014", True),
         ("June 2013", "June", False),
         ("adenoma", "adenocarcinoma", True),

@@ -147,17 +147,10 @@ class Counterparts:
     def _one_by_one(
         self, group: Group, rng: random.Random, room: int, present: Container[str]
     ) -> dict[str, str]:
-        """The nearest terms, each for itself; a number belongs to what stands beside it."""
-        with_number = {
-            id_
-            for id_, term in group.texts.items()
-            if _has_number(term) and not _TIME.search(shape_of(term))
-        }
-        if len(with_number) == len(group.texts):
-            with_number = set()
+        """The nearest terms, each for itself."""
         drawn = []
-        for id_ in [id_ for id_ in group.texts if id_ not in with_number]:
-            found = self.near(group.labels[id_], group.texts[id_], _NEAREST)
+        for id_, old in group.texts.items():
+            found = self.near(group.labels[id_], old, _NEAREST)
             near = [(cosine, term) for cosine, term in found if term not in present]
             if near:
                 drawn.append((*rng.choice(near), id_))
@@ -168,8 +161,11 @@ class Counterparts:
         """Terms with the label that are near in meaning and of the same form, the nearest first.
 
         most (int): So many at most.
-        RETURNS (list[tuple[float, str]]): How near, and the term.
+        RETURNS (list[tuple[float, str]]): How near, and the term; none where a number, other than
+            of times, belongs to what stands beside it.
         """
+        if _has_number(term) and not _TIME.search(shape_of(term)):
+            return []
         assert self.nearness is not None
         if label not in self._pools:
             pool = self.terms.by_label.get(label, [term])

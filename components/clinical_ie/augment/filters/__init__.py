@@ -18,7 +18,6 @@ from .form import (
     make_no_repetition,
     make_whole_sentence,
 )
-from .joints import make_joints_kept
 from .meaning import make_negation_kept, make_relation_cues_kept
 from .wording import (
     make_abbreviations_follow,
@@ -33,9 +32,9 @@ __all__ = ["Case", "Filter", "Passage", "default_filters", "first_objection"]
 def default_filters() -> dict[str, Filter]:
     """Every filter with its defaults, the quick ones first.
 
-    Not among them are `terms_changed`, since other wording alone is a rewrite too,
-    `nothing_added`, which is for models that add what they should not, and those that need an
-    encoder or a trained pipeline.
+    Not among them are `terms_changed`, since other wording alone is a rewrite too;
+    `nothing_added`, `joints_kept` and `gender_kept`, which drop good rewrites too, and are for
+    models that often go wrong there; and those that need an encoder or a trained pipeline.
     """
     return {
         "unchanged": make_changed(),
@@ -52,7 +51,6 @@ def default_filters() -> dict[str, Filter]:
         "wrong_label": make_term_fits_label(),
         "untagged_mention": make_nothing_untagged(),
         "new_wording": make_known_wording(),
-        "joint": make_joints_kept(),
     }
 
 

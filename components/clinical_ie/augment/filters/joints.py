@@ -25,6 +25,8 @@ _PREPOSITIONS = _words(
 )
 # What a verb follows, and a term is seldom one.
 _MODALS = _words("can cannot could did do does may might must not should will would")
+_BE = _words("am are be been being is was were")
+_GAP = re.compile(r"\s*-?\s*")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _WORDS_BEFORE = re.compile(r"(?:([^\W\d_]+)\s+)?([^\W\d_]+)\s*\Z")
 _VERB = re.compile(r"\s+(?:was|is|has|(?P<plural>were|are|have))\b")
@@ -42,12 +44,17 @@ def make_joints_kept() -> Filter:
     - followed `a` or `an` has an article before it, or something that can take its place: no
       `experienced uneventful recovery`;
     - began a bracket still does: no `[[tomography]] of the [[CT]]`;
-    - stays the same has the verb after it in the same number: no `all margins was`.
+    - stays the same has the verb after it in the same number: no `all margins was`;
+    - stays the same and followed `was` or its like, as participles do, still does: no `they
+      underwent [[delivered]]`;
+    - stood right behind another still does: no `[[induction]], she had [[chemotherapy]]`.
     """
 
     def joints_kept(case: Case) -> str | None:
+        side_by_side = _side_by_side(case.source) - _side_by_side(case.rewrite)
+        apart = {case.source.mentions[place].id for _, place in side_by_side}
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
-            if _is_broken(case.source, old, case.rewrite, new):
+            if old.id in apart or _is_broken(case.source, old, case.rewrite, new):
                 text = case.rewrite.text
                 return " ".join(text[max(0, new.start - _NEAR) : new.end + _NEAR].split())
         return None
@@ -56,7 +63,7 @@ def make_joints_kept() -> Filter:
 
 
 def _is_broken(source: Passage, old: Mention, rewrite: Passage, new: Mention) -> bool:
-    (_, was), (second, before) = _words_before(source, old), _words_before(rewrite, new)
+    (earlier, was), (second, before) = _words_before(source, old), _words_before(rewrite, new)
     if _begins_bracket(source, old) and not _begins_bracket(rewrite, new):
         return True
     if was in _A and before and not {before, second} & _INSTEAD:
@@ -66,8 +73,23 @@ def _is_broken(source: Passage, old: Mention, rewrite: Passage, new: Mention) ->
     doubled = before in _ARTICLES | _PREPOSITIONS and first and first[0].lower() in _PREPOSITIONS
     if before != was and (doubled or before in _MODALS):
         return True
+    if term != source.covered(old):
+        return False
+    if term.endswith("ed") and {earlier, was} & _BE and not {second, before} & _BE:
+        return True
     numbers = _number_after(source, old), _number_after(rewrite, new)
-    return term == source.covered(old) and None not in numbers and numbers[0] != numbers[1]
+    return None not in numbers and numbers[0] != numbers[1]
+
+
+def _side_by_side(passage: Passage) -> set[tuple[int, int]]:
+    """The pairs of mentions with nothing but white space or a hyphen between them."""
+    starts = {mention.start: place for place, mention in enumerate(passage.mentions)}
+    pairs = set()
+    for place, mention in enumerate(passage.mentions):
+        gap = _GAP.match(passage.text, mention.end)
+        if gap and gap.end() in starts:
+            pairs.add((place, starts[gap.end()]))
+    return pairs
 
 
 def _words_before(passage: Passage, mention: Mention) -> tuple[str, str]:

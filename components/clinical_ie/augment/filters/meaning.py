@@ -25,6 +25,11 @@ _STOP = re.compile(
 )
 _NEGATED_TERM = re.compile(r"(?:no|not|without|never|denie[sd]|negative for|absence of)\b", re.I)
 
+_GENDERS = [
+    re.compile(r"\b(?:he|his|him|himself)\b", re.IGNORECASE),
+    re.compile(r"\b(?:she|hers?|herself)\b", re.IGNORECASE),
+]
+
 # Ways to say a relation, by what the first thing named is to the second.
 _CUES = {
     "effect of": r"due to|because of|secondary to|caused by|as a result of|induced by|from"
@@ -47,17 +52,34 @@ _REVERSED = {
 
 @registry.llm_misc("clinical_ie.negation_kept.v1")
 def make_negation_kept() -> Filter:
-    """What was denied must stay denied, and nothing else may be."""
+    """What was denied must stay denied, once, and nothing else may be."""
 
     def negation_kept(case: Case) -> str | None:
         pairs = zip(_negated(case.source), _negated(case.rewrite), strict=True)
         for mention, (before, after) in zip(case.rewrite.mentions, pairs, strict=True):
             if before != after:
                 term = case.rewrite.covered(mention)
-                return f"{term!r} is {'not ' if before else ''}negated"
+                how = ("not negated", "negated", "negated twice")[after]
+                return f"{term!r} is {how}"
         return None
 
     return negation_kept
+
+
+@registry.llm_misc("clinical_ie.gender_kept.v1")
+def make_gender_kept() -> Filter:
+    """Nobody becomes a man or a woman: no `he`, `his` or `him` where there was none, no `she` or
+    `her`."""
+
+    def gender_kept(case: Case) -> str | None:
+        before, after = case.source.outside(), case.rewrite.outside()
+        for pattern in _GENDERS:
+            found = pattern.search(after)
+            if found and not pattern.search(before):
+                return found[0].lower()
+        return None
+
+    return gender_kept
 
 
 @registry.llm_misc("clinical_ie.relation_cues_kept.v1")
@@ -84,8 +106,8 @@ def make_relation_cues_kept() -> Filter:
     return relation_cues_kept
 
 
-def _negated(passage: Passage) -> list[bool]:
-    """For each mention whether it is denied, by a cue in its sentence or in its own text."""
+def _negated(passage: Passage) -> list[int]:
+    """For each mention how often it is denied: by cues in its sentence, and in its own text."""
     outside = passage.outside()
     result = []
     for mention in passage.mentions:
@@ -93,7 +115,8 @@ def _negated(passage: Passage) -> list[bool]:
         stops = [match.end() for match in _STOP.finditer(before)]
         before = before[max(stops, default=0) :]
         denied = _BEFORE.search(before) or _AFTER.search(_clause(outside, mention.end))
-        result.append(bool(denied or _NEGATED_TERM.match(passage.covered(mention))))
+        by_itself = _NEGATED_TERM.match(passage.covered(mention))
+        result.append(bool(denied) + bool(by_itself))
     return result
 
 
