@@ -87,6 +87,8 @@ def test_a_term_comes_not_to_stand_behind_a_helping_verb(
         ("An easy course bled.", "An easy course bled.", False),
         ("The easy course was soon bled.", "The easy course underwent bled.", True),
         ("The easy course was soon bled.", "The easy course was bled.", False),
+        ("They were bled.", "They showed bled.", True),
+        ("They were bled.", "They remained bled.", False),
         ("The easy course had bled.", "The easy course soon bled.", False),
     ],
 )

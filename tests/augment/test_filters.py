@@ -12,6 +12,7 @@ from clinical_ie.augment.filters.form import (
     make_likely,
     make_no_repetition,
     make_terms_changed,
+    make_whole_sentence,
 )
 from clinical_ie.augment.filters.meaning import (
     make_gender_kept,
@@ -388,3 +389,19 @@ def test_what_is_denied_by_itself_is_not_denied_again() -> None:
     expected = "'negative for cells' is negated twice"
     assert objection(make_negation_kept(), source, rewrite) == expected
     assert objection(make_negation_kept(), source, source) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("The clot was gone, nevertheless.", None),
+        ("The clot was gone, although.", "… was gone, although."),
+        ("The clot was gone", "…The clot was gone"),
+        ("For the clot there was vitamin A.", None),
+    ],
+)
+def test_a_sentence_does_not_end_with_a_word_that_asks_for_more(
+    text: str, detail: str | None
+) -> None:
+    source = passage("The clot was gone, however.", ("Reason", "clot"))
+    assert objection(make_whole_sentence(), source, passage(text, ("Reason", "clot"))) == detail

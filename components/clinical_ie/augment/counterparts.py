@@ -248,7 +248,11 @@ def _fits(old: str, new: str) -> bool:
     if _has_number(old):
         return shape_of(old) == shape_of(new) and bool(_YEAR.search(old)) == bool(_YEAR.search(new))
     one, other = normal(old), normal(new)
-    if _derived(one, other) or _derived(other, one) or _BRACKETS.search(old + new):
+    if (
+        _derived(one, other, more=True)
+        or _derived(other, one, more=False)
+        or _BRACKETS.search(old + new)
+    ):
         return False
     words, others = re.split(r"[\s-]+", one), re.split(r"[\s-]+", other)
     # Letters that the old term lacks may stand for anything: "NAVA catheter".
@@ -264,10 +268,12 @@ def _fits(old: str, new: str) -> bool:
     )
 
 
-def _derived(word: str, longer: str) -> bool:
+def _derived(word: str, longer: str, more: bool) -> bool:
     """Whether one is made of the other: "stable condition", "milder", "unconscious"."""
-    # A word in front of it, as in "metabolic acidosis", leaves it the thing that it was.
-    return longer.startswith(word) or (longer.endswith(word) and not longer.endswith(f" {word}"))
+    # More words in front of several, or fewer, leave it the thing that it was; in front of a single
+    # one they make another: "table examination".
+    fronted = longer.endswith(f" {word}") and (" " in word or not more)
+    return longer.startswith(word) or (longer.endswith(word) and not fronted)
 
 
 def _of_one_stem(word: str, other: str) -> bool:

@@ -15,6 +15,11 @@ _WORD = re.compile(r"\w+")
 _STUTTERED = re.compile(r"\b([^\W\d_]{2,})\s+\1\b", re.IGNORECASE)
 # A capital, so that the closing words of a sentence ("as follows:") are left alone.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
+# Words that no sentence ends with; not `vitamin A`.
+_OPEN_END = re.compile(
+    r"\b(?:a|although|an|and|as|because|but|by|due|from|of|or|than|that|the|which|while|with)"
+    r"\s*[.!?]\s*\Z"
+)
 
 
 @registry.llm_misc("clinical_ie.changed.v1")
@@ -106,11 +111,15 @@ def make_no_leftover_markup() -> Filter:
 
 @registry.llm_misc("clinical_ie.whole_sentence.v1")
 def make_whole_sentence() -> Filter:
-    """Where the source ends with a stop, the rewrite must end with one."""
+    """Where the source ends with a stop, the rewrite must end with one, and with no word that asks
+    for more: no `They were normal, although.`"""
 
     def whole_sentence(case: Case) -> str | None:
-        ends = _ends_with_stop(case.rewrite.text) or not _ends_with_stop(case.source.text)
-        return None if ends else f"…{case.rewrite.text[-20:]}"
+        if not _ends_with_stop(case.source.text):
+            return None
+        ends = _ends_with_stop(case.rewrite.text)
+        open_end = _OPEN_END.search(case.rewrite.text) and not _OPEN_END.search(case.source.text)
+        return f"…{case.rewrite.text[-20:]}" if open_end or not ends else None
 
     return whole_sentence
 

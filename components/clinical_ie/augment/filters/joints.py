@@ -26,6 +26,10 @@ _PREPOSITIONS = _words(
 # What a verb follows, and a term is seldom one.
 _MODALS = _words("can cannot could did do does may might must not should will would")
 _BE = _words("am are be been being is was were")
+_COPULAS = _BE | _words(
+    "appear appeared appears became become becomes look looked looks remain remained remains"
+    " seem seemed seems stayed"
+)
 _GAP = re.compile(r"\s*-?\s*")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _WORDS_BEFORE = re.compile(r"(?:([^\W\d_]+)\s+)?([^\W\d_]+)\s*\Z")
@@ -45,8 +49,8 @@ def make_joints_kept() -> Filter:
       `experienced uneventful recovery`;
     - began a bracket still does: no `[[tomography]] of the [[CT]]`;
     - stays the same has the verb after it in the same number: no `all margins was`;
-    - stays the same and followed `was` or its like, as participles do, still does: no `they
-      underwent [[delivered]]`;
+    - stays the same and followed `was` or its like, with a word between them where it is a
+      participle, still does: no `lungs showed [[clear]]`, no `they underwent [[delivered]]`;
     - stood right behind another still does: no `[[induction]], she had [[chemotherapy]]`.
     """
 
@@ -75,7 +79,8 @@ def _is_broken(source: Passage, old: Mention, rewrite: Passage, new: Mention) ->
         return True
     if term != source.covered(old):
         return False
-    if term.endswith("ed") and {earlier, was} & _BE and not {second, before} & _BE:
+    copulas = {earlier, was} if term.endswith("ed") else {was}
+    if copulas & _BE and not {second, before} & _COPULAS:
         return True
     numbers = _number_after(source, old), _number_after(rewrite, new)
     return None not in numbers and numbers[0] != numbers[1]
