@@ -83,8 +83,11 @@ def _measured(train: Path, out_dir: Path, config: Path, size: int, seed: int) ->
     sheet = []
     for _, accepted in Schedule(nlp, sources, order, one_each, seed, outcome).notes():
         [(segment, rewrite)] = accepted
-        source = encode(segment.text, segment.annotations.mentions).text
-        sheet.append(f"{len(sheet) + 1}. {source}\n   - {rewrite.markup}\n")
+        mentions = segment.annotations.mentions
+        source = encode(segment.text, mentions)
+        keys = {marker.mention: marker.key for marker in source.markers}
+        new = encode(rewrite.text, rewrite.mentions(mentions), keys)
+        sheet.append(f"{len(sheet) + 1}. {source.text}\n   - {new.text}\n")
     seconds = time.perf_counter() - began, time.process_time() - began_processor
     path = out_dir / "rewrites.md"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
