@@ -180,6 +180,8 @@ def shifted(mention: Mention, by: int) -> Mention:
 
 def _joined(mention: Mention, text: str) -> Mention:
     """A mention whose pieces a line break parts, in one piece; any other as it is."""
+    if len(mention.fragments) == 1:
+        return mention
     pieces = sorted(mention.fragments)
     gaps = (text[left[1] : right[0]] for left, right in pairwise(pieces))
     if any(gap.strip() for gap in gaps):

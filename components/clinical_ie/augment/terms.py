@@ -195,6 +195,7 @@ def collect_terms(docs: Iterable[Doc]) -> Terms:
 
 def _collect(annotated: Iterable[tuple[str, Annotations]]) -> Terms:
     terms = Terms()
+    spellings: Counter[tuple[str, str]] = Counter()
     notes: list[tuple[str, list[tuple[int, int]]]] = []
     for note, annotations in annotated:
         texts: dict[str, str] = {}
@@ -206,13 +207,7 @@ def _collect(annotated: Iterable[tuple[str, Annotations]]) -> Terms:
             if len(mention.fragments) == 1:
                 texts[mention.id] = note[mention.start : mention.end]
                 labels[mention.id] = mention.label
-        for id_, text in texts.items():
-            label = labels[id_]
-            terms.labels.setdefault(normal(text), Counter())[label] += 1
-            terms.by_label.setdefault(label, []).append(text)
-            terms.heads.setdefault(head_of(text), Counter())[label] += 1
-            if any(char.isdigit() for char in text):
-                terms.shapes.setdefault(label, set()).add(shape_of(text))
+        spellings.update(zip(texts.values(), labels.values(), strict=True))
         add_synonyms(terms.synonyms, note, annotations.mentions)
         terms.wording.update(words_outside(note, spans))
         links = {
@@ -224,11 +219,13 @@ def _collect(annotated: Iterable[tuple[str, Annotations]]) -> Terms:
             for id_, label in group.labels.items():
                 terms.groups.setdefault(label, []).append((group, id_))
         notes.append((note, spans))
-    for label, spellings in terms.by_label.items():
-        terms.by_label[label] = list(dict.fromkeys(spellings))
-    terms.kinds = Kinds.of(
-        (term, label) for label, spellings in terms.by_label.items() for term in spellings
-    )
+    for (text, label), n in spellings.items():
+        terms.by_label.setdefault(label, []).append(text)
+        terms.labels.setdefault(normal(text), Counter())[label] += n
+        terms.heads.setdefault(head_of(text), Counter())[label] += n
+        if any(char.isdigit() for char in text):
+            terms.shapes.setdefault(label, set()).add(shape_of(text))
+    terms.kinds = Kinds.of((term, label) for label, pool in terms.by_label.items() for term in pool)
     terms.tagged = _usually_tagged(terms.labels, notes)
     return terms
 
