@@ -171,6 +171,9 @@ def test_a_negation_reaches_over_a_list_and_not_over_a_but() -> None:
         ("Itch and heparin.", False),
         ("Itch before heparin.", False),
         ("Itch caused heparin.", False),
+        ("Itch, since it was caused by heparin.", True),
+        ("Itch, since it caused heparin.", False),
+        ("Itch triggered by heparin.", True),
     ],
 )
 def test_the_words_that_carry_a_relation_are_kept(after: str, ok: bool) -> None:
@@ -178,6 +181,20 @@ def test_the_words_that_carry_a_relation_are_kept(after: str, ok: bool) -> None:
     rewrite = passage(after, ("ADE", "Itch"), ("Drug", "heparin"))
     found = objection(make_relation_cues_kept(), source, rewrite, links=links)
     assert (found is None) == ok
+
+
+def test_a_reason_is_no_time_and_one_cue_of_several_is_enough() -> None:
+    source, links = linked("Rash after aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    said = passage(
+        "Itch seen, caused by heparin, after heparin.", ("ADE", "Itch"), ("Drug", "heparin.")
+    )
+    assert objection(make_relation_cues_kept(), source, said, links=links) is None
+    said = passage("Itch, since she had heparin.", ("ADE", "Itch"), ("Drug", "heparin"))
+    found = objection(make_relation_cues_kept(), source, said, links=links)
+    assert found == "R: 'after' has become 'nothing'"
+    source, links = linked("No aspirin, since it gave rash.", ("ADE", "rash"), ("Drug", "aspirin"))
+    said = passage("No heparin, as it brought itch.", ("ADE", "itch"), ("Drug", "heparin"))
+    assert objection(make_relation_cues_kept(), source, said, links=links) is None
 
 
 def test_a_relation_may_be_said_the_other_way_round() -> None:

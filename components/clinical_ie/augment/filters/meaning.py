@@ -32,13 +32,16 @@ _GENDERS = [
 
 # Ways to say a relation, by what the first thing named is to the second.
 _CUES = {
-    "effect of": r"due to|because of|secondary to|caused by|as a result of|induced by|from"
+    "effect of": r"due to|because of|secondary to|as a result of|from"
+    r"|(?:caused|induced|produced|triggered|provoked) by"
     r"|resulting from|attribut\w+ to|thanks to|owing to|following exposure to|related to"
     r"|associated with",
-    "cause of": r"caus(?:ed|es|ing)|led to|leads to|leading to|result(?:ed|s|ing) in"
-    r"|induc(?:ed|es|ing)(?! by)|produc(?:ed|es|ing)|trigger(?:ed|s|ing)|provok(?:ed|es|ing)",
-    "before": r"before|prior to|until|preced(?:ed|es|ing)|followed by",
-    "after": r"after|following|subsequent to|since|preceded by",
+    "cause of": r"led to|leads to|leading to|result(?:ed|s|ing) in"
+    r"|(?:caus|induc|produc|trigger|provok)(?:e|ed|es|s|ing)(?! by)",
+    "before": r"before|prior to|until|preced(?:ed|es|ing)(?! by)|followed by",
+    # Not "since it caused": a reason.
+    "after": r"after|following|subsequent to|since(?! (?:he|it|she|that|the|they|this|we)\b)"
+    r"|preceded by",
     "for": r"for|to treat|against|to control|to relieve|in the treatment of|to assess|to evaluate",
 }
 _CUE = {kind: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for kind, words in _CUES.items()}
@@ -94,13 +97,14 @@ def make_relation_cues_kept() -> Filter:
             if link.head not in place or link.tail not in place:
                 continue
             ends = place[link.head], place[link.tail]
-            kind, turned = _cue(case.source, *ends)
-            if kind is None:
+            kinds, turned = _cues(case.source, *ends)
+            if not kinds:
                 continue
-            new_kind, new_turned = _cue(case.rewrite, *ends)
+            new_kinds, new_turned = _cues(case.rewrite, *ends)
+            kind = kinds[0]
             expected = kind if new_turned == turned else _REVERSED.get(kind, kind)
-            if new_kind != expected:
-                return f"{link.label}: {kind!r} has become {new_kind or 'nothing'!r}"
+            if expected not in new_kinds:
+                return f"{link.label}: {kind!r} has become {', '.join(new_kinds) or 'nothing'!r}"
         return None
 
     return relation_cues_kept
@@ -125,12 +129,11 @@ def _clause(outside: str, start: int) -> str:
     return re.split(r"[,.;\n(]| {4,}", outside[start : start + 60], maxsplit=1)[0]
 
 
-def _cue(passage: Passage, head: int, tail: int) -> tuple[str | None, bool]:
-    """Which kind of cue stands between two mentions, and whether the second one comes first."""
+def _cues(passage: Passage, head: int, tail: int) -> tuple[list[str], bool]:
+    """Which kinds of cues stand between two mentions, and whether the second one comes first."""
     first, last = passage.mentions[head], passage.mentions[tail]
     turned = last.start < first.start
     if turned:
         first, last = last, first
     between = passage.outside()[first.end : last.start]
-    kinds = (kind for kind, pattern in _CUE.items() if pattern.search(between))
-    return next(kinds, None), turned
+    return [kind for kind, pattern in _CUE.items() if pattern.search(between)], turned
