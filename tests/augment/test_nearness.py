@@ -146,6 +146,20 @@ def test_a_value_has_other_values_near_it_and_a_name_its_abbreviation() -> None:
     assert counterparts.same_as("Test", "CD4", 4) == []
 
 
+def test_a_usual_value_has_other_usual_values_near_it() -> None:
+    often = {"10 mg": 5, "20 mg": 4, "5 mg": 2, "13 mg": 1, "80 mg": 9}
+    terms = Terms(
+        by_label={"Dose": list(often)},
+        labels={term: Counter({"Dose": n}) for term, n in often.items()},
+    )
+    counterparts = Counterparts(terms, Alike("none"))
+    assert sorted(counterparts.same_as("Dose", "10 mg", 4)) == ["20 mg", "5 mg"]
+    # One that hardly comes twice was measured; so was one with no usual ones near it.
+    assert "14 mg" in counterparts.same_as("Dose", "13 mg", 4)
+    assert "80 mg" not in counterparts.same_as("Dose", "80 mg", 4)
+    assert counterparts.same_as("Dose", "80 mg", 4)
+
+
 def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     near = make_near_terms(train, str(encoder), least=-1.0, most=1.0, size=1)
     [found] = near([("Drug", "aspirin")])

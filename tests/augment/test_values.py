@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clinical_ie.augment.terms import shape_of
-from clinical_ie.augment.values import other_values
+from clinical_ie.augment.values import nearest_values, other_values
 
 
 def drawn(term: str) -> set[str]:
@@ -61,6 +61,30 @@ def test_other_values(term: str, some: set[str]) -> None:
 )
 def test_what_is_no_value_stays(term: str) -> None:
     assert drawn(term) == set()
+
+
+@pytest.mark.parametrize(
+    ("term", "others", "expected"),
+    [
+        ("10 mg", ["5 mg", "20 mg", "40 mg", "10 mg", "12.5 mg"], ["12.5 mg", "20 mg", "5 mg"]),
+        (
+            "every 12 hours",
+            ["every 8 hours", "every 24 hours"],
+            ["every 8 hours", "every 24 hours"],
+        ),
+        ("120/80", ["110/70", "200/80", "120"], ["110/70", "200/80"]),
+        ("1,000 mL", ["2,000 mL", "1,500 mL", "2,500 mL"], ["1,500 mL", "2,000 mL"]),
+        ("two tablets", ["three tablets", "six tablets"], ["three tablets"]),
+        ("2014", ["2013", "2015"], []),
+        ("8:30", ["8:45"], []),
+        ("0 mg", ["5 mg"], []),
+        ("pain", ["ache"], []),
+        ("1.2.3", ["1.2.4"], []),
+    ],
+)
+def test_the_nearest_of_other_values(term: str, others: list[str], expected: list[str]) -> None:
+    assert nearest_values(term, others, 4) == expected
+    assert nearest_values(term, others, 1) == expected[:1]
 
 
 def test_readings_stay_those_of_a_living_body() -> None:

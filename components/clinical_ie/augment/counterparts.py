@@ -9,7 +9,7 @@ from itertools import islice
 
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, normal, shape_of
-from .values import other_values
+from .values import nearest_values, other_values
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
 _CANDIDATES = 30
@@ -22,6 +22,8 @@ _MAX_MORE_WORDS = 1
 # Where so many of a label's terms hold numbers, these are values, and in others parts of names.
 _VALUES_SHARE = 0.4
 _OTHER_VALUES = 4
+# A value that occurs so often was chosen from what there is.
+_USUAL = 3
 _ACRONYM = re.compile(r"[A-Z][A-Za-z]?[A-Z0-9-]{1,5}s?")
 _BRACKETS = re.compile(r"[()\[\]]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -65,6 +67,7 @@ class Counterparts:
     most: float = 0.93
     _pools: dict[str, tuple[list[str], Vectors]] = field(default_factory=dict)
     _with_values: dict[str, bool] = field(default_factory=dict)
+    _usual: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def of(
         self, group: Group, rng: random.Random, room: int, present: Container[str] = ()
@@ -108,7 +111,32 @@ class Counterparts:
             share = sum(map(_has_number, pool)) / max(1, len(pool))
             self._with_values[label] = share >= _VALUES_SHARE
         names = self.terms.other_names(label, term)
-        return (names + (other_values(term, rng, most) if self._with_values[label] else []))[:most]
+        values = self._values(label, term, rng, most) if self._with_values[label] else []
+        return (names + values)[:most]
+
+    def _values(self, label: str, term: str, rng: random.Random, most: int) -> list[str]:
+        """Where a value is a usual one, others that are usual too: 25 mg for 50, every 8 hours for
+        every 12. One that hardly comes twice was measured, and changes a little."""
+        if self._count(label, term) >= _USUAL:
+            if label not in self._usual:
+                self._usual[label] = self._usual_by_shape(label)
+            others = self._usual[label].get(shape_of(term), [])
+            near = nearest_values(term, others, most)
+            if len(near) > 1:
+                return rng.sample(near, len(near))
+        return other_values(term, rng, most)
+
+    def _usual_by_shape(self, label: str) -> dict[str, list[str]]:
+        by_shape: dict[str, list[str]] = {}
+        # Of the spellings of one term, the first.
+        spelled = {normal(term): term for term in reversed(self.terms.by_label[label])}
+        for term in spelled.values():
+            if _has_number(term) and self._count(label, term) > 1:
+                by_shape.setdefault(shape_of(term), []).append(term)
+        return by_shape
+
+    def _count(self, label: str, term: str) -> int:
+        return self.terms.labels.get(normal(term), Counter())[label]
 
     def _together(self, group: Group, rng: random.Random) -> Iterator[dict[str, str]]:
         """Terms that stand in the same relations in one training note."""

@@ -28,7 +28,7 @@ class NearTerms:
     def fingerprint(self) -> str:
         """All that bears on a choice."""
         train = hashlib.sha256(self._path.read_bytes()).hexdigest()
-        return json.dumps(["clinical_ie.near_terms.v1", 4, train, *self._settings])
+        return json.dumps(["clinical_ie.near_terms.v1", 5, train, *self._settings])
 
     @cached_property
     def _counterparts(self) -> Counterparts:

@@ -4,8 +4,10 @@ A value from another note is of another patient and another test: "body weight w
 that differs a little from the old one goes with whatever stands around it.
 """
 
+import math
 import random
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 
 _NUMBER = re.compile(
@@ -29,9 +31,11 @@ _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|percent)")
 _PH = re.compile(r"[67]\.\d+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
+_DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
 # Between these shares of itself a number changes; where more would be no reading of a living body.
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
 _TRIES = 12
+_TWICE = math.log(2.0) + 1e-9
 
 
 def other_values(term: str, rng: random.Random, most: int) -> list[str]:
@@ -51,6 +55,34 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
         if None not in new and _order(new) == _order([number.group() for number in numbers]):
             found[_with(term, numbers, new)] = None
     return list(found)[:most]
+
+
+def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
+    """Those of other values that differ least from a term, no number by more than a factor of two.
+
+    others (Iterable[str]): Of the same shape (see `shape_of`).
+    most (int): So many at most.
+    """
+    own = _logarithms(term)
+    found = []
+    for other in others:
+        new = _logarithms(other)
+        if own and new and own != new and len(own) == len(new):
+            far = max(abs(a - b) for a, b in zip(own, new, strict=True))
+            if far <= _TWICE:
+                found.append((far, other))
+    return [other for _, other in sorted(found)[:most]]
+
+
+def _logarithms(term: str) -> list[float]:
+    """Of all numbers of a term; none for a date, a time of day, or where one is no decimal."""
+    numbers = [match.group() for match in _NUMBER.finditer(term)]
+    if _DATE.search(term) or any(":" in text or _YEAR.match(text) for text in numbers):
+        return []
+    if any(not _DECIMAL.fullmatch(text.lower()) for text in numbers):
+        return []
+    values = [_value(text) for text in numbers]
+    return [math.log(value) for value in values] if all(values) else []
 
 
 def _stays(term: str, number: re.Match[str]) -> bool:
