@@ -10,6 +10,7 @@ second where the model takes no time at all; and the memory of a run over very m
 import asyncio
 import json
 import multiprocessing
+import os
 import random
 import tempfile
 import time
@@ -129,7 +130,7 @@ def _instant_table(folder: Path, notes: int) -> Table:
     seconds = {}
     for per_note in (1, 4):
         _prepare(folder, notes, per_note)
-        began = time.process_time()
+        began = os.times()
         outcome = augment(
             folder / "train.spacy",
             folder / f"{per_note}.spacy",
@@ -138,12 +139,17 @@ def _instant_table(folder: Path, notes: int) -> Table:
             notes,
             seed=0,
         )
-        seconds[per_note] = (outcome.rewrites, time.process_time() - began)
+        ended = os.times()
+        took = ended.user - began.user, ended.system - began.system
+        seconds[per_note] = (outcome.rewrites, *took)
     table = Table(title="Everything but the model: from the training notes to the brat folder")
-    for column in ("segments of a new note", "rewritten", "processor seconds", "segments/s"):
+    # Apart, for two files a note are made: what that takes is the file system's to say.
+    columns = ("segments of a new note", "rewritten", "user s", "system s", "segments/s")
+    for column in columns:
         table.add_column(column)
-    for per_note, (rewritten, took) in seconds.items():
-        table.add_row(f"{per_note}", f"{rewritten}", f"{took:.2f}", f"{rewritten / took:.0f}")
+    for per_note, (rewritten, user, system) in seconds.items():
+        speed = f"{rewritten / (user + system):.0f}"
+        table.add_row(f"{per_note}", f"{rewritten}", f"{user:.2f}", f"{system:.2f}", speed)
     return table
 
 
