@@ -128,12 +128,13 @@ class Standoff:
 
     def add(self, record: R) -> R:
         """Append a record under the id it has; its line ends as the others do."""
-        ends = "\r\n" if self.lines and self.lines[0].raw.endswith("\r\n") else "\n"
-        if self.lines and not self.lines[-1].raw.endswith("\n"):
+        lines = self.lines
+        ends = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
+        if lines and not lines[-1].raw.endswith("\n"):
             # A file that was cut within its last line end has half of it.
-            missing = "\n" if self.lines[-1].raw.endswith("\r") else ends
-            self.lines[-1] = Line(self.lines[-1].raw + missing, self.lines[-1].record)
-        self.lines.append(Line(record.render() + ends, record))
+            missing = "\n" if lines[-1].raw.endswith("\r") else ends
+            lines[-1] = Line(lines[-1].raw + missing, lines[-1].record)
+        lines.append(Line(record.render() + ends, record))
         prefix, number = _numbered(record.id)
         if prefix in self._last_number:
             self._last_number[prefix] = max(self._last_number[prefix], number)

@@ -199,7 +199,8 @@ def _add_mention(standoff: Standoff, mention: Mention, text: str, new_ids: dict[
     covered = covered_text(text, mention.fragments)
     id_ = standoff.add_textbound(mention.label, mention.fragments, covered).id
     new_ids[mention.id] = id_
-    _add_details(standoff, id_, _details(mention))
+    if any(getattr(mention, name) for name in DETAILS):
+        _add_details(standoff, id_, _details(mention))
 
 
 def _add_details(standoff: Standoff, target: str, details: Details) -> None:
