@@ -20,6 +20,9 @@ TokenSpan = tuple[int, int, int]
 
 # The least probability of a mention that stands beside another on the same words.
 SURE = 0.7
+# And of one that takes the place of another with its label, of which some tokens are gone: with
+# less, more was lost than won (MACCROBAT dev).
+CERTAIN = 0.9
 
 # A token whose tags all have less than e^-7, a thousandth, of the weight of O is not looked at when
 # decoding: most tokens lie in no mention, and what is left falls into many short chains, which are
@@ -113,7 +116,8 @@ def decode_tags(
 
     scores (Floats): Shape (n_tokens, 4 * n_labels), the tokens of all Docs end to end.
     overlapping (bool): Beside the mentions of the best path on which labels compete, take those
-        that are probable by themselves (`SURE`) and overlap only mentions of other labels.
+        that are probable by themselves (`SURE`) and overlap only mentions of other labels, and
+        those that are all but certain (`CERTAIN`), in the place of what that path has of them.
     bias (float): Added to the score of every mention; above 0 finds more of them.
     RETURNS (list[tuple[list[TokenSpan], list[float]]]): A Doc's spans, by first token; for each
         the model's probability of just this span and label.
@@ -123,7 +127,10 @@ def decode_tags(
     if not overlapping:
         return _by_doc(flat, doc_lengths)
     alone = _best_mentions(by_label, doc_lengths, beside=flat)
-    sure = alone.select(alone.scores >= SURE)
+    clash = _same_label_overlap(alone, flat)
+    sure = alone.select(alone.scores >= np.where(clash, CERTAIN, SURE))
+    # What is left of a mention where another one took some of its tokens.
+    flat = flat.select(~_same_label_overlap(flat, sure))
     return _by_doc(_Mentions.joined([flat, sure]), doc_lengths)
 
 
@@ -151,6 +158,10 @@ class _Mentions(NamedTuple):
         return _Mentions(
             self.starts[which], self.ends[which], self.labels[which], self.scores[which]
         )
+
+    def keys(self, n_tokens: int) -> Ints:
+        """A number for each, the same for the same tokens and label."""
+        return (self.labels * n_tokens + self.starts) * (n_tokens + 1) + self.ends
 
     @classmethod
     def joined(cls, parts: Sequence["_Mentions"]) -> "_Mentions":
@@ -189,10 +200,11 @@ def _best_mentions(
 ) -> _Mentions:
     """What is on the best path of each chain.
 
-    beside (_Mentions | None): Each label stands alone, and only what overlaps none of these with
-        its label is looked for; None: the labels compete.
+    beside (_Mentions | None): Each label stands alone, and only what is none of these is looked
+        for; None: the labels compete.
     """
     n_tokens = len(by_label)
+    known = None if beside is None else beside.keys(n_tokens)
     parts = [_NOTHING]
     for layout in _lay_out(by_label, doc_lengths, beside is None, decoding=True).parts():
         first, last, labels = best_path(layout.scores, layout.chains)
@@ -201,8 +213,8 @@ def _best_mentions(
             labels, starts = np.divmod(starts, n_tokens)
             ends = ends - labels * n_tokens
         found = _Mentions(starts, ends, labels, np.zeros(len(first), dtype=np.float32))
-        if beside is not None:
-            new = ~_same_label_overlap(found, beside)
+        if known is not None:
+            new = np.isin(found.keys(n_tokens), known, invert=True)
             found, first, last = found.select(new), first[new], last[new]
         # Probabilities cost more than the path, and most chains have no mention.
         chains, moves = layout.around(first)
