@@ -75,7 +75,7 @@ path = ${paths.journal}
 def main(
     segments: Annotated[int, typer.Option(min=16, help="Segments for the server")] = 1000,
     stock: Annotated[int, typer.Option(min=2, help="Segments for spacy-llm's own model")] = 50,
-    notes: Annotated[int, typer.Option(min=10, help="Notes of the run without a model")] = 2000,
+    notes: Annotated[int, typer.Option(min=10, help="Notes of the run without a model")] = 5000,
     many: Annotated[int, typer.Option(min=10, help="Notes of the run for memory")] = 20000,
     quick: Annotated[bool, typer.Option("--quick", help="Small numbers, for CI")] = False,
 ) -> None:
