@@ -1,3 +1,5 @@
+import hashlib
+import json
 import signal
 import sqlite3
 import stat
@@ -9,6 +11,7 @@ import pytest
 
 from clinical_ie.augment.journal import make_journaled
 from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.doc import Link
 from tests.augment.conftest import Scripted
 
 # A model that writes down each question, and dies in the middle of the fourth.
@@ -126,3 +129,14 @@ def test_a_model_that_does_not_say_what_it_is(path: Path) -> None:
     with pytest.raises(ValueError, match="fingerprint"):
         make_journaled(model, path)  # type: ignore[arg-type]
     assert list(make_journaled(model, path, "mine")([["a"]])) == [["x"]]  # type: ignore[arg-type]
+
+
+def test_the_hash_of_a_prompt_is_that_of_all_it_says() -> None:
+    """Journals outlive the code: the same prompt keeps its hash."""
+    turns = [{"role": "system", "content": "a"}, {"role": "user", "content": "b\u00e9"}]
+    for messages in ([], turns[:1], turns):
+        prompt = Prompt(
+            "x", messages, source="s", links=(Link("R", "a", "b"),), bound=frozenset("ba"), tries=2
+        )
+        content = [messages, "s", [["R", "a", "b"]], ["a", "b"], 2]
+        assert prompt.sha256 == hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """What a run leaves behind: new notes, the same as brat files, a JSON summary and a page."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class Output:
         self._open()
         self._docs.add(pack(note.doc))
         name = note.doc._.note_id
-        write_note(self._folder / "brat", name, note.text, note.standoff)
+        write_note(self._folder / "brat", name, note.text, note.standoff, mode=0o600)
         line = json.dumps({"note": name, **note.doc._.provenance}, ensure_ascii=False)
         self._provenance.write(f"{line}\n")
 
@@ -60,8 +61,11 @@ class Output:
         content = json.dumps(summary, indent=1, ensure_ascii=False)
         (self._folder / "augment.json").write_text(f"{content}\n", encoding="utf8")
         (self._folder / "augment.html").write_text(render(summary), encoding="utf8")
-        for path in (*self._folder.rglob("*"), self._docs.path):
-            path.chmod(0o700 if path.is_dir() else 0o600)
+        for parent, _, _ in os.walk(self._folder):
+            Path(parent).chmod(0o700)
+        for name in ("provenance.jsonl", "augment.html", "augment.json"):
+            (self._folder / name).chmod(0o600)
+        self._docs.path.chmod(0o600)
         if (self._out_dir / "brat").exists():
             (self._out_dir / "brat").rename(self._folder / "brat-before")
         for name in ("brat", "provenance.jsonl", "augment.html", "augment.json"):

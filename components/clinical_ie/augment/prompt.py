@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 from ..doc import Link
@@ -67,8 +67,19 @@ class Prompt(str):
     def sha256(self) -> str:
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
-        content = [self.messages, self.source, links, sorted(self.bound), self.tries]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        content = [self.source, links, sorted(self.bound), self.tries]
+        # That of the JSON of all messages and the content, in one list. All prompts of a run begin
+        # alike, and the beginning is most of them.
+        first, last = self.messages[:-1], self.messages[-1:]
+        digest = _begun(tuple(tuple(message.items()) for message in first)).copy()
+        digest.update(f"{json.dumps(last)[1:]}, {json.dumps(content)[1:]}".encode())
+        return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _begun(messages: tuple[tuple[tuple[str, str], ...], ...]) -> "hashlib._Hash":
+    beginning = "".join(f"{json.dumps(dict(message))}, " for message in messages)
+    return hashlib.sha256(f"[[{beginning}".encode())
 
 
 class Response(str):

@@ -100,18 +100,28 @@ def read_note(path: Path, root: Path | None = None) -> Note:
 
 
 def write_note(
-    folder: Path, name: str, text: str, standoff: Standoff | None, *, bom: bool = False
+    folder: Path,
+    name: str,
+    text: str,
+    standoff: Standoff | None,
+    *,
+    bom: bool = False,
+    mode: int = 0o666,
 ) -> None:
     """Write `name.txt` and `name.ann` below a folder, as UTF-8 with newlines untouched.
 
     standoff (Standoff | None): None writes no `.ann`.
+    mode (int): Of new files, less what the umask takes.
     RAISES (ValueError): The name leads out of the folder.
     """
     path = file_below(folder, name, ".txt")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(((BOM if bom else "") + text).encode("utf8"))
+    contents = {path: ((BOM if bom else "") + text).encode("utf8")}
     if standoff is not None:
-        path.with_suffix(".ann").write_bytes(standoff.to_bytes())
+        contents[path.with_suffix(".ann")] = standoff.to_bytes()
+    for place, content in contents.items():
+        with open(place, "wb", opener=lambda file, flags: os.open(file, flags, mode)) as file:
+            file.write(content)
 
 
 def file_below(folder: Path, name: str, ending: str) -> Path:
