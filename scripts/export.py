@@ -1,5 +1,6 @@
 """Write the notes of a .spacy file as a brat folder, or in the form of i2b2-2012."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,13 +29,14 @@ def main(
     try:
         docs = read_docs(source)
         given = [doc._.note_id or f"note-{number:06d}" for number, doc in enumerate(docs, start=1)]
-        for doc, name, new in zip(track(docs, "export"), given, unique_ids(given), strict=True):
-            if new != name:
-                told.append(f"another note is called {name} too: this one is written as {new}")
-            try:
-                write(out, new, doc)
-            except ValueError as error:
-                told.append(f"{new}: left out: {error}")
+        with closing(track(docs, "export")) as tracked:
+            for doc, name, new in zip(tracked, given, unique_ids(given), strict=True):
+                if new != name:
+                    told.append(f"another note is called {name} too: this one is written as {new}")
+                try:
+                    write(out, new, doc)
+                except ValueError as error:
+                    told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
         told.append(str(error))
     for line in told:

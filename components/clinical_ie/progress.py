@@ -1,6 +1,6 @@
 """One look for everything that takes long: a bar with a rate and the time left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
@@ -40,7 +40,7 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Sequence[T], description: str) -> Iterator[T]:
-    """Go over items behind a bar."""
+def track(items: Sequence[T], description: str) -> Generator[T, None, None]:
+    """Go over items behind a bar; close it where an error may end the way."""
     with progress_bar() as bar:
         yield from bar.track(items, description=description)

@@ -169,6 +169,25 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     assert len(written["problems"]) == 2
 
 
+def test_an_error_ends_what_shows_the_progress(tmp_path: Path):
+    fill(tmp_path / "in", 2)
+    write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))
+    ended = []
+
+    def shown(paths, name):
+        try:
+            yield from paths
+        finally:
+            ended.append(name)
+
+    settings = ConvertSettings(on_error="stop")
+    # What is caught keeps everything alive that the error went through.
+    with pytest.raises(ValueError, match="n1-bad") as caught:
+        convert_folder(tmp_path / "in", tmp_path / "out.spacy", settings, shown)
+    assert ended == ["out"]
+    assert caught.value is not None
+
+
 def test_strict_allows_no_error_and_check_writes_nothing(tmp_path: Path):
     fill(tmp_path / "good", 2)
     fill(tmp_path / "bad", 2, BROKEN)

@@ -12,7 +12,7 @@ from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
 from .notes import corpus_nlp, note_to_doc
-from .parallel import ordered_map
+from .parallel import ended, ordered_map
 from .splits import SPLITS, Split, find_splits
 from .standoff_reading import LinkSettings
 
@@ -96,16 +96,18 @@ def _convert(split: Split, out: Path, settings: ConvertSettings, track: Track) -
     results = ordered_map(
         partial(_convert_note, root=split.root, settings=settings), split.paths, wanted
     )
-    tracked = zip(track(split.paths, out.stem), results, strict=True)
-    if settings.check:
-        for _, (_, count) in tracked:
-            total.add(count)
-        return total
-    with DocBinWriter(out) as writer:
-        for _, (packed, count) in tracked:
-            total.add(count)
-            if packed is not None:
-                writer.add(packed)
+    paths = track(split.paths, out.stem)
+    tracked = zip(paths, results, strict=True)
+    with ended(paths, results):
+        if settings.check:
+            for _, (_, count) in tracked:
+                total.add(count)
+            return total
+        with DocBinWriter(out) as writer:
+            for _, (packed, count) in tracked:
+                total.add(count)
+                if packed is not None:
+                    writer.add(packed)
     return total
 
 

@@ -4,10 +4,11 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +39,18 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
             yield from under_way.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def ended(*items: Iterable[Any]) -> Iterator[None]:
+    """End generators with a block: one that an error leaves half-way would go on to show its bar,
+    and to hold its processes, until Python collects it."""
+    try:
+        yield
+    finally:
+        for item in items:
+            if isinstance(item, Generator):
+                item.close()
 
 
 def _work(function: Callable[[T], R], items: Sequence[T]) -> list[R]:

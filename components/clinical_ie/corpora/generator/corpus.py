@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clinical_ie.brat import Relation, Standoff, TextBound, write_note
 
-from ..parallel import start_worker
+from ..parallel import ended, start_worker
 from ..synthetic.folder import files_below, replaced_folder
 from .note import Generator
 from .schema import SPLITS, Schema
@@ -105,8 +105,9 @@ def write_generated_corpus(
             (new / split).mkdir()
         with _results(schema, seed, new, jobs, n_process) as results:
             tracked = track(jobs, "notes") if track else jobs
-            for _, counts in zip(tracked, results, strict=True):
-                total.update(counts)
+            with ended(tracked):
+                for _, counts in zip(tracked, results, strict=True):
+                    total.update(counts)
         manifest = {"seed": seed, "sizes": dict(sizes), "counts": total.as_dict()}
         (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
     return total
