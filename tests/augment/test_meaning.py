@@ -1,0 +1,110 @@
+import pytest
+
+from clinical_ie.augment.filters.case import Passage
+from clinical_ie.augment.filters.meaning import (
+    make_gender_kept,
+    make_negation_kept,
+    make_relation_cues_kept,
+)
+from clinical_ie.doc import Link, Mention
+from tests.augment.test_filters import objection, passage
+
+
+def linked(text: str, *covered: tuple[str, str]) -> tuple[Passage, tuple[Link, ...]]:
+    found = passage(text, *covered)
+    return found, (Link("R", found.mentions[0].id, found.mentions[1].id),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ok"),
+    [
+        ("No fever was seen.", "She denied any cough.", True),
+        ("No fever was seen.", "There was cough.", False),
+        ("There was fever.", "There was no cough.", False),
+        ("There was fever.", "No doubt: but there was cough.", True),
+        ("Fever was absent.", "There was no cough.", True),
+        ("Fever was ruled out.", "Cough was ruled out.", True),
+        ("Had fever without chills.", "Had cough.", True),
+        ("Fever.", "[no cough]", False),
+    ],
+)
+def test_negation_is_kept(before: str, after: str, ok: bool) -> None:
+    term = "Fever" if "Fever" in before else "fever"
+    new = "no cough" if "[" in after else "Cough" if "Cough" in after else "cough"
+    source, rewrite = passage(before, ("Sign", term)), passage(after, ("Sign", new))
+    assert (objection(make_negation_kept(), source, rewrite) is None) == ok
+
+
+def test_a_negation_reaches_over_a_list_and_not_over_a_but() -> None:
+    source = passage("No fever or rash, but pain.", *[("S", x) for x in ("fever", "rash", "pain")])
+    good = passage("No cough, no itch; but ache.", *[("S", x) for x in ("cough", "itch", "ache")])
+    bad = passage("No cough but itch and ache.", *[("S", x) for x in ("cough", "itch", "ache")])
+    assert objection(make_negation_kept(), source, good) is None
+    assert objection(make_negation_kept(), source, bad) == "'itch' is not negated"
+
+
+@pytest.mark.parametrize(
+    ("after", "ok"),
+    [
+        ("Itch secondary to heparin.", True),
+        ("Itch because of heparin.", True),
+        ("Itch and heparin.", False),
+        ("Itch before heparin.", False),
+        ("Itch caused heparin.", False),
+        ("Itch, since it was caused by heparin.", True),
+        ("Itch, since it caused heparin.", False),
+        ("Itch triggered by heparin.", True),
+    ],
+)
+def test_the_words_that_carry_a_relation_are_kept(after: str, ok: bool) -> None:
+    source, links = linked("Rash due to aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    rewrite = passage(after, ("ADE", "Itch"), ("Drug", "heparin"))
+    found = objection(make_relation_cues_kept(), source, rewrite, links=links)
+    assert (found is None) == ok
+
+
+def test_a_reason_is_no_time_and_one_cue_of_several_is_enough() -> None:
+    source, links = linked("Rash after aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    said = passage(
+        "Itch seen, caused by heparin, after heparin.", ("ADE", "Itch"), ("Drug", "heparin.")
+    )
+    assert objection(make_relation_cues_kept(), source, said, links=links) is None
+    said = passage("Itch, since she had heparin.", ("ADE", "Itch"), ("Drug", "heparin"))
+    found = objection(make_relation_cues_kept(), source, said, links=links)
+    assert found == "R: 'after' has become 'nothing'"
+    source, links = linked("No aspirin, since it gave rash.", ("ADE", "rash"), ("Drug", "aspirin"))
+    said = passage("No heparin, as it brought itch.", ("ADE", "itch"), ("Drug", "heparin"))
+    assert objection(make_relation_cues_kept(), source, said, links=links) is None
+
+
+def test_a_relation_may_be_said_the_other_way_round() -> None:
+    source, links = linked("Rash due to aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
+    ends = [Mention("T0", "ADE", ((15, 19),)), Mention("T1", "Drug", ((0, 7),))]
+    turned = Passage("Heparin caused itch.", tuple(ends))
+    assert objection(make_relation_cues_kept(), source, turned, links=links) is None
+    flipped = Passage("Heparin due to itch.", tuple(ends))
+    assert objection(make_relation_cues_kept(), source, flipped, links=links) is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "objected"),
+    [
+        ("He had a clot.", "There was a clot in his leg.", None),
+        ("He had a clot.", "She had a clot.", "she"),
+        ("Her clot grew.", "The clot of hers grew.", None),
+        ("The clot grew.", "HIS clot grew.", "his"),
+        ("Here was a clot.", "The clot was there.", None),
+    ],
+)
+def test_nobody_becomes_a_man_or_a_woman(before: str, after: str, objected: str | None) -> None:
+    term = ("Reason", "clot")
+    assert objection(make_gender_kept(), passage(before, term), passage(after, term)) == objected
+
+
+def test_what_is_denied_by_itself_is_not_denied_again() -> None:
+    term = ("Lab_value", "negative for cells")
+    source = passage("Brushings were negative for cells.", term)
+    rewrite = passage("Brushings showed no sign of negative for cells.", term)
+    expected = "'negative for cells' is negated twice"
+    assert objection(make_negation_kept(), source, rewrite) == expected
+    assert objection(make_negation_kept(), source, source) is None
