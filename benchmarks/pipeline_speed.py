@@ -6,7 +6,7 @@ PIPELINE is one that was trained, since heads that know nothing find more than t
 read the same notes in turns, in one process; times are of the processor, so use OMP_NUM_THREADS=1:
 
 - the bare encoder: the notes' wordpieces laid end to end, each read once, in full windows
-- the pipeline, in float32 and in bfloat16
+- the pipeline, in float32, and in bfloat16 and int8 where this machine has them
 - spaCy's `transformer` (strided spans, 128/96) and `ner`, untrained, with the same encoder
 
 Then one note of --long characters: the memory that it takes over the loaded pipeline, and the time
@@ -29,6 +29,8 @@ from spacy.language import Language
 from spacy.training import Example
 from support.tiny import TEXTS, tiny_pipeline
 
+from clinical_ie.encoder.reading import pays
+
 
 def main(
     pipeline: Annotated[str, typer.Argument(help="A trained pipeline")] = "",
@@ -47,13 +49,13 @@ def main(
         else:
             raise typer.BadParameter("give PIPELINE and NOTES_DIR, or --quick")
         full = spacy.load(pipeline)
-        half = spacy.load(pipeline, config={"components.tok2vec.model.precision": "bfloat16"})
-        sides: dict[str, Callable[[], object]] = {
-            "the bare encoder": bare_encoder(full, texts),
-            "the pipeline, float32": lambda: list(full.pipe(texts)),
-            "the pipeline, bfloat16": lambda: list(half.pipe(texts)),
-            "spaCy's transformer + ner": stock(full, texts, Path(temporary)),
-        }
+        sides: dict[str, Callable[[], object]] = {"the bare encoder": bare_encoder(full, texts)}
+        for precision in ("float32", "bfloat16", "int8"):
+            if pays(precision, torch.device("cpu")):
+                chosen = {"components.tok2vec.model.precision": precision}
+                nlp = spacy.load(pipeline, config=chosen)
+                sides[f"the pipeline, {precision}"] = partial(read_all, nlp, texts)
+        sides["spaCy's transformer + ner"] = stock(full, texts, Path(temporary))
         seconds = {name: float("inf") for name in sides}
         for _ in range(turns + 1):
             for name, read in sides.items():
@@ -62,6 +64,12 @@ def main(
                 seconds[name] = min(seconds[name], time.process_time() - start)
         print_speeds(seconds, texts)
         print_long_note(full, texts, long, seconds["the pipeline, float32"])
+
+
+def read_all(nlp: Language, texts: list[str]) -> None:
+    """Run a pipeline over texts, and keep nothing."""
+    for _ in nlp.pipe(texts):
+        pass
 
 
 def bare_encoder(nlp: Language, texts: list[str]) -> Callable[[], object]:

@@ -204,7 +204,8 @@ def test_the_precision_of_reading_is_chosen_when_loading(tiny_bert, tmp_path: Pa
     nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
     nlp.initialize(lambda: examples(nlp, [note("Took aspirin.", ("Drug", "aspirin"))]))
     nlp.to_disk(tmp_path)
-    for precision, expected in ((None, "float32"), ("bfloat16", "bfloat16")):
+    names = {None: "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "int8": "int8"}
+    for precision, expected in names.items():
         loaded = load_pipeline(str(tmp_path), precision=precision)
         assert loaded.get_pipe("tok2vec").model.layers[0].shims[0].precision == expected
     with pytest.raises(ValueError, match="cannot load the pipeline"):

@@ -46,7 +46,7 @@ def annotate_command(
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     precision: Annotated[
         str | None,
-        typer.Option(help="float32, or bfloat16: about twice as fast where it is built in"),
+        typer.Option(help="float32; faster: bfloat16 (GPUs and newer CPUs), int8 (other CPUs)"),
     ] = None,
 ) -> None:
     """Run a pipeline over every .txt below a folder.

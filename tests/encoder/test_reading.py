@@ -12,7 +12,8 @@ from thinc.api import Adam, Config, fix_random_seed
 from transformers import AutoModel
 
 from clinical_ie.corpora.notes import corpus_nlp
-from clinical_ie.encoder.reading import PackedLinear, can_pack, reading_copy
+from clinical_ie.encoder import reading
+from clinical_ie.encoder.reading import Int8Linear, PackedLinear, can_pack, reading_copy
 from tests.conftest import examples, pipeline_config, update_like_spacy_train
 
 from .tiny_models import FAMILIES
@@ -37,13 +38,46 @@ def encoder_of(nlp):
 @needs_packing
 @pytest.mark.parametrize("gelu", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_packed_layer_is_the_layer(gelu, bias):
+@pytest.mark.parametrize("fuses", [True, False])
+def test_a_packed_layer_is_the_layer(fuses, gelu, bias, monkeypatch):
+    monkeypatch.setattr(reading, "_FUSES_GELU", fuses)
     linear = torch.nn.Linear(24, 40, bias=bias)
     X = torch.randn(3, 5, 24)
     expected = linear(X)
     if gelu:
         expected = torch.nn.functional.gelu(expected)
     torch.testing.assert_close(PackedLinear(linear, gelu)(X), expected.detach())
+
+
+@needs_packing
+@pytest.mark.parametrize("gelu", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_layer_of_whole_numbers_is_nearly_the_layer(gelu, bias):
+    generator = torch.Generator().manual_seed(0)
+    linear = torch.nn.Linear(64, 40, bias=bias)
+    X = torch.randn(3, 50, 64, generator=generator)
+    # One row, and one place of all of them, with numbers far from the rest.
+    X[1, 7] *= 100
+    X[..., 5] += 20
+    expected = linear(X).detach()
+    if gelu:
+        expected = torch.nn.functional.gelu(expected)
+    found = Int8Linear(linear, gelu)(X)
+    assert found.shape == expected.shape
+    errors = (found - expected).norm(dim=-1) / expected.norm(dim=-1)
+    assert errors.max() < 0.05
+    torch.testing.assert_close(Int8Linear(linear, gelu)(X[0, :1]), found[0, :1])
+
+
+@needs_packing
+def test_products_of_whole_numbers_are_exact_at_their_greatest():
+    """Also on processors that add two products in 16 bits."""
+    linear = torch.nn.Linear(512, 4, bias=False)
+    linear.weight.data = torch.full((4, 512), 63.0) * torch.tensor([[1], [-1], [1], [0]])
+    linear.weight.data[2, ::2] = -63
+    X = torch.full((2, 512), 255.0)
+    X[0, 0] = X[1, ::2] = 0
+    torch.testing.assert_close(Int8Linear(linear, gelu=False)(X), linear(X).detach())
 
 
 @needs_packing
@@ -58,7 +92,7 @@ def test_what_is_copied_reads_as_before_and_is_left_as_it_was(family, tmp_path: 
         torch.testing.assert_close(model(input_ids=ids).last_hidden_state, expected)
     packed = [module for module in reader.modules() if isinstance(module, PackedLinear)]
     assert len(packed) == sum(type(m) is torch.nn.Linear for m in model.modules())
-    assert any(m.activation[0] == "gelu" for m in packed) == hasattr(model, "encoder")
+    assert any(m.gelu or m.activation[0] == "gelu" for m in packed) == hasattr(model, "encoder")
 
 
 def test_learning_makes_the_copy_anew(nlp, notes):
@@ -69,16 +103,37 @@ def test_learning_makes_the_copy_anew(nlp, notes):
     assert np.abs(encoder.predict([doc])[0] - before).max() > 1e-3
 
 
-def test_bfloat16_is_chosen_when_loading_and_never_saved(nlp, tmp_path: Path):
+@pytest.mark.parametrize(
+    "precision", ["bfloat16", "bf16", pytest.param("int8", marks=needs_packing)]
+)
+def test_precision_is_chosen_when_loading_and_never_saved(
+    precision, nlp, tmp_path: Path, monkeypatch
+):
+    if precision != "int8" and not reading.has_bfloat16(torch.device("cpu")):
+        # Slowly, and without oneDNN's layers, any processor does it.
+        monkeypatch.setattr(reading, "has_bfloat16", lambda device: True)
+        monkeypatch.setattr(reading, "can_pack", lambda device: False)
     nlp.to_disk(tmp_path / "full")
-    half = spacy.load(tmp_path / "full", config={"components.tok2vec.model.precision": "bfloat16"})
+    rough = spacy.load(tmp_path / "full", config={"components.tok2vec.model.precision": precision})
     doc = corpus_nlp()("He took aspirin 81 mg.")
-    full, rounded = (encoder_of(each).predict([doc])[0] for each in (nlp, half))
+    full, rounded = (encoder_of(each).predict([doc])[0] for each in (nlp, rough))
     assert rounded.dtype == np.float32
     assert 0 < np.abs(full - rounded).max() < 0.1
-    half.to_disk(tmp_path / "again")
+    rough.to_disk(tmp_path / "again")
     again = spacy.load(tmp_path / "again", config={"components.tok2vec.model.precision": "float32"})
     np.testing.assert_array_equal(encoder_of(again).predict([doc])[0], full)
+
+
+def test_what_would_be_slower_is_told_and_read_in_float32(nlp, monkeypatch, caplog):
+    doc = corpus_nlp()("He took aspirin 81 mg.")
+    expected = encoder_of(nlp).predict([doc])[0]
+    shim = encoder_of(nlp).shims[0]
+    monkeypatch.setattr(reading, "has_bfloat16", lambda device: False)
+    shim.precision, shim._reader = "bfloat16", None
+    for _ in range(2):
+        np.testing.assert_array_equal(encoder_of(nlp).predict([doc])[0], expected)
+    (told,) = caplog.messages
+    assert "'bfloat16' would be slower here than float32" in told
 
 
 def test_a_precision_that_is_none_is_refused(tiny_bert):

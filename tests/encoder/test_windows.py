@@ -23,8 +23,13 @@ def test_every_piece_is_spoken_for_once_with_its_context(n, capacity, share, off
         assert window.end - window.last >= context or window.last == offset + n
 
 
-def test_windows_of_a_long_note_are_equal_in_length():
-    assert {len(window) for window in cut_windows(1001, 100, 10)} == {100}
+@given(n=st.integers(101, 3000), context=st.integers(0, 40))
+def test_windows_of_a_long_note_are_equal_in_length_and_overlap_no_more_than_they_must(n, context):
+    windows = cut_windows(n, 100, context)
+    (length,) = {len(window) for window in windows}
+    assert (len(windows) - 1) * (100 - 2 * context) + 2 * context < n
+    # Rounded up, a window is longer by less than one wordpiece.
+    assert len(windows) * (length - 1) < n + (len(windows) - 1) * 2 * context
 
 
 def test_a_piece_is_taken_where_it_stands_most_centrally():

@@ -47,9 +47,10 @@ def LongDocEncoder(  # noqa: N802
     layer_decay (float): Each layer's learning rate over that of the layer above.
     mask_share (float): In training, so many of the wordpieces are hidden behind the mask, as a kind
         of dropout that makes the model read what stands around a word.
-    precision (Precision): Of reading, `float32` or `bfloat16`; to be chosen when a pipeline is
-        loaded, whatever it was trained with. A machine that has bfloat16 in hardware reads about
-        twice as fast with it.
+    precision (Precision): Of reading, `float32`, `bfloat16` (or `bf16`) or `int8`; to be chosen
+        when a pipeline is loaded, whatever it was trained with. `bfloat16` is for GPUs and for CPUs
+        that have it in hardware, `int8` for other CPUs. One that would be slower than float32 where
+        the pipeline runs is not used, and that is told.
     mixed_precision (bool): Train the transformer in bfloat16 where the hardware has it.
     freeze_embeddings (bool): Do not train the word embeddings.
     tokenizer_config, transformer_config (dict[str, Any] | None): Passed to `from_pretrained`.
@@ -72,7 +73,7 @@ def LongDocEncoder(  # noqa: N802
         learn_rate_scale=learn_rate_scale,
         layer_decay=layer_decay,
         mask_share=mask_share,
-        precision=precision,
+        precision="bfloat16" if precision == "bf16" else precision,
         mixed_precision=mixed_precision,
         freeze_embeddings=freeze_embeddings,
         tokenizer_config=tokenizer_config or {},

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..torch_shim import AveragedParams
 from .attention import PlainAttention
-from .reading import Precision, reading_copy
+from .reading import Precision, has_bfloat16, reading_copy
 
 Backprop = Callable[[torch.Tensor], None]
 
@@ -151,10 +151,3 @@ def _hidden(model: torch.nn.Module, arguments: dict[str, Any]) -> Any:
 
 def _no_gradient(gradient: torch.Tensor) -> None:
     raise RuntimeError("predictions have no gradient")
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is done in hardware; elsewhere it is slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -26,7 +26,7 @@ class Window:
 
 
 def cut_windows(n_pieces: int, capacity: int, context: int, offset: int = 0) -> list[Window]:
-    """Cut a note into windows of equal length, spread evenly.
+    """Cut a note into as few windows as can be, of equal length and no longer than they have to be.
 
     Every wordpiece is spoken for by exactly one window, the one in which it stands most centrally,
     and has at least `context` wordpieces on each side there, save at the ends of the note.
@@ -44,13 +44,15 @@ def cut_windows(n_pieces: int, capacity: int, context: int, offset: int = 0) -> 
     if n_pieces <= capacity:
         return [Window(offset, offset + n_pieces, offset, offset + n_pieces)] if n_pieces else []
     count = 1 + -(-(n_pieces - capacity) // (capacity - 2 * context))
-    starts = np.linspace(0, n_pieces - capacity, count).astype(int)
+    # What is read twice is read for the context alone.
+    length = -(-(n_pieces + 2 * context * (count - 1)) // count)
+    starts = np.linspace(0, n_pieces - length, count).astype(int)
     # Halfway through the overlap of two neighbours, both windows see a wordpiece equally well.
-    borders = [0, *((starts[1:] + starts[:-1] + capacity) // 2), n_pieces]
+    borders = [0, *((starts[1:] + starts[:-1] + length) // 2), n_pieces]
     return [
         Window(
             offset + int(start),
-            offset + int(start) + capacity,
+            offset + int(start) + length,
             offset + int(borders[i]),
             offset + int(borders[i + 1]),
         )
