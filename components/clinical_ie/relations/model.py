@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 from ..torch_shim import LazyTorchShim, run_module
 from .candidates import N_DISTANCES, Candidates, Ints, distance_classes, span_borders
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 SUM_BLOCK = 64
 
 
@@ -67,7 +67,8 @@ class PairNet(torch.nn.Module):
         X = torch.nn.functional.dropout(X, dropout, self.training)
         as_head, as_tail = self.describe(X, at(index.starts), at(index.ends), at(index.types))
         notes = torch.stack([X[start:end].mean(0) for start, end in index.docs.tolist()])
-        summaries, doc_of = self.note(notes), at(index.doc_of)
+        # The bias of what stands between goes with the note: there are fewer of those.
+        summaries, doc_of = self.note(notes) + self.between.bias, at(index.doc_of)
         heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
         distances = at(index.distances)
         # A mean of products is the product of the mean: once a token is less than once a pair.
@@ -77,15 +78,11 @@ class PairNet(torch.nn.Module):
         for part in self.in_parts(len(heads), X.device):
             head = as_head.index_select(0, heads[part])
             tail = as_tail.index_select(0, tails[part])
-            between = words.mean(gaps[part, 0], gaps[part, 1]) + self.between.bias
-            pairs = (
-                head
-                + tail
-                + head * tail
-                + between
-                + self.distance(distances[part])
-                + summaries[doc_of[part]]
-            )
+            # Summed in place: with so many rows, memory is what takes time.
+            pairs = torch.addcmul(head, head, tail).add_(tail)
+            pairs += words.mean(gaps[part, 0], gaps[part, 1])
+            pairs += self.distance(distances[part])
+            pairs += summaries.index_select(0, doc_of[part])
             hidden = torch.nn.functional.gelu(self.norm(pairs))
             hidden = torch.nn.functional.dropout(hidden, dropout, self.training)
             scores.append(self.output(torch.nn.functional.gelu(self.inner(hidden))))
@@ -131,13 +128,12 @@ class RunningSums:
     def mean(self, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
         """Shape (n_stretches, width); zeros for an empty stretch."""
         lengths = (ends - starts).clamp(min=1).unsqueeze(1)
-        sums = self.within.index_select(0, ends) - self.within.index_select(0, starts)
+        sums = self.within.index_select(0, ends).sub_(self.within.index_select(0, starts))
         blocks = torch.stack([starts, ends]) // SUM_BLOCK
         # Most stretches lie in one block.
         across = (blocks[0] != blocks[1]).nonzero().squeeze(1)
         first, last = (self.before.index_select(0, side[across]) for side in blocks)
-        sums = sums.index_add(0, across, (last - first).to(sums.dtype))
-        return sums / lengths
+        return sums.index_add_(0, across, (last - first).to(sums.dtype)).div_(lengths)
 
 
 def RelationClassifier(  # noqa: N802
