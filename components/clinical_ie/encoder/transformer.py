@@ -9,7 +9,7 @@ from spacy_transformers.data_classes import HFObjects
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
-from ..memory import release_memory
+from ..memory import KEPT_IN_TRAINING, release_memory
 from .loading import load_pretrained
 from .reading import Precision
 from .shim import EncoderShim
@@ -146,7 +146,7 @@ def forward(
     lengths = [len(doc) for doc in docs]
     # Their shape alone: what follows lives on while the next layer works.
     shape = vectors.shape
-    release_memory()
+    release_memory(KEPT_IN_TRAINING if is_train else 0)
 
     def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
         d_tokens = ops.flatten(d_tokens_list)
@@ -163,7 +163,7 @@ def forward(
             backprop_batch(xp2torch(d_hidden, device=hidden.device).to(hidden.dtype))
         # The closure lives until the next batch; the graphs of this one need not.
         backprops.clear()
-        release_memory()
+        release_memory(KEPT_IN_TRAINING)
         return list(docs)
 
     return ops.unflatten(tokens, lengths), backprop

@@ -1,0 +1,42 @@
+"""Giving memory back, where glibc keeps it."""
+
+import mmap
+from pathlib import Path
+
+import pytest
+
+from clinical_ie import memory
+
+MB = 2**20
+
+pytestmark = pytest.mark.skipif(memory._heap() is None, reason="the C library is not glibc 2.33")
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+def holes(size: int) -> list[bytearray]:
+    """Free so much memory below memory in use, which keeps glibc from giving it back by itself."""
+    blocks = [bytearray(b"x" * 65_536) for _ in range(2 * size // 65_536)]
+    return blocks[::2]
+
+
+def test_what_is_free_goes_back_to_the_system():
+    memory.release_memory()
+    kept = holes(200 * MB)
+    before = resident()
+    memory.release_memory()
+    assert before - resident() > 150 * MB
+    assert kept
+
+
+def test_a_little_may_stay_for_the_next_step():
+    memory.release_memory()
+    kept = holes(200 * MB)
+    before = resident()
+    memory.release_memory(keep=400 * MB)
+    assert abs(before - resident()) < 10 * MB
+    memory.release_memory(keep=100 * MB)
+    assert before - resident() > 150 * MB
+    assert kept
