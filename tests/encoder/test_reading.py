@@ -13,7 +13,13 @@ from transformers import AutoModel
 
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder import reading
-from clinical_ie.encoder.reading import Int8Linear, PackedLinear, can_pack, reading_copy
+from clinical_ie.encoder.reading import (
+    Int8Linear,
+    PackedLinear,
+    Quantizer,
+    can_pack,
+    reading_copy,
+)
 from tests.conftest import examples, pipeline_config, update_like_spacy_train
 
 from .tiny_models import FAMILIES
@@ -62,11 +68,23 @@ def test_a_layer_of_whole_numbers_is_nearly_the_layer(gelu, bias):
     expected = linear(X).detach()
     if gelu:
         expected = torch.nn.functional.gelu(expected)
-    found = Int8Linear(linear, gelu)(X)
+    found = Int8Linear(linear, gelu, Quantizer())(X)
     assert found.shape == expected.shape
     errors = (found - expected).norm(dim=-1) / expected.norm(dim=-1)
     assert errors.max() < 0.05
-    torch.testing.assert_close(Int8Linear(linear, gelu)(X[0, :1]), found[0, :1])
+    torch.testing.assert_close(Int8Linear(linear, gelu, Quantizer())(X[0, :1]), found[0, :1])
+
+
+@needs_packing
+def test_an_input_that_was_changed_in_place_is_looked_at_anew():
+    linear, quantize = torch.nn.Linear(8, 8), Quantizer()
+    layer = Int8Linear(linear, False, quantize)
+    X = torch.randn(4, 8)
+    layer(X)
+    parts = quantize(X)
+    assert quantize(X) is parts
+    X.neg_()
+    torch.testing.assert_close(layer(X), Int8Linear(linear, False, Quantizer())(X))
 
 
 @needs_packing
@@ -77,7 +95,7 @@ def test_products_of_whole_numbers_are_exact_at_their_greatest():
     linear.weight.data[2, ::2] = -63
     X = torch.full((2, 512), 255.0)
     X[0, 0] = X[1, ::2] = 0
-    torch.testing.assert_close(Int8Linear(linear, gelu=False)(X), linear(X).detach())
+    torch.testing.assert_close(Int8Linear(linear, False, Quantizer())(X), linear(X).detach())
 
 
 @needs_packing

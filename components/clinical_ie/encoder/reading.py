@@ -9,7 +9,8 @@ up to twice as fast, and applies the activation while the numbers are at hand; i
 import copy
 import logging
 from collections.abc import Callable
-from typing import Literal, get_args
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import torch
 
@@ -29,6 +30,7 @@ _FUSES_GELU = torch.backends.cpu.get_cpu_capability() == "AVX512"
 _WEIGHT_LEVELS = 63
 _LEVELS = 255
 _TINY = 1e-12
+ROWS_AT_ONCE = 512
 
 MakeLinear = Callable[[torch.nn.Linear, bool], torch.nn.Module]
 
@@ -52,20 +54,45 @@ class PackedLinear(torch.nn.Module):
         return torch.ops.aten.gelu_(Y) if self.gelu else Y
 
 
-def quantize(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each row's numbers as whole ones of 8 bits, between its least and its greatest.
+class Quantized(NamedTuple):
+    """Some rows, nearly `steps * whole + least`.
+
+    whole (torch.Tensor): Whole numbers of 8 bits, shape (n_rows, width).
+    steps, least (torch.Tensor): The size of a row's step, and its least number, shape (n_rows, 1).
+    """
+
+    whole: torch.Tensor
+    steps: torch.Tensor
+    least: torch.Tensor
+
+
+class Quantizer:
+    """Makes whole numbers of 8 bits of each row's numbers, between its least and its greatest.
 
     Rows by themselves, since a few of them hold numbers thirty times as great as the others do.
-    X (torch.Tensor): Shape (n, width).
-    RETURNS (tuple[torch.Tensor, torch.Tensor, torch.Tensor]): The whole numbers, shape (n, width);
-        for each row the size of a step and the least number, shape (n, 1): X is nearly
-        `steps * whole + least`.
     """
+
+    def __init__(self) -> None:
+        self._last: torch.Tensor | None = None
+        self._version = 0
+        self._parts: list[Quantized] = []
+
+    def __call__(self, X: torch.Tensor) -> list[Quantized]:
+        """X: (…, width); returns its rows in parts."""
+        # Queries, keys and values are made by three layers of one input, unless it was changed.
+        if self._last is not X or self._version != X._version:
+            rows = X.reshape(-1, X.shape[-1])
+            # A few at a time, which the cache holds while they are gone over again and again.
+            self._parts = [_quantize(part) for part in rows.split(ROWS_AT_ONCE)]
+            self._last, self._version = X, X._version
+        return self._parts
+
+
+def _quantize(X: torch.Tensor) -> Quantized:
     least = X.amin(1, keepdim=True)
     steps = ((X.amax(1, keepdim=True) - least) / _LEVELS).clamp(min=_TINY)
     # Cut to a whole number, half a step above it, is rounded.
-    whole = X.mul(1 / steps).add_(0.5 - least / steps).to(torch.uint8)
-    return whole, steps, least
+    return Quantized(X.mul(1 / steps).add_(0.5 - least / steps).to(torch.uint8), steps, least)
 
 
 class Int8Linear(torch.nn.Module):
@@ -74,38 +101,35 @@ class Int8Linear(torch.nn.Module):
     Weights have a scale for each output, inputs one for each row, found anew each time.
     linear (torch.nn.Linear): On the CPU.
     gelu (bool): Apply the exact GELU to what comes out.
+    quantize (Quantizer): One for all layers of a model.
     """
 
-    def __init__(self, linear: torch.nn.Linear, gelu: bool) -> None:
+    def __init__(self, linear: torch.nn.Linear, gelu: bool, quantize: Quantizer) -> None:
         super().__init__()
         weight = linear.weight.detach()
         self.scale = (weight.abs().amax(1) / _WEIGHT_LEVELS).clamp(min=_TINY)
         whole = (weight / self.scale[:, None]).round().to(torch.int8)
         self.weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self.zeros = torch.zeros(len(weight), dtype=torch.int32)
-        bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach()
-        # What a row's least adds to each output, and what every row does.
-        self.offsets = torch.stack([self.scale * whole.sum(1), bias])
+        self.bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach()
+        # What a row's least number adds to each output.
+        self.sums = self.scale * whole.sum(1)
         self.gelu = gelu
+        self.quantize = quantize
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
-        whole, steps, least = quantize(X.reshape(-1, X.shape[-1]))
-        Y = torch.ops.onednn.qlinear_pointwise(
-            whole,
-            1.0,
-            0,
-            self.weight,
-            self.scale,
-            self.zeros,
-            None,
-            1.0,
-            0,
-            torch.float32,
-            *_NOTHING,
-        )
-        Y.mul_(steps).addmm_(torch.cat([least, torch.ones_like(least)], 1), self.offsets)
-        Y = torch.ops.aten.gelu_(Y) if self.gelu else Y
-        return Y.view(*X.shape[:-1], -1)
+        parts = self.quantize(X)
+        Y = X.new_empty(*X.shape[:-1], len(self.bias))
+        outputs = Y.view(-1, len(self.bias)).split(ROWS_AT_ONCE)
+        for (whole, steps, least), into in zip(parts, outputs, strict=True):
+            products = torch.ops.onednn.qlinear_pointwise(
+                whole, 1.0, 0, self.weight, self.scale, self.zeros, None,
+                1.0, 0, torch.float32, *_NOTHING,
+            )  # fmt: skip
+            torch.addcmul(self.bias, products, steps, out=into).addcmul_(least, self.sums)
+            if self.gelu:
+                torch.ops.aten.gelu_(into)
+        return Y
 
 
 def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Module:
@@ -128,7 +152,7 @@ def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Modul
     if precision == "bfloat16":
         reader.to(torch.bfloat16)
     if precision == "int8":
-        _pack(reader, Int8Linear)
+        _pack(reader, partial(Int8Linear, quantize=Quantizer()))
     elif can_pack(device):
         _pack(reader, PackedLinear)
     return reader.eval()
