@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -118,3 +119,14 @@ def test_long_chains_keep_their_precision():
     probabilities = span_probabilities(marginals, *columns)
     # Three scores of 0.3 against staying outside.
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-0.9)), atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [4, 12, 60])
+def test_single_precision_gives_the_same_probabilities(size):
+    rng = np.random.default_rng(size)
+    # As sure as a score can be, for and against, at random places.
+    scores = (size * rng.choice([-1, 0, 1], (300, 3, 4)) + rng.normal(size=(300, 3, 4))).astype("f")
+    chains = Chains.of(np.array([0, 250]), np.array([250, 50]))
+    _, expected = tag_marginals(scores, chains)
+    _, found = tag_marginals(scores, chains, np.float32)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -57,14 +57,18 @@ class Chains:
         return np.stack([starts + place, lasts - place]), borders.tolist()
 
 
-def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
+def tag_marginals(
+    scores: Floats, chains: Chains, dtype: type[np.floating] = np.float64
+) -> tuple[float, Floats]:
     """The forward-backward algorithm.
 
     scores (Floats): Shape (n_rows, n_labels, 4), each row in one chain.
+    dtype (type[np.floating]): What is reckoned in. Single precision takes half of the memory, and
+        probabilities are good to five digits with it.
     RETURNS (tuple[float, Floats]): The log of the sum over all legal paths of all chains, and the
         probability of each tag, shape (n_rows, n_labels, 4).
     """
-    potentials = np.clip(scores, -_LIMIT, _LIMIT, dtype=np.float64)
+    potentials = np.clip(scores, -_LIMIT, _LIMIT, dtype=dtype)
     np.exp(potentials, out=potentials)
     n_rows, n_labels, _ = scores.shape
     # Read from its end, a chain is like one read from its start, but that L opens a mention and B
@@ -74,12 +78,12 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
     opens = np.stack([potentials[rows[0], :, B], potentials[rows[1], :, L]])
     closes = np.stack([potentials[rows[0], :, L], potentials[rows[1], :, B]])
     goes_on = potentials[rows, :, I]
-    stays_out = 1.0 + potentials[:, :, U].sum(axis=1)[rows]
+    stays_out = 1 + potentials[:, :, U].sum(axis=1)[rows]
     # Weights of the states on this side of each row, scaled to a sum of 1.
-    outside_of, within_of = np.empty((2, n_rows)), np.empty((2, n_rows, n_labels))
-    scales = np.empty((2, n_rows))
-    outside = np.ones((2, len(chains.starts)))
-    within = np.zeros((2, len(chains.starts), n_labels))
+    outside_of, within_of = np.empty((2, n_rows), dtype), np.empty((2, n_rows, n_labels), dtype)
+    scales = np.empty((2, n_rows), dtype)
+    outside = np.ones((2, len(chains.starts)), dtype)
+    within = np.zeros((2, len(chains.starts), n_labels), dtype)
     for start, end, following in zip(borders, borders[1:], [*borders[2:], n_rows], strict=False):
         outside, within = outside[:, : end - start], within[:, : end - start]
         outside_of[:, start:end], within_of[:, start:end] = outside, within
@@ -105,7 +109,7 @@ def tag_marginals(scores: Floats, chains: Chains) -> tuple[float, Floats]:
     marginals[:, :, U] *= (out_before * out_after)[:, None]
     total = out_before * out_after + marginals.sum(axis=(1, 2))
     marginals /= total[:, None, None]
-    return float(np.log(scales[0]).sum()), marginals.astype(np.float32)
+    return float(np.log(scales[0]).sum()), marginals.astype(np.float32, copy=False)
 
 
 def best_path(scores: Floats, chains: Chains) -> tuple[Ints, Ints, Ints]:

@@ -218,7 +218,7 @@ def _best_mentions(
             found, first, last = found.select(new), first[new], last[new]
         # Probabilities cost more than the path, and most chains have no mention.
         chains, moves = layout.around(first)
-        _, marginals = tag_marginals(chains.scores, chains.chains)
+        _, marginals = tag_marginals(chains.scores, chains.chains, np.float32)
         columns = found.labels if beside is None else np.zeros_like(first)
         scores = span_probabilities(marginals, first + moves, last + moves, columns)
         parts.append(found._replace(scores=scores))
