@@ -152,3 +152,13 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "scripted.cfg"
     path.write_text(CONFIG)
     return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "corpus" / "augmented.spacy"
+
+
+@pytest.fixture
+def out_dir(tmp_path: Path) -> Path:
+    return tmp_path / "corpus" / "augmented"

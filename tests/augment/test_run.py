@@ -19,16 +19,6 @@ from tests.augment.conftest import CONFIG, OPENING, Scripted
 from tests.conftest import ROOT
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "corpus" / "augmented.spacy"
-
-
-@pytest.fixture
-def out_dir(tmp_path: Path) -> Path:
-    return tmp_path / "corpus" / "augmented"
-
-
 def test_new_notes_are_written(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path, train_docs: list[Doc]
 ) -> None:
@@ -176,65 +166,6 @@ def test_an_interrupted_run_leaves_its_journal_alone(
     assert {path.name for path in out_dir.iterdir()} == {"journal.sqlite"}
     augment(train, out, out_dir, config, 3, seed=0)
     assert len(scripted.asked) == 4
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("tries = 3", "tires = 3", r"augment\.tries: Field required"),
-        ("tries = 3", "tries = 3\nretries = 2", r"augment\.retries: Extra inputs"),
-        ("tries = 3", "tries = 0", r"augment\.tries: Input should be greater"),
-        ("tries = 3", "tries = 3\nmin_mentions = 9", "min_mentions is above max_mentions"),
-        ("tries = 3", "tries 3", "tries"),
-        ("[paths]", "[path]", r"unknown section \[path\]"),
-        ("journal = null", "journal = null\nweights = 1", r"unknown key weights in \[paths\]"),
-        ("path = ${paths.journal}", "pathe = 1", "pathe"),
-        ("terms = ${paths.train}", "terms = ${paths.training}", "training"),
-        ("terms = ${paths.train}", "terms = ${paths.train}\nfew = 1", "few"),
-        ("tests.Scripted.v1", "tests.Scripted.v2", r"tests\.Scripted\.v2"),
-        ("[components.llm]\nfactory", "[components.lm]\nfactory", "llm"),
-    ],
-)
-def test_a_config_that_cannot_be_used(
-    old: str,
-    new: str,
-    message: str,
-    scripted: Scripted,
-    train: Path,
-    config: Path,
-    out: Path,
-    out_dir: Path,
-) -> None:
-    config.write_text(CONFIG.replace(old, new))
-    with pytest.raises(ConfigError, match=message) as caught:
-        augment(train, out, out_dir, config, 3, seed=0)
-    assert str(caught.value).startswith(f"{config}: ")
-    assert len(str(caught.value).splitlines()) == 1
-    assert not out.parent.exists()
-
-
-def test_missing_weights_leave_nothing_behind(train: Path, out: Path, out_dir: Path) -> None:
-    weights = train.with_name("model.gguf")
-    local = ROOT / "configs" / "augment" / "local.cfg"
-    with pytest.raises(FileNotFoundError, match=r"model\.gguf: .*weasel run models"):
-        augment(train, out, out_dir, local, 2, seed=0, model_path=weights)
-    assert not out.parent.exists()
-
-
-def test_missing_files(scripted: Scripted, train: Path, config: Path, out: Path) -> None:
-    out_dir = out.with_suffix("")
-    with pytest.raises(FileNotFoundError, match=r"no\.cfg: no such config"):
-        augment(train, out, out_dir, config.with_name("no.cfg"), 3, seed=0)
-    with pytest.raises(FileNotFoundError, match=r"no\.spacy: no such file"):
-        augment(train.with_name("no.spacy"), out, out_dir, config, 3, seed=0)
-
-
-def test_two_notes_of_one_name(
-    scripted: Scripted, train: Path, config: Path, out: Path, train_docs: list[Doc]
-) -> None:
-    write_docs([*train_docs, train_docs[0]], train)
-    with pytest.raises(ValueError, match="two notes with the id 'note-1'"):
-        augment(train, out, out.with_suffix(""), config, 3, seed=0)
 
 
 def test_no_notes_no_new_notes(

@@ -21,9 +21,7 @@ from clinical_ie.corpora.synthetic import (
 )
 from clinical_ie.corpora.synthetic.dice import Dice
 from clinical_ie.corpora.synthetic.lexicon import KINDS
-from clinical_ie.corpora.synthetic.passage import Link, Mention, Passage
 from clinical_ie.corpora.synthetic.story import Story
-from clinical_ie.corpora.synthetic.template import Bond, Part, Slot, parse_template
 
 SIZES = {"train": 32, "dev": 10, "test": 15}
 ATTRIBUTES = {"Strength", "Form", "Dosage", "Frequency", "Route", "Duration", "Reason", "ADE"}
@@ -377,63 +375,3 @@ def test_an_interrupted_run_leaves_the_old_corpus(
 def test_unknown_split_is_refused() -> None:
     with pytest.raises(ValueError, match="split 'training' is unknown; expected one of"):
         generate_note(0, "training", 0)
-
-
-def test_template_notation() -> None:
-    template = parse_template(
-        "t", "{Reason12}: {drug} then {drug2 like 1}, {he} had {ade+reason2} {product3 same 1|9}."
-    )
-    assert template.roles == {1: None, 2: Bond("like", 1), 3: Bond("same", 1)}
-    assert template.leads == [1]
-    assert template.pieces[0] == Slot("reason", (Part("reason", (1, 2)),), True, 0)
-    assert template.pieces[6] == Slot("he", (), False, 0)
-    assert template.pieces[8] == Slot("ade", (Part("ade", (1,)), Part("reason", (2,))), False, 0)
-    assert template.pieces[10] == Slot("product", (Part("product", (3,)),), False, 9)
-
-
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("{drug", "brace without its partner"),
-        ("{drug 2}", "is no slot"),
-        ("{dose2} of {drug}", "'dose' is no annotated slot"),
-        ("{strength}", "which has no medicine"),
-        ("{drug} or {drug}", "has two mentions"),
-        ("{drug12}", "mention of several medicines"),
-        ("{drug} {drug2 near 1}", "a bond reads"),
-        ("{drug} {reason like 1}", "a bond reads"),
-        ("{drug like 2} {drug2}", "role 1 hangs on 2"),
-    ],
-)
-def test_template_notation_errors_name_the_template(source: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"train/home/9: .*{message}"):
-        parse_template("train/home/9", source)
-
-
-@given(
-    st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=40),
-    st.integers(1, 20),
-    st.data(),
-)
-def test_wrapping_moves_nothing(words: list[str], width: int, data: st.DataObject) -> None:
-    passage = Passage(" ".join(words))
-    start = data.draw(st.integers(0, len(passage.text) - 1))
-    passage.mentions = [
-        Mention("Drug", start, data.draw(st.integers(start + 1, len(passage.text))))
-    ]
-    wrapped = passage.wrapped(width)
-    assert wrapped.text.replace("\n", " ") == passage.text
-    assert wrapped.mentions == passage.mentions
-    for line in wrapped.text.split("\n"):
-        assert len(line) <= width or " " not in line
-
-
-def test_extending_keeps_links() -> None:
-    first = Passage()
-    first.write("10 mg", ("Strength",))
-    second = Passage()
-    strength, drug = second.write("5 mg", ("Strength",)) + second.write("X", ("Drug",))
-    second.links = [Link(strength, drug)]
-    first.extend(second)
-    assert first.links == [Link(1, 2)]
-    assert first.mentions[2] == Mention("Drug", 9, 10)
