@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpora.docbin import read_docs
+from ..garbage import collect_rarely
 from .config import Settings, load
 from .outcome import Outcome
 from .output import Output
@@ -18,6 +19,7 @@ from .strategy import by_labels, errors_by_label, plan, rare_first, weak_first
 from .terms import Terms, learn_terms, normal
 
 
+@collect_rarely()
 def augment(
     train: Path,
     out: Path,

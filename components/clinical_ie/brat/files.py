@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from ..garbage import collect_rarely
 from .model import BOM, Standoff
 from .problem import Problem
 from .records import Fragments, TextBound
@@ -80,6 +81,7 @@ def strays(folder: Path) -> list[Problem]:
     return problems
 
 
+@collect_rarely()
 def read_note(path: Path, root: Path | None = None) -> Note:
     """Read a `.txt` and the `.ann` beside it.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..brat import Problem
+from ..garbage import collect_rarely
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
@@ -111,6 +112,7 @@ def _convert(split: Split, out: Path, settings: ConvertSettings, track: Track) -
     return total
 
 
+@collect_rarely()
 def _convert_note(
     path: Path, root: Path, settings: ConvertSettings
 ) -> tuple[PackedDoc | None, SplitCount]:

@@ -17,6 +17,7 @@ from spacy.vocab import Vocab
 from srsly.msgpack import Packer, Unpacker
 
 from .. import doc as _annotation_layer  # noqa: F401  (declares doc._.relations and the others)
+from ..garbage import collect_rarely
 
 # SENT_START goes only where no HEAD goes: spaCy would read the heads of an unparsed Doc as
 # "every token is its own sentence".
@@ -32,6 +33,7 @@ _MAX_BYTES = 2**32 - 1
 _MAX_BUFFER = 2**31 - 1
 
 
+@collect_rarely()
 def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
     """The Docs of a `.spacy` file, in order.
 

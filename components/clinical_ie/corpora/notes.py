@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 
 from ..brat import Note, Problem
 from ..doc import Annotations, annotate
+from ..garbage import collect_rarely
 from .standoff_reading import LinkSettings, note_to_annotations
 
 
@@ -37,6 +38,7 @@ def make_doc(nlp: Language, text: str, annotations: Annotations, note_id: str) -
     return doc
 
 
+@collect_rarely()
 def note_to_doc(
     nlp: Language, note: Note, settings: LinkSettings | None = None
 ) -> tuple[Doc, list[Problem]]:

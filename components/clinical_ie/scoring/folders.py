@@ -10,6 +10,7 @@ from ..brat.files import covered_text, covers
 from ..brat.model import BOM
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
+from ..garbage import collect_rarely
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class FolderPair:
     first_met: dict[str, str] = field(default_factory=dict)
 
 
+@collect_rarely()
 def read_pair(gold: Path, predicted: Path) -> FolderPair:
     """Read two brat folders whose notes go by the same names.
 

@@ -1,0 +1,65 @@
+"""Searching for garbage less often, and as often as before when it is over."""
+
+import gc
+from collections.abc import Iterator
+from threading import Barrier, Thread
+
+import pytest
+
+from clinical_ie.garbage import OBJECTS_BETWEEN, collect_rarely
+
+
+@pytest.fixture(autouse=True)
+def usual() -> Iterator[tuple[int, int, int]]:
+    before = gc.get_threshold()
+    yield before
+    gc.set_threshold(*before)
+
+
+def test_a_block_and_what_comes_after_it():
+    gc.set_threshold(700, 9, 8)
+    with collect_rarely():
+        assert gc.get_threshold() == (OBJECTS_BETWEEN, 9, 8)
+        with collect_rarely():
+            pass
+        assert gc.get_threshold() == (OBJECTS_BETWEEN, 9, 8)
+    assert gc.get_threshold() == (700, 9, 8)
+
+
+@pytest.mark.parametrize("own", [(0, 10, 10), (10**6, 10, 10)])
+def test_who_searches_less_or_never_goes_on_so(own):
+    gc.set_threshold(*own)
+    with collect_rarely():
+        assert gc.get_threshold() == own
+    assert gc.get_threshold() == own
+
+
+def test_an_error_ends_it_too():
+    gc.set_threshold(700, 10, 10)
+
+    @collect_rarely()
+    def fail() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
+    assert gc.get_threshold() == (700, 10, 10)
+
+
+def test_blocks_of_threads_that_overlap():
+    gc.set_threshold(700, 10, 10)
+    both_in, first_out = Barrier(2), Barrier(2)
+
+    def first() -> None:
+        with collect_rarely():
+            both_in.wait()
+        first_out.wait()
+
+    thread = Thread(target=first)
+    thread.start()
+    with collect_rarely():
+        both_in.wait()
+        first_out.wait()
+        assert gc.get_threshold()[0] == OBJECTS_BETWEEN
+    thread.join()
+    assert gc.get_threshold() == (700, 10, 10)
