@@ -1,8 +1,13 @@
 """What several rooms' tests share: a tiny encoder made on the spot, and small annotated notes."""
 
 import importlib.util
+import os
 import signal
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A process a core, and a thread a process; PyTorch looks at this when it is imported.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
 import pytest
