@@ -10,6 +10,8 @@ from clinical_ie.augment.config import load
 from clinical_ie.augment.markup import encode
 from clinical_ie.augment.models.grammar import passage_grammar
 from clinical_ie.augment.models.llamacpp import make_llamacpp
+from clinical_ie.augment.near_terms import make_near_terms
+from clinical_ie.augment.prompt import Prompt
 from clinical_ie.augment.segment import segment_to_doc, segments_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Mention
@@ -103,6 +105,22 @@ def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
         list(model([["x"]] * 40))
 
 
+def test_where_nothing_can_be_chosen_the_passage_comes_back_without_a_model(
+    tmp_path: Path, train: Path, tiny_bert: Path
+) -> None:
+    # So far apart are no two terms that any is nearer than this.
+    near = make_near_terms(train, str(tiny_bert), least=1.5, most=2.0)
+    model = make_llamacpp(tmp_path / "m.gguf", grammar="near_terms", near_terms=near)
+    server = Refusing()
+    model.__dict__["_server"] = server
+    passage = encode("Zzz qqq xyzzy.", [Mention("a", "Drug", ((8, 13),))])
+    prompt = Prompt("", [], source=passage.text, markers=passage.markers)
+    [[answer]] = model([[prompt]])
+    assert answer == passage.text
+    assert (answer.prompt_tokens, answer.completion_tokens) == (0, 0)
+    assert not server.asked
+
+
 def test_of_many_markers_seven_neighbours_come_in_any_order() -> None:
     text = "abcdefghij"
     mentions = [Mention(c, "X", ((i, i + 1),)) for i, c in enumerate(text)]
@@ -119,10 +137,17 @@ def rules_of(grammar: str) -> dict[str, str]:
 
 
 @pytest.mark.llm
-def test_smollm2_writes_every_marker(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:
+def test_smollm2_writes_every_marker(
+    train: Path, train_docs: list[Doc], tiny_bert: Path, tmp_path: Path
+) -> None:
     if not SMOLLM2.is_file():
         pytest.skip(f"{SMOLLM2} is not there; `weasel run models` fetches it")
-    paths = {"train": train, "journal": tmp_path / "journal.sqlite", "model": SMOLLM2}
+    paths = {
+        "train": train,
+        "journal": tmp_path / "journal.sqlite",
+        "model": SMOLLM2,
+        "encoder": tiny_bert,
+    }
     _, nlp, block = load(ROOT / "configs" / "augment" / "tiny.cfg", paths)
     assert block["@llm_models"] == "clinical_ie.LlamaCpp.v1"
     segments = [s for s in segments_of(train_docs[0], 40)[0] if len(s.annotations.mentions) == 3]

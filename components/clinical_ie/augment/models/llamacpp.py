@@ -121,6 +121,9 @@ class LlamaCpp:
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
         if prompt.markers and (grammar := self._grammar(prompt)) is not None:
+            if not grammar:
+                # One text is allowed, and no model is needed to write it.
+                return Response(prompt.source, 0, 0)
             request["grammar"] = grammar
         server = self._server
         began = time.monotonic()
@@ -148,7 +151,10 @@ class LlamaCpp:
         )
 
     def _grammar(self, prompt: Prompt) -> str | None:
-        """The grammar of this try; where it has nothing to choose from, that of the next one."""
+        """The grammar of this try; where it has nothing to choose from, that of the next one.
+
+        RETURNS (str | None): None for a free answer, empty where there is nothing but the passage.
+        """
         for mode in self._grammars[min(prompt.tries, len(self._grammars) - 1) :]:
             if mode == "none":
                 return None
@@ -158,7 +164,7 @@ class LlamaCpp:
             grammar = choice_grammar(prompt.source, prompt.markers, self._near_terms)
             if grammar is not None:
                 return grammar
-        return passage_grammar(prompt.source, prompt.markers, "terms_fixed")
+        return ""
 
 
 @registry.llm_models("clinical_ie.LlamaCpp.v1")
@@ -189,7 +195,7 @@ def make_llamacpp(
         exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
         those between them; with `near_terms` it chooses among terms that are near in meaning, and
         where there are none, nor other words for what stands between, the next in the list is
-        used, or `terms_fixed`.
+        used; after the last, the answer is the passage as it is.
     near_terms (NearTerms | None): Tells which those are.
     RAISES (ValueError): An empty list, or the grammar `near_terms` without what it needs.
     """
