@@ -9,8 +9,8 @@ from thinc.api import Model
 from transformers import AutoModel, AutoTokenizer
 
 from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder.loading import piece_limit
 from clinical_ie.encoder.model import LongDocEncoder
-from clinical_ie.encoder.transformer import piece_limit
 
 from .tiny_models import FAMILIES
 
@@ -56,7 +56,7 @@ def test_a_short_text_gets_what_the_transformer_itself_gives(encoder, folder):
 
 
 def test_its_limit_is_known(encoder):
-    assert piece_limit(encoder.shims[0]) == 64
+    assert piece_limit(encoder.shims[0].config, encoder.shims[0].tokenizer) == 64
 
 
 def test_it_learns(folder):

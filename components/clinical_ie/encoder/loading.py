@@ -7,6 +7,10 @@ from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+# Their position embeddings begin after the padding index.
+_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
+_UNLIMITED = 10**6
+
 
 def load_pretrained(
     name: str, tokenizer_config: Mapping[str, Any], transformer_config: Mapping[str, Any]
@@ -19,6 +23,14 @@ def load_pretrained(
     return huggingface_from_pretrained(
         name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
     )
+
+
+def piece_limit(config: Any, tokenizer: Any) -> int:
+    """The most wordpieces, special tokens included, that an encoder can read at once."""
+    positions = getattr(config, "max_position_embeddings", None) or _UNLIMITED
+    if config.model_type in _OFFSET_POSITIONS:
+        positions -= config.pad_token_id + 1
+    return int(min(positions, tokenizer.model_max_length, _UNLIMITED))
 
 
 class _Tokenizers:

@@ -10,15 +10,12 @@ from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
 from ..memory import KEPT_IN_TRAINING, release_memory
-from .loading import load_pretrained
+from .loading import load_pretrained, piece_limit
 from .reading import Precision
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
 
-# Their position embeddings begin after the padding index.
-_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
-_UNLIMITED = 10**6
 MEANS_AT_ONCE = 8192
 
 TokenVectors = list[Floats2d]
@@ -91,7 +88,7 @@ def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None
             f"{model.attrs['name']}: its tokenizer gives no character offsets; "
             "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
         )
-    limit = piece_limit(shim)
+    limit = piece_limit(shim.config, shim.tokenizer)
     if not 8 <= model.attrs["window"] <= limit:
         raise ValueError(
             f"window = {model.attrs['window']}: {model.attrs['name']} takes 8 to {limit} wordpieces"
@@ -189,14 +186,6 @@ def _means(ops: Ops, vectors: Floats2d, rows: np.ndarray, counts: np.ndarray) ->
                 vectors[ops.asarray1i(of_part)], ops.asarray1i(part)
             )
     return means
-
-
-def piece_limit(shim: EncoderShim) -> int:
-    """The most wordpieces, special tokens included, that the encoder can read at once."""
-    positions = getattr(shim.config, "max_position_embeddings", None) or _UNLIMITED
-    if shim.config.model_type in _OFFSET_POSITIONS:
-        positions -= shim.config.pad_token_id + 1
-    return int(min(positions, shim.tokenizer.model_max_length, _UNLIMITED))
 
 
 def _inputs(

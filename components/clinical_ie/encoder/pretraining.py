@@ -1,0 +1,313 @@
+"""Domain-adaptive pretraining (Gururangan et al. 2020): an encoder guesses hidden words of notes.
+
+No annotations are needed, so that all notes at hand can take part. What comes out is a folder that
+can be the encoder of any pipeline.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from ..memory import KEPT_IN_TRAINING, release_memory
+from .loading import load_pretrained, piece_limit
+from .masking import Ints, Pool, mask_windows
+from .wordpieces import SpecialTokens
+
+STATE = "state.pt"
+REPORT = "pretraining.json"
+# Steps between two states from which an interrupted run goes on.
+STEPS_BETWEEN_STATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainSettings:
+    """How an encoder is adapted.
+
+    epochs (int): How often each note is read.
+    window (int): Most wordpieces read at once, special tokens included.
+    batch_windows (int): Windows of a step.
+    mask_share (float): So many of the words are hidden.
+    learn_rate, head_rate (float): Of the encoder, and of the head that guesses, which is new.
+    seed (int): Of order, cuts, what is hidden, and dropout.
+    """
+
+    epochs: int
+    window: int = 256
+    batch_windows: int = 16
+    mask_share: float = 0.2
+    learn_rate: float = 2e-4
+    head_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a run stands.
+
+    done, steps (int): Steps behind, and steps in all.
+    loss (float): Mean negative log-likelihood of what was hidden in this step, in nats.
+    """
+
+    done: int
+    steps: int
+    loss: float
+
+
+def pretrain_encoder(
+    pools: tuple[Pool, Pool | None],
+    encoder: str,
+    out: Path,
+    settings: PretrainSettings,
+    gpu_id: int = -1,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Adapt an encoder to notes.
+
+    Until the end the run's state lies beside `out`, in a folder with `.part` at its end. The same
+    run started again goes on there, and ends with the weights that it would have had.
+
+    pools (tuple[Pool, Pool | None]): What is read, and what is only looked at after each epoch.
+    encoder (str): A folder, or a name on the hub.
+    out (Path): Gets weights, config and tokenizer, and a report.
+    gpu_id (int): -1 for the CPU.
+    RETURNS (dict[str, Any]): The report: settings, sizes, and the losses of each epoch.
+    RAISES (ValueError): There are no wordpieces, the window is longer than the encoder reads, or
+        there is no such GPU.
+    RAISES (OSError): No such encoder.
+    """
+    run = _Run(*pools, encoder, settings, _device(gpu_id))
+    part = out.with_name(f"{out.name}.part")
+    run.resume(part / STATE)
+    for step in run.steps(part / STATE):
+        on_step(step)
+    report = {"encoder": encoder, **asdict(settings), **run.told}
+    run.save(part, report)
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+    return report
+
+
+def load_tokenizer(encoder: str) -> Any:
+    """The fast tokenizer of an encoder, for its `Pool`."""
+    return load_pretrained(encoder, {}, {}).tokenizer
+
+
+class _Guess(torch.nn.Module):
+    """The head of a masked language model, over the encoder's own embeddings of wordpieces.
+
+    It starts as close to the embeddings as the shapes allow, and is thrown away in the end.
+    """
+
+    def __init__(self, width: int, embeddings: torch.nn.Parameter) -> None:
+        super().__init__()
+        self.transform = torch.nn.Linear(width, embeddings.shape[1])
+        torch.nn.init.eye_(self.transform.weight)
+        torch.nn.init.zeros_(self.transform.bias)
+        self.norm = torch.nn.LayerNorm(embeddings.shape[1])
+        self.bias = torch.nn.Parameter(torch.zeros(len(embeddings)))
+        # In a list it is no parameter of this module.
+        self._embeddings = [embeddings]
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """X: (n, width); returns (n, vocabulary)."""
+        X = self.norm(torch.nn.functional.gelu(self.transform(X)))
+        return X @ self._embeddings[0].T + self.bias
+
+
+class _Run:
+    def __init__(
+        self,
+        pool: Pool,
+        held_out: Pool | None,
+        encoder: str,
+        settings: PretrainSettings,
+        device: torch.device,
+    ) -> None:
+        if not len(pool.ids):
+            raise ValueError("the notes hold no wordpiece at all: nothing to learn from")
+        torch.manual_seed(settings.seed)
+        # Dropout within attention keeps PyTorch from its fast path.
+        loaded = load_pretrained(encoder, {}, {"attention_probs_dropout_prob": 0.0})
+        self._tokenizer, self._encoder = loaded.tokenizer, loaded.transformer
+        limit = piece_limit(self._encoder.config, self._tokenizer)
+        if not 8 <= settings.window <= limit:
+            raise ValueError(f"window = {settings.window}: {encoder} takes 8 to {limit} wordpieces")
+        self._pool, self._held_out, self._settings = pool, held_out, settings
+        self._special = SpecialTokens.of(self._tokenizer)
+        self._device = device
+        embeddings = self._encoder.get_input_embeddings().weight
+        # Half of a small encoder's weights, and few notes touch few of them.
+        embeddings.requires_grad_(False)
+        self._head = _Guess(self._encoder.config.hidden_size, embeddings)
+        for module in (self._encoder, self._head):
+            module.to(self._device)
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": self._learned(), "lr": settings.learn_rate},
+                {"params": list(self._head.parameters()), "lr": settings.head_rate},
+            ],
+            betas=(0.9, 0.98),
+            weight_decay=0.01,
+        )
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._done = 0
+        self.told: dict[str, Any] = {
+            "notes": len(pool.ends),
+            "wordpieces": len(pool.ids),
+            "losses": [],
+            "held_out_losses": [],
+        }
+        self._vocabulary = min(len(self._tokenizer), len(embeddings))
+        read = [hashlib.sha256(each.ids.tobytes()).hexdigest() for each in (pool, held_out) if each]
+        about = (encoder, sorted(asdict(settings).items()), read)
+        self._identity = hashlib.sha256(repr(about).encode()).hexdigest()
+
+    def _learned(self) -> list[torch.nn.Parameter]:
+        return [weight for weight in self._encoder.parameters() if weight.requires_grad]
+
+    def steps(self, state: Path) -> Iterator[Step]:
+        """The steps that are left to do; what was done is kept in `state`."""
+        plan = [self._batches(epoch) for epoch in range(self._settings.epochs)]
+        in_all = sum(map(len, plan))
+        passed = 0
+        losses: list[float] = self.told.pop("of_this_epoch", [])
+        for batches in plan:
+            for number, windows in enumerate(batches, start=passed):
+                if number < self._done:
+                    continue
+                losses.append(self._learn(windows, number, in_all))
+                self._done = number + 1
+                yield Step(self._done, in_all, losses[-1])
+                if self._done % STEPS_BETWEEN_STATES == 0:
+                    self._keep(state, losses)
+            passed += len(batches)
+            if losses:
+                self.told["losses"].append(round(float(np.mean(losses)), 4))
+                if self._held_out is not None:
+                    self.told["held_out_losses"].append(round(self._look(self._held_out), 4))
+                losses = []
+                self._keep(state, losses)
+
+    def _batches(self, epoch: int) -> list[Ints]:
+        """An epoch's windows, in the groups of its steps; those of a group are of any length."""
+        settings = self._settings
+        capacity = settings.window - len(self._special)
+        windows = self._pool.windows(capacity, np.random.default_rng([settings.seed, 0, epoch]))
+        return np.split(
+            windows, range(settings.batch_windows, len(windows), settings.batch_windows)
+        )
+
+    def _learn(self, windows: Ints, number: int, in_all: int) -> float:
+        # All that is drawn follows from the number of the step: a run that goes on is the same run.
+        torch.manual_seed(self._settings.seed * 1_000_003 + number)
+        rng = np.random.default_rng([self._settings.seed, 1, number])
+        warm_up = min(50, max(in_all // 10, 1))
+        scale = min((number + 1) / warm_up, 1.0) * (1.0 - number / in_all)
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * scale
+        self._encoder.train()
+        total, count = self._loss(self._pool, windows, rng)
+        loss = total / max(count, 1)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._learned(), 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        release_memory(KEPT_IN_TRAINING)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _look(self, pool: Pool) -> float:
+        """The loss on notes that are not learned from; the same words are hidden each time."""
+        self._encoder.eval()
+        rng = np.random.default_rng(self._settings.seed)
+        windows = pool.windows(self._settings.window - len(self._special), rng)
+        size = self._settings.batch_windows
+        parts = [windows[i : i + size] for i in range(0, len(windows), size)]
+        sums = [self._loss(pool, part, rng) for part in parts]
+        return sum(float(total) for total, _ in sums) / max(sum(count for _, count in sums), 1)
+
+    def _loss(
+        self, pool: Pool, windows: Ints, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, int]:
+        """The sum of the losses of what is hidden, and of how many wordpieces."""
+        share = self._settings.mask_share
+        batch = mask_windows(pool, windows, self._special, self._vocabulary, share, rng)
+        ids, attention, labels = (
+            torch.from_numpy(array).to(self._device)
+            for array in (batch.ids, batch.attention, batch.labels)
+        )
+        with self._mixed():
+            hidden = self._encoder(input_ids=ids, attention_mask=attention)[0]
+            # What is not hidden needs no guess: most of the work of such a head.
+            rows = labels >= 0
+            scores = self._head(hidden[rows])
+        loss = torch.nn.functional.cross_entropy(scores.float(), labels[rows], reduction="sum")
+        return loss, int(rows.sum())
+
+    def _mixed(self) -> AbstractContextManager[object]:
+        if self._device.type == "cuda":
+            return cast(
+                AbstractContextManager[object], torch.autocast("cuda", dtype=torch.bfloat16)
+            )
+        return nullcontext()
+
+    def _keep(self, path: Path, losses: list[float]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        state = {
+            "identity": self._identity,
+            "done": self._done,
+            "told": {**self.told, "of_this_epoch": losses},
+            "encoder": self._encoder.state_dict(),
+            "head": self._head.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        torch.save(state, new)
+        new.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on where the same run was interrupted, if it was."""
+        if not path.is_file():
+            return
+        try:
+            state = torch.load(path, map_location=self._device, weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
+            # What cannot be read is made anew.
+            return
+        if state.get("identity") != self._identity:
+            return
+        self._encoder.load_state_dict(state["encoder"])
+        self._head.load_state_dict(state["head"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._done, self.told = state["done"], state["told"]
+
+    def save(self, folder: Path, report: dict[str, Any]) -> None:
+        """Write what `load_pretrained` reads."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._encoder.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+        (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf8")
+
+
+def perplexity(loss: float) -> float:
+    """Of how many wordpieces a model wavers between, by its mean loss in nats."""
+    return math.exp(min(loss, 50.0))
+
+
+def _device(gpu_id: int) -> torch.device:
+    if gpu_id < 0:
+        return torch.device("cpu")
+    if gpu_id >= torch.cuda.device_count():
+        raise ValueError(f"--gpu-id {gpu_id}: PyTorch sees {torch.cuda.device_count()} GPUs")
+    return torch.device("cuda", gpu_id)

@@ -1,0 +1,101 @@
+"""Adapt an encoder to notes without annotations, before a pipeline is trained on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from spacy.tokens import Doc
+
+from clinical_ie.brat import list_notes, read_note
+from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder.masking import Pool
+from clinical_ie.encoder.pretraining import (
+    PretrainSettings,
+    Step,
+    load_tokenizer,
+    perplexity,
+    pretrain_encoder,
+)
+from clinical_ie.progress import progress_bar, track
+
+SHOWN = 20
+
+
+def main(
+    encoder: Annotated[str, typer.Argument(help="A folder of weights, or a name on the hub")],
+    out: Annotated[Path, typer.Argument(help="Folder for the adapted encoder")],
+    notes: Annotated[
+        list[Path], typer.Option(help="Notes: a .spacy file, or a folder of .txt; can be repeated")
+    ],
+    held_out: Annotated[
+        Path | None, typer.Option(help="Notes that are only looked at, after each epoch")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each note is read")] = 15,
+    window: Annotated[int, typer.Option(min=8, help="Wordpieces read at once")] = 256,
+    batch_windows: Annotated[int, typer.Option(min=1, help="Windows of a step")] = 16,
+    learn_rate: Annotated[float, typer.Option(min=0, help="Of the encoder, at most")] = 2e-4,
+    seed: Annotated[int, typer.Option(min=0, help="Of order, hidden words and dropout")] = 0,
+    gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
+) -> None:
+    """Hide words of notes, and let the encoder learn to guess them."""
+    settings = PretrainSettings(epochs, window, batch_windows, learn_rate=learn_rate, seed=seed)
+    failures: list[str] = []
+    try:
+        tokenizer = load_tokenizer(encoder)
+        pools = (
+            Pool.of((doc for path in notes for doc in _docs(path, failures)), tokenizer),
+            None if held_out is None else Pool.of(_docs(held_out, failures), tokenizer),
+        )
+        with progress_bar() as bar:
+            task = bar.add_task("pretrain", total=None)
+
+            def on_step(step: Step) -> None:
+                shown = f"pretrain, loss {step.loss:.2f}"
+                bar.update(task, total=step.steps, completed=step.done, description=shown)
+
+            report = pretrain_encoder(pools, encoder, out, settings, gpu_id, on_step)
+    except (OSError, ValueError) as error:
+        typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo(f"pretrain: interrupted; the same command goes on from {out}.part", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(
+        f"{report['notes']:,} notes of {report['wordpieces']:,} wordpieces, read {epochs} times"
+    )
+    for what in ("losses", "held_out_losses"):
+        if report[what]:
+            first, last = (perplexity(report[what][i]) for i in (0, -1))
+            name = what.removesuffix("losses").replace("_", " ").strip() or "training"
+            typer.echo(
+                f"{name} notes: perplexity of hidden wordpieces {first:,.1f} in the first epoch, "
+                f"{last:,.1f} in the last"
+            )
+    typer.echo(f"encoder in {out}")
+    if failures:
+        typer.echo(f"{len(failures)} notes were left out:", err=True)
+        for line in failures[:SHOWN]:
+            typer.echo(f"  {line}", err=True)
+        if len(failures) > SHOWN:
+            typer.echo(f"  and {len(failures) - SHOWN} more", err=True)
+        raise typer.Exit(1)
+
+
+def _docs(path: Path, failures: list[str]) -> Iterator[Doc]:
+    """The notes of a file or folder; one that cannot be read is told, and costs no other."""
+    if path.suffix == ".spacy":
+        yield from read_docs(path)
+        return
+    for file in track(list_notes(path), f"read {path.name}"):
+        try:
+            text = read_note(file, path).text
+        except (OSError, UnicodeDecodeError) as error:
+            failures.append(f"{file}: {error}")
+        else:
+            yield corpus_nlp().make_doc(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)

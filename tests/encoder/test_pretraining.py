@@ -1,0 +1,149 @@
+"""An encoder that learns to guess hidden words of notes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder import pretraining
+from clinical_ie.encoder.masking import Pool
+from clinical_ie.encoder.model import LongDocEncoder
+from clinical_ie.encoder.pretraining import PretrainSettings, load_tokenizer, pretrain_encoder
+from tests.conftest import run_script
+
+from .tiny_models import FAMILIES
+
+TEXTS = ["Took aspirin 81 mg daily for pain.\n" * 12, "No fever. Took aspirin.\n" * 20]
+
+
+def pool_of(encoder: Path, texts: list[str]) -> Pool:
+    return Pool.of(map(corpus_nlp().make_doc, texts), load_tokenizer(str(encoder)))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return AutoModel.from_pretrained(folder).state_dict()
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_it_learns_and_what_it_writes_is_an_encoder(family: str, tmp_path: Path):
+    encoder = FAMILIES[family](tmp_path / family)
+    pool = pool_of(encoder, TEXTS)
+    settings = PretrainSettings(epochs=8, window=32, batch_windows=4, learn_rate=3e-3)
+    out = tmp_path / "out"
+    report = pretrain_encoder((pool, pool), str(encoder), out, settings)
+    assert len(report["losses"]) == len(report["held_out_losses"]) == 8
+    assert report["losses"][-1] < report["losses"][0]
+    assert report["held_out_losses"][-1] < report["held_out_losses"][0]
+    assert json.loads((out / "pretraining.json").read_text()) == report
+    assert not (tmp_path / "out.part").exists()
+    model = LongDocEncoder(str(out), width=16, window=32, context=6, lstm_depth=0)
+    model.initialize()
+    [vectors] = model.predict([corpus_nlp()("Took aspirin.")])
+    assert vectors.shape == (3, 16)
+    before, after = weights(encoder), weights(out)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert not [
+        name
+        for name in changed
+        if name.endswith(("word_embeddings.weight", "tok_embeddings.weight"))
+    ]
+
+
+def test_a_run_that_is_interrupted_ends_as_if_it_had_not_been(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pretraining, "STEPS_BETWEEN_STATES", 2)
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=3, window=32, batch_windows=4)
+    seen: list[int] = []
+
+    def stop_at_five(step: pretraining.Step) -> None:
+        seen.append(step.done)
+        if step.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_encoder(
+            (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=stop_at_five
+        )
+    assert not (tmp_path / "a").exists()
+    first = pretrain_encoder(
+        (pool, None),
+        str(tiny_bert),
+        tmp_path / "a",
+        settings,
+        on_step=lambda s: seen.append(s.done),
+    )
+    assert seen[:7] == [1, 2, 3, 4, 5, 5, 6]
+    second = pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "b", settings)
+    assert first == second
+    one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_run_does_not_go_on_where_this_one_stopped(tiny_bert: Path, tmp_path: Path):
+    pool = pool_of(tiny_bert, TEXTS)
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "state.pt").write_bytes(b"no state")
+    settings = PretrainSettings(epochs=1, window=32, batch_windows=4)
+    plain = pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "out", settings)
+    assert len(plain["losses"]) == 1
+    other = PretrainSettings(epochs=1, window=32, batch_windows=4, seed=1)
+    assert (
+        pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "out", other)["losses"]
+        != plain["losses"]
+    )
+
+
+def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
+    pool = pool_of(tiny_bert, TEXTS)
+    with pytest.raises(ValueError, match=r"window = 65: .* takes 8 to 64 wordpieces"):
+        pretrain_encoder(
+            (pool, None), str(tiny_bert), tmp_path / "a", PretrainSettings(epochs=1, window=65)
+        )
+    with pytest.raises(ValueError, match="no wordpiece at all"):
+        pretrain_encoder(
+            (pool_of(tiny_bert, ["\n"]), None),
+            str(tiny_bert),
+            tmp_path / "a",
+            PretrainSettings(epochs=1, window=32),
+        )
+    with pytest.raises(ValueError, match="--gpu-id 99: PyTorch sees"):
+        pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", PretrainSettings(1), 99)
+
+
+def test_the_script(tiny_bert: Path, tmp_path: Path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for number, text in enumerate(TEXTS):
+        (notes / f"{number}.txt").write_text(text)
+    write_docs([corpus_nlp()("Took aspirin.")], tmp_path / "more.spacy")
+    options = ["--notes", notes, "--notes", tmp_path / "more.spacy", "--window", 32, "--epochs", 2]
+    options += ["--held-out", tmp_path / "more.spacy"]
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
+    assert done.exit_code == 0, done.output
+    assert "3 notes of" in done.output
+    assert "held out notes: perplexity" in done.output
+    assert (tmp_path / "out" / "config.json").is_file()
+    (notes / "bad.txt").write_bytes(b"\xff\xfe\x00")
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
+    assert done.exit_code == 1
+    assert "1 notes were left out" in done.output
+    assert "bad.txt" in done.output
+    assert "3 notes of" in done.output
+
+
+def test_the_script_refuses_in_one_line(tiny_bert: Path, tmp_path: Path):
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", "--notes", tmp_path / "none")
+    assert done.exit_code == 1
+    assert done.output.startswith("pretrain: ")
+    assert "no such folder" in done.output
+    done = run_script("pretrain.py", tmp_path / "no", tmp_path / "out", "--notes", tmp_path)
+    assert done.exit_code == 1
+    assert len(done.output.strip().splitlines()) == 1
