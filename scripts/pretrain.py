@@ -60,7 +60,7 @@ def main(
         typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo(f"pretrain: interrupted; the same command goes on from {out}.part", err=True)
+        typer.echo("pretrain: interrupted; the same command goes on from the last minute", err=True)
         raise typer.Exit(130) from None
     typer.echo(
         f"{report['notes']:,} notes of {report['wordpieces']:,} wordpieces, read {epochs} times"

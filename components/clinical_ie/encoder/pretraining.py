@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -25,8 +26,8 @@ from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
 REPORT = "pretraining.json"
-# Steps between two states from which an interrupted run goes on.
-STEPS_BETWEEN_STATES = 50
+# Between two states from which an interrupted run goes on.
+SECONDS_BETWEEN_STATES = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class _Run:
         )
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         self._done = 0
+        self._kept = time.monotonic()
         self.told: dict[str, Any] = {
             "notes": len(pool.ends),
             "wordpieces": len(pool.ids),
@@ -188,7 +190,7 @@ class _Run:
                 losses.append(self._learn(windows, number, in_all))
                 self._done = number + 1
                 yield Step(self._done, in_all, losses[-1])
-                if self._done % STEPS_BETWEEN_STATES == 0:
+                if time.monotonic() - self._kept >= SECONDS_BETWEEN_STATES:
                     self._keep(state, losses)
             passed += len(batches)
             if losses:
@@ -274,6 +276,7 @@ class _Run:
         }
         torch.save(state, new)
         new.replace(path)
+        self._kept = time.monotonic()
 
     def resume(self, path: Path) -> None:
         """Go on where the same run was interrupted, if it was."""
