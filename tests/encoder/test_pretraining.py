@@ -119,6 +119,16 @@ def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
         pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", PretrainSettings(1), 99)
 
 
+def test_what_is_no_output_of_its_own_is_not_replaced(tiny_bert: Path, tmp_path: Path):
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=1, window=32)
+    with pytest.raises(ValueError, match="name another folder, or remove it"):
+        pretrain_encoder((pool, None), str(tiny_bert), tiny_bert, settings)
+    assert (tiny_bert / "config.json").is_file()
+    for _ in range(2):
+        pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "out", settings)
+
+
 def test_the_script(tiny_bert: Path, tmp_path: Path):
     notes = tmp_path / "notes"
     notes.mkdir()

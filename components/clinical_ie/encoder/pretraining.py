@@ -82,10 +82,14 @@ def pretrain_encoder(
     out (Path): Gets weights, config and tokenizer, and a report.
     gpu_id (int): -1 for the CPU.
     RETURNS (dict[str, Any]): The report: settings, sizes, and the losses of each epoch.
-    RAISES (ValueError): There are no wordpieces, the window is longer than the encoder reads, or
-        there is no such GPU.
+    RAISES (ValueError): There are no wordpieces, the window is longer than the encoder reads,
+        there is no such GPU, or `out` holds something else.
     RAISES (OSError): No such encoder.
     """
+    if out.exists() and not (out / REPORT).is_file():
+        raise ValueError(
+            f"{out}: is there, and nothing that pretraining made; name another folder, or remove it"
+        )
     run = _Run(*pools, encoder, settings, _device(gpu_id))
     part = out.with_name(f"{out.name}.part")
     run.resume(part / STATE)
