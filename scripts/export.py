@@ -1,5 +1,6 @@
 """Write the notes of a .spacy file as a brat folder, or in the form of i2b2-2012."""
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,8 +25,8 @@ def main(
     ] = "brat",
 ) -> None:
     """Notes that were read from brat get their own .ann back, line for line."""
-    write = _write_brat if format_ == "brat" else _write_i2b2
     told = []
+    left_out: Counter[str] = Counter()
     try:
         docs = read_docs(source)
         given = [doc._.note_id or f"note-{number:06d}" for number, doc in enumerate(docs, start=1)]
@@ -34,26 +35,29 @@ def main(
                 if new != name:
                     told.append(f"another note is called {name} too: this one is written as {new}")
                 try:
-                    write(out, new, doc)
+                    if format_ == "brat":
+                        write_note(out, new, doc.text, doc_to_standoff(doc), bom=doc._.bom)
+                    else:
+                        left_out += _write_i2b2(out, new, doc)
                 except ValueError as error:
                     told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
         told.append(str(error))
+    if left_out:
+        counts = ", ".join(f"{count} {what}" for what, count in left_out.items())
+        typer.echo(f"export: {format_} has no place for: {counts}", err=True)
     for line in told:
         typer.echo(f"export: {line}", err=True)
     if told:
         raise typer.Exit(1)
 
 
-def _write_brat(out: Path, name: str, doc: Doc) -> None:
-    write_note(out, name, doc.text, doc_to_standoff(doc), bom=doc._.bom)
-
-
-def _write_i2b2(out: Path, name: str, doc: Doc) -> None:
-    content = standoff_to_xml(doc.text, doc_to_standoff(doc) or Standoff())
+def _write_i2b2(out: Path, name: str, doc: Doc) -> Counter[str]:
+    content, left_out = standoff_to_xml(doc.text, doc_to_standoff(doc) or Standoff())
     path = file_below(out, name, ".xml")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf8"))
+    return left_out
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ plain values, so that they pass through `DocBin`, `to_bytes` and worker processe
 into `Relation` objects when read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -181,25 +182,26 @@ def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
     return trimmed
 
 
-def annotations_of(doc: Doc) -> Annotations:
+def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
     """Mentions and relations of a Doc, with the exact characters and scores where it has them.
 
     A mention without an id of its own (spans that other software put there) gets one. A Doc that
     has nothing but `doc.ents`, such as spaCy's `ner` leaves, gives those.
+    reserved (Collection[str]): Ids that no mention gets which has none of its own.
     """
     if SPANS_KEY not in doc.spans:
+        ids = unique_ids([""] * len(doc.ents), reserved)
         return Annotations([
-            Mention(f"T{number}", ent.label_, ((ent.start_char, ent.end_char),))
-            for number, ent in enumerate(doc.ents, start=1)
+            Mention(id_, ent.label_, ((ent.start_char, ent.end_char),))
+            for id_, ent in zip(ids, doc.ents, strict=True)
         ])  # fmt: skip
     group = doc.spans[SPANS_KEY]
     spans = list(group)
-    scores = mention_scores(doc)
-    fragments = _parallel(group, "fragments") or [[[s.start_char, s.end_char]] for s in spans]
-    ids = unique_ids([span.id_ for span in spans])
+    fragments, scores = _exact(group)
+    ids = unique_ids([span.id_ for span in spans], reserved)
     details = group.attrs.get("details", {})
     mentions = [
-        Mention(id_, span.label_, tuple(map(tuple, pieces)), float(score))
+        Mention(id_, span.label_, _pairs(pieces), float(score))
         for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
     ]
     if details:
@@ -215,8 +217,11 @@ def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
         return []
-    id_of = {_key(span): id_ for span, id_ in zip(spans, ids, strict=True)}
-    ends = [(id_of.get(tuple(head)), id_of.get(tuple(tail))) for _, head, tail, _ in stored]
+    places = _Places(spans)
+    ends = [
+        tuple(None if (at := places.find(end)) is None else ids[at] for end in (head, tail))
+        for _, head, tail, _ in stored
+    ]
     return [
         Link(label, head, tail, score)
         for (label, _, _, score), (head, tail) in zip(stored, ends, strict=True)
@@ -228,12 +233,14 @@ def mention_scores(doc: Doc) -> list[float]:
     """The score of each mention in `doc.spans["entities"]`; 1 where nothing else is known."""
     if SPANS_KEY not in doc.spans:
         return []
-    group = doc.spans[SPANS_KEY]
-    return _parallel(group, "scores") or [1.0] * len(group)
+    return _exact(doc.spans[SPANS_KEY])[1]
 
 
-def unique_ids(ids: Iterable[str]) -> list[str]:
-    """The ids, with `T<n>` for empty ones and `~<n>` after the repeated ones."""
+def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
+    """The ids, with `T<n>` for empty ones and `~<n>` after the repeated ones.
+
+    reserved (Collection[str]): What no new id may be.
+    """
     ids = list(ids)
     taken, result = set(ids), []
     if len(taken) == len(ids) and "" not in taken:
@@ -242,7 +249,7 @@ def unique_ids(ids: Iterable[str]) -> list[str]:
     for number, id_ in enumerate(ids, start=1):
         new = id_ or f"T{number}"
         copy = 2
-        while new in seen or (new != id_ and new in taken):
+        while new in seen or (new != id_ and (new in taken or new in reserved)):
             new = f"{id_ or f'T{number}'}~{copy}"
             copy += 1
         seen.add(new)
@@ -250,10 +257,54 @@ def unique_ids(ids: Iterable[str]) -> list[str]:
     return result
 
 
-def _parallel(group: SpanGroup, name: str) -> list | None:
-    """An attribute of the group that holds one value a span; None where the two went apart."""
-    values = group.attrs.get(name)
-    return list(values) if values is not None and len(values) == len(group) else None
+Fragments = Sequence[Sequence[int]]
+
+
+def _exact(group: SpanGroup) -> tuple[list[Fragments], list[float]]:
+    """The exact characters and the score of each span of the group.
+
+    They stand beside the group in its order. Where spans were put in, taken out, moved or changed
+    since, each finds its own by the tokens that the characters touch; one that is new has its own
+    characters, and a score of 1.
+    """
+    spans = list(group)
+    entries: Sequence[Fragments] = group.attrs.get("fragments") or ()
+    scores: Sequence[float] = group.attrs.get("scores") or ()
+    if len(scores) != len(entries):
+        # Other software fills one and not the other.
+        entries = entries or [((s.start_char, s.end_char),) for s in spans]
+        scores = scores if len(scores) == len(entries) else [1.0] * len(entries)
+    borders = [(min(piece[0] for piece in e), max(piece[1] for piece in e)) for e in entries]
+    doc = group.doc
+    length = text_length(doc)
+    touched = touched_tokens(doc, borders) if all(end <= length for _, end in borders) else []
+    wanted = [(span.start, span.end) for span in spans]
+    if touched == wanted:
+        return list(entries), list(scores)
+    waiting: dict[tuple[int, int], deque[int]] = {}
+    for at, tokens in enumerate(touched):
+        waiting.setdefault(tokens, deque()).append(at)
+    found: list[Fragments] = []
+    of_found: list[float] = []
+    for span, tokens in zip(spans, wanted, strict=True):
+        if waiting.get(tokens):
+            at = waiting[tokens].popleft()
+            found.append(entries[at])
+            of_found.append(scores[at])
+        else:
+            found.append(((span.start_char, span.end_char),))
+            of_found.append(1.0)
+    return found, of_found
+
+
+def has_exact(doc: Doc) -> bool:
+    """Whether the mentions are those that were put on the Doc by this package, be they edited, and
+    no group that has taken their place."""
+    return SPANS_KEY in doc.spans and "fragments" in doc.spans[SPANS_KEY].attrs
+
+
+def _pairs(pieces: Fragments) -> tuple[tuple[int, int], ...]:
+    return tuple((start, end) for start, end in pieces)
 
 
 def _tuples(values: Iterable[Sequence[str]]) -> tuple:
@@ -268,17 +319,34 @@ def _key(span: Span) -> SpanKey:
     return (span.start_char, span.end_char, span.label_, span.id_)
 
 
+class _Places:
+    """Where the mentions that relations name stand in the group.
+
+    One with an id is the same as long as it has that id, whatever its label and borders are now.
+    """
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        ids = Counter(span.id_ for span in spans)
+        self._by_key = {_key(span): at for at, span in enumerate(spans)}
+        self._by_id = {s.id_: at for at, s in enumerate(spans) if s.id_ and ids[s.id_] == 1}
+
+    def find(self, end: Sequence[Any]) -> int | None:
+        at = self._by_key.get((end[0], end[1], end[2], end[3]))
+        return self._by_id.get(end[3]) if at is None else at
+
+
 def _get_relations(doc: Doc) -> list[Relation]:
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
         return []
-    by_key = {_key(span): span for span in doc.spans.get(SPANS_KEY, ())}
+    spans = list(doc.spans.get(SPANS_KEY, ()))
+    places = _Places(spans)
     result = []
-    for label, head, tail, score in stored:
+    for label, *ends, score in stored:
         # A mention that was taken off the Doc takes its relations with it.
-        ends = by_key.get(tuple(head)), by_key.get(tuple(tail))
-        if ends[0] is not None and ends[1] is not None:
-            result.append(Relation(ends[0], ends[1], label, score))
+        head, tail = map(places.find, ends)
+        if head is not None and tail is not None:
+            result.append(Relation(spans[head], spans[tail], label, score))
     return result
 
 
@@ -342,12 +410,11 @@ def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
 
 
 def _fragments(span: Span) -> tuple[tuple[int, int], ...]:
-    group = span.doc.spans.get(SPANS_KEY, ())
+    group = span.doc.spans.get(SPANS_KEY)
     key = _key(span)
-    pieces = _parallel(group, "fragments") if group else None
-    for place, member in enumerate(group):
-        if pieces is not None and _key(member) == key:
-            return tuple((int(a), int(b)) for a, b in pieces[place])
+    for member, pieces in zip(group, _exact(group)[0], strict=True) if group is not None else ():
+        if _key(member) == key:
+            return tuple((int(a), int(b)) for a, b in pieces)
     return ((span.start_char, span.end_char),)
 
 

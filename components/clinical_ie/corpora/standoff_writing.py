@@ -1,9 +1,9 @@
 """From the annotations of a Doc back to an `.ann`; lines that did not change stay as they were."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ..brat import (
     Attribute,
@@ -17,7 +17,17 @@ from ..brat import (
     TextBound,
 )
 from ..brat.files import covered_text
-from ..doc import DETAILS, Annotations, Link, Mention, annotations_of, has_standoff
+from ..doc import (
+    DETAILS,
+    SPANS_KEY,
+    Annotations,
+    Link,
+    Mention,
+    annotations_of,
+    has_exact,
+    has_standoff,
+    spans_of,
+)
 from .standoff_reading import LinkSettings, detail_of, read_lines
 
 
@@ -39,13 +49,51 @@ def doc_to_standoff(doc: Doc) -> Standoff | None:
     that need it, and a new one comes at the end.
     RETURNS (Standoff | None): None for a Doc that was read without an `.ann` and has no mentions.
     """
-    annotations = annotations_of(doc)
     if not has_standoff(doc):
+        annotations = annotations_of(doc)
         has_any = bool(annotations.mentions)
         return annotations_to_standoff(annotations, doc.text) if has_any else None
     standoff: Standoff = doc._.standoff
+    reading = read_lines(Note("", doc.text, standoff, []))
+    old = {mention.id: mention for mention in reading.annotations.mentions}
+    # A new mention must not pass for one that was there.
+    annotations = annotations_of(doc, reserved=old)
+    if not has_exact(doc):
+        annotations.mentions = _with_what_is_known(doc, annotations.mentions, old)
     edit_standoff(standoff, annotations, doc.text, doc.text)
     return standoff
+
+
+def _with_what_is_known(
+    doc: Doc, mentions: Sequence[Mention], old: Mapping[str, Mention]
+) -> list[Mention]:
+    """Mentions of a group that has no room for it, with what the file says of them.
+
+    Who assigns a list of spans to `doc.spans["entities"]` means the spans: exact characters stay
+    where the tokens did, and attributes, normalisations and comments stay where the mention did.
+    """
+    befores = [old.get(mention.id) for mention in mentions]
+    there = [before for before in befores if before is not None]
+    tokens = {
+        m.id: span and (span.start, span.end)
+        for m, span in zip(there, spans_of(doc, there), strict=True)
+    }
+    known = []
+    for mention, before, span in zip(mentions, befores, _spans(doc), strict=True):
+        if before is not None:
+            same = tokens[before.id] == (span.start, span.end)
+            mention = before._replace(
+                label=mention.label,
+                score=mention.score,
+                fragments=before.fragments if same else mention.fragments,
+            )
+        known.append(mention)
+    return known
+
+
+def _spans(doc: Doc) -> Sequence[Span]:
+    """The spans that `annotations_of` makes mentions of."""
+    return list(doc.spans[SPANS_KEY]) if SPANS_KEY in doc.spans else doc.ents
 
 
 def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text: str) -> None:

@@ -181,7 +181,7 @@ def test_a_note_is_written_back_as_it_was_released(tmp_path: Path):
 def test_a_strict_parser_reads_the_text_as_it_is(text, tmp_path: Path):
     standoff = Standoff()
     standoff.add_textbound("PROBLEM", ((len(text) - 1, len(text)),), text[-1])
-    written = standoff_to_xml(text, standoff)
+    written, _ = standoff_to_xml(text, standoff)
     assert ET.fromstring(written).findtext("TEXT") == "\n" + text
     (tmp_path / "1.xml").write_text(written, encoding="utf8", newline="")
     note = read_note(tmp_path / "1.xml", tmp_path)
@@ -232,7 +232,9 @@ def test_what_is_written_is_read_again(tmp_path_factory, pieces: list[str], data
     if len(bounds) > 1:
         standoff.add_relation("BEFORE", bounds[0], bounds[1])
     folder = tmp_path_factory.mktemp("i2b2")
-    (folder / "1.xml").write_bytes(standoff_to_xml(text, standoff).encode())
+    written, left_out = standoff_to_xml(text, standoff)
+    assert not left_out
+    (folder / "1.xml").write_bytes(written.encode())
     note = read_note(folder / "1.xml", folder, ALL)
     assert note.text == text
     again, problems = note_to_annotations(note)
@@ -259,3 +261,27 @@ def test_damaged_files_give_a_note_or_one_clear_error(tmp_path_factory, damage):
         return
     annotations, _ = note_to_annotations(note)
     assert all(mention.end <= len(note.text) for mention in annotations.mentions)
+
+
+def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted():
+    text = "fever before surgery or chills"
+    standoff = Standoff.parse(
+        "T1\tPROBLEM 0 5\tfever\nT2\tTREATMENT 13 20\tsurgery\n"
+        "T3\tPROBLEM 0 5;24 30\tfever chills\n"
+        "E1\tPROBLEM:T1\nE2\tTREATMENT:T2 By:E1\n"
+        "A1\tpolarity E1 NEG\nA2\tmodality E2 PROPOSED\nA3\tCertainty T3 low\n"
+        "R1\tBEFORE Arg1:E1 Arg2:E2\nN1\tReference T1 UMLS:C1\tfever\n#1\tAnnotatorNotes T1\tx\n"
+    )
+    written, left_out = standoff_to_xml(text, standoff)
+    events = [line for line in written.splitlines() if line.startswith("<EVENT")]
+    assert 'polarity="NEG"' in events[0]
+    assert 'modality="PROPOSED"' in events[1]
+    [link] = [line for line in written.splitlines() if line.startswith("<TLINK")]
+    assert 'fromText="fever" toID="E1" toText="surgery" type="BEFORE"' in link
+    assert left_out == {
+        "normalisations": 1,
+        "comments": 1,
+        "roles of events": 1,
+        "gaps of discontinuous mentions": 1,
+        "attributes of other names": 1,
+    }

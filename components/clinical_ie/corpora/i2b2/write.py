@@ -1,11 +1,21 @@
 """From brat's model back to the released form."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
 
-from ...brat import Attribute, Comment, Relation, Standoff, TextBound
+from ...brat import (
+    Attribute,
+    Comment,
+    Event,
+    Normalization,
+    Relation,
+    Standoff,
+    TextBound,
+)
 from ...brat.files import covered_text
-from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES
+from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES, line_fragments
 
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
 # What a tag must have in the release, where the annotations do not say.
@@ -13,16 +23,25 @@ _DEFAULTS = {"modality": "FACTUAL", "polarity": "POS", "mod": "NA", "val": "", "
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def standoff_to_xml(text: str, standoff: Standoff) -> str:
-    """The `.xml` of a note.
+def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
+    """The `.xml` of a note, and what it has no place for.
+
+    What is said of an event is said of its trigger.
 
     Offsets count from 1, ends exclusive, in the CDATA without the newline it begins with. An id
     that the release gave is used again; others are numbered on.
+    RETURNS (tuple[str, Counter[str]]): The content, and how often each kind of thing was left out.
     RAISES (ValueError): A mention is of no type that the format has, or a character is none of XML.
     """
+    triggers = {event.id: event.trigger for event in standoff.records(Event)}
+    left_out: Counter[str] = Counter()
     attributes: dict[str, dict[str, str]] = {}
     for attribute in standoff.records(Attribute):
-        attributes.setdefault(attribute.target, {})[attribute.label] = attribute.value
+        target = _trigger(attribute.target, triggers)
+        attributes.setdefault(target, {})[attribute.label] = attribute.value
+    left_out["normalisations"] += sum(1 for _ in standoff.records(Normalization))
+    left_out["comments"] += sum(c.label != ID_COMMENT for c in standoff.records(Comment))
+    left_out["roles of events"] += sum(len(event.args) for event in standoff.records(Event))
     ids = {c.target: c.text for c in standoff.records(Comment) if c.label == ID_COMMENT}
     names = _Names(set(ids.values()))
     lines: dict[str, list[str]] = {"EVENT": [], "TIMEX3": [], SECTIME: [], "TLINK": []}
@@ -36,13 +55,21 @@ def standoff_to_xml(text: str, standoff: Standoff) -> str:
         written[mention.id] = name, covered
         values = {"id": name, "start": str(start + 1), "end": str(end + 1), "text": covered}
         own = attributes.get(mention.id, {})
-        values |= {key: own.get(key, _DEFAULTS.get(key, "")) for key in ATTRIBUTES[kind]}
+        values |= {key: own.pop(key, _DEFAULTS.get(key, "")) for key in ATTRIBUTES[kind]}
+        # A mention over two lines has a piece on each.
+        whole = line_fragments(text, (start, end))
+        left_out["gaps of discontinuous mentions"] += tuple(sorted(mention.fragments)) not in (
+            whole,
+            ((start, end),),
+        )
         if kind != SECTIME:
             values["type"] = mention.label
         lines[kind].append(_tag(kind, values))
     for relation in standoff.records(Relation):
-        head, tail = relation.ends
-        if head in written and tail in written:
+        head, tail = (_trigger(end, triggers) for end in relation.ends)
+        if head not in written or tail not in written:
+            left_out["relations whose ends are no mentions"] += 1
+        else:
             values = {
                 "id": ids.get(relation.id) or names.new("TLINK"),
                 "fromID": written[head][0],
@@ -52,6 +79,7 @@ def standoff_to_xml(text: str, standoff: Standoff) -> str:
                 "type": relation.label,
             }
             lines["TLINK"].append(_tag("TLINK", values))
+    left_out["attributes of other names"] += sum(map(len, attributes.values()))
     # A carriage return in a section would be read as a newline.
     body = text.replace("]]>", "]]]]><![CDATA[>").replace("\r", "]]>&#13;<![CDATA[")
     tags = "\n".join(line for kind in lines.values() for line in kind)
@@ -60,11 +88,21 @@ def standoff_to_xml(text: str, standoff: Standoff) -> str:
         raise ValueError(
             f"{wrong[0]!r} {where} is no character of XML; a blank in its place keeps the offsets"
         )
-    return (
+    content = (
         '<?xml version="1.0" encoding="UTF-8" ?>\n<ClinicalNarrativeTemporalAnnotation>\n'
         f"<TEXT><![CDATA[\n{body}]]></TEXT>\n<TAGS>\n{tags}\n</TAGS>\n"
         "</ClinicalNarrativeTemporalAnnotation>\n"
     )
+    return content, +left_out
+
+
+def _trigger(id_: str, triggers: Mapping[str, str]) -> str:
+    """The mention that an id leads to; events may hang on events, and in a circle."""
+    for _ in range(len(triggers)):
+        if id_ not in triggers:
+            break
+        id_ = triggers[id_]
+    return id_
 
 
 class _Names:

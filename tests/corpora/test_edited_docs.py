@@ -1,0 +1,87 @@
+"""Mentions edited on the Doc: what comes out as `.ann` is that edit and no more."""
+
+import pytest
+from spacy.tokens import Doc, Span
+
+from clinical_ie.brat import Note, Standoff
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.standoff_writing import doc_to_standoff
+from clinical_ie.doc import annotations_of
+
+TEXT = "Took 20mg aspirin today for chest or pain."
+ANN = (
+    "T1\tStrength 5 7\t20\n"
+    "T2\tDrug 10 17\taspirin\n"
+    "T3\tReason 28 33;37 41\tchest pain\n"
+    "A1\tNeg T1\n"
+    "N1\tReference T2 RxNorm:1191\taspirin\n"
+    "#1\tAnnotatorNotes T2\tcheck\n"
+    "R1\tS Arg1:T1 Arg2:T2\n"
+    "R2\tWhy Arg1:T2 Arg2:T3\n"
+)
+
+
+@pytest.fixture
+def doc() -> Doc:
+    doc, problems = note_to_doc(corpus_nlp(), Note("n", TEXT, Standoff.parse(ANN), []))
+    assert not problems
+    return doc
+
+
+def today(doc: Doc) -> Span:
+    return doc.char_span(18, 23, label="Date")
+
+
+def lines_without(*starts: str) -> str:
+    return "".join(line for line in ANN.splitlines(True) if not line.startswith(starts))
+
+
+def test_the_same_spans_assigned_anew_change_nothing(doc):
+    doc.spans["entities"] = list(doc.spans["entities"])
+    assert str(doc_to_standoff(doc)) == ANN
+
+
+def test_a_span_more_comes_at_the_end(doc):
+    doc.spans["entities"].append(today(doc))
+    assert str(doc_to_standoff(doc)) == f"{ANN}T4\tDate 18 23\ttoday\n"
+    assert annotations_of(doc).mentions[2].fragments == ((28, 33), (37, 41))
+    assert doc.spans["entities"][2]._.fragments == ((28, 33), (37, 41))
+
+
+def test_a_span_in_the_place_of_another_is_a_new_one(doc):
+    doc.spans["entities"][0] = today(doc)
+    expected = lines_without("T1", "A1", "R1") + "T4\tDate 18 23\ttoday\n"
+    assert str(doc_to_standoff(doc)) == expected
+
+
+def test_a_list_with_one_less_and_one_more(doc):
+    spans = list(doc.spans["entities"])
+    doc.spans["entities"] = [*spans[1:], today(doc)]
+    expected = lines_without("T1", "A1", "R1") + "T4\tDate 18 23\ttoday\n"
+    assert str(doc_to_standoff(doc)) == expected
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_borders_and_label_may_change_and_what_hangs_on_it_stays(doc, assign):
+    old = doc.spans["entities"][1]
+    new = Span(doc, old.start, old.end + 1, label="Medication", span_id=old.id_)
+    if assign:
+        spans = list(doc.spans["entities"])
+        doc.spans["entities"] = [spans[0], new, spans[2]]
+    else:
+        doc.spans["entities"][1] = new
+    changed = ANN.replace("T2\tDrug 10 17\taspirin", "T2\tMedication 10 23\taspirin today")
+    assert str(doc_to_standoff(doc)) == changed
+    assert [relation.label for relation in doc._.relations] == ["S", "Why"]
+    assert doc._.relations[0].tail.label_ == "Medication"
+
+
+def test_another_order_is_no_change(doc):
+    doc.spans["entities"] = list(doc.spans["entities"])[::-1]
+    assert str(doc_to_standoff(doc)) == ANN
+
+
+def test_spans_of_other_software_have_names_of_their_own(doc):
+    del doc.spans["entities"]
+    doc.ents = [today(doc)]
+    assert str(doc_to_standoff(doc)) == "T1\tDate 18 23\ttoday\n"
