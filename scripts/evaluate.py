@@ -33,7 +33,10 @@ def main(
 ) -> None:
     """Evaluate one or more pipelines on the same notes."""
     try:
-        pipelines = dict(_parse_arm(value) for value in arm)
+        arms_given = [_parse_arm(value) for value in arm]
+        pipelines = dict(arms_given)
+        if len(pipelines) < len(arms_given):
+            raise ValueError("two --arm have one name; each is a row of the table, and a file")
         docs = read_docs(gold) if gold.is_file() else []
         fallback = not docs and fallback_dev is not None
         if fallback and fallback_dev is not None:

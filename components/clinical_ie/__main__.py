@@ -11,6 +11,7 @@ import typer
 
 from .annotate import BratWriter, Failure, JsonlWriter, annotate_notes, load_pipeline
 from .brat import list_notes
+from .brat.files import files_below, misspelt
 from .console import fail, tell
 from .progress import progress_bar
 from .score_command import score_command
@@ -70,7 +71,8 @@ def annotate_command(
         )
     except (OSError, ValueError) as error:
         fail(str(error))
-    failures: list[Failure] = []
+    odd = [problem for problem in misspelt(files_below(source)) if ".txt:" in str(problem).lower()]
+    failures = [Failure(problem.file, problem.message) for problem in odd]
     written = 0
     try:
         with writer, progress_bar() as bar, closing(results):

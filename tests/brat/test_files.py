@@ -97,3 +97,16 @@ def test_no_name_leads_out_of_the_folder(name, tmp_path: Path):
     with pytest.raises(ValueError, match="it leads out of"):
         write_note(tmp_path / "out", name, "x", None)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_macos_leaves_beside_a_note_is_none(tmp_path: Path):
+    for name in ("a.txt", "._a.txt", "._a.ann"):
+        (tmp_path / name).write_text("Aspirin")
+    assert [path.name for path in list_notes(tmp_path)] == ["a.txt"]
+    assert strays(tmp_path) == []
+
+
+def test_an_ann_of_another_note_does_not_become_this_ones(tmp_path: Path):
+    write_note(tmp_path, "a", "Aspirin", Standoff.parse("T1\tDrug 0 7\tAspirin\n"))
+    with pytest.raises(ValueError, match=r"a\.ann is there, .*: remove it, or write into an empty"):
+        write_note(tmp_path, "a", "Aspirin", None)

@@ -194,3 +194,19 @@ def test_a_problem_is_told_in_few_words_that_a_terminal_can_print():
     assert told.endswith("which is no mention here")
     assert told.isprintable()
     assert len(told) < 500
+
+
+@pytest.mark.parametrize(
+    "line", [" T1\tDrug 0 3\ttea", "t1\tDrug 0 3\ttea", "\tR1\tX Arg1:T1 Arg2:T2"]
+)
+def test_an_annotation_that_brat_would_not_see_is_an_error_and_stays_in_the_file(line):
+    standoff = Standoff.parse(f"{line}\n")
+    [problem] = standoff.problems
+    assert problem.severity == "error"
+    assert "expected a line that begins with its id" in str(problem)
+    assert str(standoff) == f"{line}\n"
+
+
+@pytest.mark.parametrize("line", ["note to self", " - T1 Drug", "t1\tlow", "~1\tx"])
+def test_a_line_of_no_kind_is_a_warning(line):
+    assert [p.severity for p in Standoff.parse(f"{line}\n").problems] == ["warning"]

@@ -10,7 +10,9 @@ from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
 from clinical_ie.corpora.count import SplitCount
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
+from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.corpora.splits import find_splits
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
@@ -290,3 +292,29 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script,
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("out*"))
+
+
+def test_notes_that_no_split_has_are_told(tmp_path: Path):
+    fill(tmp_path / "data" / "train", 5)
+    fill(tmp_path / "data" / "validation", 3)
+    (tmp_path / "data" / "docs").mkdir()
+    (tmp_path / "data" / "loose.txt").write_text("aspirin")
+    _, remarks = convert(tmp_path / "data", tmp_path / "out")
+    assert f"{tmp_path}/data/validation holds 3 notes and is no split: they are not read" in remarks
+    assert f"1 notes lie in {tmp_path}/data itself and not in a split: not read" in remarks
+    assert not any("docs" in remark for remark in remarks)
+
+
+def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
+    fill(tmp_path / "data" / "train", 2)
+    fill(tmp_path / "data" / "train" / "sub", 2)
+    names = sorted(p.stem for p in (tmp_path / "data" / "train").glob("*.txt"))
+    ids = tmp_path / "ids"
+    for line in (names[0], f"sub/{names[0]}"):
+        ids.write_text(line)
+        splits, _ = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+        [dev] = splits["dev"].paths
+        assert dev == tmp_path / "data" / "train" / f"{line}.txt"
+    ids.write_bytes(b"caf\xe9")
+    with pytest.raises(ValueError, match=r"ids: .*; names must be UTF-8"):
+        find_splits(tmp_path / "data", format_named("brat"), 0, ids)

@@ -101,3 +101,16 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"holds no \.txt"):
         read_pair(tmp_path / "empty", gold)
+
+
+def test_linked_folders_are_read_and_names_in_capitals_told(tmp_path: Path) -> None:
+    write_brat(tmp_path / "elsewhere", {"b": (TEXT, ANN)})
+    for side in ("gold", "predicted"):
+        write_brat(tmp_path / side, {"a": (TEXT, ANN)})
+        (tmp_path / side / "sub").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "gold" / "C.ANN").write_text(ANN)
+    pair = read_pair(tmp_path / "gold", tmp_path / "predicted")
+    assert sorted(pair.gold) == sorted(pair.predicted) == ["a", "sub/b"]
+    assert [p.message for p in pair.problems if "C.ANN" in p.file] == [
+        "its name ends in .ANN; expected .ann: left out"
+    ]

@@ -1,7 +1,7 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -47,7 +47,8 @@ def files_below(folder: Path) -> Iterator[Path]:
         # A link to a folder that it lies in would be followed for ever.
         real = here.resolve()
         folders[:] = [each for each in folders if not real.is_relative_to((here / each).resolve())]
-        yield from (here / each for each in files)
+        # What macOS leaves beside a file, under its name.
+        yield from (here / each for each in files if not each.startswith("._"))
 
 
 def list_notes(folder: Path) -> list[Path]:
@@ -69,16 +70,22 @@ def list_notes(folder: Path) -> list[Path]:
 
 def strays(folder: Path) -> list[Problem]:
     """Every file below a folder that looks like part of a note and belongs to none."""
-    problems = []
-    for path in sorted(files_below(folder)):
-        ending = path.suffix.lower()
-        if ending in {".txt", ".ann"} and path.suffix != ending:
-            told = f"its name ends in {path.suffix}; expected {ending}: left out"
-            problems.append(Problem(str(path), 0, told))
-        elif path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
+    files = sorted(files_below(folder))
+    problems = misspelt(files)
+    for path in files:
+        if path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
             told = f"no {path.stem}.txt beside it, so it annotates nothing: left out"
             problems.append(Problem(str(path), 0, told))
     return problems
+
+
+def misspelt(files: Iterable[Path]) -> list[Problem]:
+    """The files whose names end as a note's do, but for capitals."""
+    return [
+        Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
+        for path in files
+        if path.suffix != (ending := path.suffix.lower()) and ending in {".txt", ".ann"}
+    ]
 
 
 @collect_rarely()
@@ -114,10 +121,16 @@ def write_note(
 
     standoff (Standoff | None): None writes no `.ann`.
     mode (int): Of new files, less what the umask takes.
-    RAISES (ValueError): The name leads out of the folder.
+    RAISES (ValueError): The name leads out of the folder, or there is an `.ann` already that would
+        pass for this note's.
     """
     path = file_below(folder, name, ".txt")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if standoff is None and path.with_suffix(".ann").exists():
+        raise ValueError(
+            f"{path.with_suffix('.ann')} is there, and the note has no annotations: remove it, or "
+            "write into an empty folder"
+        )
     contents = {path: ((BOM if bom else "") + text).encode("utf8")}
     if standoff is not None:
         contents[path.with_suffix(".ann")] = standoff.to_bytes()

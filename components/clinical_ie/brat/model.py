@@ -24,6 +24,20 @@ class Line(NamedTuple):
     record: Record | None
 
 
+def _unknown(raw: str, number: int) -> Problem:
+    """A line of no kind; one that was meant to be an annotation is lost where it is not seen."""
+    shown = raw[:60].rstrip()
+    meant = raw.lstrip()
+    try:
+        record = _read(meant[:1].upper() + meant[1:])
+    except StandoffError:
+        record = None
+    if record is not None:
+        wanted = "expected a line that begins with its id, in capitals, no blank before it"
+        return Problem("", number, f"{shown!r} is no annotation to brat; {wanted}: line left out")
+    return Problem("", number, f"{shown!r} is of no kind that brat knows: kept as it is", "warning")
+
+
 class Standoff:
     """The lines of one `.ann` file, in file order.
 
@@ -92,8 +106,7 @@ class Standoff:
                 self._problems.append(Problem("", number, f"{error}: line left out"))
             else:
                 if record is None and raw.strip(" \t\r\n" + BOM):
-                    message = f"{raw[:60].strip()!r} is of no kind that brat knows: kept as it is"
-                    self._problems.append(Problem("", number, message, "warning"))
+                    self._problems.append(_unknown(raw, number))
             self._lines.append(Line(raw, record))
 
     def __eq__(self, other: object) -> bool:

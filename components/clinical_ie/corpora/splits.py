@@ -48,7 +48,7 @@ def find_splits(
         else Split(train_root)
         for name, folder in folders.items()
     }
-    remarks = _size_remarks(splits, folders, format_)
+    remarks = _size_remarks(splits, folders, format_) + _unread(root, folders, format_)
     train, dev = splits["train"], splits["dev"]
     if folders["dev"] is None:
         if dev_ids is not None:
@@ -65,6 +65,24 @@ def find_splits(
     return splits, remarks
 
 
+def _unread(root: Path, folders: dict[str, Path | None], format_: Format) -> list[str]:
+    """Notes beside the splits, which no split has."""
+    remarks = []
+    used = [folder for folder in folders.values() if folder is not None]
+    for path in sorted(root.iterdir()):
+        if not path.is_dir() or any(folder.is_relative_to(path) for folder in used):
+            continue
+        try:
+            found = len(format_.list_notes(path))
+        except OSError:
+            # No notes in it.
+            continue
+        remarks.append(f"{path} holds {found} notes and is no split: they are not read")
+    if loose := [path for path in root.iterdir() if path.suffix in {".txt", ".xml"}]:
+        remarks.append(f"{len(loose)} notes lie in {root} itself and not in a split: not read")
+    return remarks
+
+
 def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:
     """Draw a fifth of the notes as dev.
 
@@ -79,13 +97,19 @@ def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Pa
 
 
 def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
-    by_id: dict[str, list[Path]] = {}
+    by_name: dict[str, list[Path]] = {}
     for path in train.paths:
-        for id_ in {path.stem, path.relative_to(train.root).with_suffix("").as_posix()}:
-            by_id.setdefault(id_, []).append(path)
+        by_name.setdefault(path.stem, []).append(path)
+    by_id = by_name | {
+        path.relative_to(train.root).with_suffix("").as_posix(): [path] for path in train.paths
+    }
     dev = set()
     # A name can hold blanks.
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: {error}; names must be UTF-8") from error
+    for number, line in enumerate(lines, start=1):
         id_ = line.strip()
         found = by_id.get(id_, [])
         if len(found) > 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
-from ..brat.files import covered_text, covers
+from ..brat.files import covered_text, covers, files_below, misspelt
 from ..brat.model import BOM
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
@@ -46,7 +46,7 @@ def read_pair(gold: Path, predicted: Path) -> FolderPair:
         mean different characters.
     """
     pair = FolderPair()
-    paths = [_paths(folder) for folder in (gold, predicted)]
+    paths = [_paths(folder, pair) for folder in (gold, predicted)]
     different: list[str] = []
     for name in sorted(paths[0].keys() | paths[1].keys()):
         found = [of_side[name] for of_side in paths if name in of_side]
@@ -70,17 +70,19 @@ def read_pair(gold: Path, predicted: Path) -> FolderPair:
     return pair
 
 
-def _paths(folder: Path) -> dict[str, Path]:
+def _paths(folder: Path, pair: FolderPair) -> dict[str, Path]:
     """The `.txt` of every note by the note's name, whether or not it is there."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
+    files = list(files_below(folder))
     paths = {
         path.relative_to(folder).with_suffix("").as_posix(): path.with_suffix(".txt")
-        for path in folder.rglob("*")
+        for path in files
         if path.suffix in (".txt", ".ann") and path.is_file()
     }
     if not paths:
         raise FileNotFoundError(f"{folder}: holds no .txt and no .ann file; expected brat notes")
+    pair.problems += misspelt(files)
     return paths
 
 

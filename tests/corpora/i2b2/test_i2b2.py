@@ -285,3 +285,13 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
         "gaps of discontinuous mentions": 1,
         "attributes of other names": 1,
     }
+
+
+def test_a_raw_ampersand_is_itself_whatever_follows(tmp_path: Path):
+    content = xml().replace(
+        "</TAGS>", '<EVENT id="E99" start="1" end="2" text="C&section" /></TAGS>'
+    )
+    (tmp_path / "1.xml").write_text(content, encoding="utf8")
+    note = read_note(tmp_path / "1.xml", tmp_path)
+    assert not any("§" in str(problem) for problem in note.problems)
+    assert any("C&section" in str(problem) for problem in note.problems)

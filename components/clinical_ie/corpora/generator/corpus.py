@@ -101,8 +101,10 @@ def write_generated_corpus(
     jobs = [(split, index) for split, size in sizes.items() for index in range(size)]
     total = NoteCounts()
     with replaced_folder(folder) as new:
-        for split in sizes:
-            (new / split).mkdir()
+        for split, size in sizes.items():
+            # A folder without notes is no split to those who read it.
+            if size:
+                (new / split).mkdir()
         with _results(schema, seed, new, jobs, n_process) as results:
             tracked = track(jobs, "notes") if track else jobs
             with ended(tracked):

@@ -70,9 +70,9 @@ def read_xml(content: str, file: str) -> Source:
     if body.lstrip().startswith("<![CDATA["):
         # Several sections, where the text holds `]]>` or a carriage return, which stands between.
         between = _CDATA.split(body.strip())
-        text = "".join(html.unescape(s) if i % 2 == 0 else s for i, s in enumerate(between))
+        text = "".join(_unescaped(s) if i % 2 == 0 else s for i, s in enumerate(between))
     else:
-        text = html.unescape(body)
+        text = _unescaped(body)
     source = Source(text.removeprefix("\n"))
     opened = _TAGS.search(content, found.end())
     start = opened.end() if opened is not None else found.end()
@@ -85,11 +85,16 @@ def read_xml(content: str, file: str) -> Source:
             told = f"{match[1]} holds a raw &, which is no XML: mended, read as &amp;"
             source.problems.append(Problem(file, line, told, "mended"))
         values = {
-            name: html.unescape(double or single) for name, double, single in _VALUE.findall(raw)
+            name: _unescaped(double or single) for name, double, single in _VALUE.findall(raw)
         }
         source.tags.append(Tag(match[1], line, values, _xml_span(values)))
     _tell_unread(content[start:], start, content, source, file)
     return source
+
+
+def _unescaped(text: str) -> str:
+    """With a raw `&` as itself, whatever of HTML it may look like: `C&section` is no `C§ion`."""
+    return html.unescape(_RAW_AMPERSAND.sub("&amp;", text))
 
 
 def _xml_span(values: dict[str, str]) -> tuple[int, int] | None:
