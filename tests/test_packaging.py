@@ -80,8 +80,12 @@ def test_the_wheels_give_what_the_trained_folder_gave(tiny_bert, notes, tmp_path
     for _ in range(80):
         update_like_spacy_train(nlp, batch, sgd)
     nlp.to_disk(tmp_path / "trained")
+    (tmp_path / "packages").mkdir()
+    for name in ("en_clinical_ie-1.0.0", "other-1.0"):
+        (tmp_path / "packages" / f"{name}-py3-none-any.whl").touch()
     wheels = build_wheels(tmp_path / "trained", tmp_path / "packages", "1.2.3", ROOT)
     assert [wheel.name.split("-")[0] for wheel in wheels] == ["clinical_ie", "en_clinical_ie"]
+    (tmp_path / "packages" / "other-1.0-py3-none-any.whl").unlink()
     assert {path.name for path in (tmp_path / "packages").iterdir()} == {w.name for w in wheels}
 
     venv.create(tmp_path / "clean", with_pip=True)

@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from threading import Thread
 
 import pytest
+import torch
+from thinc.api import ArgsKwargs
+
+from clinical_ie.torch_shim import LazyTorchShim
 
 FORK = """
 import multiprocessing
@@ -29,3 +34,32 @@ assert here.get() == there.get()
 def test_a_forked_worker_does_not_wait_for_its_parents_threads():
     result = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+class WhileAnotherReads(torch.nn.Module):
+    """Has another thread read by the same shim first."""
+
+    shim: LazyTorchShim
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.outermost = True
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        if self.outermost:
+            self.outermost = False
+            other = Thread(target=self.shim.predict, args=(ArgsKwargs((X,), {}),))
+            other.start()
+            other.join()
+        return torch.nn.functional.dropout(X, 0.9, self.training)
+
+
+def test_threads_that_read_at_once_have_no_dropout():
+    shim = LazyTorchShim(WhileAnotherReads)
+    shim.build(size=4)
+    shim._model.shim = shim
+    X = torch.ones(100, 4)
+    assert torch.equal(shim(ArgsKwargs((X,), {}), is_train=False)[0], X)
+    trained = shim(ArgsKwargs((X.requires_grad_(),), {}), is_train=True)[0]
+    assert not torch.equal(trained, X)

@@ -53,7 +53,8 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     """Build the wheel of a pipeline and the wheel of this package.
 
     pipeline (Path): A trained pipeline's folder.
-    out (Path): Where the wheels go; wheels of the same names are replaced.
+    out (Path): Where the wheels go; those of the same packages, of any version, are
+        replaced.
     version (str): The pipeline's version.
     project (Path): The folder with this package's `pyproject.toml`.
     RETURNS (list[Path]): The package's wheel, then the pipeline's.
@@ -82,8 +83,11 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
             ]
         )
         built = [*build.glob("*.whl"), *build.glob("*/dist/*.whl")]
+        # Two versions of one package cannot be installed together; what else lies there stays.
+        names = {wheel.name.split("-")[0] for wheel in built}
         for old in out.glob("*.whl"):
-            old.unlink()
+            if old.name.split("-")[0] in names:
+                old.unlink()
         return [wheel.replace(out / wheel.name) for wheel in built]
 
 

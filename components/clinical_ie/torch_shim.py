@@ -68,6 +68,17 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         self.sizes = sizes
         self._model = self.make(**sizes).to(get_torch_default_device())
 
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run without gradient and dropout.
+
+        thinc's own puts the module back to training afterwards: the dropout of one thread's module
+        is then that of another thread which is just reading.
+        """
+        if self._model.training:
+            self._model.eval()
+        with torch.no_grad():
+            return self._model(*inputs.args, **inputs.kwargs)
+
     def to_bytes(self) -> bytes:
         if not self.is_built:
             return srsly.msgpack_dumps({"sizes": {}, "state": b""})

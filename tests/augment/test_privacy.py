@@ -123,6 +123,20 @@ def test_proxies_of_the_environment_get_nothing(monkeypatch: pytest.MonkeyPatch)
         assert not proxy.requests
 
 
+def test_what_the_environment_holds_for_another_service_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer sk-secret\nX-A: a-secret")
+    with serving(echo) as server:
+        [[answer]] = model_of(server.url)([prompts(1)])
+        assert answer == "answer to p0"
+        [headers] = server.headers
+    assert "secret" not in str(headers)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(status: int) -> None:
     with serving(echo) as elsewhere:

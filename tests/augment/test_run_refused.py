@@ -69,3 +69,12 @@ def test_two_notes_of_one_name(
     write_docs([*train_docs, train_docs[0]], train)
     with pytest.raises(ValueError, match="two notes with the id 'note-1'"):
         augment(train, out, out.with_suffix(""), config, 3, seed=0)
+
+
+def test_new_notes_do_not_replace_the_training_notes(
+    train: Path, config: Path, out_dir: Path
+) -> None:
+    before = train.read_bytes()
+    with pytest.raises(ValueError, match="would replace the training notes; name another file"):
+        augment(train, train.parent / "." / train.name, out_dir, config, 1, seed=0)
+    assert train.read_bytes() == before

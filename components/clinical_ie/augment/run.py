@@ -42,9 +42,14 @@ def augment(
     on_accepted (Callable[[], None]): Called after each new note.
     RAISES (FileNotFoundError): No training notes, no config, or no weights.
     RAISES (ConfigError): The config does not parse, or holds a key that nothing knows.
-    RAISES (ValueError): Two training notes have one id, or a server takes no request at all.
+    RAISES (ValueError): Two training notes have one id, a server takes no request at all, or `out`
+        is `train`.
     """
     began = time.monotonic()
+    if out.resolve() == train.resolve():
+        raise ValueError(
+            f"{out}: the new notes would replace the training notes; name another file"
+        )
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path

@@ -146,7 +146,7 @@ class OpenAICompatible:
                 group.create_task(ask_on(client))
 
     def _client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             api_key=self._api_key(),
             base_url=self._url,
             timeout=self._timeout,
@@ -154,6 +154,10 @@ class OpenAICompatible:
             # No proxy of the environment, and no other host that the server may point at.
             http_client=openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False),
         )
+        # Nor what the environment holds for another service, another key among it.
+        client.organization = client.project = None
+        client._custom_headers = {}
+        return client
 
     async def _ask(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
         began = time.monotonic()
