@@ -47,6 +47,10 @@ def main(
     for line in _summary(outcome):
         typer.echo(line)
     typer.echo(f"augment: {out_dir / 'augment.html'}")
+    if not outcome.accepted:
+        # An arm that is trained with nothing more would pass for one that was augmented.
+        typer.echo("augment: no new note at all; what was dropped, and why, stands above", err=True)
+        raise typer.Exit(1)
 
 
 def _summary(outcome: Outcome) -> list[str]:

@@ -268,6 +268,17 @@ def test_a_wrong_key_ends_the_script_with_one_line(train: Path, tmp_path: Path) 
     assert not out.exists()
 
 
+def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> None:
+    with serving(lambda _: completion(None)) as server:
+        config = config_for(tmp_path, server.url)
+        paths = train, tmp_path / "out.spacy", tmp_path / "out"
+        result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 1)
+    assert result.exit_code == 1
+    assert "no new note at all" in result.stderr
+    assert "dropped: no content" in result.output
+    assert (tmp_path / "out" / "augment.json").is_file()
+
+
 def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: Path) -> None:
     answers = iter([error(500), completion(None), completion("[[" * 9), error(429)])
 
