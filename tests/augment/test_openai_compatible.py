@@ -10,6 +10,7 @@ import pytest
 from spacy.tokens import Doc
 
 from clinical_ie.augment.attempt import rewrite_of
+from clinical_ie.augment.models.completion import read_completion
 from clinical_ie.augment.models.endpoint import EndpointError
 from clinical_ie.augment.models.openai_compatible import OpenAICompatible, make_openai_compatible
 from clinical_ie.augment.prompt import Prompt, Response
@@ -266,6 +267,15 @@ def test_a_wrong_key_ends_the_script_with_one_line(train: Path, tmp_path: Path) 
     assert "the server does not take this key (HTTP 401)" in line
     assert "Traceback" not in result.output
     assert not out.exists()
+
+
+def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
+    body = json.loads(completion("yes").body)
+    body["usage"] = {"prompt_tokens": 10**30, "completion_tokens": 7}
+    body["choices"][0]["logprobs"] = {"content": [{"logprob": 10**400}]}
+    answer = read_completion(json.dumps(body).encode(), 0.0)
+    assert (answer, answer.prompt_tokens, answer.completion_tokens) == ("yes", None, 7)
+    assert answer.likelihood is None
 
 
 def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> None:

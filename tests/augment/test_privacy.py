@@ -74,6 +74,12 @@ def test_any_other_host_is_refused(url: str) -> None:
     assert repr(url) in str(caught.value)
 
 
+def test_a_port_that_is_none_is_refused() -> None:
+    assert checked_url("http://127.0.0.1:65535/v1", False, None)
+    with pytest.raises(EndpointError, match="expected http://HOST:PORT/PATH"):
+        checked_url("http://127.0.0.1:65536/v1", False, None)
+
+
 @pytest.mark.parametrize("url", CROOKED)
 def test_crooked_urls_are_refused_even_where_remote_hosts_are_allowed(url: str) -> None:
     with pytest.raises(EndpointError):

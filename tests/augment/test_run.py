@@ -309,6 +309,17 @@ def test_new_terms_and_words_are_counted(
     assert "tea</mark>" in (out_dir / "augment.html").read_text()
 
 
+def test_what_another_run_is_at_stays(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    # Process 1 runs as long as the machine does.
+    others = [parent / ".augment-1-x" for parent in (out_dir, out.parent)]
+    for folder in others:
+        folder.mkdir(parents=True)
+    augment(train, out, out_dir, config, 1, seed=0)
+    assert all(folder.is_dir() for folder in others)
+
+
 def test_what_a_killed_run_left_is_cleared_away(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:

@@ -17,6 +17,7 @@ from thinc.api import require_gpu
 
 from ..brat import Note, read_note
 from ..doc import Annotations, annotations_of
+from ..encoder.reading import PRECISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
     precision (str | None): Of the encoder, see `LongDocEncoder`; None leaves it as it was saved.
     RAISES (ValueError): It cannot be loaded, or there is no such GPU; the message is one line.
     """
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     try:
         if gpu_id >= 0:
             require_gpu(gpu_id)

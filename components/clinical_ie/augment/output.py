@@ -89,10 +89,25 @@ class Output:
 
     def _closed_folder(self, parent: Path) -> Path:
         for left in parent.glob(f"{_PREFIX}*"):
-            # Of a run that was killed.
-            shutil.rmtree(left, ignore_errors=True)
-        folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
+            # Of a run that was killed; another that is still running has its own beside this one.
+            if not _is_running(left.name.removeprefix(_PREFIX).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
         return Path(self._stack.enter_context(folder))
+
+
+def _is_running(process: str) -> bool:
+    """Whether there is another process of this number."""
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        # Signal 0 asks, and does nothing.
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:

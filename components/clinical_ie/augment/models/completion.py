@@ -50,7 +50,7 @@ def mean_logprob(choice: dict[str, Any]) -> float | None:
     """The mean log-probability of the tokens of a choice, where the server sent them along."""
     try:
         values = [float(token["logprob"]) for token in choice["logprobs"]["content"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return sum(values) / len(values) if values else None
 
@@ -82,6 +82,10 @@ def _fault(message: dict[str, Any], choice: dict[str, Any]) -> str:
     return "" if isinstance(message.get("content"), str) else "no content"
 
 
+# More than any answer has, and less than what a journal has room for.
+_MOST_TOKENS = 2**40
+
+
 def _count(usage: Any, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else None

@@ -11,6 +11,8 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._-]+)*)/?"
 )
 
+_LAST_PORT = 65_535
+
 
 class EndpointError(ValueError):
     """A server that may not be asked, or that will not answer whatever it is asked."""
@@ -24,7 +26,7 @@ def checked_url(url: str, allow_remote: bool, remote_host: str | None) -> str:
     RAISES (EndpointError): It is no plain URL, or its host may not.
     """
     match = _URL.fullmatch(url)
-    if match is None:
+    if match is None or int(match["port"] or 80) > _LAST_PORT:
         raise EndpointError(
             f"endpoint {url!r}: expected http://HOST:PORT/PATH in lower-case letters, without "
             "user name, query or escapes"
