@@ -78,8 +78,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reruns(project: Path) -> set[str]:
-    """The steps that would run again."""
-    commands = load_project_config(project, overrides=OVERRIDES)["commands"]
+    """The steps of the workflows that would run again; a step of none has not run at all."""
+    config = load_project_config(project, overrides=OVERRIDES)
+    of_workflows = {name for steps in config["workflows"].values() for name in steps}
+    commands = [command for command in config["commands"] if command["name"] in of_workflows]
     return {command["name"] for command in commands if check_rerun(project, command)}
 
 
