@@ -71,7 +71,7 @@ def annotate_command(
         )
     except (OSError, ValueError) as error:
         fail(str(error))
-    odd = [problem for problem in misspelt(files_below(source)) if ".txt:" in str(problem).lower()]
+    odd = misspelt(files_below(source), (".txt",))
     failures = [Failure(problem.file, problem.message) for problem in odd]
     written = 0
     try:

@@ -9,7 +9,6 @@ plain values, so that they pass through `DocBin`, `to_bytes` and worker processe
 into `Relation` objects when read.
 """
 
-from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
 from .brat import Standoff
+from .span_groups import Fragments, Places, exact_of, key_of
 from .text.alignment import touched_tokens
 from .text.columns import text_length, token_words
 from .text.sentences import merge_inside_mentions
@@ -120,7 +120,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     if details:
         doc.spans[SPANS_KEY].attrs["details"] = details
     if annotations.links:
-        keys = {m.id: _key(span) for m, span in zip(kept, spans, strict=True)}
+        keys = {m.id: key_of(span) for m, span in zip(kept, spans, strict=True)}
         doc.user_data[_RELATIONS] = [
             (link.label, keys[link.head], keys[link.tail], float(link.score))
             for link in annotations.links
@@ -197,7 +197,7 @@ def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
         ])  # fmt: skip
     group = doc.spans[SPANS_KEY]
     spans = list(group)
-    fragments, scores = _exact(group)
+    fragments, scores = exact_of(group)
     ids = unique_ids([span.id_ for span in spans], reserved)
     details = group.attrs.get("details", {})
     mentions = [
@@ -217,7 +217,7 @@ def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
         return []
-    places = _Places(spans)
+    places = Places(spans)
     ends = [
         tuple(None if (at := places.find(end)) is None else ids[at] for end in (head, tail))
         for _, head, tail, _ in stored
@@ -233,7 +233,7 @@ def mention_scores(doc: Doc) -> list[float]:
     """The score of each mention in `doc.spans["entities"]`; 1 where nothing else is known."""
     if SPANS_KEY not in doc.spans:
         return []
-    return _exact(doc.spans[SPANS_KEY])[1]
+    return exact_of(doc.spans[SPANS_KEY])[1]
 
 
 def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
@@ -257,46 +257,6 @@ def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
     return result
 
 
-Fragments = Sequence[Sequence[int]]
-
-
-def _exact(group: SpanGroup) -> tuple[list[Fragments], list[float]]:
-    """The exact characters and the score of each span of the group.
-
-    They stand beside the group in its order. Where spans were put in, taken out, moved or changed
-    since, each finds its own by the tokens that the characters touch; one that is new has its own
-    characters, and a score of 1.
-    """
-    spans = list(group)
-    entries: Sequence[Fragments] = group.attrs.get("fragments") or ()
-    scores: Sequence[float] = group.attrs.get("scores") or ()
-    if len(scores) != len(entries):
-        # Other software fills one and not the other.
-        entries = entries or [((s.start_char, s.end_char),) for s in spans]
-        scores = scores if len(scores) == len(entries) else [1.0] * len(entries)
-    borders = [(min(piece[0] for piece in e), max(piece[1] for piece in e)) for e in entries]
-    doc = group.doc
-    length = text_length(doc)
-    touched = touched_tokens(doc, borders) if all(end <= length for _, end in borders) else []
-    wanted = [(span.start, span.end) for span in spans]
-    if touched == wanted:
-        return list(entries), list(scores)
-    waiting: dict[tuple[int, int], deque[int]] = {}
-    for at, tokens in enumerate(touched):
-        waiting.setdefault(tokens, deque()).append(at)
-    found: list[Fragments] = []
-    of_found: list[float] = []
-    for span, tokens in zip(spans, wanted, strict=True):
-        if waiting.get(tokens):
-            at = waiting[tokens].popleft()
-            found.append(entries[at])
-            of_found.append(scores[at])
-        else:
-            found.append(((span.start_char, span.end_char),))
-            of_found.append(1.0)
-    return found, of_found
-
-
 def has_exact(doc: Doc) -> bool:
     """Whether the mentions are those that were put on the Doc by this package, be they edited, and
     no group that has taken their place."""
@@ -312,35 +272,12 @@ def _tuples(values: Iterable[Sequence[str]]) -> tuple:
     return tuple(tuple(value) for value in values)
 
 
-SpanKey = tuple[int, int, str, str]
-
-
-def _key(span: Span) -> SpanKey:
-    return (span.start_char, span.end_char, span.label_, span.id_)
-
-
-class _Places:
-    """Where the mentions that relations name stand in the group.
-
-    One with an id is the same as long as it has that id, whatever its label and borders are now.
-    """
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        ids = Counter(span.id_ for span in spans)
-        self._by_key = {_key(span): at for at, span in enumerate(spans)}
-        self._by_id = {s.id_: at for at, s in enumerate(spans) if s.id_ and ids[s.id_] == 1}
-
-    def find(self, end: Sequence[Any]) -> int | None:
-        at = self._by_key.get((end[0], end[1], end[2], end[3]))
-        return self._by_id.get(end[3]) if at is None else at
-
-
 def _get_relations(doc: Doc) -> list[Relation]:
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
         return []
     spans = list(doc.spans.get(SPANS_KEY, ()))
-    places = _Places(spans)
+    places = Places(spans)
     result = []
     for label, *ends, score in stored:
         # A mention that was taken off the Doc takes its relations with it.
@@ -351,11 +288,11 @@ def _get_relations(doc: Doc) -> list[Relation]:
 
 
 def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
-    known = {_key(span) for span in doc.spans.get(SPANS_KEY, ())}
+    known = {key_of(span) for span in doc.spans.get(SPANS_KEY, ())}
     stored = []
     for relation in relations:
         for end in (relation.head, relation.tail):
-            if _key(end) not in known:
+            if key_of(end) not in known:
                 raise ValueError(
                     f'{end.text!r} ({end.label_}) is not in doc.spans["{SPANS_KEY}"]: '
                     "the head and tail of a relation must be members of it"
@@ -363,8 +300,8 @@ def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
         stored.append(
             [
                 relation.label,
-                list(_key(relation.head)),
-                list(_key(relation.tail)),
+                list(key_of(relation.head)),
+                list(key_of(relation.tail)),
                 float(relation.score),
             ]
         )
@@ -411,9 +348,9 @@ def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
 
 def _fragments(span: Span) -> tuple[tuple[int, int], ...]:
     group = span.doc.spans.get(SPANS_KEY)
-    key = _key(span)
-    for member, pieces in zip(group, _exact(group)[0], strict=True) if group is not None else ():
-        if _key(member) == key:
+    key = key_of(span)
+    for member, pieces in zip(group, exact_of(group)[0], strict=True) if group is not None else ():
+        if key_of(member) == key:
             return tuple((int(a), int(b)) for a, b in pieces)
     return ((span.start_char, span.end_char),)
 

@@ -12,8 +12,8 @@ class collect_rarely(ContextDecorator):  # noqa: N801  (a function to those who 
     """A block, or a function, in which Python seldom looks for unreachable cycles of objects.
 
     Annotations are many small objects that live on: the search finds nothing among them, and took
-    a sixth to a fifth of the time of reading notes and of augmenting them. What the caller has set
-    is set again at the end; where blocks of several threads overlap, at the end of the last.
+    an eighth to a sixth of the time of reading notes and of augmenting them. What the caller has
+    set is set again at the end; where blocks of several threads overlap, at the end of the last.
     """
 
     _lock = threading.Lock()

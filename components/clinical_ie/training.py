@@ -21,8 +21,8 @@ FINGERPRINT = "fingerprint.json"
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
     "encoder", "ner", "relations", "text", "corpora/reader.py",
-    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "torch_shim.py",
-    "training.py",
+    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "span_groups.py",
+    "torch_shim.py", "training.py",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -79,12 +79,12 @@ def strays(folder: Path) -> list[Problem]:
     return problems
 
 
-def misspelt(files: Iterable[Path]) -> list[Problem]:
-    """The files whose names end as a note's do, but for capitals."""
+def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
+    """The files whose names have one of the endings, but for capitals."""
     return [
         Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
         for path in files
-        if path.suffix != (ending := path.suffix.lower()) and ending in {".txt", ".ann"}
+        if path.suffix != (ending := path.suffix.lower()) and ending in endings
     ]
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from ..brat import (
     Attribute,
@@ -54,13 +54,12 @@ def doc_to_standoff(doc: Doc) -> Standoff | None:
         has_any = bool(annotations.mentions)
         return annotations_to_standoff(annotations, doc.text) if has_any else None
     standoff: Standoff = doc._.standoff
-    reading = read_lines(Note("", doc.text, standoff, []))
-    old = {mention.id: mention for mention in reading.annotations.mentions}
+    editor = _Editor(standoff, doc.text)
     # A new mention must not pass for one that was there.
-    annotations = annotations_of(doc, reserved=old)
-    if not has_exact(doc):
-        annotations.mentions = _with_what_is_known(doc, annotations.mentions, old)
-    edit_standoff(standoff, annotations, doc.text, doc.text)
+    annotations = annotations_of(doc, reserved=editor.old)
+    if SPANS_KEY in doc.spans and not has_exact(doc):
+        annotations.mentions = _with_what_is_known(doc, annotations.mentions, editor.old)
+    editor.edit(annotations, doc.text)
     return standoff
 
 
@@ -79,7 +78,7 @@ def _with_what_is_known(
         for m, span in zip(there, spans_of(doc, there), strict=True)
     }
     known = []
-    for mention, before, span in zip(mentions, befores, _spans(doc), strict=True):
+    for mention, before, span in zip(mentions, befores, doc.spans[SPANS_KEY], strict=True):
         if before is not None:
             same = tokens[before.id] == (span.start, span.end)
             mention = before._replace(
@@ -91,33 +90,28 @@ def _with_what_is_known(
     return known
 
 
-def _spans(doc: Doc) -> Sequence[Span]:
-    """The spans that `annotations_of` makes mentions of."""
-    return list(doc.spans[SPANS_KEY]) if SPANS_KEY in doc.spans else doc.ents
-
-
 def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text: str) -> None:
     """Make an `.ann` say what the new annotations say; lines they agree with stay as they are.
 
     old_text, new_text (str): What the offsets of the file, and of the new annotations, count into.
     """
-    _Editor(standoff, new, old_text, new_text).edit()
+    _Editor(standoff, old_text).edit(new, new_text)
 
 
 class _Editor:
     """The changes to one `.ann`, gathered by line before any is made."""
 
-    def __init__(self, standoff: Standoff, new: Annotations, old_text: str, text: str) -> None:
+    def __init__(self, standoff: Standoff, old_text: str) -> None:
         self.standoff = standoff
         self.source = Note("", old_text, standoff, [])
         self.reading = read_lines(self.source)
-        self.text = text
-        self.new = new
         self.old = {mention.id: mention for mention in self.reading.annotations.mentions}
-        self.kept = {mention.id: mention for mention in new.mentions if mention.id in self.old}
         self.changes: dict[int, Record | None] = {}
 
-    def edit(self) -> None:
+    def edit(self, new: Annotations, text: str) -> None:
+        self.text = text
+        self.new = new
+        self.kept = {mention.id: mention for mention in new.mentions if mention.id in self.old}
         self._change_mentions()
         self._drop_details()
         new_links = self._drop_links()
