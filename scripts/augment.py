@@ -62,7 +62,13 @@ def _summary(outcome: Outcome) -> list[str]:
         lines.append(f"  cost: {outcome.paid.cost(outcome.prices):.4f}")
     by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
     lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
-    if outcome.accepted < outcome.wanted:
+    most = outcome.settings["max_requests"]
+    if outcome.accepted < outcome.wanted and most is not None and outcome.asked >= most:
+        lines.append(
+            f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again, it "
+            "goes on from the journal"
+        )
+    elif outcome.accepted < outcome.wanted:
         lines.append(
             f"asked for {outcome.wanted}: {outcome.segments} segments of the training notes gave "
             "no more"

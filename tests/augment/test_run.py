@@ -309,6 +309,30 @@ def test_new_terms_and_words_are_counted(
     assert "tea</mark>" in (out_dir / "augment.html").read_text()
 
 
+def test_no_more_requests_than_are_allowed(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    scripted.script = lambda prompt: "Sorry."
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nmax_requests = 4"))
+    outcome = augment(train, out, out_dir, config, 3, seed=0)
+    assert len(scripted.asked) == outcome.asked == 4
+    assert outcome.accepted == 0
+    # What is in the journal is not asked for again, and does not count.
+    outcome = augment(train, out, out_dir, config, 3, seed=0)
+    assert len(scripted.asked) == 8
+    assert (outcome.asked, outcome.replayed) == (4, 4)
+
+
+def test_what_was_rewritten_before_the_last_request_is_kept(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    settings = "tries = 1\nmin_mentions = 1\nsegments_per_note = 2\nmax_requests = 1"
+    config.write_text(CONFIG.replace("tries = 3", settings))
+    outcome = augment(train, out, out_dir, config, 1, seed=0)
+    assert (outcome.asked, outcome.rewrites, outcome.accepted) == (1, 1, 1)
+    assert len(read_docs(out)) == 1
+
+
 def test_what_another_run_is_at_stays(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:

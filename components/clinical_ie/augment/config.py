@@ -32,6 +32,8 @@ class Settings(BaseModel):
     variants (int): How many rewrites one segment may have, once every segment has been tried.
     segments_per_note (int): So many segments of a note are rewritten in one new note, at most.
     batch_size (int): Segments that are given to the model together.
+    max_requests (int | None): The run ends after so many requests, whatever came of them; answers
+        that the journal holds cost nothing and are not counted.
     strategy (Strategy): Which segments come first: any, those with labels that are rare in
         training, or those with labels that a model got wrong on dev.
     dev_metrics (Path | None): For `weak_labels`: that model's scores, by `scripts/evaluate.py`.
@@ -51,6 +53,7 @@ class Settings(BaseModel):
     variants: int = Field(default=1, ge=1)
     segments_per_note: int = Field(default=1, ge=1)
     batch_size: int = Field(default=1, ge=1)
+    max_requests: int | None = Field(default=None, ge=1)
     strategy: Strategy = "uniform"
     dev_metrics: Path | None = None
     feedback: bool = False

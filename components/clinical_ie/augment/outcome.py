@@ -142,6 +142,11 @@ class Outcome:
         """New notes asked for."""
         return int(self.settings["n_augmented"])
 
+    @property
+    def asked(self) -> int:
+        """Requests of this run."""
+        return self.requests - self.replayed
+
     def count(self, rewrite: Rewrite) -> None:
         """Count an answer and what it cost."""
         self.requests += 1

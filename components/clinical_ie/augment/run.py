@@ -67,6 +67,7 @@ def augment(
         "n_augmented": n_augmented,
         "strategy": settings.strategy,
         "segments_per_note": settings.segments_per_note,
+        "max_requests": settings.max_requests,
     }
     outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
     places = _places(zip(sources.values(), starts, strict=True), settings, outcome)

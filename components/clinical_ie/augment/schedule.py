@@ -1,6 +1,7 @@
 """Which segments are given to the model next, and again, until there are notes enough."""
 
 import hashlib
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,8 +75,12 @@ class Schedule:
             for note in islice(self._pass(groups, variant, wanted), wanted):
                 wanted -= 1
                 yield note
-            if not wanted:
+            if not wanted or not self._requests_left():
                 return
+
+    def _requests_left(self) -> int:
+        most = self._settings.max_requests
+        return sys.maxsize if most is None else max(most - self._outcome.asked, 0)
 
     def _pass(
         self, groups: Iterator[list[Place]], variant: int, wanted: int
@@ -90,8 +95,10 @@ class Schedule:
                     break
                 waiting += self._start(places, variant)
                 under_way += 1
-            batch = [waiting.popleft() for _ in range(min(len(waiting), self._settings.batch_size))]
+            size = min(len(waiting), self._settings.batch_size, self._requests_left())
+            batch = [waiting.popleft() for _ in range(size)]
             if not batch:
+                yield from _cut_short(waiting)
                 return
             self._ask(batch)
             for attempt in batch:
@@ -142,6 +149,13 @@ class Schedule:
                 self._siblings.setdefault(attempt.segment.place, []).append(rewrite.text)
         attempt.note.open -= 1
         return False
+
+
+def _cut_short(waiting: Iterable[_Try]) -> Iterator[tuple[Source, Accepted]]:
+    """The notes that the end of the requests leaves with some of their segments rewritten."""
+    for note in {id(attempt.note): attempt.note for attempt in waiting}.values():
+        if note.accepted:
+            yield note.source, note.accepted
 
 
 def _groups(order: Iterable[Place], size: int) -> Iterator[list[Place]]:
