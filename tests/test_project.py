@@ -85,6 +85,8 @@ def reruns(project: Path) -> set[str]:
     return {command["name"] for command in commands if check_rerun(project, command)}
 
 
+# Some three minutes on two idle cores; beside another training it has taken five times as long.
+@pytest.mark.timeout(2400)
 @pytest.mark.slow
 def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
     project_run(project, "all", overrides=OVERRIDES)
