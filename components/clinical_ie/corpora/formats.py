@@ -31,11 +31,6 @@ class Format:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-def _no_strays(folder: Path) -> list[Problem]:
-    """The release has files of several tasks in its folders; none of them is out of place."""
-    return []
-
-
 FORMATS = {
     "brat": Format(),
     "n2c2-2018": Format(
@@ -43,7 +38,7 @@ FORMATS = {
     ),
     "i2b2-2012": Format(
         list_notes=i2b2.list_notes,
-        strays=_no_strays,
+        strays=i2b2.strays,
         folders=i2b2.FOLDERS,
         sizes=i2b2.SIZES,
     ),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.brat import Standoff
+from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml
+from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
 from clinical_ie.corpora.i2b2.note import line_fragments
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.corpora.standoff_reading import note_to_annotations
@@ -87,11 +87,15 @@ def test_times_and_links_when_asked(tmp_path: Path):
     assert problems == ["warning: 1.xml: 1 TLINKs name times that were not asked for: left out"]
 
 
+def read_merged(folder: Path, links: str) -> Note:
+    for suffix, content in ((".txt", TEXT), (".extent", EXTENT), (".tlink", links)):
+        (folder / "2").with_suffix(suffix).write_text(content)
+    return read_note(folder / "2.extent", folder, ALL)
+
+
 def test_both_forms_say_the_same(tmp_path: Path):
     from_xml, _ = read(tmp_path, xml())
-    for suffix, content in ((".txt", TEXT), (".extent", EXTENT), (".tlink", TLINK)):
-        (tmp_path / "2").with_suffix(suffix).write_text(content)
-    note = read_note(tmp_path / "2.extent", tmp_path, ALL)
+    note = read_merged(tmp_path, TLINK)
     annotations, problems = note_to_annotations(note)
     assert problems == []
     assert note.text == TEXT
@@ -101,6 +105,47 @@ def test_both_forms_say_the_same(tmp_path: Path):
     assert annotations.links == from_xml.links
     (tmp_path / "1.xml.extent").write_text(EXTENT)
     assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            'EVENT="aspirin" 4:3 4:3||SECTIME="Admission"||type="AFTER"',
+            "mended: 2.tlink:1: TLINK: its to end 'Admission' is no place: mended, read as the "
+            "SECTIME",
+        ),
+        (
+            'EVENT="aspirin" 4:3 4:3||SECTIME="Transfer"||type="AFTER"',
+            "error: 2.tlink:1: TLINK: nothing annotated stands where its to end 'Transfer' is: "
+            "left out",
+        ),
+        ('EVENT="aspirin" 4:3 4:3||type="AFTER"', 'error: 2.tlink:1: \'EVENT="aspirin" 4:3'),
+        ('EVENT="aspirin" 4:3 4:3', 'error: 2.tlink:1: \'EVENT="aspirin" 4:3'),
+    ],
+)
+def test_a_link_is_read_as_a_link_whatever_its_ends_are(line: str, told: str, tmp_path: Path):
+    note = read_merged(tmp_path, f"{line}\n")
+    annotations, problems = note_to_annotations(note)
+    assert len(annotations.mentions) == 5
+    (problem,) = (f"{p.severity}: {p}".replace(f"{tmp_path}/", "") for p in problems)
+    assert problem.startswith(told)
+    ends = {m.id: m.label for m in annotations.mentions}
+    links = [(link.label, ends[link.head], ends[link.tail]) for link in annotations.links]
+    assert links == ([("AFTER", "TREATMENT", "SECTIME")] if "mended" in told else [])
+
+
+def test_files_of_no_note_are_told(tmp_path: Path):
+    (tmp_path / "1.xml").write_text(xml())
+    read_merged(tmp_path, TLINK)
+    for name in ("1.txt", "1.xml.extent", "3.txt", "4.tlink", "5.XML"):
+        (tmp_path / name).write_text("")
+    told = [str(problem).removeprefix(f"{tmp_path}/") for problem in strays(tmp_path)]
+    assert told == [
+        "5.XML: its name ends in .XML; expected .xml: left out",
+        "3.txt: no .xml and no .extent of its name beside it: left out",
+        "4.tlink: no .xml and no .extent of its name beside it: left out",
+    ]
 
 
 @pytest.mark.parametrize(

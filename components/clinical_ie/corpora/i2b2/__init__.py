@@ -3,7 +3,7 @@
 The data needs a signed agreement and is no part of this project.
 """
 
-from .note import I2b2Settings, list_notes, read_note
+from .note import I2b2Settings, list_notes, read_note, strays
 from .write import standoff_to_xml
 
 # Folders as the release names them, and the notes in each.
@@ -13,4 +13,12 @@ FOLDERS = {
 }
 SIZES = {"train": 190, "test": 120}
 
-__all__ = ["FOLDERS", "SIZES", "I2b2Settings", "list_notes", "read_note", "standoff_to_xml"]
+__all__ = [
+    "FOLDERS",
+    "SIZES",
+    "I2b2Settings",
+    "list_notes",
+    "read_note",
+    "standoff_to_xml",
+    "strays",
+]

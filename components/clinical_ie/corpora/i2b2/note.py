@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
-from ...brat.files import covered_text, files_below
+from ...brat.files import covered_text, files_below, misspelt
 from ...brat.problem import Severity
 from .mend import Placed, place_mention, resolve_end
 from .tags import Source, Tag, read_extent, read_xml
@@ -40,9 +40,8 @@ def list_notes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected notes of i2b2-2012 in it")
     files = list(files_below(folder))
-    # Some call it `1.xml.extent`, beside `1.xml`.
     found = {
-        path.with_name(path.name.removesuffix(".extent").removesuffix(".xml")): path
+        _bare(path): path
         for ending in (".extent", ".xml")
         for path in files
         if path.suffix == ending
@@ -50,6 +49,23 @@ def list_notes(folder: Path) -> list[Path]:
     if not found:
         raise FileNotFoundError(f"{folder}: holds no .xml and no .extent file of i2b2-2012")
     return [found[name] for name in sorted(found)]
+
+
+def strays(folder: Path) -> list[Problem]:
+    """Every file below a folder that looks like part of a note and belongs to none."""
+    files = sorted(files_below(folder))
+    notes = {_bare(path) for path in files if path.suffix in (".xml", ".extent")}
+    told = "no .xml and no .extent of its name beside it: left out"
+    return misspelt(files, (".xml", ".extent", ".txt", ".tlink")) + [
+        Problem(str(path), 0, told)
+        for path in files
+        if path.suffix in (".txt", ".tlink") and _bare(path) not in notes
+    ]
+
+
+def _bare(path: Path) -> Path:
+    """Without its ending: some call it `1.xml.extent`, beside `1.xml`."""
+    return path.with_name(path.name.removesuffix(path.suffix).removesuffix(".xml"))
 
 
 def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> Note:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ...brat import Problem
 
-KINDS = ("EVENT", "TIMEX3", "SECTIME", "TLINK")
+MENTION_KINDS = ("EVENT", "TIMEX3", "SECTIME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,17 @@ def read_extent(text: str, extent: str, tlink: str, extent_file: str, tlink_file
     """
     source = Source(text)
     tokens = _token_places(text)
-    for content, file in ((extent, extent_file), (tlink, tlink_file)):
+    forms = (
+        (extent, extent_file, _read_mention, 'KIND="text" LINE:TOKEN LINE:TOKEN||…'),
+        (tlink, tlink_file, _read_link, 'KIND="text" LINE:TOKEN LINE:TOKEN||KIND="text" …||…'),
+    )
+    for content, file, read, form in forms:
         for number, line in enumerate(content.split("\n"), start=1):
             if not line.strip():
                 continue
-            tag = _read_line(line.rstrip("\r"), number, tokens)
+            tag = read(line.rstrip("\r"), number, tokens)
             if tag is None:
-                told = f'{line[:60]!r} is not KIND="text" LINE:TOKEN LINE:TOKEN||…: left out'
+                told = f"{line[:60]!r} is not {form}: left out"
                 source.problems.append(Problem(file, number, told))
             else:
                 source.tags.append(tag)
@@ -151,25 +155,36 @@ def _token_places(text: str) -> Places:
     return places
 
 
-def _read_line(line: str, number: int, tokens: Places) -> Tag | None:
-    parts = [_PART.fullmatch(part.strip()) for part in line.split("||")]
-    if any(part is None for part in parts):
+def _read_mention(line: str, number: int, tokens: Places) -> Tag | None:
+    parts = _parts(line)
+    if parts is None or parts[0][1] not in MENTION_KINDS:
         return None
-    matched = [part for part in parts if part is not None]
-    head = matched[0]
-    if len(matched) > 1 and matched[1][2] is not None and matched[1][3] is not None:
-        # Two places in one line: a link between what stands at them.
-        ends = [_place(part, tokens) for part in matched[:2]]
-        values = {part[1]: part[2] for part in matched[2:]}
-        for name, part, span in zip(("from", "to"), matched[:2], ends, strict=True):
-            values[f"{name}Kind"], values[f"{name}Text"] = part[1].upper(), part[2]
-            if span is not None:
-                values[f"{name}Start"], values[f"{name}End"] = str(span[0]), str(span[1])
-        return Tag("TLINK", number, values, None)
-    if head[1] not in KINDS:
-        return None
-    values = {"text": head[2], **{part[1]: part[2] for part in matched[1:]}}
+    head, *rest = parts
+    values = {"text": head[2], **{part[1]: part[2] for part in rest}}
     return Tag(head[1], number, values, _place(head, tokens))
+
+
+def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
+    """A link between what stands at two places; an end can be a word without one (`Discharge`)."""
+    parts = _parts(line)
+    if parts is None or len(parts) < 2:
+        return None
+    values = {part[1]: part[2] for part in parts[2:]}
+    for name, part in zip(("from", "to"), parts[:2], strict=True):
+        kind = part[1].upper()
+        if kind not in MENTION_KINDS:
+            return None
+        values[f"{name}Kind"], values[f"{name}Text"] = kind, part[2]
+        span = _place(part, tokens)
+        if span is not None:
+            values[f"{name}Start"], values[f"{name}End"] = str(span[0]), str(span[1])
+    return Tag("TLINK", number, values, None)
+
+
+def _parts(line: str) -> list[re.Match[str]] | None:
+    parts = [_PART.fullmatch(part.strip()) for part in line.split("||")]
+    found = [part for part in parts if part is not None]
+    return found if len(found) == len(parts) else None
 
 
 def _place(part: re.Match[str], tokens: Places) -> tuple[int, int] | None:
