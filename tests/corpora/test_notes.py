@@ -44,6 +44,8 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
         "E1\tLoop:E2\nE2\tLoop:E1\n"
         "E3\tHarm:T9\n"
         "A1\tNegated T8\n"
+        "A2\tNegated E3\n"
+        "A3\tSure R1\n"
         "R2\tADE-Drug Arg1:T5 Arg2:T1\n",
     )
     assert [m.id for m in annotations.mentions] == ["T1", "T1~2", "T5"]
@@ -61,7 +63,9 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
         "annotation: left out",
         "n.ann:10: E3: its trigger T9 is no mention here: left out",
         "n.ann:11: A1 names T8, which is no annotation here: left out",
-        "n.ann:12: the id R2 is used twice: what names it means the first",
+        "n.ann:12: A2 names E3, which is no annotation here: left out",
+        "n.ann:13: A3 names R1, which is no annotation here: left out",
+        "n.ann:14: the id R2 is used twice: what names it means the first",
     ]
 
 

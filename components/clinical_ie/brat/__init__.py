@@ -6,6 +6,7 @@ from .problem import Problem
 from .records import (
     Attribute,
     Comment,
+    Detail,
     Equivalence,
     Event,
     Normalization,
@@ -17,6 +18,7 @@ from .records import (
 __all__ = [
     "Attribute",
     "Comment",
+    "Detail",
     "Equivalence",
     "Event",
     "Normalization",

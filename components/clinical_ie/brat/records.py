@@ -203,4 +203,6 @@ class Equivalence(NamedTuple):
         return self._replace(members=members) if len(members) > 1 else None
 
 
-Record = TextBound | Relation | Event | Attribute | Normalization | Comment | Equivalence
+# What says something of an annotation.
+Detail = Attribute | Normalization | Comment
+Record = TextBound | Relation | Event | Equivalence | Detail

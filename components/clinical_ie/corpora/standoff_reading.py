@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ..brat import (
     Attribute,
-    Comment,
+    Detail,
     Equivalence,
     Event,
     Normalization,
@@ -121,7 +121,8 @@ class _Reader:
             for (number, event), trigger in zip(self.events, triggers, strict=True):
                 self.line = number
                 self._roles(event, trigger)
-        for number, record in self.others:
+        # What says something of a relation comes after it: a relation can be left out.
+        for number, record in sorted(self.others, key=lambda item: isinstance(item[1], Detail)):
             self.line = number
             self._other(record)
         # Found kind by kind; users look for them line by line.
@@ -208,7 +209,10 @@ class _Reader:
             found.append(id_ if id_ in self.mention_ids else None)
             if id_ in self.mention_ids:
                 self.triggers.setdefault(event.id, id_)
-            elif id_ in named:
+                continue
+            if is_first:
+                self.known.discard(event.id)
+            if id_ in named:
                 self._tell(
                     f"{event.id}: its triggers form a circle through {id_}; expected the id of a "
                     "text-bound annotation: left out"
@@ -237,6 +241,8 @@ class _Reader:
             head, tail = self._end(record.id, first), self._end(record.id, second)
             if head is not None and tail is not None:
                 self._link(record.label, head, tail)
+            else:
+                self.known.discard(record.id)
             return
         if isinstance(record, Equivalence):
             members = [self._end("an equivalence", ref) for ref in record.members]
@@ -244,7 +250,7 @@ class _Reader:
                 for head, tail in combinations(filter(None, members), 2):
                     self._link(record.label, head, tail)
             return
-        assert isinstance(record, Attribute | Normalization | Comment)
+        assert isinstance(record, Detail)
         mention = self._mention_behind(record.target)
         if mention is not None:
             name, value = detail_of(record)
@@ -288,7 +294,7 @@ def _end_of_chain(id_: str, named: Mapping[str, str], ends: dict[str, str]) -> s
     return ends.get(next(iter(path), id_), end)
 
 
-def detail_of(record: Attribute | Normalization | Comment) -> tuple[str, tuple[str, ...]]:
+def detail_of(record: Detail) -> tuple[str, tuple[str, ...]]:
     """The field of a `Mention` that takes a record in, and what it takes in."""
     if isinstance(record, Attribute):
         return "attributes", (record.label, record.value)

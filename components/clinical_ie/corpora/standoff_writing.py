@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from ..brat import (
     Attribute,
     Comment,
+    Detail,
     Event,
     Normalization,
     Note,
@@ -163,7 +164,7 @@ class _Editor:
         if not fewer:
             return
         for at, line in enumerate(self.standoff.lines):
-            if isinstance(line.record, Attribute | Normalization | Comment):
+            if isinstance(line.record, Detail):
                 target = line.record.target
                 surplus = fewer.get(self.reading.triggers.get(target, target))
                 if surplus and surplus[detail := detail_of(line.record)]:
