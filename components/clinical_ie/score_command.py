@@ -71,7 +71,7 @@ def score_command(
     """
     try:
         rules = get_protocol(protocol)
-        pair = read_pair(gold, predicted)
+        pair = read_pair(gold, predicted, rules.ends_as_listed)
         as_it_stands = _tell(pair, gold, predicted, rules.scores_missing)
         counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
         if not counts:
@@ -93,7 +93,7 @@ def score_command(
             tables.append(table)
         sentences: list[str] = []
         if other is not None:
-            second_pair = read_pair(gold, other)
+            second_pair = read_pair(gold, other, rules.ends_as_listed)
             as_it_stands &= _tell(second_pair, gold, other, rules.scores_missing)
             second = note_counts(
                 second_pair.gold,

@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from clinical_ie.__main__ import app
 from clinical_ie.scoring import score
 from clinical_ie.scoring.folders import read_pair
 
@@ -114,3 +117,18 @@ def test_linked_folders_are_read_and_names_in_capitals_told(tmp_path: Path) -> N
     assert [p.message for p in pair.problems if "C.ANN" in p.file] == [
         "its name ends in .ANN; expected .ann: left out"
     ]
+
+
+@pytest.mark.parametrize(("protocol", "right"), [("one-to-one", 1), ("n2c2-2018", 0)])
+def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
+    tmp_path: Path, protocol: str, right: int
+) -> None:
+    mentions = "T1\tDrug 0 7\taspirin\nT2\tStrength 8 13\t81 mg\n"
+    folders = [
+        write_brat(tmp_path / name, {"1": (TEXT, f"{mentions}R1\tStrength-Drug {ends}\n")})
+        for name, ends in (("g", "Arg1:T2 Arg2:T1"), ("p", "Arg2:T1 Arg1:T2"))
+    ]
+    arguments = ["score", *map(str, folders), "--protocol", protocol, "--json"]
+    result = CliRunner().invoke(app, arguments)
+    micro = json.loads(result.stdout)["relations"]["strict"]["micro"]
+    assert (micro["tp"], micro["fp"]) == (right, 1 - right)

@@ -35,11 +35,12 @@ class FolderPair:
 
 
 @collect_rarely()
-def read_pair(gold: Path, predicted: Path) -> FolderPair:
+def read_pair(gold: Path, predicted: Path, ends_as_listed: bool = False) -> FolderPair:
     """Read two brat folders whose notes go by the same names.
 
     A note's `.txt` may be in one of the folders alone: many systems write nothing but `.ann` files.
 
+    ends_as_listed (bool): See `Protocol`.
     RAISES (FileNotFoundError): A folder is missing or holds no note.
     RAISES (UnicodeDecodeError): A `.txt` is not UTF-8.
     RAISES (ValueError): The text of notes differs between the folders, so that offsets into it
@@ -61,7 +62,7 @@ def read_pair(gold: Path, predicted: Path) -> FolderPair:
             if name in of_side:
                 path = of_side[name]
                 note = notes.get(path) or _without_text(path, text)
-                side[name] = _annotations(note, text is not None, pair)
+                side[name] = _annotations(note, text is not None, ends_as_listed, pair)
     if different:
         more = f" (and {len(different) - 1} more notes differ)" if len(different) > 1 else ""
         raise ValueError(different[0] + more)
@@ -97,7 +98,7 @@ def _without_text(path: Path, text: str | None) -> Note:
     return Note(path.stem, text or "", standoff, problems, ann=str(ann))
 
 
-def _annotations(note: Note, has_text: bool, pair: FolderPair) -> Annotations:
+def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderPair) -> Annotations:
     """What a note's lines say. Unlike for training, a mention whose text is not what its offsets
     cover stays: it was annotated or predicted, and offsets are what is compared.
 
@@ -113,6 +114,9 @@ def _annotations(note: Note, has_text: bool, pair: FolderPair) -> Annotations:
         if isinstance(line.record, TextBound) and not covers(note.text, line.record):
             odd[number] = line.record
             lines[number] = line._replace(record=line.record._replace(fragments=((0, 0),), text=""))
+        elif isinstance(line.record, Relation) and ends_as_listed:
+            unnamed = tuple(("", id_) for _, id_ in line.record.args)
+            lines[number] = line._replace(record=line.record._replace(args=unnamed))
     reading = read_lines(replace(note, standoff=Standoff(lines)))
     told = [_disagreement(note, *of_line) for of_line in odd.items()] if has_text else []
     pair.problems += sorted([*told, *reading.problems], key=lambda problem: problem.line)

@@ -22,6 +22,8 @@ class Protocol:
         else it is left out.
     empty_is_zero (bool): In the mean over notes, a note with nothing on either side counts 0;
         else it is left out.
+    ends_as_listed (bool): The ends of a relation are told apart by the order of its line; else by
+        the names Arg1 and Arg2, where it has these.
     in_words (str): The matching, for people.
     """
 
@@ -29,6 +31,7 @@ class Protocol:
     count: Callable[[Annotations, Annotations, str | None], NoteCounts]
     scores_missing: bool
     empty_is_zero: bool
+    ends_as_listed: bool
     in_words: str
 
 
@@ -40,6 +43,7 @@ PROTOCOLS = {
             one_to_one,
             scores_missing=True,
             empty_is_zero=False,
+            ends_as_listed=False,
             in_words="each item matches at most one; duplicates are wrong, missing notes missed",
         ),
         Protocol(
@@ -47,6 +51,7 @@ PROTOCOLS = {
             n2c2_2018,
             scores_missing=False,
             empty_is_zero=True,
+            ends_as_listed=True,
             in_words="as the official script counts; notes that one side lacks are not scored",
         ),
     )
