@@ -70,6 +70,8 @@ def main(
                 "in it and a folder for OUT, or leave the option out"
             )
         if one_file:
+            if is_dataset:
+                remarks = [f"{source} holds splits: all of its notes go into the one file {out}"]
             counts = {out.stem: convert_folder(source, out, settings, track)}
         else:
             counts, remarks = convert_dataset(

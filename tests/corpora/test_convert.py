@@ -101,12 +101,13 @@ def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):
 
 
 def test_names_and_labels_are_shown_as_they_are(tmp_path: Path):
-    ann = "T1\t[/Drug] 0 7\taspirin\nT2\t:pill:[red] 0 3\tasp\n"
+    ann = "T1\t[/Drug] 0 7\taspirin\nT2\t:pill:[red]\x1b[2J 0 3\tasp\n"
     write_note(tmp_path / "in", "a[red]/b[/red]", "aspirin", Standoff.parse(ann))
     result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--strict")
     assert result.exit_code == 0
     assert "a[red]/b[/red]:3" in result.stdout
-    assert ":pill:[red]" in result.stdout
+    # But for what a terminal would obey.
+    assert ":pill:[red]\\x1b[2J" in result.stdout
 
 
 def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
@@ -141,6 +142,9 @@ def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
         "test": 2,
     }
     assert [len(read_docs(tmp_path / "out" / f"{s}.spacy")) for s in counts] == [3, 1, 2]
+    one = run("convert.py", tmp_path / "in", tmp_path / "all.spacy")
+    assert "holds splits: all of its notes go into the one file" in one.stdout
+    assert len(read_docs(tmp_path / "all.spacy")) == 6
 
 
 BROKEN = "T1\tDrug 0 7\taspirin\nT2\tDrug 9 99\tx\nR1\tX Arg1:T1\n"
@@ -277,6 +281,7 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
         ("convert.py", ["empty", "out.spacy"], "holds no .txt"),
         ("convert.py", ["corpus", "out", "--format", "docx"], "unknown format 'docx'"),
         ("convert.py", ["corpus/train", "out.spacy", "--dev-ids", "ids"], "has no dev to draw"),
+        ("convert.py", ["corpus/train", "folder.spacy"], "folder.spacy is a folder; expected"),
         ("export.py", ["nope.spacy", "out"], "nope.spacy: no such file"),
         ("export.py", ["cut.spacy", "out"], "cut.spacy: holds no Docs, or only part of them"),
     ],
@@ -284,6 +289,7 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script, arguments, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.spacy").mkdir()
     fill(tmp_path / "corpus" / "train", 2)
     write_docs([corpus_nlp()("Aspirin for pain.")], tmp_path / "whole.spacy")
     (tmp_path / "cut.spacy").write_bytes((tmp_path / "whole.spacy").read_bytes()[:-9])

@@ -132,3 +132,10 @@ def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
     result = CliRunner().invoke(app, arguments)
     micro = json.loads(result.stdout)["relations"]["strict"]["micro"]
     assert (micro["tp"], micro["fp"]) == (right, 1 - right)
+
+
+def test_a_label_is_shown_without_what_a_terminal_would_obey(tmp_path: Path) -> None:
+    folder = write_brat(tmp_path, {"1": (TEXT, "T1\tDrug\x1b[2J 0 7\taspirin\n")})
+    result = CliRunner().invoke(app, ["score", str(folder), str(folder), "--by-document"])
+    assert "Drug\\x1b[2J" in result.stdout
+    assert "\x1b[2J" not in result.stdout

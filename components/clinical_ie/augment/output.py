@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..brat import write_note
+from ..brat.problem import printable
 from ..corpora.docbin import DocBinWriter, pack
 from .outcome import Outcome
 from .page import render
@@ -123,6 +124,6 @@ def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:
 
 
 def _coloured(markup: str) -> Text:
-    text = Text(markup)
+    text = Text("\n".join(map(printable, markup.split("\n"))))
     text.highlight_regex(r"\[\[[^\s:]+:|\]\]", "cyan")
     return text

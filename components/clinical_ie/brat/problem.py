@@ -26,7 +26,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{_printable(place)}: {_shortened(_printable(_shortened(self.message)))}"
+        return f"{printable(place)}: {_shortened(printable(_shortened(self.message)))}"
 
 
 def _shortened(text: str) -> str:
@@ -35,7 +35,8 @@ def _shortened(text: str) -> str:
     return f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without signs that a terminal would obey: `\\x1b` is four signs in it."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

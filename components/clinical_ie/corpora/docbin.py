@@ -179,6 +179,7 @@ class DocBinWriter:
     them. Here each column goes to a file of its own, and those are joined piece by piece.
 
     path (Path): The file; it appears whole when the block ends well, or not at all.
+    RAISES (OSError): It cannot be written.
     """
 
     _COLUMNS = ("tokens", "spaces", "cats", "flags", "span_groups", "user_data")
@@ -191,6 +192,8 @@ class DocBinWriter:
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> "DocBinWriter":
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{self.path} is a folder; expected the name of a file")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Beside the file, not in /tmp: notes stay on the disk that their owner chose for them.
         self._folder = tempfile.TemporaryDirectory(prefix=".docbin-", dir=self.path.parent)

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..brat.problem import printable
 from .count import SplitCount
 
 # More lines than a screen holds help nobody; the report file has them all.
@@ -70,7 +71,7 @@ def _not_trainable(counts: Mapping[str, SplitCount]) -> Table:
                 totals[label] = totals.get(label, 0) + number
         table.add_row(reason, "all", *(str(sum(labels.values())) for labels in by_split))
         for label in sorted(totals, key=lambda label: (-totals[label], label)):
-            table.add_row("", label, *(str(labels.get(label, 0)) for labels in by_split))
+            table.add_row("", printable(label), *(str(labels.get(label, 0)) for labels in by_split))
         table.add_section()
     return table
 
@@ -78,7 +79,11 @@ def _not_trainable(counts: Mapping[str, SplitCount]) -> Table:
 def _print_boundaries(
     console: Console, counts: Mapping[str, SplitCount], report: Path | None
 ) -> None:
-    inside = [f"{note}:{offset}" for count in counts.values() for note, offset in count.misaligned]
+    inside = [
+        f"{printable(note)}:{offset}"
+        for count in counts.values()
+        for note, offset in count.misaligned
+    ]
     if not inside:
         return
     shown = inside if report is None else inside[:MAX_SHOWN]

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..brat.problem import printable
 from ..scoring import Figures, Ratios, Scores, TaskScores
 from ..scoring.agreement import TokenAgreement
 from ..scoring.lengths import LengthFigures
@@ -44,7 +45,7 @@ def score_table(scores: Scores, task: str) -> Table:
     for label, figures in strict["by_label"].items():
         loose = lenient["by_label"][label]
         # A label is a user's text: as `Text`, its brackets are no styles.
-        table.add_row(Text(label), *_sizes(figures), *_ratios(figures), *_ratios(loose))
+        table.add_row(Text(printable(label)), *_sizes(figures), *_ratios(figures), *_ratios(loose))
     table.add_section()
     table.add_row(
         "micro", *_sizes(strict["micro"]), *_ratios(strict["micro"]), *_ratios(lenient["micro"])
@@ -75,7 +76,7 @@ def document_table(
                 *(percent(tasks[task][mode]["f1"]) for mode in ("strict", "lenient")),
             )
         ]
-        table.add_row(Text(name), *cells)
+        table.add_row(Text(printable(name)), *cells)
     return table
 
 
@@ -111,7 +112,7 @@ def kappa_table(agreement: TokenAgreement) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for label, found in [*agreement.by_label.items(), ("all labels together", agreement.overall)]:
         kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
-        table.add_row(Text(label), kappa, percent(found.observed))
+        table.add_row(Text(printable(label)), kappa, percent(found.observed))
     return table
 
 
