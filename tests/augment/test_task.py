@@ -112,6 +112,13 @@ def test_an_example_without_its_rewrite() -> None:
     [
         ("She had [[Drug: heparin]] for [[Reason: a clot]].", ""),
         (" She had [[Drug: heparin]] for [[Reason: a clot]].\n\nOriginal: x [[", ""),
+        ("<think>\nNo.\n\nYes.\n</think>\n\nShe had [[Drug: heparin]] for [[Reason: a clot]].", ""),
+        ("Hm.</think>She had [[Drug: heparin]] for [[Reason: a clot]].", ""),
+        ("```text\nShe had [[Drug: heparin]] for [[Reason: a clot]].\n```", ""),
+        ("Sure!\n\nShe had [[Drug: heparin]] for [[Reason: a clot]].\n \nI hope so.", ""),
+        ("<think>\nIt says [[Drug: heparin]]", "reasoning without a rewrite"),
+        (Response("Sure!\n\nHas [[Drug: heparin]] for", cut=True), "cut at max_tokens"),
+        (Response("<think>", fault="refusal"), "refusal"),
         ("She had [[Drug: heparin]].", "missing marker"),
         ("He took [[Drug: aspirin]] for [[Reason: pain]].", "unchanged"),
         ("", "missing marker"),
@@ -127,7 +134,7 @@ def test_every_answer_leaves_a_rewrite_or_a_reason(
     assert parsed is doc
     rewrite = rewrite_of(doc)
     assert rewrite.reason == reason
-    if answer.strip().startswith("She had [[Drug: heparin]] for [[Reason"):
+    if "She had [[Drug: heparin]] for [[Reason" in answer:
         mentions = rewrite.mentions(annotations_of(doc).mentions)
         assert rewrite.text == "She had heparin for a clot."
         assert [rewrite.text[m.start : m.end] for m in mentions] == ["heparin", "a clot"]
@@ -139,6 +146,12 @@ def test_a_passage_with_blank_lines_keeps_them(task: StructuredRewrite) -> None:
     answer = "Took [[Drug: heparin]].\n\nHad a [[ADE: bruise]]."
     list(task.parse_responses([doc], [[answer]]))
     assert rewrite_of(doc).text == "Took heparin.\n\nHad a bruise."
+
+
+def test_a_passage_that_speaks_of_the_tags_keeps_them(task: StructuredRewrite) -> None:
+    doc = note("</think> on aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
+    list(task.parse_responses([doc], [["</think> on [[Drug: heparin]] for [[Reason: a clot]]."]]))
+    assert rewrite_of(doc).text == "</think> on heparin for a clot."
 
 
 def test_mentions_that_cannot_be_encoded(task: StructuredRewrite) -> None:

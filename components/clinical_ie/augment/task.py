@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy_llm.registry import registry
 
+from .answer import rewrite_in
 from .attempt import Attempt, attempt_of, judged, set_rewrite
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
@@ -144,11 +145,10 @@ class StructuredRewrite:
             asked = self._asked.pop(doc) if doc in self._asked else self._asked_of(doc)
             segment, attempt, prompt = asked
             answer = Response.of(next(iter(answers), ""))
-            whole = markup = answer.strip()
-            # Base models go on with further examples, and chat models explain themselves.
-            if "\n\n" not in prompt.source:
-                markup = whole.split("\n\n")[0]
-            cut = answer.cut and markup == whole
+            markup, at_end = rewrite_in(answer, prompt.source)
+            if answer.strip() and not markup and not answer.fault:
+                answer = answer.with_text(str(answer), "reasoning without a rewrite")
+            cut = answer.cut and at_end
             rewrite = judged(
                 answer,
                 markup,

@@ -1,0 +1,34 @@
+"""Which part of what a model wrote is the rewrite."""
+
+import re
+
+_REASONING = ("<think>", "</think>")
+_FENCE = re.compile(r"\A```\w*\n(.*?)\n```\s*\Z", re.DOTALL)
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+
+
+def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
+    """The rewrite, without what models put around it.
+
+    That is reasoning in `<think>` tags, a code fence, and, where the source has no blank line,
+    paragraphs before and after: chat models explain themselves, and base models go on with further
+    examples. The first paragraph with a marker is taken.
+
+    source (str): The segment in markup.
+    RETURNS (tuple[str, bool]): The rewrite, and whether it is where the answer ends. "" where
+        there is nothing but reasoning.
+    """
+    text = answer
+    if not any(tag in source for tag in _REASONING):
+        # The tag that opens can stand at the end of the prompt.
+        text = text.rpartition(_REASONING[1])[2].lstrip()
+        if text.startswith(_REASONING[0]):
+            return "", True
+    text = text.strip()
+    if fenced := _FENCE.match(text):
+        text = fenced[1].strip()
+    if _BLANK_LINE.search(source):
+        return text, True
+    paragraphs = _BLANK_LINE.split(text)
+    chosen = next((part for part in paragraphs if "[[" in part), paragraphs[0]).strip()
+    return chosen, text.endswith(chosen)
