@@ -50,11 +50,20 @@ def test_a_missing_pipeline_is_told(tmp_path: Path):
         read_arm("no_aug", tmp_path / "nope")
 
 
-@pytest.mark.parametrize("content", ["{not JSON", "[]", '{"performance": null}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{not JSON", "[]", '{"performance": null}', '{"performance": {"mentions_strict_f": "x"}}'],
+)
 def test_a_damaged_pipeline_is_told_by_file(tmp_path: Path, content: str):
     (tmp_path / "meta.json").write_text(content)
     with pytest.raises(ValueError, match=r"meta\.json: .*`weasel run train` makes a new one"):
         read_arm("no_aug", tmp_path)
+
+
+def test_a_version_that_is_none_is_told_before_anything_is_built(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"'next'; expected a version such as 0\.1\.0"):
+        build_wheels(tmp_path, tmp_path / "out", "next", ROOT)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_script_refuses_in_one_line(tmp_path: Path):

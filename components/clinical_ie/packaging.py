@@ -4,9 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from .workplace import workplace
 
 PACKAGE_NAME = "clinical_ie"
 
@@ -36,7 +39,9 @@ def read_arm(name: str, path: Path) -> Arm:
         raise FileNotFoundError(f"{path}: no trained pipeline; `weasel run train` makes one")
     try:
         performance = json.loads(meta_path.read_text(encoding="utf8"))["performance"]
-        scores = [performance.get(f"{task}_strict_f") or 0.0 for task in ("mentions", "relations")]
+        scores = [
+            float(performance.get(f"{task}_strict_f") or 0) for task in ("mentions", "relations")
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{meta_path}: not what training writes ({error!r}); `weasel run train` makes a new one"
@@ -58,11 +63,14 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     version (str): The pipeline's version.
     project (Path): The folder with this package's `pyproject.toml`.
     RETURNS (list[Path]): The package's wheel, then the pipeline's.
+    RAISES (ValueError): The version is none.
     RAISES (RuntimeError): A build failed; the message holds its last words.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as folder:
-        build = Path(folder)
+    try:
+        Version(version)
+    except InvalidVersion as error:
+        raise ValueError(f"{error}; expected a version such as 0.1.0") from error
+    with workplace(out, "build") as build:
         # From a copy: setuptools leaves a build folder behind, and what it holds would get into
         # the next wheel.
         source = build / "source"

@@ -333,27 +333,6 @@ def test_what_was_rewritten_before_the_last_request_is_kept(
     assert len(read_docs(out)) == 1
 
 
-def test_what_another_run_is_at_stays(
-    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
-) -> None:
-    # Process 1 runs as long as the machine does.
-    others = [parent / ".augment-1-x" for parent in (out_dir, out.parent)]
-    for folder in others:
-        folder.mkdir(parents=True)
-    augment(train, out, out_dir, config, 1, seed=0)
-    assert all(folder.is_dir() for folder in others)
-
-
-def test_what_a_killed_run_left_is_cleared_away(
-    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
-) -> None:
-    for folder in (out_dir / ".augment-x", out.parent / ".augment-y"):
-        folder.mkdir(parents=True)
-        (folder / "note.txt").write_text("words of a note")
-    augment(train, out, out_dir, config, 1, seed=0)
-    assert not list(out.parent.rglob(".augment-*"))
-
-
 @pytest.mark.parametrize("name", ["rules", "near", "tiny", "local", "endpoint"])
 def test_the_project_configs_can_be_read(name: str, train: Path, tmp_path: Path) -> None:
     path = ROOT / "configs" / "augment" / f"{name}.cfg"

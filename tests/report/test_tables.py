@@ -61,6 +61,10 @@ def test_arms_are_told_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "convert.json").write_text('{"train": 3}')
     (tmp_path / "list.json").write_text("[]")
     assert read_arms(tmp_path) == {"a": metrics()}
+    (tmp_path / "no_aug.json").write_text("{")
+    with pytest.raises(ValueError, match=r"no_aug\.json: no JSON .*; evaluate again"):
+        read_arms(tmp_path)
+    (tmp_path / "no_aug.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no <arm>\.json"):
         read_arms(tmp_path / "nowhere")
 

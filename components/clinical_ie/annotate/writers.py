@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,6 +9,7 @@ from typing import Any, Protocol, Self
 from ..brat import write_note
 from ..corpora.standoff_writing import annotations_to_standoff
 from ..doc import Annotations
+from ..workplace import workplace
 
 PRIVATE = 0o700
 
@@ -50,7 +49,8 @@ class BratWriter:
         make_folder(self.folder)
         self._mode = self.folder.stat().st_mode & 0o777
         # On the same file system as the folder: from here, a file moves in whole.
-        self._part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        self._workplace = workplace(self.folder, "part")
+        self._part = self._workplace.__enter__()
         return self
 
     def __exit__(
@@ -59,7 +59,7 @@ class BratWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self._part)
+        self._workplace.__exit__(None, None, None)
 
     def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
         target = self.folder / f"{name}.txt"

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,11 +12,10 @@ from rich.text import Text
 from ..brat import write_note
 from ..brat.problem import printable
 from ..corpora.docbin import DocBinWriter, pack
+from ..workplace import workplace
 from .outcome import Outcome
 from .page import render
 from .source import NewNote
-
-_PREFIX = ".augment-"
 
 
 class Output:
@@ -78,37 +75,14 @@ class Output:
             return
         self._opened = True
         self._out_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._out.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = self._closed_folder(self._out_dir)
+        self._folder = self._stack.enter_context(workplace(self._out_dir, "augment"))
         (self._folder / "brat").mkdir()
         self._provenance = (self._folder / "provenance.jsonl").open("w", encoding="utf8")
         self._stack.callback(self._provenance.close)
-        beside_out = self._closed_folder(self._out.parent)
+        beside_out = self._stack.enter_context(workplace(self._out.parent, "augment"))
         self._docs_stack = ExitStack()
         self._stack.push(self._docs_stack)
         self._docs = self._docs_stack.enter_context(DocBinWriter(beside_out / self._out.name))
-
-    def _closed_folder(self, parent: Path) -> Path:
-        for left in parent.glob(f"{_PREFIX}*"):
-            # Of a run that was killed; another that is still running has its own beside this one.
-            if not _is_running(left.name.removeprefix(_PREFIX).partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
-        folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
-        return Path(self._stack.enter_context(folder))
-
-
-def _is_running(process: str) -> bool:
-    """Whether there is another process of this number."""
-    if not process.isdecimal() or int(process) == os.getpid():
-        return False
-    try:
-        # Signal 0 asks, and does nothing.
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:

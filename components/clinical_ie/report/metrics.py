@@ -78,10 +78,14 @@ def read_arms(folder: Path) -> dict[str, Metrics]:
     """The arms that were evaluated into a folder, by name.
 
     RAISES (FileNotFoundError): The folder holds no arm's metrics.
+    RAISES (ValueError): A file in it is no JSON.
     """
     arms = {}
     for path in sorted(folder.glob("*.json")):
-        metrics = json.loads(path.read_text("utf8"))
+        try:
+            metrics = json.loads(path.read_text("utf8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: no JSON ({error}); evaluate again") from error
         if isinstance(metrics, dict) and metrics.keys() >= _KEYS:
             arms[path.stem] = metrics
     if not arms:

@@ -1,27 +1,26 @@
 """A corpus on disk that is complete or not there."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ...workplace import workplace
 
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """A new folder to write into; it takes the place of `folder` when the context ends well.
 
-    An error leaves what was there before. A killed process may leave a hidden folder beside it,
-    `.<name>-…`, which nothing reads.
+    An error leaves what was there before.
 
     folder (Path): Where the corpus goes; the caller has made sure that it may be replaced.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as stage:
-        new = Path(stage, "new")
+    with workplace(folder.parent, folder.name) as stage:
+        new = stage / "new"
         new.mkdir()
         yield new
         if folder.exists():
-            folder.rename(Path(stage, "old"))
+            folder.rename(stage / "old")
         new.rename(folder)
 
 

@@ -1,0 +1,54 @@
+"""Folders in which output is made, beside its place, until it is whole."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Those of this process.
+_OPEN: set[str] = set()
+
+
+@contextmanager
+def workplace(parent: Path, purpose: str) -> Iterator[Path]:
+    """A hidden folder for its owner alone, gone when the block ends.
+
+    What runs that were killed have left there for the same purpose is removed first. Another run
+    that is still at work, or that works on another machine, has its own beside this one.
+
+    parent (Path): Made if it is missing. On its disk a file moves to its place in whole.
+    purpose (str): Part of the folder's name.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname().replace("-", "_").replace(os.sep, "_")
+    prefix = f".{purpose}-{host}-"
+    for path in parent.iterdir():
+        if path.name.startswith(prefix) and not _is_at_work(path, prefix):
+            shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=parent) as folder:
+        _OPEN.add(folder)
+        try:
+            yield Path(folder)
+        finally:
+            _OPEN.remove(folder)
+
+
+def _is_at_work(path: Path, prefix: str) -> bool:
+    """Whether the process that made a folder still runs."""
+    process = path.name.removeprefix(prefix).partition("-")[0]
+    if not process.isdecimal():
+        return False
+    if int(process) == os.getpid():
+        # In a container every run may have the same number.
+        return str(path) in _OPEN
+    try:
+        # Signal 0 asks, and does nothing.
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

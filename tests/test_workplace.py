@@ -1,0 +1,54 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from clinical_ie.workplace import workplace
+
+
+def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
+    with workplace(tmp_path / "new", "x") as folder:
+        assert folder.parent == tmp_path / "new"
+        assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(KeyError), workplace(tmp_path / "new", "x"):
+        raise KeyError
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_what_is_in_use_stays(tmp_path: Path) -> None:
+    with workplace(tmp_path, "x") as first, workplace(tmp_path, "x") as second:
+        assert first.is_dir()
+        assert second.is_dir()
+        # Process 1 runs as long as the machine does; of other machines nothing is known.
+        mine = f"-{os.getpid()}-"
+        other_run = tmp_path / first.name.replace(mine, "-1-")
+        other_machine = tmp_path / f".x-elsewhere{mine}abc"
+        for folder in (other_run, other_machine):
+            folder.mkdir()
+        with workplace(tmp_path, "x"), workplace(tmp_path, "other"):
+            pass
+        assert other_run.is_dir()
+        assert other_machine.is_dir()
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom clinical_ie.workplace import workplace\n"
+        "with workplace(Path(sys.argv[1]), 'x') as f:\n (f / 'note').write_text('a')\n"
+        " time.sleep(60)\n"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)])
+    while not list(tmp_path.glob("*/note")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    (left,) = tmp_path.iterdir()
+    with workplace(tmp_path, "other"):
+        assert left.is_dir()
+    with workplace(tmp_path, "x"):
+        assert not left.is_dir()
