@@ -145,6 +145,7 @@ def test_batches_and_variants(
     scripted.script = lambda p: f"{OPENING if p.variant else 'Now'} {p.source}"
     outcome = augment(train, out, out_dir, config, 100, seed=0)
     assert outcome.accepted == 2 * outcome.segments
+    assert outcome.tried == outcome.segments
     assert Counter(doc._.provenance["segments"][0]["variant"] for doc in read_docs(out)) == {
         0: outcome.segments,
         1: outcome.segments,

@@ -115,7 +115,8 @@ class Schedule:
         note = _Note(source, len(places))
         for place in places:
             segment = source.segment(place)
-            self._outcome.tried += 1
+            # With another variant, the same segments come again.
+            self._outcome.tried += variant == 0
             yield _Try(note, segment, segment_to_doc(corpus_nlp(), segment), variant)
 
     def _ask(self, batch: Sequence[_Try]) -> None:
