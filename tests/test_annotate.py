@@ -21,6 +21,7 @@ from clinical_ie.annotate import (
     as_record,
     load_pipeline,
 )
+from clinical_ie.annotate.run_log import pipeline_fingerprint
 from clinical_ie.brat import list_notes, read_note
 from clinical_ie.doc import Annotations, Link, Mention
 
@@ -196,8 +197,63 @@ def test_jsonl_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         stop(JsonlWriter(path))
-    assert list(path.parent.iterdir()) == [path]
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_what_a_killed_run_wrote_is_taken_as_far_as_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+
+    def stop() -> None:
+        with JsonlWriter(path, {"pipeline": "a"}) as writer:
+            for name in ("1", "2", "3"):
+                writer.write(name, TEXT, FOUND)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    part = tmp_path / "out.jsonl.part"
+    lines = part.read_bytes()
+    for content, log_ends, done in (
+        (lines, "", ["1", "2", "3"]),
+        (lines[:-5], "", ["1", "2"]),
+        (lines + b'{"id": "4"', '"4', ["1", "2", "3"]),
+    ):
+        part.write_bytes(content)
+        with JsonlWriter.log_of(path).open("a") as log:
+            log.write(log_ends)
+        assert JsonlWriter(path, {"pipeline": "a"}).done == done
+    with pytest.raises(ValueError, match=r"another pipeline \(a, now b\)"):
+        JsonlWriter(path, {"pipeline": "b"})
+    with JsonlWriter(path, {"pipeline": "a"}) as writer:
+        writer.write("4", TEXT, FOUND)
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == list("1234")
+    assert list(tmp_path.iterdir()) == [path]
+    JsonlWriter.log_of(path).write_text("[]\nx")
+    with pytest.raises(ValueError, match="not the log of an unfinished run"):
+        JsonlWriter(path)
+
+
+def test_a_note_that_was_taken_away_is_written_again(tmp_path: Path) -> None:
+    def stop() -> None:
+        with BratWriter(tmp_path) as writer:
+            writer.write("1", TEXT, FOUND)
+            writer.write("2", TEXT, FOUND)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    (tmp_path / "1.txt").unlink()
+    assert BratWriter(tmp_path).done == ["2"]
+
+
+def test_the_fingerprint_is_that_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text("{}")
+    before = pipeline_fingerprint(str(tmp_path))
+    assert pipeline_fingerprint(str(tmp_path)) == before
+    (tmp_path / "meta.json").write_text("{ }")
+    assert pipeline_fingerprint(str(tmp_path)) != before
+    assert pipeline_fingerprint("clinical_ie") != "clinical_ie"
+    assert pipeline_fingerprint("nowhere/at all") == "nowhere/at all"
 
 
 def test_the_precision_of_reading_is_chosen_when_loading(tiny_bert, tmp_path: Path):

@@ -1,12 +1,14 @@
 import json
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from clinical_ie import __main__ as main
-from clinical_ie.annotate import BratWriter
+from clinical_ie.annotate import Annotated, BratWriter, Failure, annotate_notes
 from clinical_ie.brat import read_note
 
 from .scoring.helpers import save_pipeline, write_brat
@@ -251,7 +253,7 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (KeyboardInterrupt(), 130, "stopped: interrupted (1 of 3 notes are written)"),
+        (KeyboardInterrupt(), 130, "stopped: interrupted (1 of 3 notes are written; the same"),
         (BrokenProcessPool(), 1, "too little memory for --n-process? (1 of 3"),
         (OSError("disk full"), 1, "stopped: disk full (1 of 3"),
     ],
@@ -275,4 +277,44 @@ def test_annotate_stopped_on_the_way(
     found, _, err = run("annotate", pipeline, notes, tmp_path / "out")
     assert found == code
     assert message in err
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"empty.txt", "empty.ann"}
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"empty.txt", "empty.ann", ".annotate-run"}
+
+
+@pytest.mark.parametrize("format_", ["brat", "jsonl"])
+def test_annotate_goes_on_where_it_was_stopped(
+    pipeline: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    def arguments(out: str, *more: object) -> list[object]:
+        return ["annotate", pipeline, notes, tmp_path / out, "--format", format_, *more]
+
+    def contents(out: str) -> dict[str, bytes]:
+        files = (path for path in (tmp_path / out).rglob("*") if path.is_file())
+        return {str(path.relative_to(tmp_path / out)): path.read_bytes() for path in files}
+
+    def stopping(*args: object, **kwargs: object) -> Iterator[Annotated | Failure]:
+        yield from islice(annotate_notes(*args, **kwargs), 2)
+        raise KeyboardInterrupt
+
+    assert run(*arguments("straight"))[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "annotate_notes", stopping)
+        assert run(*arguments("out"))[0] == 130
+    code, _, err = run(*arguments("out", "--precision", "int8"))
+    assert code == 1
+    assert "an unfinished run with another precision (as saved, now int8)" in err
+    code, _, err = run(*arguments("out"))
+    assert code == 0
+    assert "2 of 3 notes are there already: going on" in err
+    assert "3 of 3 notes written" in err
+    assert contents("out") == contents("straight")
+    # What is finished is replaced by nobody who does not say so.
+    code, _, err = run(*arguments("out"))
+    assert code == 1
+    assert "--overwrite replaces it" in err
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "annotate_notes", stopping)
+        code, _, err = run(*arguments("out", "--overwrite"))
+    assert "the same command without --overwrite goes on" in err
+    assert run(*arguments("out"))[0] == 0
+    assert contents("out") == contents("straight")

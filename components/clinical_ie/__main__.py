@@ -1,6 +1,6 @@
 """`clinical-ie annotate` and `clinical-ie score`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .annotate import BratWriter, Failure, JsonlWriter, annotate_notes, load_pipeline
+from .annotate.run_log import pipeline_fingerprint
 from .brat import list_notes
 from .brat.files import files_below, misspelt
 from .console import fail, tell
@@ -53,7 +54,7 @@ def annotate_command(
     """Run a pipeline over every .txt below a folder.
 
     Notes that cannot be read or processed are listed at the end, and the exit code is then 1; all
-    others are written.
+    others are written. A run that was stopped goes on where it was by the same command.
     """
     if format_ not in FORMATS:
         fail(f"no format {format_!r} in this version; there is: {', '.join(FORMATS)}")
@@ -61,10 +62,17 @@ def annotate_command(
         fail(f"{source} is a file; this version reads a folder of .txt notes")
     try:
         paths = list_notes(source)
-        writer = _writer(paths, source, out, format_, overwrite)
+        run = {
+            "pipeline": pipeline_fingerprint(pipeline),
+            "precision": precision or "as saved",
+            "folder of notes": str(source.resolve()),
+        }
+        writer = _writer(paths, source, out, format_, overwrite, run)
+        done = set(writer.done)
+        todo = [path for path in paths if _name(path, source) not in done]
         results = annotate_notes(
             partial(load_pipeline, pipeline, gpu_id, precision),
-            paths,
+            todo,
             source,
             batch_size=batch_size,
             n_process=n_process,
@@ -73,10 +81,13 @@ def annotate_command(
         fail(str(error))
     odd = misspelt(files_below(source), (".txt",))
     failures = [Failure(problem.file, problem.message) for problem in odd]
-    written = 0
+    written = len(paths) - len(todo)
+    if written:
+        typer.echo(f"{written} of {len(paths)} notes are there already: going on", err=True)
+    stopped = partial(_stopped, total=len(paths), overwrite=overwrite)
     try:
         with writer, progress_bar() as bar, closing(results):
-            task = bar.add_task("annotate", total=len(paths))
+            task = bar.add_task("annotate", total=len(paths), completed=written)
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
@@ -86,12 +97,12 @@ def annotate_command(
                     written += 1
                 bar.advance(task)
     except KeyboardInterrupt:
-        fail(_stopped("interrupted", written, len(paths), format_), code=130)
+        fail(stopped("interrupted", written), code=130)
     except BrokenProcessPool:
         reason = "a worker process ended by itself; is there too little memory for --n-process?"
-        fail(_stopped(reason, written, len(paths), format_))
+        fail(stopped(reason, written))
     except OSError as error:
-        fail(_stopped(str(error), written, len(paths), format_))
+        fail(stopped(str(error), written))
     typer.echo(f"{written} of {len(paths)} notes written to {out}", err=True)
     if failures:
         tell("left out", [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
@@ -101,18 +112,30 @@ def annotate_command(
 app.command("score")(score_command)
 
 
-def _writer(
-    paths: Sequence[Path], source: Path, out: Path, format_: str, overwrite: bool
-) -> BratWriter | JsonlWriter:
-    """The writer for a place that is free, or may be overwritten.
+def _name(path: Path, source: Path) -> str:
+    return path.relative_to(source).with_suffix("").as_posix()
 
-    RAISES (ValueError): It is not free, or cannot be written to without harm.
+
+def _writer(
+    paths: Sequence[Path],
+    source: Path,
+    out: Path,
+    format_: str,
+    overwrite: bool,
+    run: Mapping[str, str],
+) -> BratWriter | JsonlWriter:
+    """The writer for a place that is free, may be overwritten, or holds this run's beginning.
+
+    RAISES (ValueError): It is none of these, or cannot be written to without harm.
     """
     if format_ == "jsonl":
         path = out if out.suffix == ".jsonl" else out / "annotations.jsonl"
-        if path.exists() and not overwrite:
+        if overwrite:
+            JsonlWriter.log_of(path).unlink(missing_ok=True)
+        lines = JsonlWriter(path, run)
+        if path.exists() and not (overwrite or lines.done):
             raise ValueError(f"{path} is there already; --overwrite replaces it")
-        return JsonlWriter(path)
+        return lines
     if out.is_file():
         raise ValueError(f"{out} is a file; brat output needs a folder")
     if out.resolve().is_relative_to(source.resolve()):
@@ -120,18 +143,22 @@ def _writer(
             f"{out} lies in {source}: its notes would be read as input, or replace the input's "
             ".ann; choose a folder outside"
         )
+    if overwrite:
+        BratWriter.log_of(out).unlink(missing_ok=True)
+    writer = BratWriter(out, run)
     targets = (
         out / path.relative_to(source).with_suffix(s) for path in paths for s in (".txt", ".ann")
     )
     found = next((target for target in targets if target.exists()), None)
-    if found is not None and not overwrite:
+    if found is not None and not (overwrite or writer.done):
         raise ValueError(f"{found} is there already; --overwrite replaces it and the others")
-    return BratWriter(out)
+    return writer
 
 
-def _stopped(reason: str, written: int, total: int, format_: str) -> str:
-    kept = f"{written} of {total} notes are written" if format_ == "brat" else "nothing is written"
-    return f"stopped: {reason} ({kept})"
+def _stopped(reason: str, written: int, total: int, overwrite: bool) -> str:
+    command = "the same command" + (" without --overwrite" if overwrite else "")
+    then = f"; {command} goes on from there" if written else ""
+    return f"stopped: {reason} ({written} of {total} notes are written{then})"
 
 
 if __name__ == "__main__":

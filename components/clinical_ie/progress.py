@@ -1,7 +1,9 @@
 """One look for everything that takes long: a bar with a rate and the time left."""
 
+import time
 from collections.abc import Generator, Sequence
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -10,6 +12,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -17,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 60
 
 
 class RateColumn(ProgressColumn):
@@ -27,9 +31,44 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:.1f}/s" if speed else "-/s", style="progress.data.speed")
 
 
+class _Bar(Progress):
+    """A bar; where there is no terminal to draw it on, such as in a batch job, a line a minute."""
+
+    _told = 0.0
+
+    def start(self) -> None:
+        super().start()
+        self._told = time.monotonic()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        super().update(task_id, **fields)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        now = time.monotonic()
+        if self.console.is_terminal or now - self._told < SECONDS_BETWEEN_LINES:
+            return
+        self._told = now
+        task = self._tasks[task_id]
+        total = "" if task.total is None else f" of {task.total:,.0f}"
+        speed = f", {task.speed:,.2f}/s" if task.speed else ""
+        left = task.time_remaining
+        then = "" if left is None else f", {timedelta(seconds=int(left))} left"
+        self.console.print(
+            f"{task.description}: {task.completed:,.0f}{total}{speed}{then}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def progress_bar() -> Progress:
     """A bar on standard error, so that standard output stays free for results."""
-    return Progress(
+    return _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

@@ -1,0 +1,85 @@
+"""Which notes a run has written, so that one that was stopped can go on."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+
+class RunLog:
+    """A hidden file beside the output: what the run is, then the name of each note it has written.
+
+    It is there while a run is unfinished, for its owner alone.
+
+    path (Path): The file.
+    run (Mapping[str, str]): All that must be the same for a run to be the same.
+    RAISES (ValueError): An unfinished run of another kind is there, or the file is no such log.
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, str]) -> None:
+        self._path = path
+        self._run = dict(run)
+        self.names: list[str] = []
+        if path.exists():
+            self.names = self._read()
+
+    def start(self, names: Sequence[str]) -> None:
+        """Begin to write, after those of the names that still hold."""
+        self.names = list(names)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A line at a time: whatever ends this process, the lines before stay.
+        self._file = os.fdopen(descriptor, "w", encoding="utf8", buffering=1)
+        for line in (self._run, *self.names):
+            self._file.write(json.dumps(line) + "\n")
+
+    def add(self, name: str) -> None:
+        """The note is in its place."""
+        self._file.write(json.dumps(name) + "\n")
+        self.names.append(name)
+
+    def close(self, finished: bool) -> None:
+        """End the run; one that is finished leaves no log, and neither does one without a note."""
+        self._file.close()
+        if finished or not self.names:
+            self._path.unlink()
+
+    def _read(self) -> list[str]:
+        # The last line may have been cut off.
+        lines = self._path.read_text("utf8").split("\n")[:-1]
+        try:
+            run, *names = map(json.loads, lines or ["{}"])
+            differing = {key for key in run.keys() | self._run.keys() if run[key] != self._run[key]}
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{self._path}: not the log of an unfinished run; --overwrite starts anew"
+            ) from error
+        if differing:
+            key = min(differing)
+            raise ValueError(
+                f"{self._path}: here is an unfinished run with another {key} ({run[key]}, now "
+                f"{self._run[key]}); finish it with the command that it began with, or start anew "
+                "with --overwrite"
+            )
+        return names
+
+
+def pipeline_fingerprint(name: str) -> str:
+    """A hash of all files of a pipeline, a folder or an installed package.
+
+    RETURNS (str): The name itself where there is no such pipeline.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        spec = find_spec(name) if name.isidentifier() else None
+        if spec is None or spec.origin is None:
+            return name
+        folder = Path(spec.origin).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:16]
