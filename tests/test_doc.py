@@ -4,7 +4,7 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 
 from clinical_ie.brat import Standoff
@@ -78,6 +78,23 @@ def test_relations_hold_members_of_the_group(doc):
 def test_a_mention_taken_away_takes_its_relations(doc):
     doc.spans["entities"] = [s for s in doc.spans["entities"] if s.id_ != "T3"]
     assert [r.label for r in doc._.relations] == ["Reason-Drug"]
+
+
+def test_a_mention_taken_away_leaves_the_others_what_is_theirs(doc):
+    mentions = [
+        Mention("T1", "Drug", ((0, 7),), 0.9),
+        Mention("T2", "Reason", ((0, 3), (4, 7)), 0.2),
+        Mention("T3", "Form", ((0, 7),), 0.4),
+    ]
+    annotate(doc, Annotations(mentions))
+    group = doc.spans["entities"]
+    kept = [span for span in group if span.label_ != "Drug"]
+    for spans in (kept, kept[::-1]):
+        doc.spans["entities"] = SpanGroup(
+            doc, name="entities", attrs=dict(group.attrs), spans=spans
+        )
+        found = {m.id: (m.label, m.fragments, m.score) for m in annotations_of(doc).mentions}
+        assert found == {m.id: (m.label, m.fragments, m.score) for m in mentions[1:]}
 
 
 def test_spans_of_other_software_are_read_too():

@@ -160,6 +160,7 @@ def set_mentions(
     # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
     # lists again and again while Docs gather in memory.
     group.attrs["fragments"] = list(fragments)
+    group.attrs["ids"] = [span.id_ for span in spans]
     doc.spans[SPANS_KEY] = group
     doc.set_ents(filter_spans(_without_white_ends(doc, spans)))
     doc.user_data.pop(_RELATIONS, None)

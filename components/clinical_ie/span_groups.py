@@ -1,6 +1,6 @@
 """What stands beside the spans of a group, found again after the group was edited."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +15,9 @@ Fragments = Sequence[Sequence[int]]
 def exact_of(group: SpanGroup) -> tuple[list[Fragments], list[float]]:
     """The exact characters and the score of each span of the group.
 
-    They stand beside the group in its order. Where spans were put in, taken out, moved or changed
-    since, each finds its own by the tokens that the characters touch; one that is new has its own
+    They stand beside the group in its order, with the ids of the spans. Where spans were put in,
+    taken out, moved or changed since, each finds its own by the tokens that the characters touch:
+    what had its id there, else what no other span has claimed. One that is new has its own
     characters, and a score of 1.
     """
     spans = list(group)
@@ -31,21 +32,30 @@ def exact_of(group: SpanGroup) -> tuple[list[Fragments], list[float]]:
     length = text_length(doc)
     touched = touched_tokens(doc, borders) if all(end <= length for _, end in borders) else []
     wanted = [(span.start, span.end) for span in spans]
-    if touched == wanted:
+    own_ids = [span.id_ for span in spans]
+    ids: Sequence[str] = group.attrs.get("ids") or ()
+    if touched == wanted and list(ids) in ([], own_ids):
         return list(entries), list(scores)
-    waiting: dict[tuple[int, int], deque[int]] = {}
+    if len(ids) != len(entries):
+        ids = [""] * len(entries)
+    waiting: dict[tuple[int, int], list[int]] = {}
     for at, tokens in enumerate(touched):
-        waiting.setdefault(tokens, deque()).append(at)
+        waiting.setdefault(tokens, []).append(at)
+    places: list[int | None] = []
+    for id_, tokens in zip(own_ids, wanted, strict=True):
+        here = waiting.get(tokens, [])
+        place = next((at for at in here if ids[at] == id_), None)
+        if place is not None:
+            here.remove(place)
+        places.append(place)
     found: list[Fragments] = []
     of_found: list[float] = []
-    for span, tokens in zip(spans, wanted, strict=True):
-        if waiting.get(tokens):
-            at = waiting[tokens].popleft()
-            found.append(entries[at])
-            of_found.append(scores[at])
-        else:
-            found.append(((span.start_char, span.end_char),))
-            of_found.append(1.0)
+    for span, tokens, place in zip(spans, wanted, places, strict=True):
+        if place is None and waiting.get(tokens):
+            place = waiting[tokens].pop(0)
+        own = ((span.start_char, span.end_char),)
+        found.append(own if place is None else entries[place])
+        of_found.append(1.0 if place is None else scores[place])
     return found, of_found
 
 

@@ -103,6 +103,20 @@ def test_notes_are_cut_where_no_mention_is(overlapping, seed):
         np.testing.assert_allclose(ours, theirs, atol=0.01)
 
 
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 80), min_size=2, max_size=4), st.booleans(), st.integers(0, 99))
+def test_a_note_is_decoded_alike_whatever_stands_before_it(lengths, overlapping, seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(-3.5, 2.5, (sum(lengths), 4 * N_LABELS)).astype("f")
+    with patch.object(tags, "_STRETCH", 8):
+        together = decode_tags(scores, lengths, overlapping)
+        borders = np.cumsum(lengths)[:-1]
+        alone = [decode_tags(s, [len(s)], overlapping)[0] for s in np.split(scores, borders)]
+    assert [spans for spans, _ in together] == [spans for spans, _ in alone]
+    for (_, ours), (_, theirs) in zip(together, alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
 @pytest.mark.parametrize("competing", [True, False])
 def test_the_gradient_is_that_of_the_loss(competing):
     rng = np.random.default_rng(0)

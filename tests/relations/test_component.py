@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
@@ -58,6 +58,25 @@ def test_needs_to_be_initialized():
 @pytest.mark.parametrize("text", ["", "x", "\n\n", "aspirin"])
 def test_a_doc_without_pairs_has_no_relation(trained, text):
     assert trained(text)._.relations == []
+
+
+def test_an_empty_note_in_a_batch_costs_nothing(notes):
+    nlp = fresh()
+    batch = examples(nlp, [*notes, note("")])
+    nlp.initialize(lambda: batch)
+    sgd = Adam(0.005)
+    for _ in range(2):
+        losses = nlp.update(batch, sgd=sgd)
+        assert np.isfinite(losses["clinical_relations"])
+    net = nlp.get_pipe("clinical_relations").model.shims[0]._model
+    assert all(weights.isfinite().all() for weights in net.parameters())
+
+
+def test_mentions_that_are_in_ents_alone_are_related_too(trained, notes):
+    for gold in notes:
+        doc = trained.make_doc(gold.text)
+        doc.set_ents([Span(doc, e.start, e.end, e.label) for e in gold.ents])
+        assert related(trained(doc)) == related(gold)
 
 
 def test_a_corpus_without_relations_trains_to_find_none(caplog):

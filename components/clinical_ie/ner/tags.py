@@ -257,6 +257,23 @@ def _lay_out(
     return _Layout(by_label, np.arange(len(opens)), Chains.of(starts, lengths))
 
 
+def _surest_of_stretches(best: Floats, docs: Ints) -> Ints:
+    """In each whole stretch of a Doc, the row that is least like a mention.
+
+    Counted from the first row of the Doc, whatever stands before it in the batch.
+    best (Floats): The score of each row's best tag, shape (n_rows,).
+    docs (Ints): The Doc of each row, in order, shape (n_rows,).
+    """
+    starts, sizes = np.unique(docs, return_index=True, return_counts=True)[1:]
+    firsts = np.concatenate([
+        np.zeros(0, dtype=np.int64),
+        *(start + np.arange(0, size - size % _STRETCH, _STRETCH)
+          for start, size in zip(starts, sizes, strict=True)),
+    ])  # fmt: skip
+    stretches = best[firsts[:, None] + np.arange(_STRETCH)]
+    return np.asarray(firsts + stretches.argmin(axis=1))
+
+
 def _with_mentions(strongest: Floats, opens: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
     """The rows worth to be looked at, and first rows and lengths of the chains they make.
 
@@ -265,9 +282,9 @@ def _with_mentions(strongest: Floats, opens: NDArray[np.bool_]) -> tuple[Ints, I
     """
     rows = np.flatnonzero(strongest > _PRUNE)
     best = strongest[rows]
-    cuts = opens[rows] | (np.diff(rows, prepend=-2) > 1)
-    whole = len(rows) - len(rows) % _STRETCH
-    surest = np.arange(0, whole, _STRETCH) + best[:whole].reshape(-1, _STRETCH).argmin(axis=1)
+    docs = np.cumsum(opens, dtype=np.int64)[rows]
+    cuts = (np.diff(docs, prepend=-1) > 0) | (np.diff(rows, prepend=-2) > 1)
+    surest = _surest_of_stretches(best, docs)
     cuts[surest[best[surest] < _CUT]] = True
     starts = np.flatnonzero(cuts)
     lengths = np.diff(starts, append=len(rows))

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import SPANS_KEY, Relation, mention_scores
+from ..doc import SPANS_KEY, Relation, mention_scores, set_mentions, unique_ids
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from .candidates import Candidates, Schema, find_candidates
@@ -186,15 +186,12 @@ class ClinicalRelations(LearnedLabelsPipe):
         if self.model.has_dim("nO") is None:
             raise ValueError(Errors.E109.format(name=self.name))
         schema = self.schema
-        batch = [
-            find_candidates(doc, list(doc.spans.get(SPANS_KEY, ())), schema, self.max_distance)
-            for doc in docs
-        ]
+        batch = [find_candidates(doc, _mentions_on(doc), schema, self.max_distance) for doc in docs]
         scores = _sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
         borders = np.cumsum([len(candidates) for candidates in batch])[:-1]
         found = []
         for candidates, given in zip(batch, np.split(scores, borders), strict=True):
-            sure = np.array(mention_scores(candidates.doc))
+            sure = np.array(mention_scores(candidates.doc) or [1.0] * len(candidates.spans))
             both = sure[candidates.heads] * sure[candidates.tails] if len(candidates) else sure[:0]
             found.append((candidates, given[:, : len(self.labels)] * both[:, None]))
         return found
@@ -204,6 +201,8 @@ class ClinicalRelations(LearnedLabelsPipe):
     ) -> None:
         """Write the relations above the threshold to `doc._.relations`, with calibrated scores."""
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
+            if SPANS_KEY not in doc.spans and candidates.spans:
+                set_mentions(doc, candidates.spans, [1.0] * len(candidates.spans))
             given = all(score == 1.0 for score in mention_scores(doc))
             threshold = self.cfg["thresholds"][GIVEN if given else PREDICTED]
             found = np.argwhere(probabilities >= threshold)
@@ -299,6 +298,17 @@ class ClinicalRelations(LearnedLabelsPipe):
         n_gold = sum(len(gold_spans(eg)[0].links) for eg in examples)
         n_reached = sum(self._gold_candidates(eg)[1].sum() for eg in examples)
         return float(n_reached / n_gold) if n_gold else None
+
+
+def _mentions_on(doc: Doc) -> list[Span]:
+    """What other software put into `doc.ents` alone are mentions too."""
+    if SPANS_KEY in doc.spans:
+        return list(doc.spans[SPANS_KEY])
+    ids = unique_ids([ent.id_ for ent in doc.ents])
+    return [
+        Span(doc, ent.start, ent.end, label=ent.label, kb_id=ent.kb_id, span_id=id_)
+        for ent, id_ in zip(doc.ents, ids, strict=True)
+    ]
 
 
 def _most_overlapped(span: Span, gold: Sequence[Span]) -> int:

@@ -66,7 +66,8 @@ class PairNet(torch.nn.Module):
         at = partial(xp2torch, device=X.device)
         X = torch.nn.functional.dropout(X, dropout, self.training)
         as_head, as_tail = self.describe(X, at(index.starts), at(index.ends), at(index.types))
-        notes = torch.stack([X[start:end].mean(0) for start, end in index.docs.tolist()])
+        # The mean of an empty note would be no number, and make none of the gradients one.
+        notes = torch.stack([X[a:b].sum(0) / max(1, b - a) for a, b in index.docs.tolist()])
         # The bias of what stands between goes with the note: there are fewer of those.
         summaries, doc_of = self.note(notes) + self.between.bias, at(index.doc_of)
         heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
