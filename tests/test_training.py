@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.training import Example
 
-from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.training import fingerprint, is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
 
@@ -29,8 +30,7 @@ def train(files: Path, config: Path, out: Path):
 
 def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp_path: Path):
     out = tmp_path / "seed-0"
-    (out / "model-best").mkdir(parents=True)
-    (out / "stale").touch()
+    (out / "model-best" / "stale").mkdir(parents=True)
     result = train(files, CONFIG, out)
     assert result.exit_code == 0, result.stderr
     made = {"model-best", "model-last", "log.jsonl", "fingerprint.json"}
@@ -41,6 +41,46 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     told = json.loads((out / "model-best" / "meta.json").read_text("utf8"))["clinical_ie"]
     assert told["candidate_ceiling"] == 1.0
     assert set(told["relation_thresholds"]) == {"predicted", "given"}
+    assert not (out / "model-best" / "stale").exists()
+
+
+def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(files, tmp_path: Path):
+    assert train(files, CONFIG, tmp_path / "out").exit_code == 0
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    notes = [Example(nlp.make_doc(doc.text), doc) for doc in read_docs(files / "notes.spacy")]
+    scores = nlp.evaluate(notes)
+    told = nlp.meta["performance"]
+    for task in ("mentions", "relations"):
+        assert told[f"{task}_strict_f"] == pytest.approx(scores[f"{task}_strict_f"])
+    assert nlp.config["paths"]["log"] is None
+    sgd = nlp.resume_training()
+    nlp.update(notes, sgd=sgd)
+
+
+@pytest.mark.parametrize("at", ["out", "out.part", "."])
+def test_what_no_run_has_made_is_not_replaced(files, tmp_path: Path, at, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / at / "other" / "thesis.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("precious")
+    result = train(files, CONFIG, Path(at.removesuffix(".part")))
+    assert result.exit_code == 1
+    assert "holds 'other', which no training run makes" in result.stderr
+    assert kept.read_text() == "precious"
+    result = train(files, CONFIG, kept)
+    assert result.exit_code == 1
+    assert "thesis.txt is a file; name a folder" in result.stderr
+
+
+def test_a_file_without_notes_is_told(files, tmp_path: Path):
+    write_docs([], tmp_path / "empty.spacy")
+    where = ["--train", tmp_path / "empty.spacy", "--dev", files / "notes.spacy"]
+    result = run_script(
+        "train.py", CONFIG, tmp_path / "out", *where, "--encoder", files / "encoder"
+    )
+    assert result.exit_code == 1
+    assert "empty.spacy holds no notes" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):

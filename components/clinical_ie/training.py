@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confection import ConfigValidationError
+from confection import Config, ConfigValidationError
 from spacy.cli.train import train
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
 from .annotate import load_pipeline
@@ -18,6 +19,8 @@ from .corpora.docbin import read_docs
 from .progress import progress_bar
 
 FINGERPRINT = "fingerprint.json"
+# What a run leaves, and an earlier one may have left.
+_MADE = {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
     "encoder", "ner", "relations", "text", "corpora/reader.py",
@@ -42,16 +45,21 @@ def train_pipeline(
     gpu_id (int): -1 for the CPU.
     RETURNS (dict[str, Any]): What was chosen on dev, and the candidate ceiling; the same stands in
         the pipeline's meta.json.
-    RAISES (TrainingError): The config does not parse or holds what cannot be; nothing is left.
+    RAISES (TrainingError): The config does not parse or holds what cannot be, or `out` holds what
+        no run has made; nothing is left.
     """
+    out = out.absolute()
     part = out.with_name(f"{out.name}.part")
+    for folder in (out, part):
+        _check_replaceable(folder)
     shutil.rmtree(part, ignore_errors=True)
     try:
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
-        load_model_from_config(load_config(config, overrides=overrides, interpolate=True))
-        train(
-            config, part, use_gpu=gpu_id, overrides=overrides | {"paths.log": f"{part}/log.jsonl"}
-        )
+        filled = load_config(config, overrides=overrides, interpolate=True)
+        load_model_from_config(filled)
+        _check_notes(filled)
+        more = _optimizer_values(config, filled) | {"paths.log": f"{part}/log.jsonl"}
+        train(config, part, use_gpu=gpu_id, overrides=overrides | more)
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
@@ -63,13 +71,67 @@ def train_pipeline(
     return told
 
 
+def _check_replaceable(folder: Path) -> None:
+    """See that nothing but an earlier run would go.
+
+    RAISES (TrainingError): It holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder} is a file; name a folder for the run")
+    strange = sorted({path.name for path in folder.glob("*")} - _MADE)
+    if strange:
+        raise TrainingError(
+            f"{folder} holds {strange[0]!r}, which no training run makes, and would be replaced: "
+            "name another folder"
+        )
+
+
+def _check_notes(config: Config) -> None:
+    """See that there is something to train on.
+
+    RAISES (ValueError): A file without notes.
+    """
+    for name in ("train", "dev"):
+        path = config["paths"].get(name)
+        if path is not None and not read_docs(Path(path)):
+            raise ValueError(f"[paths] {name}: {path} holds no notes")
+
+
+def _optimizer_values(config: Path, filled: Config) -> dict[str, Any]:
+    """Those settings of the optimizer that name others, as what they name.
+
+    spaCy reads this section of a saved pipeline by itself, where `${training.max_steps}` is
+    nothing: `nlp.resume_training` and `nlp.create_optimizer` would fail.
+    """
+    sections = [
+        section["training"].get("optimizer", {})
+        for section in (load_config(config, interpolate=False), filled)
+    ]
+    return dict(_references(sections[0], sections[1], "training.optimizer"))
+
+
+def _references(raw: Any, filled: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """By dotted name, the values that stand for others in a part of a config."""
+    if isinstance(raw, dict):
+        for key in raw:
+            yield from _references(raw[key], filled[key], f"{name}.{key}")
+    elif isinstance(raw, str) and "${" in raw:
+        yield name, filled
+
+
 def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
-    """Fit the scores of a saved pipeline on dev, and save it anew."""
+    """Fit the scores of a saved pipeline on dev, and save it with what it reaches there then."""
     nlp = load_pipeline(str(model), gpu_id)
     docs = read_docs(dev)
     with progress_bar() as bar:
-        task = bar.add_task("calibrate", total=PASSES * len(docs))
+        task = bar.add_task("calibrate", total=(PASSES + 1) * len(docs))
         calibrate_pipeline(nlp, docs, partial(bar.advance, task))
+        scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
+        bar.advance(task, len(docs))
+    performance = nlp.meta["performance"]
+    performance |= {name: scores[name] for name in performance if name in scores}
+    # The log has moved since.
+    nlp.config["paths"]["log"] = None
     nlp.to_disk(model)
     return dict(nlp.meta[META_KEY])
 
