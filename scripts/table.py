@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.report.seeds import seed_table, seed_tables_markdown
 from clinical_ie.scoring import PROTOCOLS
-from clinical_ie.scoring.evaluation import SETTINGS
+from clinical_ie.scoring.evaluation import SETTINGS, named
 from clinical_ie.seed_runs import Experiment, RunCounts, run_seed
 from clinical_ie.training import TrainingError
 
@@ -46,6 +46,8 @@ def main(
         docs = docs or read_docs(gold)
         if not docs:
             raise FileNotFoundError(f"{gold}: no notes to score on")
+        # Ahead of training, which takes hours.
+        named(docs)
         experiment = Experiment(config, overrides, gold, training, out, gpu_id)
         arms: dict[str, dict[str, Any]] = {
             "no_aug": {},

@@ -233,6 +233,7 @@ def test_annotate_overwrites_only_when_told(pipeline: Path, notes: Path, tmp_pat
 
 def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "d.jsonl").mkdir()
     out = tmp_path / "out"
     for args, message in [
         ((pipeline, notes, out, "--format", "parquet"), "there is: brat, jsonl"),
@@ -240,6 +241,8 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
         ((pipeline, tmp_path / "nowhere", out), "no such folder"),
         ((pipeline, notes / "empty.txt", out), "is a file; this version reads a folder"),
         ((pipeline, notes, tmp_path / "file"), "is a file; brat output needs a folder"),
+        ((pipeline, notes, tmp_path / "o.jsonl"), "give --format jsonl with it"),
+        ((pipeline, notes, tmp_path / "d.jsonl", "--format", "jsonl"), "JSON Lines need a file"),
         ((pipeline, notes, notes), "choose a folder outside"),
         ((pipeline, notes, notes / "out"), "choose a folder outside"),
     ]:

@@ -130,6 +130,8 @@ def _writer(
     """
     if format_ == "jsonl":
         path = out if out.suffix == ".jsonl" else out / "annotations.jsonl"
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; JSON Lines need a file")
         if overwrite:
             JsonlWriter.log_of(path).unlink(missing_ok=True)
         lines = JsonlWriter(path, run)
@@ -138,6 +140,8 @@ def _writer(
         return lines
     if out.is_file():
         raise ValueError(f"{out} is a file; brat output needs a folder")
+    if out.suffix == ".jsonl":
+        raise ValueError(f"{out} would be a folder of brat files; give --format jsonl with it")
     if out.resolve().is_relative_to(source.resolve()):
         raise ValueError(
             f"{out} lies in {source}: its notes would be read as input, or replace the input's "

@@ -1,5 +1,6 @@
 """What the trainable components have in common."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ from spacy.pipeline import TrainablePipe
 from thinc.api import Config
 
 from .calibration import Calibration
+
+logger = logging.getLogger(__name__)
 
 Scorer = Callable[..., dict[str, Any]]
 
@@ -36,6 +39,8 @@ class LearnedLabelsPipe(TrainablePipe):
     """A component whose labels come from the training data, all at once."""
 
     cfg: dict[str, Any]
+    # Labels that notes have and the component has not; each is told once.
+    unknown_labels: frozenset[str] = frozenset()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -50,6 +55,17 @@ class LearnedLabelsPipe(TrainablePipe):
     @calibration.setter
     def calibration(self, calibration: Calibration) -> None:
         self.cfg["calibration"] = calibration.to_dict()
+
+    def tell_unknown(self, label: str) -> None:
+        """Say that a label of a training note is none of those that are learned."""
+        if label not in self.unknown_labels:
+            self.unknown_labels |= {label}
+            logger.warning(
+                "%s: %r is no label of this component and is not learned; labels come from the "
+                "notes given to initialize(get_examples)",
+                self.name,
+                label,
+            )
 
     def add_label(self, label: str) -> int:
         """Labels cannot be added one by one.

@@ -99,6 +99,12 @@ def test_a_tokenizer_that_truncates_and_pads_by_its_file_does_not_here(tiny_bert
         np.testing.assert_array_equal(plain, cutting)
 
 
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "assets/models/nowhere"])
+def test_a_folder_that_is_not_there_is_told(name):
+    with pytest.raises(FileNotFoundError, match=f"{name}: no such folder of weights"):
+        TransformerWindows(name, **SETTINGS).initialize()
+
+
 def test_white_space_learns_its_own_vectors(windows_only):
     doc = corpus_nlp()("one\ntwo\n\nthree")
     vectors, backprop = windows_only.begin_update([doc])

@@ -89,11 +89,12 @@ def test_gold_may_be_tokenized_in_another_way():
     assert losses["clinical_ner"] > 0
 
 
-def test_labels_it_never_saw_count_as_outside(trained):
-    other = note("He likes aspirin.", ("Food", "aspirin"))
+def test_labels_it_never_saw_count_as_outside_and_are_told_once(trained, caplog):
+    other = note("He likes aspirin.", ("Food", "aspirin"), ("Food", "aspirin"))
     [example] = examples(trained, [other])
     pipe = trained.get_pipe("clinical_ner")
     assert not any(pipe._gold_mentions(example).values())
+    assert caplog.text.count("'Food' is no label of this component and is not learned") == 1
 
 
 NESTED = note(

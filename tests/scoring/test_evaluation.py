@@ -72,7 +72,7 @@ def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
 
 
 def test_doubled_note_ids_are_told(pipeline: Path) -> None:
-    with pytest.raises(ValueError, match="same id"):
+    with pytest.raises(ValueError, match="two gold notes have the id 'ward/0'"):
         evaluate(spacy.load(pipeline), gold_docs() + gold_docs())
 
 

@@ -1,6 +1,7 @@
 """Weights and tokenizer of an encoder, from a folder or the model hub."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spacy_transformers.data_classes import HFObjects
@@ -19,7 +20,14 @@ def load_pretrained(
 
     name (str): A folder, or a name on the hub.
     tokenizer_config, transformer_config (Mapping[str, Any]): Passed to `from_pretrained`.
+    RAISES (FileNotFoundError): It can only be a folder, and is none.
     """
+    path = Path(name)
+    # A name on the hub has one slash at most.
+    if not path.is_dir() and (path.is_absolute() or name[:1] == "." or name.count("/") > 1):
+        raise FileNotFoundError(
+            f"{name}: no such folder of weights; `weasel run models` fetches them"
+        )
     return huggingface_from_pretrained(
         name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
     )

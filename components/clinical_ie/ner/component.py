@@ -200,6 +200,8 @@ class ClinicalNER(LearnedLabelsPipe):
         for span in gold_spans(example)[1]:
             if span.label_ in found:
                 found[span.label_].append(span)
+            else:
+                self.tell_unknown(span.label_)
         return found
 
     def _require_labels(self) -> None:

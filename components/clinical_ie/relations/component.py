@@ -291,6 +291,8 @@ class ClinicalRelations(LearnedLabelsPipe):
                 pair = place[link.head] * n_gold + place[link.tail]
                 first, last = np.searchsorted(pairs, [pair, pair + 1], sorter=order)
                 targets[order[first:last], index[link.label]] = 1.0
+            else:
+                self.tell_unknown(link.label)
         return candidates, targets
 
     def _ceiling(self, examples: Sequence[Example]) -> float | None:

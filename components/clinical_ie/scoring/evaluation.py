@@ -87,10 +87,9 @@ def evaluate(
     on_note (Callable[[], None]): Called after every note of each of the two passes.
     RAISES (ValueError): Two Docs have the same note id.
     """
-    gold = {name: annotations_of(doc) for name, doc in named(docs)}
-    texts = {name: doc.text for name, doc in named(docs)}
-    if len(gold) < len(docs):
-        raise ValueError("two gold notes have the same id; expected one Doc for each note")
+    by_name = named(docs)
+    gold = {name: annotations_of(doc) for name, doc in by_name.items()}
+    texts = {name: doc.text for name, doc in by_name.items()}
     is_candidate = getattr(calibrated_pipes(nlp).get("relations"), "is_candidate", None)
     _reset_peak_memory()
     start = time.perf_counter()
@@ -158,10 +157,18 @@ def predict(
     return predicted
 
 
-def named(docs: Sequence[Doc]) -> Iterator[tuple[str, Doc]]:
-    """Docs with their note ids, or with a number where they have none."""
+def named(docs: Sequence[Doc]) -> dict[str, Doc]:
+    """Docs by their note ids, or by a number where they have none.
+
+    RAISES (ValueError): Two Docs have the same id.
+    """
+    result: dict[str, Doc] = {}
     for number, doc in enumerate(docs, start=1):
-        yield doc._.note_id or f"note-{number}", doc
+        name = doc._.note_id or f"note-{number}"
+        if name in result:
+            raise ValueError(f"two gold notes have the id {name!r}; expected one Doc for each note")
+        result[name] = doc
+    return result
 
 
 def relate_given(
