@@ -79,6 +79,18 @@ def test_a_good_rewrite_passes_every_filter(terms: Terms) -> None:
             "leftover_markup",
             passage("Sign_symptom: a clot, heparin.", ("D", "heparin"), ("R", "clot")),
         ),
+        *(
+            ("leftover_markup", passage(text, ("D", "heparin"), ("R", "clot")))
+            for text in (
+                "She had **heparin** for a clot.",
+                "She had <b>heparin</b> for a clot.",
+                "She had `heparin` for a clot.",
+                "{She had heparin for a clot.}",
+                "- She had heparin for a clot.",
+                '"She had heparin for a clot."',
+                "\u201cShe had heparin for a clot.\u201d",
+            )
+        ),
         ("cut_tail", passage("She had heparin for a clot of", ("D", "heparin"), ("R", "clot"))),
         (
             "wrong_label",

@@ -1,8 +1,11 @@
 from collections import Counter
+from pathlib import Path
 
-from spacy.tokens import Doc
+import spacy
+from spacy.tokens import Doc, Span
 
 from clinical_ie.augment.segment import segment_of, segment_to_doc, segments_of
+from clinical_ie.augment.source import sources_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
 from tests.conftest import note
@@ -28,6 +31,17 @@ def test_mentions_are_counted_from_the_start_of_the_segment(train_docs: list[Doc
             terms = {m.id: doc.text[m.start : m.end] for m in annotations_of(doc).mentions}
             for mention in segment.annotations.mentions:
                 assert segment.text[mention.start : mention.end] == terms[mention.id]
+
+
+def test_docs_of_other_software_have_sentences_and_names_too() -> None:
+    docs = []
+    for _ in range(2):
+        doc = spacy.blank("en")("He had pain. It went.\nRash was seen.")
+        doc.set_ents([Span(doc, 2, 3, "Sign"), Span(doc, 8, 9, "ADE")])
+        docs.append(Doc(doc.vocab).from_bytes(doc.to_bytes()))
+    assert list(sources_of(docs, Path("x.spacy"))) == ["note-1", "note-2"]
+    found = [segment.text for segment in segments_of(docs[0], max_words=40)[0]]
+    assert found == ["He had pain.", "Rash was seen."]
 
 
 def test_no_mention_crosses_a_border() -> None:

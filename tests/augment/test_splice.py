@@ -2,7 +2,12 @@ import pytest
 from spacy.tokens import Doc
 
 from clinical_ie.augment.segment import Segment, segments_of
+from clinical_ie.augment.source import Source
 from clinical_ie.augment.splice import splice
+from clinical_ie.brat import Note, Standoff
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.standoff_reading import note_to_annotations
+from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import Annotations, Mention, annotations_of
 
 
@@ -42,3 +47,23 @@ def test_a_mention_that_would_be_torn_is_an_error(train_docs: list[Doc]) -> None
     torn = Annotations([Mention("T9", "Sign", ((segment.start + 3, segment.start + 12),))])
     with pytest.raises(ValueError, match=r"note-1: T9 \(Sign\)"):
         splice(doc.text, torn, segment, "All was fine.", [])
+
+
+def test_a_term_as_long_as_the_old_one_stands_in_the_ann_too() -> None:
+    ann = (
+        "T1\tDrug 9 16\taspirin\nT2\tStrength 17 22\t81 mg\nE1\tDrug:T1\n"
+        "R1\tStrength-Drug Arg1:T2 Arg2:E1\nA1\tDaily E1\nT3\tADE 24 28\tRash\n"
+    )
+    text = "She took aspirin 81 mg. Rash."
+    doc, problems = note_to_doc(corpus_nlp(), Note("n", text, Standoff.parse(ann), []))
+    assert [str(p) for p in problems if p.severity == "error"] == []
+    source = Source.of(doc)
+    segment = by_text(doc, "She took aspirin 81 mg.")
+    mentions = segment.annotations.mentions
+    new = source.with_rewrites([(segment, "She took heparin 87 mg.", mentions)], "n.aug1", {})
+    assert new.text == "She took heparin 87 mg. Rash."
+    expected = ann.replace("aspirin", "heparin").replace("81 mg", "87 mg")
+    assert str(new.standoff) == str(doc_to_standoff(new.doc)) == expected
+    annotations, problems = note_to_annotations(Note("n.aug1", new.text, new.standoff, []))
+    assert [str(p) for p in problems if p.severity == "error"] == []
+    assert annotations == new.annotations

@@ -1,3 +1,4 @@
+import re
 import stat
 from pathlib import Path
 
@@ -204,6 +205,28 @@ def test_a_capital_and_an_article_are_mended(task: StructuredRewrite) -> None:
     rewrite = rewrite_of(doc)
     assert rewrite.text == "Had a bruise and an itch there."
     assert [rewrite.text[start:end] for start, end in rewrite.spans] == ["bruise", "itch"]
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "text"),
+    [
+        # What stands before a term that has not changed is as somebody wrote it.
+        ("Had a [[Sign: NAVA level]] on [[Drug: tea]].", "[[Sign: NAVA level]]", "a NAVA level"),
+        ("Type A [[Sign: rash]] on [[Drug: tea]].", "[[Sign: ulcer]]", "Type A ulcer"),
+        ("Had [[Virus: hepatitis A]] [[Sign: rash]].", "[[Sign: ulcer]]", "hepatitis A ulcer"),
+        ("His [[Sign: pain]] was low.", "[[Sign: pH]]", "His pH was low."),
+        ("[[Sign: Pain]] was low.", "[[Sign: pH]]", "pH was low."),
+        ("[[Sign: Pain]] was low.", "[[Sign: rash]]", "Rash was low."),
+    ],
+)
+def test_what_is_right_is_not_mended(
+    task: StructuredRewrite, source: str, answer: str, text: str
+) -> None:
+    terms = re.findall(r"\[\[(\w+): ([^\]]+)\]\]", source)
+    doc = note(re.sub(r"\[\[\w+: ([^\]]+)\]\]", r"\1", source), *terms)
+    rewrite = re.sub(r"\[\[Sign: [^\]]+\]\]", answer, source)
+    list(task.parse_responses([doc], [[rewrite]]))
+    assert text in rewrite_of(doc).text
 
 
 def test_to_bytes_and_disk_and_back(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
     """The rewrite, without what models put around it.
 
-    That is reasoning in `<think>` tags, a code fence, and, where the source has no blank line,
-    paragraphs before and after: chat models explain themselves, and base models go on with further
-    examples. The first paragraph with a marker is taken.
+    That is reasoning in `<think>` tags, a code fence, quotes, and, where the source has no blank
+    line, paragraphs before and after: chat models explain themselves, and base models go on with
+    further examples. The first paragraph with a marker is taken.
 
     source (str): The segment in markup.
     RETURNS (tuple[str, bool]): The rewrite, and whether it is where the answer ends. "" where
@@ -27,6 +27,8 @@ def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
     text = text.strip()
     if fenced := _FENCE.match(text):
         text = fenced[1].strip()
+    if len(text) > 1 and text[0] + text[-1] in ('""', "``") and text[0] not in source:
+        text = text[1:-1].strip()
     if _BLANK_LINE.search(source):
         return text, True
     paragraphs = _BLANK_LINE.split(text)

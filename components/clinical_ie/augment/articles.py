@@ -2,9 +2,15 @@
 
 import re
 
-_ARTICLE = re.compile(r"\b(a|an)(\s+)$", re.IGNORECASE)
+# A capital one opens a sentence: in `hepatitis A` and `type A` it is no article.
+_ARTICLE = re.compile(r"(?:(?<![\w-])an?|(?:\A|(?<=[.!?:]\s)|(?<=\n))An?)(\s+)\Z")
 _ACRONYM = re.compile(r"[A-Z](?:[A-Z0-9]|-|\b)")
-_AN = re.compile(r"(?:[aeio]|u(?!ni|s|ti)|8|1[18]\b)", re.IGNORECASE)
+# Vowels that are written and not spoken: a euvolemic, one-week, uterine, unilateral; but an
+# unintentional, an urgent.
+_AS_YOU_OR_WON = re.compile(
+    r"eu|ew|on(?:e(?![a-z])|ce)|u(?:ni(?!n|mp|mm|dent)|s[aeu]|t[ei]|r[aeio]|bi|v)", re.IGNORECASE
+)
+_VOWEL = re.compile(r"[aeiou]|h(?:our|onest|onor|eir)|8|1[18]\b", re.IGNORECASE)
 
 
 def fit_article(before: str, term: str) -> str:
@@ -12,7 +18,7 @@ def fit_article(before: str, term: str) -> str:
 
     def article(match: re.Match[str]) -> str:
         new = "an" if _takes_an(term) else "a"
-        return (new.capitalize() if match[1][0].isupper() else new) + match[2]
+        return (new.capitalize() if match[0][0] == "A" else new) + match[1]
 
     return _ARTICLE.sub(article, before)
 
@@ -21,4 +27,4 @@ def _takes_an(term: str) -> bool:
     if _ACRONYM.match(term):
         # Spelt out, letter by letter: an MRI, a CT.
         return term[0] in "AEFHILMNORSX"
-    return bool(_AN.match(term))
+    return not _AS_YOU_OR_WON.match(term) and bool(_VOWEL.match(term))

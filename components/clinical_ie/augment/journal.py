@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS responses (
     likelihood REAL
 ) WITHOUT ROWID
 """
+_COLUMNS = "text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
 # Of a process that waits for another one's write.
 _PATIENCE = 60.0
 
@@ -110,6 +111,8 @@ class Journaled:
             journal.execute("PRAGMA journal_mode = WAL")
             journal.execute("PRAGMA synchronous = NORMAL")
             journal.execute(_SCHEMA)
+            # A table of another form has not all of the columns.
+            journal.execute(f"SELECT {_COLUMNS} FROM responses LIMIT 0")
         except sqlite3.DatabaseError as error:
             journal.close()
             raise sqlite3.DatabaseError(f"{self._path}: not a journal: {error}") from error
@@ -132,8 +135,7 @@ def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
 
 def _read(journal: sqlite3.Connection, key: str) -> Response | None:
     row = journal.execute(
-        "SELECT text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
-        " FROM responses WHERE key = ?",
+        f"SELECT {_COLUMNS} FROM responses WHERE key = ?",
         (key,),
     ).fetchone()
     if row is None:

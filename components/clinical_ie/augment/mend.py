@@ -1,17 +1,30 @@
 """What is set right in a rewrite rather than held against it: a capital, and `a` before a vowel."""
 
+import re
 from collections.abc import Sequence
 
 from ..doc import Mention
 from .articles import fit_article
 
+# As far as its first letter.
+_SMALL_WORD = re.compile(r"\s*[^\W\d_A-Z](?=[^A-Z\W]*(?:\W|\Z))")
 
-def mended(text: str, mentions: Sequence[Mention], capital: bool) -> tuple[str, list[Mention]]:
-    """The text with `a` and `an` as the terms after them ask for, and mentions where they now are.
 
+def mended(
+    text: str, mentions: Sequence[Mention], terms: Sequence[str], capital: bool
+) -> tuple[str, list[Mention]]:
+    """The text with `a` and `an` as new terms ask for, and mentions where they now are.
+
+    terms (Sequence[str]): What each mention was before; what still is so keeps its article.
     capital (bool): Whether the text is to begin with one.
     """
-    for start in sorted({mention.start for mention in mentions}, reverse=True):
+    pairs = list(zip(mentions, terms, strict=True))
+    new = {m.start for m, term in pairs if text[m.start : m.end] != term}
+    # What looks like an article can be the end of another term.
+    inside = {end for m in mentions for end in range(m.start + 1, m.end + 1)}
+    for start in sorted(new, reverse=True):
+        if len(text[:start].rstrip()) in inside:
+            continue
         before = fit_article(text[:start], text[start:])
         by = len(before) - start
         if by:
@@ -19,10 +32,12 @@ def mended(text: str, mentions: Sequence[Mention], capital: bool) -> tuple[str, 
             mentions = [_moved(mention, start, by) for mention in mentions]
         elif before != text[:start]:
             text = before + text[start:]
-    place = len(text) - len(text.lstrip())
-    first = text[place : place + 1].upper()
-    if capital and len(first) == 1:
-        text = text[:place] + first + text[place + 1 :]
+    # Not that of `pH` or `mRNA`.
+    if capital and (word := _SMALL_WORD.match(text)):
+        first = text[word.end() - 1].upper()
+        # The capital of some letters is two.
+        if len(first) == 1:
+            text = text[: word.end() - 1] + first + text[word.end() :]
     return text, list(mentions)
 
 

@@ -179,7 +179,7 @@ class Outcome:
             self.rewrites += 1
             self.diversity.add(segment, rewrite)
             if len(self.pairs) < MAX_EXAMPLES:
-                self.pairs.append({"note": note_id, **_pair(segment, rewrite)})
+                self.pairs.append({"note": note_id, **_pair(segment, rewrite, as_it_is=True)})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -214,9 +214,15 @@ class Outcome:
         }
 
 
-def _pair(segment: Segment, rewrite: Rewrite) -> dict[str, str]:
-    source = encode(segment.text, segment.annotations.mentions).text
-    return {"source": source, "rewrite": rewrite.markup[:_MAX_SHOWN]}
+def _pair(segment: Segment, rewrite: Rewrite, as_it_is: bool = False) -> dict[str, str]:
+    """Both in markup.
+
+    as_it_is (bool): What goes into the note, which is the answer with its articles mended; else
+        the answer as it came.
+    """
+    mentions = segment.annotations.mentions
+    markup = encode(rewrite.text, rewrite.mentions(mentions)).text if as_it_is else rewrite.markup
+    return {"source": encode(segment.text, mentions).text, "rewrite": markup[:_MAX_SHOWN]}
 
 
 def _side_by_side(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, int]]:

@@ -64,11 +64,12 @@ class Output:
         for name in ("provenance.jsonl", "augment.html", "augment.json"):
             (self._folder / name).chmod(0o600)
         self._docs.path.chmod(0o600)
+        # First what can fail on another disk.
+        self._docs.path.replace(self._out)
         if (self._out_dir / "brat").exists():
             (self._out_dir / "brat").rename(self._folder / "brat-before")
         for name in ("brat", "provenance.jsonl", "augment.html", "augment.json"):
             (self._folder / name).replace(self._out_dir / name)
-        self._docs.path.replace(self._out)
 
     def _open(self) -> None:
         if self._opened:

@@ -40,6 +40,7 @@ def augment(
     seed (int): Draws segments, and the model's samples.
     model_path (Path | None): In place of the config's `paths.model`.
     on_accepted (Callable[[], None]): Called after each new note.
+    RAISES (OSError): The notes cannot be written to `out`.
     RAISES (FileNotFoundError): No training notes, no config, or no weights.
     RAISES (ConfigError): The config does not parse, or holds a key that nothing knows.
     RAISES (ValueError): Two training notes have one id, a server takes no request at all, or `out`
@@ -50,6 +51,8 @@ def augment(
         raise ValueError(
             f"{out}: the new notes would replace the training notes; name another file"
         )
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder; expected the name of a file")
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path

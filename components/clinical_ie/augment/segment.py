@@ -11,8 +11,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..corpora.notes import make_doc
-from ..doc import Annotations, Link, Mention, annotations_of
+from ..doc import SPANS_KEY, Annotations, Link, Mention, annotations_of
 from ..text.columns import text_of
+from ..text.sentences import clinical_sentences, merge_inside_mentions
 from .markup import MarkupError, nesting
 
 _WORD_OR_FIGURE = re.compile(r"\w+")
@@ -81,7 +82,10 @@ def segments_of(
 
 
 def sentence_starts(doc: Doc) -> list[int]:
-    """Where the sentences of a Doc begin, in characters."""
+    """Where the sentences of a Doc begin, in characters; found now where it has none."""
+    if not doc.has_annotation("SENT_START"):
+        clinical_sentences(doc)
+        merge_inside_mentions(doc, list(doc.spans.get(SPANS_KEY, doc.ents)))
     return [sent.start_char for sent in doc.sents]
 
 

@@ -83,7 +83,9 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     RAISES (ValueError): Two have one id.
     """
     sources: dict[str, Source] = {}
-    for doc in docs:
+    for number, doc in enumerate(docs, start=1):
+        # Those of other software have none.
+        doc._.note_id = doc._.note_id or f"note-{number}"
         source = Source.of(doc)
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")

@@ -211,7 +211,8 @@ class StructuredRewrite:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
             return "", [], error.reason, error.detail
-        text, new = mended(text, new, segment.text[:1].isupper())
+        terms = [segment.text[m.start : m.end] for m in mentions]
+        text, new = mended(text, new, terms, segment.text[:1].isupper())
         case = Case(
             Passage(segment.text, tuple(mentions)),
             Passage(text, tuple(new)),

@@ -152,7 +152,11 @@ def _check_sizes(path: Path, max_mb: int) -> None:
     RAISES (ValueError): One is larger than that.
     """
     for file in map(path.with_suffix, _ENDINGS):
-        size = file.stat().st_size if file.is_file() else 0
+        try:
+            size = file.stat().st_size if file.is_file() else 0
+        except OSError:
+            # With this ending the name is too long for a file.
+            continue
         if size > max_mb * 1_000_000:
             raise ValueError(
                 f"{file} has {size:,} bytes, more than a note's {max_mb:,} MB: cut it into "

@@ -132,6 +132,9 @@ class _Editor:
         for link in new_links:
             self.standoff.add_relation(link.label, ids[link.head], ids[link.tail])
 
+    def _covered_before(self, mention: Mention) -> str:
+        return covered_text(self.source.text, mention.fragments)
+
     def _change_mentions(self) -> None:
         """Render anew the lines of mentions that moved, grew or changed their label."""
         relabelled: dict[str, tuple[str, str]] = {}
@@ -140,8 +143,11 @@ class _Editor:
             mention = self.kept.get(id_)
             if mention is None:
                 self.changes[at] = None
-            elif (mention.label, mention.fragments) != (before.label, before.fragments):
-                covered = covered_text(self.text, mention.fragments)
+                continue
+            # In another text, another term can stand in the very same place.
+            covered = covered_text(self.text, mention.fragments)
+            now = mention.label, mention.fragments, covered
+            if now != (before.label, before.fragments, self._covered_before(before)):
                 self.changes[at] = TextBound(
                     self._file_id(id_), mention.label, mention.fragments, covered
                 )

@@ -15,6 +15,9 @@ _WORD = re.compile(r"\w+")
 _STUTTERED = re.compile(r"\b([^\W\d_]{2,})\s+\1\b", re.IGNORECASE)
 # A capital, so that the closing words of a sentence ("as follows:") are left alone.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
+_OTHER_MARKUP = re.compile(
+    r"\*\*|__|`|[{}]|</?[A-Za-z][^<>\n]*>|\A\s*[-*#\u2022>]+\s|\A\s*[\"\u201c]|[\"\u201d]\s*\Z"
+)
 # Words that no sentence ends with; not `vitamin A`.
 _OPEN_END = re.compile(
     r"\b(?:a|although|an|and|as|because|but|by|due|from|of|or|than|that|the|which|while|with)"
@@ -89,7 +92,8 @@ def make_no_glued_words() -> Filter:
 
 @registry.llm_misc("clinical_ie.no_leftover_markup.v1")
 def make_no_leftover_markup() -> Filter:
-    """No bracket without its partner, no `T1|`, no `Some_label: ` may be left in the text."""
+    """No bracket without its partner, no `T1|`, no `Some_label: ` may be left in the text, and
+    nothing of Markdown, HTML or JSON."""
 
     def unpaired(passage: Passage) -> set[str]:
         text = passage.text
@@ -102,9 +106,12 @@ def make_no_leftover_markup() -> Filter:
         alone = unpaired(case.rewrite) - unpaired(case.source)
         if alone:
             return f"{min(alone)} without its partner"
-        known = set(_LABEL_AND_COLON.findall(case.source.text))
-        left = [m for m in _LABEL_AND_COLON.findall(case.rewrite.text) if m not in known]
-        return left[0].strip() if left else None
+        for markup in (_LABEL_AND_COLON, _OTHER_MARKUP):
+            known = set(markup.findall(case.source.text))
+            left = [m for m in markup.findall(case.rewrite.text) if m not in known]
+            if left:
+                return str(left[0].strip())
+        return None
 
     return no_leftover_markup
 
