@@ -12,7 +12,7 @@ import typer
 from .annotate import BratWriter, Failure, JsonlWriter, annotate_notes, load_pipeline
 from .annotate.run_log import pipeline_fingerprint
 from .brat import list_notes
-from .brat.files import files_below, misspelt
+from .brat.files import files_below, misspelt, note_name
 from .console import fail, tell
 from .progress import progress_bar
 from .score_command import score_command
@@ -69,7 +69,7 @@ def annotate_command(
         }
         writer = _writer(paths, source, out, format_, overwrite, run)
         done = set(writer.done)
-        todo = [path for path in paths if _name(path, source) not in done]
+        todo = [path for path in paths if note_name(path, source) not in done]
         results = annotate_notes(
             partial(load_pipeline, pipeline, gpu_id, precision),
             todo,
@@ -110,10 +110,6 @@ def annotate_command(
 
 
 app.command("score")(score_command)
-
-
-def _name(path: Path, source: Path) -> str:
-    return path.relative_to(source).with_suffix("").as_posix()
 
 
 def _writer(

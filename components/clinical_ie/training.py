@@ -1,6 +1,5 @@
 """One training run of spaCy's, that fails in one line and leaves nothing half-done."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from spacy.util import load_config, load_model_from_config
 from .annotate import load_pipeline
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .corpora.docbin import read_docs
+from .hashing import hash_of
 from .progress import progress_bar
 
 FINGERPRINT = "fingerprint.json"
@@ -57,7 +57,6 @@ def train_pipeline(
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
-        _check_notes(filled)
         more = _optimizer_values(config, filled) | {"paths.log": f"{part}/log.jsonl"}
         train(config, part, use_gpu=gpu_id, overrides=overrides | more)
     except (ConfigValidationError, OSError, ValueError) as error:
@@ -84,17 +83,6 @@ def _check_replaceable(folder: Path) -> None:
             f"{folder} holds {strange[0]!r}, which no training run makes, and would be replaced: "
             "name another folder"
         )
-
-
-def _check_notes(config: Config) -> None:
-    """See that there is something to train on.
-
-    RAISES (ValueError): A file without notes.
-    """
-    for name in ("train", "dev"):
-        path = config["paths"].get(name)
-        if path is not None and not read_docs(Path(path)):
-            raise ValueError(f"[paths] {name}: {path} holds no notes")
 
 
 def _optimizer_values(config: Path, filled: Config) -> dict[str, Any]:
@@ -147,25 +135,10 @@ def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
     """A hash of all that a run depends on: what the paths among the overrides hold, too."""
-    digest = hashlib.sha256(json.dumps(overrides, sort_keys=True, default=str).encode())
     package = Path(__file__).parent
     paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
-    for root in (config, *paths, *(package / part for part in _MODEL_CODE)):
-        for file in _files(root):
-            digest.update(f"\0{file.name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """A file itself, or all below a folder but what Python leaves there."""
-    if root.is_file():
-        yield root
-    elif root.is_dir():
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
+    roots = (config, *paths, *(package / part for part in _MODEL_CODE))
+    return hash_of(roots, json.dumps(overrides, sort_keys=True, default=str))
 
 
 def _one_line(error: Exception) -> str:

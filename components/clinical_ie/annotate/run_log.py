@@ -1,11 +1,12 @@
 """Which notes a run has written, so that one that was stopped can go on."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+
+from ..hashing import hash_of
 
 
 class RunLog:
@@ -76,10 +77,4 @@ def pipeline_fingerprint(name: str) -> str:
         if spec is None or spec.origin is None:
             return name
         folder = Path(spec.origin).parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return digest.hexdigest()[:16]
+    return hash_of([folder])[:16]

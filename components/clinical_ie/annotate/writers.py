@@ -6,6 +6,7 @@ Of a run that was stopped, a hidden log stays, and its next start goes on.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -69,8 +70,8 @@ class BratWriter:
         make_folder(self.folder)
         self._mode = self.folder.stat().st_mode & 0o777
         # On the same file system as the folder: from here, a file moves in whole.
-        self._workplace = workplace(self.folder, "part")
-        self._part = self._workplace.__enter__()
+        self._stack = ExitStack()
+        self._part = self._stack.enter_context(workplace(self.folder, "part"))
         self._log.start(self.done)
         return self
 
@@ -80,8 +81,8 @@ class BratWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._log.close(finished=kind is None)
-        self._workplace.__exit__(None, None, None)
+        with self._stack:
+            self._log.close(finished=kind is None)
 
     def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
         target = self.folder / f"{name}.txt"

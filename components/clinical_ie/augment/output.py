@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..brat import write_note
-from ..brat.problem import printable
 from ..corpora.docbin import DocBinWriter, pack
+from ..printable import printable
 from ..workplace import workplace
 from .outcome import Outcome
 from .page import render

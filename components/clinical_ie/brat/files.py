@@ -88,6 +88,11 @@ def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann"))
     ]
 
 
+def note_name(path: Path, root: Path) -> str:
+    """What a note is called: its place below the root, without the ending of its file."""
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
 @collect_rarely()
 def read_note(path: Path, root: Path | None = None) -> Note:
     """Read a `.txt` and the `.ann` beside it.
@@ -97,7 +102,7 @@ def read_note(path: Path, root: Path | None = None) -> Note:
     RAISES (UnicodeDecodeError): The `.txt` is not UTF-8; the message names file and line.
     RAISES (OSError): A file cannot be read, or is a link that leads nowhere.
     """
-    name = path.relative_to(root or path.parent).with_suffix("").as_posix()
+    name = note_name(path, root or path.parent)
     text = _decode(path)
     ann_path = path.with_suffix(".ann")
     if not os.path.lexists(ann_path):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ..printable import printable
+
 Severity = Literal["error", "mended", "warning"]
 # A damaged file has ids and words of any length, and signs that a terminal would obey.
 MAX_SHOWN = 400
@@ -33,10 +35,3 @@ def _shortened(text: str) -> str:
     if len(text) <= MAX_SHOWN:
         return text
     return f"{text[: MAX_SHOWN // 2]}…{text[-MAX_SHOWN // 2 :]}"
-
-
-def printable(text: str) -> str:
-    """The text without signs that a terminal would obey: `\\x1b` is four signs in it."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

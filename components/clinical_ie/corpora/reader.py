@@ -23,9 +23,13 @@ class NotesReader:
         """Read the notes anew.
 
         RAISES (FileNotFoundError): A file is missing.
+        RAISES (ValueError): There is no note in the first one.
         """
         for path in self.paths:
-            for reference in read_docs(path, nlp.vocab):
+            references = read_docs(path, nlp.vocab)
+            if not references and path == self.paths[0]:
+                raise ValueError(f"{path} holds no notes")
+            for reference in references:
                 yield Example(nlp.make_doc(reference.text), reference)
 
 

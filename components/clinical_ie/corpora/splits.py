@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..brat import Problem
+from ..brat.files import note_name
 from .formats import Format
 
 SPLITS = ("train", "dev", "test")
@@ -100,9 +101,7 @@ def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
     by_name: dict[str, list[Path]] = {}
     for path in train.paths:
         by_name.setdefault(path.stem, []).append(path)
-    by_id = by_name | {
-        path.relative_to(train.root).with_suffix("").as_posix(): [path] for path in train.paths
-    }
+    by_id = by_name | {note_name(path, train.root): [path] for path in train.paths}
     dev = set()
     # A name can hold blanks.
     try:

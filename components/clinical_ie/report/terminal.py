@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..brat.problem import printable
+from ..printable import printable
 from ..scoring import Figures, Ratios, Scores, TaskScores
 from ..scoring.agreement import TokenAgreement
 from ..scoring.lengths import LengthFigures

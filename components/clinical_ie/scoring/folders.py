@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
-from ..brat.files import covered_text, covers, files_below, misspelt
+from ..brat.files import covered_text, covers, files_below, misspelt, note_name
 from ..brat.model import BOM
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
@@ -77,7 +77,7 @@ def _paths(folder: Path, pair: FolderPair) -> dict[str, Path]:
         raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
     files = list(files_below(folder))
     paths = {
-        path.relative_to(folder).with_suffix("").as_posix(): path.with_suffix(".txt")
+        note_name(path, folder): path.with_suffix(".txt")
         for path in files
         if path.suffix in (".txt", ".ann") and path.is_file()
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
-from ...brat.files import covered_text, files_below, misspelt
+from ...brat.files import covered_text, files_below, misspelt, note_name
 from ...brat.problem import Severity
 from .mend import Placed, place_mention, resolve_end
 from .tags import Source, Tag, read_extent, read_xml
@@ -93,8 +93,7 @@ def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> N
         )
     source.problems = mended + source.problems
     standoff = _Builder(path, source, settings or I2b2Settings()).build()
-    name = path.relative_to(root).with_suffix("").as_posix()
-    return Note(name, source.text, standoff, source.problems, ann=str(path))
+    return Note(note_name(path, root), source.text, standoff, source.problems, ann=str(path))
 
 
 class _Builder:

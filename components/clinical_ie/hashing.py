@@ -1,0 +1,29 @@
+"""What files hold, as a hash: whether something is still what it was made of."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def hash_of(roots: Iterable[Path], start: str = "") -> str:
+    """A hash of files, and of all files below folders but what Python leaves there.
+
+    roots (Iterable[Path]): What is not there counts as nothing.
+    start (str): Goes into the hash ahead of them.
+    """
+    digest = hashlib.sha256(start.encode())
+    for root in roots:
+        for file in _files(root):
+            digest.update(f"\0{file.name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+    elif root.is_dir():
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
