@@ -48,7 +48,10 @@ def test_any_text_gives_a_result(trained, text):
         assert 0 <= mention.score <= 1
 
 
-def test_a_hundred_thousand_tokens_are_read_to_the_last(trained, notes):
+def test_a_hundred_thousand_tokens_are_read_to_the_last(trained, notes, monkeypatch):
+    # Five thousand batches of four windows would take the time of a minute for nothing.
+    transformer = trained.get_pipe("tok2vec").model.layers[0]
+    monkeypatch.setitem(transformer.attrs, "batch_pieces", 8192)
     one = f"{notes[0].text}\n"
     many = one * (100_000 // len(notes[0]))
     doc = trained(many)

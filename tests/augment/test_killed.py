@@ -33,7 +33,7 @@ for delay in [float(text) for text in sys.argv[5:]] + [None]:
     began = time.monotonic()
     pid = os.fork()
     if not pid:
-        augment(train, out, out_dir, config, 100, seed=0)
+        augment(train, out, out_dir, config, 40, seed=0)
         os._exit(0)
     if delay is not None:
         time.sleep(delay)
