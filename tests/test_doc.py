@@ -1,5 +1,7 @@
+import copy
 from itertools import combinations
 
+import numpy as np
 import pytest
 import spacy
 from hypothesis import given
@@ -8,6 +10,8 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 
 from clinical_ie.brat import Standoff
+from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import (
     Annotations,
     Link,
@@ -15,6 +19,7 @@ from clinical_ie.doc import (
     Relation,
     annotate,
     annotations_of,
+    mention_scores,
     set_mentions,
     spans_of,
     unique_ids,
@@ -164,3 +169,76 @@ def test_the_ner_of_spacy_finds_its_way_to_flat_mentions():
     example = Example(NLP.make_doc(doc.text), doc)
     nlp.initialize(lambda: [example])
     assert len(ner.moves.get_oracle_sequence(example)) == len(doc)
+
+
+def test_a_list_of_the_same_spans_keeps_what_is_known_of_them(doc):
+    mentions = [
+        ANNOTATIONS.mentions[0]._replace(attributes=(("Negated", ""),), score=0.5),
+        *ANNOTATIONS.mentions[1:],
+    ]
+    annotate(doc, Annotations(mentions, ANNOTATIONS.links))
+    for stored in (doc, Doc(doc.vocab).from_bytes(doc.to_bytes())):
+        stored.spans["entities"] = list(stored.spans["entities"])[::-1]
+        assert annotations_of(stored).mentions == mentions[::-1]
+        assert [link.label for link in annotations_of(stored).links] == ["ADE-Drug", "Reason-Drug"]
+        span = stored.spans["entities"][0]
+        assert span._.fragments == mentions[-1].fragments
+        assert stored.spans["entities"][-1]._.attributes == (("Negated", ""),)
+
+
+def test_a_mention_that_moved_has_the_characters_of_its_tokens(doc):
+    spans = list(doc.spans["entities"])
+    doc.spans["entities"] = [*spans[:4], Span(doc, 2, 4, label="Finding", span_id="T5")]
+    assert annotations_of(doc).mentions[4] == Mention("T5", "Finding", ((10, 19),))
+
+
+def test_the_scores_of_spancat_are_read():
+    doc = spacy.blank("en")(TEXT)
+    spans = [Span(doc, 0, 1, label="Drug"), Span(doc, 1, 2, label="Strength")]
+    doc.spans["entities"] = SpanGroup(doc, name="entities", spans=spans)
+    doc.spans["entities"].attrs["scores"] = np.array([0.25, 0.75])
+    assert [m.score for m in annotations_of(doc).mentions] == [0.25, 0.75]
+    assert mention_scores(doc) == [0.25, 0.75]
+
+
+def test_what_is_done_to_the_relations_is_done_to_the_doc(doc):
+    relations = doc._.relations
+    first = relations[0]
+    relations.append(Relation(first.tail, first.head, "back"))
+    assert [r.label for r in doc._.relations] == ["ADE-Drug", "Reason-Drug", "back"]
+    del doc._.relations[0]
+    doc._.relations += [first]
+    assert [r.label for r in doc._.relations] == ["Reason-Drug", "back", "ADE-Drug"]
+    doc._.relations.sort(key=lambda relation: relation.label)
+    assert [r.label for r in doc._.relations] == ["ADE-Drug", "Reason-Drug", "back"]
+    with pytest.raises(ValueError, match="must be members"):
+        relations.append(Relation(Span(doc, 0, 3, label="Drug"), first.tail, "x"))
+    assert len(relations) == len(doc._.relations) == 3
+    assert copy.copy(relations) == list(relations)
+
+
+def test_a_part_of_a_doc_is_not_told_what_the_whole_is(doc):
+    part = doc[2:].as_doc(copy_user_data=True)
+    assert part._.relations == []
+    assert doc_to_standoff(part) is None or "aspirin" not in str(doc_to_standoff(part))
+
+
+def test_merged_docs_are_told_what_is_lost_and_no_text_is_shown(doc):
+    with pytest.warns(UserWarning, match="W101") as warned:
+        merged = Doc.from_docs([doc, doc])
+    assert not any("# kept" in str(warning.message) for warning in warned)
+    assert len(annotations_of(merged).mentions) == 2 * len(ANNOTATIONS.mentions)
+
+
+def test_merged_tokens_leave_mentions_where_they_are(doc, tmp_path):
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert annotations_of(doc) == ANNOTATIONS
+    assert [r.head.text for r in doc._.relations] == ["rash", "rash"]
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[1 : len(doc)])
+    assert annotations_of(doc) == ANNOTATIONS
+    assert mention_scores(doc) == [1.0, 0.25, 1.0, 1.0, 1.0]
+    write_docs([doc], tmp_path / "x.spacy")
+    [stored] = read_docs(tmp_path / "x.spacy")
+    assert annotations_of(stored) == ANNOTATIONS

@@ -27,9 +27,7 @@ def make(tiny_bert: Path, notes: list[Doc], steps: int, **encoder: object) -> La
 
 @pytest.fixture(scope="module")
 def trained(tiny_bert, notes) -> Language:
-    nlp = make(tiny_bert, notes, steps=80)
-    nlp.max_length = 10**9
-    return nlp
+    return make(tiny_bert, notes, steps=80)
 
 
 @pytest.mark.parametrize(

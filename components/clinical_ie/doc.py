@@ -13,13 +13,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
 from .brat import Standoff
-from .span_groups import Fragments, Places, exact_of, key_of
+from .relation_list import Relation, RelationList
+from .span_groups import (
+    Details,
+    Fragments,
+    Places,
+    details_of,
+    exact_of,
+    keep_beside,
+    key_of,
+    members,
+    pieces_of,
+)
 from .text.alignment import touched_tokens
 from .text.columns import text_length, token_words
 from .text.sentences import merge_inside_mentions
@@ -27,11 +38,13 @@ from .text.sentences import merge_inside_mentions
 SPANS_KEY = "entities"
 _END = itemgetter(1)
 DETAILS = ("attributes", "normalizations", "comments")
-_RELATIONS = "clinical_ie.relations"
-_STANDOFF = "clinical_ie.standoff"
-_NOTE_ID = "clinical_ie.note_id"
-_BOM = "clinical_ie.bom"
-_PROVENANCE = "clinical_ie.provenance"
+# In the form of spaCy's own: what stands under such a key is neither printed, note text and all,
+# where Docs are merged, nor taken along into a part of a Doc, where no offset would be right.
+_KEYS: dict[str, Any] = {
+    name: ("._.", f"clinical_ie.{name}", None, None)
+    for name in ("relations", "standoff", "note_id", "bom", "provenance")
+}
+_RELATIONS, _STANDOFF, _NOTE_ID, _BOM, _PROVENANCE = _KEYS.values()
 
 
 class Mention(NamedTuple):
@@ -84,16 +97,6 @@ class Annotations:
     links: list[Link] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A relation on a Doc; head and tail are members of `doc.spans["entities"]`."""
-
-    head: Span
-    tail: Span
-    label: str
-    score: float = 1.0
-
-
 def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     """Put annotations on a Doc, in place of those it has.
 
@@ -110,15 +113,13 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
         pairs = list(zip(kept, placed, strict=True))
         kept = [mention for mention, span in pairs if span is not None]
         lost = [mention for mention, span in pairs if span is None]
-    set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept])
-    merge_inside_mentions(doc, spans)
     details = {
         m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
         for m in kept
         if m.attributes or m.normalizations or m.comments
     }
-    if details:
-        doc.spans[SPANS_KEY].attrs["details"] = details
+    set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept], details)
+    merge_inside_mentions(doc, spans)
     if annotations.links:
         keys = {m.id: key_of(span) for m, span in zip(kept, spans, strict=True)}
         doc.user_data[_RELATIONS] = [
@@ -146,21 +147,19 @@ def set_mentions(
     spans: Sequence[Span],
     scores: Sequence[float],
     fragments: Sequence[tuple[tuple[int, int], ...]] | None = None,
+    details: Details | None = None,
 ) -> None:
     """Fill `doc.spans["entities"]` and `doc.ents`; relations on the Doc are dropped.
 
     spans (Sequence[Span]): With label and, where relations will name them, unique `span_id`.
     scores (Sequence[float]): One a span, between 0 and 1.
     fragments (Sequence | None): Exact characters, one entry a span; default: those of the spans.
+    details (Details | None): By `span_id`, then by the names in `DETAILS`, what else is known.
     """
     if fragments is None:
         fragments = [((span.start_char, span.end_char),) for span in spans]
     group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
-    group.attrs["scores"] = [float(score) for score in scores]
-    # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
-    # lists again and again while Docs gather in memory.
-    group.attrs["fragments"] = list(fragments)
-    group.attrs["ids"] = [span.id_ for span in spans]
+    keep_beside(group, scores, fragments, details or {})
     doc.spans[SPANS_KEY] = group
     doc.set_ents(filter_spans(_without_white_ends(doc, spans)))
     doc.user_data.pop(_RELATIONS, None)
@@ -197,19 +196,18 @@ def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
             for id_, ent in zip(ids, doc.ents, strict=True)
         ])  # fmt: skip
     group = doc.spans[SPANS_KEY]
-    spans = list(group)
+    spans = members(group)
     fragments, scores = exact_of(group)
     ids = unique_ids([span.id_ for span in spans], reserved)
-    details = group.attrs.get("details", {})
+    details = details_of(group)
     mentions = [
         Mention(id_, span.label_, _pairs(pieces), float(score))
         for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
     ]
     if details:
         for number, span in enumerate(spans):
-            more: dict[str, Any] = details.get(span.id_, {})
-            more = {name: _tuples(values) for name, values in more.items()}
-            mentions[number] = mentions[number]._replace(**more)
+            more = {name: _tuples(values) for name, values in details.get(span.id_, {}).items()}
+            mentions[number] = mentions[number]._replace(**cast(Any, more))
     return Annotations(mentions, _links(doc, spans, ids))
 
 
@@ -258,12 +256,6 @@ def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
     return result
 
 
-def has_exact(doc: Doc) -> bool:
-    """Whether the mentions are those that were put on the Doc by this package, be they edited, and
-    no group that has taken their place."""
-    return SPANS_KEY in doc.spans and "fragments" in doc.spans[SPANS_KEY].attrs
-
-
 def _pairs(pieces: Fragments) -> tuple[tuple[int, int], ...]:
     return tuple((start, end) for start, end in pieces)
 
@@ -274,38 +266,33 @@ def _tuples(values: Iterable[Sequence[str]]) -> tuple:
 
 
 def _get_relations(doc: Doc) -> list[Relation]:
+    result = RelationList(partial(_set_relations, doc))
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
-        return []
-    spans = list(doc.spans.get(SPANS_KEY, ()))
+        return result
+    spans = members(doc.spans[SPANS_KEY]) if SPANS_KEY in doc.spans else []
     places = Places(spans)
-    result = []
+    found = []
     for label, *ends, score in stored:
         # A mention that was taken off the Doc takes its relations with it.
         head, tail = map(places.find, ends)
         if head is not None and tail is not None:
-            result.append(Relation(spans[head], spans[tail], label, score))
-    return result
+            found.append(Relation(spans[head], spans[tail], label, score))
+    return result.filled(found)
 
 
 def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
     known = {key_of(span) for span in doc.spans.get(SPANS_KEY, ())}
     stored = []
     for relation in relations:
-        for end in (relation.head, relation.tail):
-            if key_of(end) not in known:
+        head, tail = key_of(relation.head), key_of(relation.tail)
+        for end, key in ((relation.head, head), (relation.tail, tail)):
+            if key not in known:
                 raise ValueError(
                     f'{end.text!r} ({end.label_}) is not in doc.spans["{SPANS_KEY}"]: '
                     "the head and tail of a relation must be members of it"
                 )
-        stored.append(
-            [
-                relation.label,
-                list(key_of(relation.head)),
-                list(key_of(relation.tail)),
-                float(relation.score),
-            ]
-        )
+        stored.append((relation.label, head, tail, float(relation.score)))
     doc.user_data[_RELATIONS] = stored
 
 
@@ -348,17 +335,12 @@ def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
 
 
 def _fragments(span: Span) -> tuple[tuple[int, int], ...]:
-    group = span.doc.spans.get(SPANS_KEY)
-    key = key_of(span)
-    for member, pieces in zip(group, exact_of(group)[0], strict=True) if group is not None else ():
-        if key_of(member) == key:
-            return tuple((int(a), int(b)) for a, b in pieces)
-    return ((span.start_char, span.end_char),)
+    pieces = pieces_of(span.doc.spans.get(SPANS_KEY), span)
+    return tuple((int(start), int(end)) for start, end in pieces)
 
 
 def _detail(name: str, span: Span) -> tuple:
-    group = span.doc.spans.get(SPANS_KEY)
-    details = group.attrs.get("details", {}) if group is not None else {}
+    details = details_of(span.doc.spans.get(SPANS_KEY))
     return _tuples(details.get(span.id_, {}).get(name, ()))
 
 

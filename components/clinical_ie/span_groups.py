@@ -1,62 +1,217 @@
 """What stands beside the spans of a group, found again after the group was edited."""
 
+import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
-from spacy.tokens import Span, SpanGroup
+from spacy.tokens import Doc, Span, SpanGroup
+from srsly import msgpack_loads
 
 from .text.alignment import touched_tokens
 from .text.columns import text_length
 
 Fragments = Sequence[Sequence[int]]
+Exact = tuple[list[Fragments], list[float]]
+Details = Mapping[str, Mapping[str, Sequence[Sequence[str]]]]
+_START = attrgetter("start")
+# A span in a group, as spaCy packs it: id, knowledge base id, label, tokens and characters.
+SPAN_LAYOUT = struct.Struct(">QQQllll")
+# Where a Doc keeps what its group is given beside the spans. A key of this form is one that spaCy
+# knows: it is not printed, with all that it holds, where Docs are merged.
+KEPT: Any = ("._.", "clinical_ie.kept", None, None)
 
 
-def exact_of(group: SpanGroup) -> tuple[list[Fragments], list[float]]:
+def keep_beside(
+    group: SpanGroup, scores: Sequence[float], fragments: Sequence[Fragments], details: Details
+) -> None:
+    """Put scores, exact characters and details beside the spans of a group.
+
+    They go into the group's `attrs`; what is not as usual goes into the Doc as well, by the id of
+    the mention: a list of spans that is assigned to `doc.spans` becomes a group without any.
+    """
+    spans = list(group)
+    ids = [span.id_ for span in spans]
+    group.attrs["scores"] = [float(score) for score in scores]
+    # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
+    # lists again and again while Docs gather in memory.
+    group.attrs["fragments"] = list(fragments)
+    group.attrs["ids"] = ids
+    unusual = {
+        id_: (pieces, float(score))
+        for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
+        if id_ and (score != 1.0 or tuple(pieces) != _own(span))
+    }
+    if details:
+        group.attrs["details"] = details
+    if unusual or details:
+        group.doc.user_data[KEPT] = {"exact": unusual, "details": details}
+    else:
+        group.doc.user_data.pop(KEPT, None)
+
+
+def members(group: SpanGroup) -> list[Span]:
+    """The spans of a group.
+
+    spaCy leaves span groups as they are when tokens are merged or split: then they name other
+    tokens, or some that are not there. The characters that they had stand beside these, and the
+    tokens that are there now are found by them.
+    """
+    doc = group.doc
+    try:
+        spans = list(group)
+    except IndexError:
+        return _by_characters(group)
+    if spans:
+        # Whatever happened before the last of them shows in it.
+        last = max(spans, key=_START)
+        first_token, last_token = doc[last.start], doc[last.end - 1]
+        end = last_token.idx + len(last_token)
+        if (first_token.idx, end) != (last.start_char, last.end_char):
+            return _by_characters(group)
+    return spans
+
+
+def _by_characters(group: SpanGroup) -> list[Span]:
+    packed = map(SPAN_LAYOUT.unpack, msgpack_loads(group.to_bytes())["spans"])
+    found = [(id_, kb_id, label, (start, end)) for id_, kb_id, label, _, _, start, end in packed]
+    tokens = touched_tokens(group.doc, [characters for *_, characters in found])
+    return [
+        Span(group.doc, *place, label=label, kb_id=kb_id, span_id=id_)
+        for place, (id_, kb_id, label, _) in zip(tokens, found, strict=True)
+    ]
+
+
+def exact_of(group: SpanGroup) -> Exact:
     """The exact characters and the score of each span of the group.
 
     They stand beside the group in its order, with the ids of the spans. Where spans were put in,
-    taken out, moved or changed since, each finds its own by the tokens that the characters touch:
-    what had its id there, else what no other span has claimed. One that is new has its own
-    characters, and a score of 1.
+    taken out, moved or changed since, each finds its own by its characters, or by the tokens that
+    the exact ones touch: what had its id there, else what no other span has claimed. One that is
+    new has its own characters, and a score of 1.
     """
-    spans = list(group)
-    entries: Sequence[Fragments] = group.attrs.get("fragments") or ()
-    scores: Sequence[float] = group.attrs.get("scores") or ()
+    spans = members(group)
+    entries, scores = _listed(group, "fragments"), _listed(group, "scores")
+    if "fragments" not in group.attrs:
+        return _exact_by_id(group.doc, spans, scores)
     if len(scores) != len(entries):
-        # Other software fills one and not the other.
-        entries = entries or [((s.start_char, s.end_char),) for s in spans]
-        scores = scores if len(scores) == len(entries) else [1.0] * len(entries)
-    borders = [(min(piece[0] for piece in e), max(piece[1] for piece in e)) for e in entries]
-    doc = group.doc
-    length = text_length(doc)
-    touched = touched_tokens(doc, borders) if all(end <= length for _, end in borders) else []
-    wanted = [(span.start, span.end) for span in spans]
-    own_ids = [span.id_ for span in spans]
-    ids: Sequence[str] = group.attrs.get("ids") or ()
-    if touched == wanted and list(ids) in ([], own_ids):
-        return list(entries), list(scores)
+        scores = [1.0] * len(entries)
+    borders = list(map(_border, entries))
+    own_ids, ids = [span.id_ for span in spans], _listed(group, "ids")
+    same_ids = ids in ([], own_ids)
+    if same_ids and borders == [(span.start_char, span.end_char) for span in spans]:
+        return entries, scores
+    touched = _touched(group.doc, borders)
+    if same_ids and touched == [(span.start, span.end) for span in spans]:
+        return entries, scores
     if len(ids) != len(entries):
         ids = [""] * len(entries)
-    waiting: dict[tuple[int, int], list[int]] = {}
-    for at, tokens in enumerate(touched):
-        waiting.setdefault(tokens, []).append(at)
-    places: list[int | None] = []
-    for id_, tokens in zip(own_ids, wanted, strict=True):
-        here = waiting.get(tokens, [])
-        place = next((at for at in here if ids[at] == id_), None)
+    places = _claims(spans, ids, borders, touched)
+    return (
+        [_own(s) if at is None else entries[at] for s, at in zip(spans, places, strict=True)],
+        [1.0 if at is None else scores[at] for at in places],
+    )
+
+
+def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
+    """The exact characters of one span of the group."""
+    if group is None:
+        return _own(span)
+    ids = _listed(group, "ids")
+    if span.id_ and ids.count(span.id_) == 1:
+        # Not by way of all the others, for whoever asks for each in turn.
+        pieces: Fragments = group.attrs["fragments"][ids.index(span.id_)]
+        if _border(pieces) == (span.start_char, span.end_char):
+            return pieces
+    key = key_of(span)
+    for member, pieces in zip(members(group), exact_of(group)[0], strict=True):
+        if key_of(member) == key:
+            return pieces
+    return _own(span)
+
+
+def details_of(group: SpanGroup | None) -> Details:
+    """By the id of the mention what else is known of it: attributes, normalisations, comments."""
+    if group is None:
+        return {}
+    details: Details = group.attrs.get("details", {})
+    if "fragments" not in group.attrs:
+        details = group.doc.user_data.get(KEPT, {}).get("details", {})
+    return details
+
+
+def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
+    """Of spans that took the place of those that were put there: by their ids, if at all."""
+    kept = doc.user_data.get(KEPT, {}).get("exact", {})
+    entries = [kept.get(span.id_) if span.id_ else None for span in spans]
+    borders = [_border(entry[0]) if entry else (0, 0) for entry in entries]
+    exact: list[Fragments] = []
+    of_exact: list[float] = []
+    touched = _touched(doc, borders) or [(0, 0)] * len(spans)
+    for span, entry, border, tokens in zip(spans, entries, borders, touched, strict=True):
+        here = border == (span.start_char, span.end_char) or tokens == (span.start, span.end)
+        exact.append(entry[0] if entry and here else _own(span))
+        of_exact.append(entry[1] if entry and here else 1.0)
+    # Other software fills the one and not the other.
+    return exact, list(scores) if len(scores) == len(spans) else of_exact
+
+
+def _claims(
+    spans: Sequence[Span],
+    ids: Sequence[str],
+    borders: Sequence[tuple[int, int]],
+    touched: Sequence[tuple[int, int]],
+) -> list[int | None]:
+    """For each span the entry that is its own, None where there is none."""
+    waiting: dict[tuple[str, tuple[int, int]], list[int]] = {}
+    for kind, keys in (("characters", borders), ("tokens", touched)):
+        for at, key in enumerate(keys):
+            waiting.setdefault((kind, key), []).append(at)
+    near = [
+        [
+            *waiting.get(("characters", (span.start_char, span.end_char)), ()),
+            *waiting.get(("tokens", (span.start, span.end)), ()),
+        ]
+        for span in spans
+    ]
+    claimed: set[int] = set()
+
+    def claim(choices: Iterable[int]) -> int | None:
+        place = next((at for at in choices if at not in claimed), None)
         if place is not None:
-            here.remove(place)
-        places.append(place)
-    found: list[Fragments] = []
-    of_found: list[float] = []
-    for span, tokens, place in zip(spans, wanted, places, strict=True):
-        if place is None and waiting.get(tokens):
-            place = waiting[tokens].pop(0)
-        own = ((span.start_char, span.end_char),)
-        found.append(own if place is None else entries[place])
-        of_found.append(1.0 if place is None else scores[place])
-    return found, of_found
+            claimed.add(place)
+        return place
+
+    places = [
+        claim(at for at in choices if ids[at] == span.id_)
+        for span, choices in zip(spans, near, strict=True)
+    ]
+    return [
+        claim(choices) if place is None else place
+        for place, choices in zip(places, near, strict=True)
+    ]
+
+
+def _listed(group: SpanGroup, name: str) -> list[Any]:
+    """An entry of `attrs`; spaCy's `spancat` leaves an array there."""
+    values = group.attrs.get(name)
+    return [] if values is None else list(values)
+
+
+def _own(span: Span) -> tuple[tuple[int, int], ...]:
+    return ((span.start_char, span.end_char),)
+
+
+def _border(pieces: Fragments) -> tuple[int, int]:
+    return min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
+
+
+def _touched(doc: Doc, borders: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The tokens that characters touch; nothing at all where some lie outside of the Doc."""
+    length = text_length(doc)
+    inside = all(end <= length for _, end in borders)
+    return touched_tokens(doc, borders) if inside and length else []
 
 
 SpanKey = tuple[int, int, str, str]

@@ -1,12 +1,14 @@
 """Mentions edited on the Doc: what comes out as `.ann` is that edit and no more."""
 
 import pytest
+import spacy
 from spacy.tokens import Doc, Span
 
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
-from clinical_ie.doc import annotations_of
+from clinical_ie.doc import Relation, annotations_of
 
 TEXT = "Took 20mg aspirin today for chest or pain."
 ANN = (
@@ -85,3 +87,78 @@ def test_spans_of_other_software_have_names_of_their_own(doc):
     del doc.spans["entities"]
     doc.ents = [today(doc)]
     assert str(doc_to_standoff(doc)) == "T1\tDate 18 23\ttoday\n"
+
+
+def read(ann: str, **links: bool) -> Doc:
+    note = Note("n", TEXT, Standoff.parse(ann), [])
+    return note_to_doc(corpus_nlp(), note, LinkSettings(**links))[0]
+
+
+EVENTS = (
+    "T1\tStrength 5 7\t20\n"
+    "T2\tDrug 10 17\taspirin\n"
+    "T3\tDate 18 23\ttoday\n"
+    "E1\tDrug:T2 Dose:T1 When:T3 Dose:T1\n"
+    "A1\tSure E1\n"
+    "*\tSame T1 T2 T3\n"
+)
+
+
+@pytest.mark.parametrize("label", ["Dose", "When"])
+def test_a_role_that_is_no_relation_any_more_goes(label):
+    doc = read(EVENTS, roles=True)
+    stored = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    stored._.relations.remove(next(r for r in stored._.relations if r.label == label))
+    left = {"Dose": " When:T3 Dose:T1", "When": " Dose:T1 Dose:T1"}[label]
+    expected = EVENTS.replace(" Dose:T1 When:T3 Dose:T1", left)
+    assert str(doc_to_standoff(stored)) == expected
+
+
+def test_a_role_with_another_label_becomes_a_relation():
+    doc = read(EVENTS, roles=True)
+    first, *others = doc._.relations
+    doc._.relations = [*others, Relation(first.head, first.tail, "Why")]
+    expected = EVENTS.replace("T2 Dose:T1", "T2") + "R1\tWhy Arg1:T2 Arg2:T1\n"
+    assert str(doc_to_standoff(doc)) == expected
+
+
+def test_events_that_were_not_read_as_relations_stay():
+    doc = read(EVENTS)
+    assert doc._.relations == []
+    assert str(doc_to_standoff(doc)) == EVENTS
+    doc._.relations = []
+    assert str(doc_to_standoff(doc)) == EVENTS
+
+
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [
+        ((("T1", "T2"), ("T1", "T3")), "*\tSame T2 T3\n"),
+        ((("T1", "T2"),), "*\tSame T1 T3\n*\tSame T2 T3\n"),
+        ((("T1", "T2"), ("T1", "T3"), ("T2", "T3")), ""),
+        ((), "*\tSame T1 T2 T3\n"),
+    ],
+)
+def test_pairs_of_an_equivalence_that_are_gone_are_taken_out_of_it(gone, left):
+    doc = read(EVENTS, equivalences=True)
+    doc._.relations = [r for r in doc._.relations if (r.head.id_, r.tail.id_) not in gone]
+    assert str(doc_to_standoff(doc)) == EVENTS.replace("*\tSame T1 T2 T3\n", left)
+
+
+def test_what_is_found_anew_is_not_taken_for_what_people_annotated():
+    """The head numbers from where the file ends: its E1 says nothing of another T2."""
+    found = read(EVENTS)
+    head = spacy.blank("en").add_pipe("clinical_ner")
+    head.cfg["labels"] = ["Drug"]
+    head.set_annotations([found], [([(0, 1, 0), (2, 3, 0)], [0.5, 0.5])])
+    ids = {mention.id for mention in annotations_of(found).mentions}
+    assert ids
+    assert not ids & {"T1", "T2", "T3"}
+    exported = doc_to_standoff(found)
+    assert "E1" not in str(exported)
+    assert len(annotations_of(found).mentions) == str(exported).count("\nT") + 1
+
+
+def test_a_part_of_a_note_has_lines_of_its_own(doc):
+    part = doc[5:].as_doc(copy_user_data=True)
+    assert "aspirin" not in str(doc_to_standoff(part))

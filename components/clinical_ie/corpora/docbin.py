@@ -18,14 +18,13 @@ from srsly.msgpack import Packer, Unpacker
 
 from .. import doc as _annotation_layer  # noqa: F401  (declares doc._.relations and the others)
 from ..garbage import collect_rarely
+from ..span_groups import SPAN_LAYOUT, members
 from ..workplace import workplace
 
 # SENT_START goes only where no HEAD goes: spaCy would read the heads of an unparsed Doc as
 # "every token is its own sentence".
 ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
-# A span in a group, as spaCy packs it: id, knowledge base id, label, tokens and characters.
-_SPAN = struct.Struct(">QQQllll")
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
 # Above this, neither msgpack's lengths nor spaCy's own reader hold.
@@ -84,7 +83,7 @@ def _set_groups(doc: Doc, groups: dict[bytes, list[str]], unpacker: Unpacker) ->
         group = unpacker.unpack()
         spans = [
             Span(doc, start, end, label=label, kb_id=kb_id, span_id=id_)
-            for id_, kb_id, label, start, end, _, _ in map(_SPAN.unpack, group["spans"])
+            for id_, kb_id, label, start, end, _, _ in map(SPAN_LAYOUT.unpack, group["spans"])
         ]
         for key in keys:
             attrs = dict(group["attrs"])
@@ -122,7 +121,7 @@ class PackedDoc:
 def pack(doc: Doc) -> PackedDoc:
     """Take from a Doc what goes into the file."""
     tokens = np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64")
-    spans = {key: list(group) for key, group in doc.spans.items()}
+    spans = {key: members(group) for key, group in doc.spans.items()}
     # DocBin always puts ORTH first.
     strings = {doc.vocab.strings[orth] for orth in np.unique(tokens[:, 0]).tolist()}
     for span in (*doc.ents, *chain.from_iterable(spans.values())):
@@ -144,14 +143,14 @@ def _span_groups(doc: Doc, spans: Mapping[str, Sequence[Span]]) -> bytes:
     if not spans:
         return doc.spans.to_bytes()
     keys: dict[bytes, list[str]] = {}
-    for key, members in spans.items():
+    for key, found in spans.items():
         group = doc.spans[key]
         content = {
             "name": group.name,
             "attrs": group.attrs,
             "spans": [
-                _SPAN.pack(s.id, s.kb_id, s.label, s.start, s.end, s.start_char, s.end_char)
-                for s in members
+                SPAN_LAYOUT.pack(s.id, s.kb_id, s.label, s.start, s.end, s.start_char, s.end_char)
+                for s in found
             ],
         }
         keys.setdefault(_msgpack(content), []).append(key)

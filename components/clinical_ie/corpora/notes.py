@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from ..brat import Note, Problem
 from ..doc import Annotations, annotate
 from ..garbage import collect_rarely
+from ..text.limit import lift_length_limit
 from .standoff_reading import LinkSettings, note_to_annotations
 
 
@@ -18,8 +19,7 @@ def corpus_nlp() -> Language:
     tokenizer = {"@tokenizers": "clinical_ie.ClinicalTokenizer.v1"}
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": tokenizer}})
     nlp.add_pipe("clinical_sentences")
-    # A note is one Doc however long: no component here needs memory beyond the text's.
-    nlp.max_length = 10**9
+    lift_length_limit(nlp)
     return nlp
 
 
@@ -51,6 +51,8 @@ def note_to_doc(
     doc = make_doc(nlp, note.text, annotations, note.name)
     if note.has_ann:
         doc._.standoff = note.standoff
+        if settings is not None:
+            settings.keep_on(doc)
     if note.bom:
         doc._.bom = True
     return doc, problems

@@ -6,6 +6,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.training import Example
 
+from ..text.limit import lift_length_limit
 from .docbin import read_docs
 
 
@@ -25,6 +26,8 @@ class NotesReader:
         RAISES (FileNotFoundError): A file is missing.
         RAISES (ValueError): There is no note in the first one.
         """
+        # The heads lift it as well; spaCy's own, which can be trained beside them, do not.
+        lift_length_limit(nlp)
         for path in self.paths:
             references = read_docs(path, nlp.vocab)
             if not references and path == self.paths[0]:

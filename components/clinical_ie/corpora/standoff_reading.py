@@ -2,10 +2,12 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from operator import attrgetter
 from typing import Any, cast
+
+from spacy.tokens import Doc
 
 from ..brat import (
     Attribute,
@@ -29,6 +31,7 @@ MAX_SEARCHES = 100
 # Compatibility forms are at most 18 times as long as the sign they stand for; the rest of what is
 # covered beyond this is white space or another text.
 LOOSE_LENGTH = 40
+_LINKS: Any = ("._.", "clinical_ie.links", None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,16 @@ class LinkSettings:
 
     roles: bool = False
     equivalences: bool = False
+
+    @classmethod
+    def of(cls, doc: Doc) -> "LinkSettings":
+        """Those that a Doc was read with."""
+        return cls(**doc.user_data.get(_LINKS, {}))
+
+    def keep_on(self, doc: Doc) -> None:
+        """Leave them on a Doc: what is no relation of it any more was one only if it was read."""
+        if self != LinkSettings():
+            doc.user_data[_LINKS] = asdict(self)
 
 
 @dataclass(slots=True)

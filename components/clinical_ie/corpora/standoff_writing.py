@@ -1,7 +1,8 @@
 """From the annotations of a Doc back to an `.ann`; lines that did not change stay as they were."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from itertools import combinations
 
 from spacy.tokens import Doc
 
@@ -9,6 +10,7 @@ from ..brat import (
     Attribute,
     Comment,
     Detail,
+    Equivalence,
     Event,
     Normalization,
     Note,
@@ -20,14 +22,11 @@ from ..brat import (
 from ..brat.files import covered_text
 from ..doc import (
     DETAILS,
-    SPANS_KEY,
     Annotations,
     Link,
     Mention,
     annotations_of,
-    has_exact,
     has_standoff,
-    spans_of,
 )
 from .standoff_reading import LinkSettings, detail_of, read_lines
 
@@ -55,40 +54,10 @@ def doc_to_standoff(doc: Doc) -> Standoff | None:
         has_any = bool(annotations.mentions)
         return annotations_to_standoff(annotations, doc.text) if has_any else None
     standoff: Standoff = doc._.standoff
-    editor = _Editor(standoff, doc.text)
+    editor = _Editor(standoff, doc.text, LinkSettings.of(doc))
     # A new mention must not pass for one that was there.
-    annotations = annotations_of(doc, reserved=editor.old)
-    if SPANS_KEY in doc.spans and not has_exact(doc):
-        annotations.mentions = _with_what_is_known(doc, annotations.mentions, editor.old)
-    editor.edit(annotations, doc.text)
+    editor.edit(annotations_of(doc, reserved=editor.old), doc.text)
     return standoff
-
-
-def _with_what_is_known(
-    doc: Doc, mentions: Sequence[Mention], old: Mapping[str, Mention]
-) -> list[Mention]:
-    """Mentions of a group that has no room for it, with what the file says of them.
-
-    Who assigns a list of spans to `doc.spans["entities"]` means the spans: exact characters stay
-    where the tokens did, and attributes, normalisations and comments stay where the mention did.
-    """
-    befores = [old.get(mention.id) for mention in mentions]
-    there = [before for before in befores if before is not None]
-    tokens = {
-        m.id: span and (span.start, span.end)
-        for m, span in zip(there, spans_of(doc, there), strict=True)
-    }
-    known = []
-    for mention, before, span in zip(mentions, befores, doc.spans[SPANS_KEY], strict=True):
-        if before is not None:
-            same = tokens[before.id] == (span.start, span.end)
-            mention = before._replace(
-                label=mention.label,
-                score=mention.score,
-                fragments=before.fragments if same else mention.fragments,
-            )
-        known.append(mention)
-    return known
 
 
 def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text: str) -> None:
@@ -96,18 +65,20 @@ def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text:
 
     old_text, new_text (str): What the offsets of the file, and of the new annotations, count into.
     """
-    _Editor(standoff, old_text).edit(new, new_text)
+    _Editor(standoff, old_text, LinkSettings()).edit(new, new_text)
 
 
 class _Editor:
     """The changes to one `.ann`, gathered by line before any is made."""
 
-    def __init__(self, standoff: Standoff, old_text: str) -> None:
+    def __init__(self, standoff: Standoff, old_text: str, settings: LinkSettings) -> None:
         self.standoff = standoff
+        self.settings = settings
         self.source = Note("", old_text, standoff, [])
-        self.reading = read_lines(self.source)
+        self.reading = read_lines(self.source, settings)
         self.old = {mention.id: mention for mention in self.reading.annotations.mentions}
         self.changes: dict[int, Record | None] = {}
+        self.pairs: list[Equivalence] = []
 
     def edit(self, new: Annotations, text: str) -> None:
         self.text = text
@@ -124,6 +95,8 @@ class _Editor:
         ends = {id_ for link in new_links for id_ in (link.head, link.tail)}
         ids = self._ids_in_file(ends | new_details.keys())
         self.standoff.edit(self.changes)
+        for pair in self.pairs:
+            self.standoff.add(pair)
         for id_, details in new_details.items():
             _add_details(self.standoff, ids[id_], details)
         for mention in self.new.mentions:
@@ -183,18 +156,52 @@ class _Editor:
         RETURNS (list[Link]): Those that the file does not hold yet, in `R` lines or otherwise.
         """
         wanted = Counter(map(_key, self.new.links))
+        gone: dict[int, list[Link]] = {}
         for link, at in zip(self.reading.annotations.links, self.reading.link_lines, strict=True):
             if wanted[_key(link)]:
                 wanted[_key(link)] -= 1
             else:
-                self.changes[at] = None
+                gone.setdefault(at, []).append(link)
+        for at, links in gone.items():
+            self._take_from(at, links)
         if any(wanted.values()):
             wanted -= self._derived_links()
         return [Link(*key) for key in wanted.elements()]
 
+    def _take_from(self, at: int, links: Sequence[Link]) -> None:
+        """Take relations out of the line that says them."""
+        record = self.changes.get(at, self.standoff.lines[at].record)
+        mentions = self.reading.triggers
+        if isinstance(record, Event):
+            surplus = Counter((link.label, link.tail) for link in links)
+            args = []
+            for role, ref in record.args:
+                if surplus[said := (role, mentions.get(ref, ref))]:
+                    surplus[said] -= 1
+                else:
+                    args.append((role, ref))
+            self.changes[at] = record._replace(args=tuple(args))
+        elif isinstance(record, Equivalence):
+            ends = Counter((link.head, link.tail) for link in links)
+            pairs = []
+            for pair in combinations(record.members, 2):
+                if ends[said := (mentions.get(pair[0], pair[0]), mentions.get(pair[1], pair[1]))]:
+                    ends[said] -= 1
+                else:
+                    pairs.append(pair)
+            left = tuple(ref for ref in record.members if any(ref in pair for pair in pairs))
+            if list(combinations(left, 2)) != pairs:
+                # Without one pair it is no equivalence any more: what is left of it, pair by pair.
+                self.pairs += [record._replace(members=pair) for pair in pairs[1:]]
+                left = pairs[0]
+            self.changes[at] = record._replace(members=left) if left else None
+        else:
+            self.changes[at] = None
+
     def _derived_links(self) -> Counter[tuple[str, str, str]]:
-        """What the file says in events and equivalences, and not in `R` lines."""
-        reading = read_lines(self.source, LinkSettings(roles=True, equivalences=True))
+        """What the file says in events and equivalences that were not read as relations."""
+        roles, equivalences = not self.settings.roles, not self.settings.equivalences
+        reading = read_lines(self.source, LinkSettings(roles, equivalences))
         lines = self.standoff.lines
         return Counter(
             _key(link)

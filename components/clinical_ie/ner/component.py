@@ -14,9 +14,10 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import set_mentions
+from ..doc import has_standoff, set_mentions
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
+from ..text.limit import lift_length_limit
 from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
 
 
@@ -39,6 +40,7 @@ def make_clinical_ner(
     nlp: Language, name: str, model: Model, overlapping: bool, scorer: Scorer | None
 ) -> "ClinicalNER":
     """Make the component; `model` is a `TokenLabeler`."""
+    lift_length_limit(nlp)
     return ClinicalNER(nlp.vocab, model, name, overlapping=overlapping, scorer=scorer)
 
 
@@ -113,11 +115,16 @@ class ClinicalNER(LearnedLabelsPipe):
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
     ) -> None:
-        """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`."""
+        """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`.
+
+        On a Doc that came with an `.ann` they are numbered from where that ends: what it says of
+        its own T1 is said of no other mention.
+        """
         for doc, (token_spans, confidences) in zip(docs, scores, strict=True):
+            first = int(doc._.standoff.next_id("T")[1:]) if has_standoff(doc) else 1
             spans = [
                 Span(doc, start, end, label=self.labels[label], span_id=f"T{number}")
-                for number, (start, end, label) in enumerate(token_spans, start=1)
+                for number, (start, end, label) in enumerate(token_spans, start=first)
             ]
             set_mentions(doc, spans, self.calibration(confidences).tolist())
 

@@ -14,9 +14,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import SPANS_KEY, Relation, mention_scores, set_mentions, unique_ids
+from ..doc import SPANS_KEY, mention_scores, set_mentions, unique_ids
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
+from ..relation_list import Relation
+from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def make_clinical_relations(
     scorer: Scorer | None,
 ) -> "ClinicalRelations":
     """Make the component; `model` is a `RelationClassifier`."""
+    lift_length_limit(nlp)
     return ClinicalRelations(
         nlp.vocab,
         model,

@@ -1,0 +1,63 @@
+"""Relations between the mentions of a Doc, as users see them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from spacy.tokens import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation on a Doc; head and tail are members of `doc.spans["entities"]`."""
+
+    head: Span
+    tail: Span
+    label: str
+    score: float = 1.0
+
+
+class RelationList(list[Relation]):
+    """A list that passes on what is done to it: on the Doc, relations are plain values.
+
+    write (Callable[[list[Relation]], None]): Called after each change. Where it raises a
+        ValueError, the list is what it was before.
+    """
+
+    def __init__(self, write: Callable[[list[Relation]], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def filled(self, relations: Iterable[Relation]) -> "RelationList":
+        """The list itself, with what there is on the Doc already."""
+        super().extend(relations)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy is a list like any other.
+        return list, (list(self),)
+
+
+def _passing_on(name: str) -> Callable[..., Any]:
+    change = getattr(list, name)
+
+    @wraps(change)
+    def changed(self: RelationList, *arguments: Any, **settings: Any) -> Any:
+        before = list(self)
+        result = change(self, *arguments, **settings)
+        try:
+            self._write(self)
+        except ValueError:
+            list.__init__(self, before)
+            raise
+        return result
+
+    return changed
+
+
+for _name in (
+    *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
+    *("__setitem__", "__delitem__", "__iadd__"),
+):
+    setattr(RelationList, _name, _passing_on(_name))

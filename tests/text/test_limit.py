@@ -1,0 +1,23 @@
+"""A note of more than a million characters, which spaCy refuses by itself."""
+
+import pytest
+import spacy
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.reader import NotesReader
+
+LONG = "pain. " * 170_000
+
+
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+def test_a_pipeline_with_one_of_the_heads_reads_it(head):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(head)
+    assert nlp.make_doc(LONG).text == LONG
+
+
+def test_it_is_trained_on(tmp_path):
+    nlp = spacy.blank("en")
+    write_docs([nlp.tokenizer(LONG)], tmp_path / "long.spacy")
+    [example] = NotesReader(tmp_path / "long.spacy")(spacy.blank("en"))
+    assert example.predicted.text == LONG
