@@ -11,7 +11,7 @@ from clinical_ie.scoring.errors import (
     FALSE_KINDS,
     MENTION_KINDS,
     MISS_KINDS,
-    distance_class,
+    distance_classes,
     note_errors,
 )
 from clinical_ie.scoring.one_to_one import one_to_one
@@ -93,9 +93,12 @@ def test_a_relation_between_right_mentions_that_gold_does_not_have() -> None:
 def test_distance_in_words() -> None:
     text = "drug and then some other 5 mg"
     gold = note(
-        mention("T1", "Dose", (25, 29)), mention("T2", "Drug", (0, 4)), Link("Has", "T1", "T2")
+        mention("T1", "Dose", (25, 29)),
+        mention("T2", "Drug", (0, 4)),
+        Link("Has", "T1", "T2"),
+        Link("Has", "T2", "T2"),
     )
-    assert distance_class(gold, 0, text) == "1-5"
+    assert distance_classes(gold, text) == ["1-5", "0"]
 
 
 @st.composite

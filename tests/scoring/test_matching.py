@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.scoring.matching import match, match_equal, normalise, overlaps
+from clinical_ie.scoring.matching import equal_edges, match, match_equal, normalise, overlaps
 
 edges = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), unique=True, max_size=12)
 
@@ -59,6 +59,12 @@ def test_overlap_is_a_shared_character(gold: list, predicted: list) -> None:
         for j, b in enumerate(predicted)
         if a[0] == b[0] and characters(a) & characters(b)
     ]
+
+
+@given(items, items)
+def test_equal_items_are_found_in_the_order_of_overlaps(gold: list, predicted: list) -> None:
+    near = overlaps(gold, predicted)
+    assert equal_edges(gold, predicted) == [(i, j) for i, j in near if gold[i] == predicted[j]]
 
 
 @given(pieces)

@@ -18,7 +18,7 @@ from ..scoring.errors import (
     WRONG_TYPE,
     WRONG_TYPE_AND_BORDERS,
     NoteErrors,
-    distance_class,
+    distance_classes,
     note_errors,
 )
 from ..scoring.reliability import N_BINS, Outcomes, outcomes
@@ -179,8 +179,8 @@ def missed_relations(notes: Notes, errors: Errors) -> list[Row]:
     counts: Counter[tuple[str, str, str]] = Counter()
     for arm, found in notes.items():
         for note, judged in zip(found, errors[arm], strict=True):
-            for place, verdict in enumerate(judged.gold_links):
-                distance = distance_class(note.gold, place, note.text)
+            distances = distance_classes(note.gold, note.text)
+            for distance, verdict in zip(distances, judged.gold_links, strict=True):
                 counts[arm, distance, verdict.kind] += 1
     return [
         {"arm": arm, "distance": d, "outcome": o, "order": (CORRECT, *MISS_KINDS).index(o), "n": n}

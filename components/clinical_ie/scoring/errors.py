@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..doc import Annotations
-from .matching import Edge, Item, match_pairs, normalise, overlaps
+from .matching import Edge, Item, equal_edges, match_pairs, normalise, overlaps
 from .sides import Side, link_edges
 
 CORRECT = "correct"
@@ -78,16 +78,15 @@ def note_errors(
     return NoteErrors(*mentions, *links)
 
 
-def distance_class(gold: Annotations, place: int, text: str) -> str:
-    """How many words stand between the mentions of a relation.
-
-    place (int): Of the relation in `gold.links`.
-    """
+def distance_classes(gold: Annotations, text: str) -> list[str]:
+    """How many words stand between the mentions of each relation."""
     by_id = {mention.id: mention for mention in gold.mentions}
-    link = gold.links[place]
-    first, second = sorted((by_id[link.head], by_id[link.tail]), key=lambda m: (m.start, m.end))
-    words = len(text[first.end : second.start].split())
-    return next((name for most, name in DISTANCES if words <= most), FAR)
+    classes = []
+    for link in gold.links:
+        ends = sorted((by_id[link.head], by_id[link.tail]), key=lambda m: (m.start, m.end))
+        words = len(text[ends[0].end : ends[1].start].split())
+        classes.append(next((name for most, name in DISTANCES if words <= most), FAR))
+    return classes
 
 
 class _Verdicts:
@@ -123,15 +122,12 @@ def _judge_mentions(
 ) -> tuple[list[Verdict], list[Verdict]]:
     verdicts = _Verdicts(len(gold), len(predicted))
     # Labels put aside: what shares characters, of whatever type.
-    near = overlaps([("", pieces) for _, pieces in gold], [("", pieces) for _, pieces in predicted])
-    same_span = [(i, j) for i, j in near if gold[i][1] == predicted[j][1]]
-    same_label = [(i, j) for i, j in near if gold[i][0] == predicted[j][0]]
-    verdicts.pair(
-        [(i, j) for i, j in same_span if gold[i][0] == predicted[j][0]], lambda _: CORRECT
-    )
-    verdicts.pair(same_span, lambda _: WRONG_TYPE)
-    _judge_borders([edge for edge in same_label if verdicts.open(edge)], gold, predicted, verdicts)
-    verdicts.pair(near, lambda _: WRONG_TYPE_AND_BORDERS)
+    spans: list[list[Item]] = [[("", pieces) for _, pieces in side] for side in (gold, predicted)]
+    verdicts.pair(equal_edges(gold, predicted), lambda _: CORRECT)
+    verdicts.pair(equal_edges(*spans), lambda _: WRONG_TYPE)
+    same_label = [edge for edge in overlaps(gold, predicted) if verdicts.open(edge)]
+    _judge_borders(same_label, gold, predicted, verdicts)
+    verdicts.pair(overlaps(*spans), lambda _: WRONG_TYPE_AND_BORDERS)
     return verdicts.lists((MISSED, SPURIOUS))
 
 
@@ -174,10 +170,7 @@ def _judge_links(
     unreachable: Collection[int],
 ) -> tuple[list[Verdict], list[Verdict]]:
     verdicts = _Verdicts(len(gold.links), len(predicted.links))
-    places: dict[Item, list[int]] = defaultdict(list)
-    for i, item in enumerate(gold.items):
-        places[item].append(i)
-    equal = [(i, j) for j, item in enumerate(predicted.items) for i in places.get(item, ())]
+    equal = equal_edges(gold.items, predicted.items)
     verdicts.pair(link_edges(gold, predicted, equal), lambda _: CORRECT)
     # The same two mentions, whatever the label says, and whichever way round.
     at: dict[tuple[Item, Item], list[int]] = defaultdict(list)

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from ..doc import Annotations
 from .counts import MODES
-from .matching import Item, match_pairs, normalise, overlaps
+from .matching import Item, equal_edges, match_pairs, normalise, overlaps
 from .sides import Side
 
 # The longest mention of each class, in words; the last class is open.
@@ -53,10 +53,8 @@ def by_length(
         classes = [[_length_class(item, texts[name]) for item in items] for items in sides]
         counts.update(("gold", c) for c in classes[0])
         counts.update(("predicted", c) for c in classes[1])
-        edges = overlaps(sides[0], sides[1])
-        equal = [(i, j) for i, j in edges if sides[0][i] == sides[1][j]]
-        for mode, candidates in zip(MODES, (equal, edges), strict=True):
-            for i, j in match_pairs(candidates, len(sides[0]), len(sides[1])):
+        for mode, edges in zip(MODES, (equal_edges(*sides), overlaps(*sides)), strict=True):
+            for i, j in match_pairs(edges, len(sides[0]), len(sides[1])):
                 counts[f"found {mode}", classes[0][i]] += 1
                 counts[f"right {mode}", classes[1][j]] += 1
     return {

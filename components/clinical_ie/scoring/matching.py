@@ -63,6 +63,14 @@ def overlaps(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
     return sorted(edges)
 
 
+def equal_edges(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
+    """Pairs of items that are the same, label and pieces; as `overlaps` gives them."""
+    places: dict[Item, list[int]] = defaultdict(list)
+    for j, item in enumerate(predicted):
+        places[item].append(j)
+    return [(i, j) for i, item in enumerate(gold) for j in places.get(item, ())]
+
+
 def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
     """A matching of maximum size: every item in at most one pair.
 

@@ -6,7 +6,7 @@ from itertools import chain, product
 
 from ..doc import Annotations
 from .counts import ByLabel, NoteCounts, by_label
-from .matching import Edge, Item, Pieces, overlaps
+from .matching import Edge, Item, Pieces, equal_edges, overlaps
 from .sides import Fragments, Side, link_edges
 
 
@@ -24,7 +24,7 @@ def n2c2_2018(gold: Annotations, predicted: Annotations, text: str | None) -> No
     """
     sides = (Side(gold, _from_first_to_last), Side(predicted, _from_first_to_last))
     edges = {
-        "strict": _equal(sides[0].items, sides[1].items),
+        "strict": equal_edges(sides[0].items, sides[1].items),
         "lenient": _sharing(sides[0].items, sides[1].items),
     }
     labels = [side.labels for side in sides]
@@ -71,13 +71,6 @@ def first_come(edges: Sequence[Edge], gold: Sequence[str], predicted: Sequence[s
 
 def _from_first_to_last(fragments: Fragments) -> Pieces:
     return ((fragments[0][0], fragments[-1][1]),)
-
-
-def _equal(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
-    places: dict[Item, list[int]] = defaultdict(list)
-    for i, item in enumerate(gold):
-        places[item].append(i)
-    return [(i, j) for j, item in enumerate(predicted) for i in places.get(item, ())]
 
 
 def _sharing(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..doc import Annotations
-from .matching import match_pairs, normalise, overlaps
+from .matching import equal_edges, match_pairs, normalise
 from .sides import Side, link_edges
 
 Floats = NDArray[np.float64]
@@ -55,8 +55,7 @@ def outcomes(
     for name in sorted(predicted):
         form = partial(normalise, text=texts[name])
         sides = [Side(notes.get(name, empty), form) for notes in (gold, predicted)]
-        near = overlaps(sides[0].items, sides[1].items)
-        equal = [(i, j) for i, j in near if sides[0].items[i] == sides[1].items[j]]
+        equal = equal_edges(sides[0].items, sides[1].items)
         links = link_edges(sides[0], sides[1], equal)
         found = {j for _, j in match_pairs(equal, len(sides[0].items), len(sides[1].items))}
         found_links = {j for _, j in match_pairs(links, len(sides[0].links), len(sides[1].links))}
