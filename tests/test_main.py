@@ -124,7 +124,7 @@ def test_a_relation_to_nothing_is_named_and_not_scored(gold: Path, tmp_path: Pat
 
 def test_the_exit_code_is_0_where_nothing_had_to_be_said(gold: Path, tmp_path: Path) -> None:
     same = write_brat(tmp_path / "same", {"1": (TEXT, GOLD), "2": (TEXT, "")})
-    (same / "2.ann").unlink()
+    (gold / "2.ann").unlink()
     code, _, err = run("score", gold, same, "--compare", same)
     assert (code, "no .ann, read as a note with nothing in it" in err) == (0, True)
     less = write_brat(tmp_path / "less", {"1": (TEXT, GOLD)})

@@ -26,6 +26,7 @@ from .scoring.agreement import TokenAgreement, token_agreement
 from .scoring.counts import total
 from .scoring.folders import FolderPair, case_twins, read_pair
 from .scoring.lengths import by_length
+from .scoring.protocols import Protocol
 from .scoring.scores import figures
 from .scoring.significance import Comparison, Interval, bootstrap, compare
 
@@ -71,8 +72,8 @@ def score_command(
     """
     try:
         rules = get_protocol(protocol)
-        pair = read_pair(gold, predicted, rules.ends_as_listed)
-        as_it_stands = _tell(pair, gold, predicted, rules.scores_missing)
+        pair = read_pair(gold, predicted, protocol)
+        as_it_stands = _tell(pair, gold, predicted, rules)
         counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
         if not counts:
             raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
@@ -93,8 +94,8 @@ def score_command(
             tables.append(table)
         sentences: list[str] = []
         if other is not None:
-            second_pair = read_pair(gold, other, rules.ends_as_listed)
-            as_it_stands &= _tell(second_pair, gold, other, rules.scores_missing)
+            second_pair = read_pair(gold, other, protocol)
+            as_it_stands &= _tell(second_pair, gold, other, rules)
             second = note_counts(
                 second_pair.gold,
                 second_pair.predicted,
@@ -125,21 +126,26 @@ def score_command(
         raise typer.Exit(SCORED_WITH_FINDINGS)
 
 
-def _tell(pair: FolderPair, gold: Path, predicted: Path, scores_missing: bool) -> bool:
+def _tell(pair: FolderPair, gold: Path, predicted: Path, rules: Protocol) -> bool:
     """Say what is not as it should be; whether all was scored as it stands."""
     fate = (
-        ("scored as all missed", "scored as all wrong") if scores_missing else ("not scored",) * 2
+        ("scored as all missed", "scored as all wrong")
+        if rules.scores_missing
+        else ("not scored",) * 2
     )
+    without_ann = "not scored" if rules.needs_ann else "read as a note with nothing in it"
     if gold.resolve() == predicted.resolve():
         typer.echo(f"{gold} is scored against itself", err=True)
     tell(f"not in {predicted}, {fate[0]}", pair.missing)
     tell(f"not in {gold}, {fate[1]}", pair.extra)
-    tell("no .ann, read as a note with nothing in it", [str(path) for path in pair.without_ann])
+    tell(f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side])
     tell("not taken over as it stands", [str(problem) for problem in pair.problems])
     twins = case_twins(pair)
     tell("labels that differ in case alone, scored as different", twins)
     left_out = any(problem.severity == "error" for problem in pair.problems)
-    return not (pair.missing or pair.extra or left_out or twins)
+    # Gold may leave a note without annotations; a system that answers writes a file.
+    unanswered = pair.without_ann[1] and not rules.needs_ann
+    return not (pair.missing or pair.extra or unanswered or left_out or twins)
 
 
 def _by_document(counts: _Counts, protocol: str) -> tuple[dict[str, Any], Table]:

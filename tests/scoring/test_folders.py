@@ -14,13 +14,19 @@ TEXT = "aspirin 81 mg"
 ANN = "T1\tDrug 0 7\taspirin\n"
 
 
+def run_score(*arguments: object) -> tuple[int, dict, str]:
+    """The exit code of `clinical-ie score --json`, its scores and what it said beside them."""
+    result = CliRunner().invoke(app, ["score", *map(str, arguments), "--json"])
+    return result.exit_code, json.loads(result.stdout), result.stderr
+
+
 def test_names_run_below_the_folders(tmp_path: Path) -> None:
     gold = write_brat(tmp_path / "g", {"a/1": (TEXT, ANN), "a/2": (TEXT, ANN), "b/1": (TEXT, "")})
     predicted = write_brat(tmp_path / "p", {"a/1": (TEXT, ANN), "c": (TEXT, ANN)})
     (predicted / "c.ann").unlink()
     pair = read_pair(gold, predicted)
     assert (pair.missing, pair.extra) == (["a/2", "b/1"], ["c"])
-    assert pair.without_ann == [predicted / "c.txt"]
+    assert pair.without_ann == ([], [predicted / "c.txt"])
     micro = score(pair.gold, pair.predicted, texts=pair.texts)["entities"]["strict"]["micro"]
     assert (micro["tp"], micro["fp"], micro["fn"]) == (1, 0, 1)
 
@@ -63,7 +69,7 @@ def test_a_folder_may_leave_the_texts_to_the_other(tmp_path: Path) -> None:
     for path in predicted.glob("*.txt"):
         path.unlink()
     pair = read_pair(gold, predicted)
-    assert (pair.missing, pair.extra, pair.without_ann) == ([], ["3"], [])
+    assert (pair.missing, pair.extra, pair.without_ann) == ([], ["3"], ([], []))
     assert pair.texts == {"1": TEXT, "2": TEXT, "3": ""}
     (problem,) = pair.problems
     assert str(problem) == (
@@ -119,6 +125,54 @@ def test_linked_folders_are_read_and_names_in_capitals_told(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("stray", [None, TEXT, "another text", b"caf\xe9"])
+@pytest.mark.parametrize("side", ["g", "p"])
+def test_the_official_script_sees_no_txt(
+    tmp_path: Path, side: str, stray: str | bytes | None
+) -> None:
+    """A `.txt` without `.ann` is no note to it, on neither side and whatever is in it."""
+    for name in ("g", "p"):
+        write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})
+    for name in ("2.txt", "2.ann"):
+        (tmp_path / side / name).unlink()
+    if stray is not None:
+        content = stray if isinstance(stray, bytes) else stray.encode()
+        for name in ("2.txt", "README.TXT"):
+            (tmp_path / side / name).write_bytes(content)
+    code, scores, err = run_score(tmp_path / "g", tmp_path / "p", "--protocol", "n2c2-2018")
+    micro = scores["entities"]["strict"]["micro"]
+    assert (code, scores["notes"], micro["tp"], micro["fp"], micro["fn"]) == (3, 1, 1, 0, 0)
+    assert f"1 not in {tmp_path / side}, not scored:\n  2\n" in err
+    assert ("1 no .ann, not scored:" in err) == (stray is not None)
+    assert "README" not in err
+
+
+def test_a_txt_that_nobody_annotated_is_no_finding_to_the_official_script(tmp_path: Path) -> None:
+    for name in ("g", "p"):
+        write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})
+        (tmp_path / name / "2.ann").unlink()
+    code, scores, _ = run_score(tmp_path / "g", tmp_path / "p", "--protocol", "n2c2-2018")
+    assert (code, scores["notes"]) == (0, 1)
+    (tmp_path / "p" / "1.ann").unlink()
+    arguments = ["score", str(tmp_path / "g"), str(tmp_path / "p"), "--protocol", "n2c2-2018"]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "holds no .ann file" in result.stderr
+
+
+@pytest.mark.parametrize(("side", "code", "wrong"), [("g", 0, (1, 0)), ("p", 3, (0, 1))])
+def test_one_to_one_takes_a_txt_without_ann_for_an_empty_note_and_asks_predicted_for_one(
+    tmp_path: Path, side: str, code: int, wrong: tuple[int, int]
+) -> None:
+    for name in ("g", "p"):
+        write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})
+    (tmp_path / side / "2.ann").unlink()
+    found, scores, err = run_score(tmp_path / "g", tmp_path / "p")
+    micro = scores["entities"]["strict"]["micro"]
+    assert (found, micro["tp"], (micro["fp"], micro["fn"])) == (code, 1, wrong)
+    assert f"1 no .ann, read as a note with nothing in it:\n  {tmp_path / side / '2.txt'}\n" in err
+
+
 @pytest.mark.parametrize(("protocol", "right"), [("one-to-one", 1), ("n2c2-2018", 0)])
 def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
     tmp_path: Path, protocol: str, right: int
@@ -128,9 +182,8 @@ def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
         write_brat(tmp_path / name, {"1": (TEXT, f"{mentions}R1\tStrength-Drug {ends}\n")})
         for name, ends in (("g", "Arg1:T2 Arg2:T1"), ("p", "Arg2:T1 Arg1:T2"))
     ]
-    arguments = ["score", *map(str, folders), "--protocol", protocol, "--json"]
-    result = CliRunner().invoke(app, arguments)
-    micro = json.loads(result.stdout)["relations"]["strict"]["micro"]
+    _, scores, _ = run_score(*folders, "--protocol", protocol)
+    micro = scores["relations"]["strict"]["micro"]
     assert (micro["tp"], micro["fp"]) == (right, 1 - right)
 
 

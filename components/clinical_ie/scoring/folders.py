@@ -11,6 +11,7 @@ from ..brat.model import BOM
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
 from ..garbage import collect_rarely
+from .protocols import DEFAULT_PROTOCOL, get_protocol
 
 
 @dataclass(slots=True)
@@ -19,7 +20,8 @@ class FolderPair:
 
     missing (list[str]): Notes that only the gold folder has.
     extra (list[str]): Notes that only the predicted folder has.
-    without_ann (list[Path]): Notes that have no `.ann`, and so nothing in them.
+    without_ann (tuple[list[Path], list[Path]]): The `.txt` of gold, and of predicted, that have no
+        `.ann`; what they are is the protocol's to say.
     problems (list[Problem]): Lines that are not as they should be, and what became of them.
     first_met (dict[str, str]): Every label of a mention or relation, with file and line.
     """
@@ -29,25 +31,29 @@ class FolderPair:
     texts: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
-    without_ann: list[Path] = field(default_factory=list)
+    without_ann: tuple[list[Path], list[Path]] = field(default_factory=lambda: ([], []))
     problems: list[Problem] = field(default_factory=list)
     first_met: dict[str, str] = field(default_factory=dict)
 
 
 @collect_rarely()
-def read_pair(gold: Path, predicted: Path, ends_as_listed: bool = False) -> FolderPair:
+def read_pair(gold: Path, predicted: Path, protocol: str = DEFAULT_PROTOCOL) -> FolderPair:
     """Read two brat folders whose notes go by the same names.
 
     A note's `.txt` may be in one of the folders alone: many systems write nothing but `.ann` files.
 
-    ends_as_listed (bool): See `Protocol`.
+    protocol (str): What counts as right, and as a note; see `PROTOCOLS`.
     RAISES (FileNotFoundError): A folder is missing or holds no note.
     RAISES (UnicodeDecodeError): A `.txt` is not UTF-8.
     RAISES (ValueError): The text of notes differs between the folders, so that offsets into it
         mean different characters.
     """
+    rules = get_protocol(protocol)
     pair = FolderPair()
-    paths = [_paths(folder, pair) for folder in (gold, predicted)]
+    paths = [
+        _paths(folder, rules.needs_ann, without_ann, pair)
+        for folder, without_ann in zip((gold, predicted), pair.without_ann, strict=True)
+    ]
     different: list[str] = []
     for name in sorted(paths[0].keys() | paths[1].keys()):
         found = [of_side[name] for of_side in paths if name in of_side]
@@ -62,7 +68,7 @@ def read_pair(gold: Path, predicted: Path, ends_as_listed: bool = False) -> Fold
             if name in of_side:
                 path = of_side[name]
                 note = notes.get(path) or _without_text(path, text)
-                side[name] = _annotations(note, text is not None, ends_as_listed, pair)
+                side[name] = _annotations(note, text is not None, rules.ends_as_listed, pair)
     if different:
         more = f" (and {len(different) - 1} more notes differ)" if len(different) > 1 else ""
         raise ValueError(different[0] + more)
@@ -71,19 +77,28 @@ def read_pair(gold: Path, predicted: Path, ends_as_listed: bool = False) -> Fold
     return pair
 
 
-def _paths(folder: Path, pair: FolderPair) -> dict[str, Path]:
-    """The `.txt` of every note by the note's name, whether or not it is there."""
+def _paths(
+    folder: Path, needs_ann: bool, without_ann: list[Path], pair: FolderPair
+) -> dict[str, Path]:
+    """The `.txt` of every note by the note's name, whether or not it is there.
+
+    needs_ann (bool): See `Protocol`.
+    without_ann (list[Path]): Gets every `.txt` that has no `.ann`.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
-    files = list(files_below(folder))
-    paths = {
-        note_name(path, folder): path.with_suffix(".txt")
-        for path in files
-        if path.suffix in (".txt", ".ann") and path.is_file()
-    }
+    files = sorted(files_below(folder))
+    texts = {note_name(p, folder): p for p in files if p.suffix == ".txt" and p.is_file()}
+    # A link that leads nowhere is one too: reading it tells.
+    paths = {note_name(p, folder): p.with_suffix(".txt") for p in files if p.suffix == ".ann"}
+    without_ann += [path for name, path in texts.items() if name not in paths]
+    if not needs_ann:
+        paths |= texts
+    endings = (".ann",) if needs_ann else (".txt", ".ann")
     if not paths:
-        raise FileNotFoundError(f"{folder}: holds no .txt and no .ann file; expected brat notes")
-    pair.problems += misspelt(files)
+        expected = " and no ".join(endings)
+        raise FileNotFoundError(f"{folder}: holds no {expected} file; expected brat notes")
+    pair.problems += misspelt(files, endings)
     return paths
 
 
@@ -104,8 +119,6 @@ def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderP
 
     has_text (bool): The note's text is known.
     """
-    if not note.has_ann:
-        pair.without_ann.append(Path(note.ann).with_suffix(".txt"))
     lines = list(note.standoff.lines)
     odd: dict[int, TextBound] = {}
     for number, line in enumerate(lines):

@@ -20,6 +20,8 @@ class Protocol:
         its gold and predicted annotations and its text.
     scores_missing (bool): A note that one side lacks is scored, as one with nothing in it there;
         else it is left out.
+    needs_ann (bool): Of two folders: a `.txt` without `.ann` is no note; else it is one with
+        nothing in it.
     empty_is_zero (bool): In the mean over notes, a note with nothing on either side counts 0;
         else it is left out.
     ends_as_listed (bool): The ends of a relation are told apart by the order of its line; else by
@@ -30,6 +32,7 @@ class Protocol:
     name: str
     count: Callable[[Annotations, Annotations, str | None], NoteCounts]
     scores_missing: bool
+    needs_ann: bool
     empty_is_zero: bool
     ends_as_listed: bool
     in_words: str
@@ -42,6 +45,7 @@ PROTOCOLS = {
             "one-to-one",
             one_to_one,
             scores_missing=True,
+            needs_ann=False,
             empty_is_zero=False,
             ends_as_listed=False,
             in_words="each item matches at most one; duplicates are wrong, missing notes missed",
@@ -50,6 +54,7 @@ PROTOCOLS = {
             "n2c2-2018",
             n2c2_2018,
             scores_missing=False,
+            needs_ann=True,
             empty_is_zero=True,
             ends_as_listed=True,
             in_words="as the official script counts; notes that one side lacks are not scored",
