@@ -82,6 +82,10 @@ def score_command(
         if document:
             result["by_document"], table = _by_document(counts, protocol)
             tables.append(table)
+        textless = sorted((pair.gold.keys() | pair.predicted.keys()) - pair.texts.keys())
+        if textless and (length or agreement):
+            tell("no .txt in either folder, left out of --by-length and --agreement", textless)
+            as_it_stands = False
         if length:
             result["by_length"] = by_length(pair.gold, pair.predicted, pair.texts)
             tables.append(terminal.length_table(result["by_length"]))

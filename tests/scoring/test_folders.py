@@ -70,13 +70,36 @@ def test_a_folder_may_leave_the_texts_to_the_other(tmp_path: Path) -> None:
         path.unlink()
     pair = read_pair(gold, predicted)
     assert (pair.missing, pair.extra, pair.without_ann) == ([], ["3"], ([], []))
-    assert pair.texts == {"1": TEXT, "2": TEXT, "3": ""}
+    assert pair.texts == {"1": TEXT, "2": TEXT}
     (problem,) = pair.problems
     assert str(problem) == (
         f"{predicted / '3.ann'}: no 3.txt in either folder: offsets are compared and nothing else"
     )
     micro = score(pair.gold, pair.predicted, texts=pair.texts)["entities"]["strict"]["micro"]
     assert (micro["tp"], micro["fp"], micro["fn"]) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("option", ["--by-length", "--agreement"])
+def test_notes_without_text_have_no_words_and_no_tokens(tmp_path: Path, option: str) -> None:
+    pieces = "T1\tDose 0 19\tone two three four x\n"
+    for name in ("g", "p"):
+        write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": ("", pieces)})
+        (tmp_path / name / "2.txt").unlink()
+    code, scores, err = run_score(tmp_path / "g", tmp_path / "p", option)
+    assert code == 3
+    assert "1 no .txt in either folder, left out of --by-length and --agreement:\n  2\n" in err
+    assert scores["entities"]["strict"]["micro"]["tp"] == 2
+    if option == "--by-length":
+        assert [found["gold"] for found in scores["by_length"].values()] == [1, 0, 0, 0, 0, 0]
+    else:
+        assert scores["agreement"]["overall"] == {"kappa": 1.0, "observed": 1.0, "n_tokens": 3}
+    for name in ("g", "p"):
+        (tmp_path / name / "1.txt").unlink()
+    assert run_score(tmp_path / "g", tmp_path / "p")[0] == 0
+    arguments = ["score", str(tmp_path / "g"), str(tmp_path / "p"), option]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "expected the .txt files in one of the folders" in result.stderr
 
 
 def test_other_text_names_file_and_line_of_the_first_and_how_many(tmp_path: Path) -> None:

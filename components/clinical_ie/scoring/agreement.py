@@ -49,12 +49,19 @@ def token_agreement(
 ) -> TokenAgreement:
     """Cohen's kappa on the tokens of the notes that both annotators have.
 
-    texts (Mapping[str, str]): By note name.
-    RAISES (ValueError): No note is annotated by both.
+    texts (Mapping[str, str]): By note name; a note that is not among them has no tokens, and is
+        left out.
+    RAISES (ValueError): No note is annotated by both, or none of those has a text.
     """
-    names = sorted(first.keys() & second.keys())
-    if not names:
+    common = first.keys() & second.keys()
+    if not common:
         raise ValueError("no note is annotated by both, so there is no agreement to measure")
+    names = sorted(common & texts.keys())
+    if not names:
+        raise ValueError(
+            "no note that both annotated has a .txt, so there are no tokens to agree on; expected "
+            "the .txt files in one of the folders"
+        )
     pairs: Counter[tuple[frozenset[str], frozenset[str]]] = Counter()
     for name in names:
         tokens = [match.span() for match in _TOKEN.finditer(texts[name])]

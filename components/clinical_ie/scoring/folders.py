@@ -18,6 +18,7 @@ from .protocols import DEFAULT_PROTOCOL, get_protocol
 class FolderPair:
     """The notes of both folders by name, and what their owner should know about them.
 
+    texts (dict[str, str]): Of those notes whose `.txt` is in either folder.
     missing (list[str]): Notes that only the gold folder has.
     extra (list[str]): Notes that only the predicted folder has.
     without_ann (tuple[list[Path], list[Path]]): The `.txt` of gold, and of predicted, that have no
@@ -63,7 +64,8 @@ def read_pair(gold: Path, predicted: Path, protocol: str = DEFAULT_PROTOCOL) -> 
             different.append(difference)
             continue
         text = notes[texts[0]].text if texts else None
-        pair.texts[name] = text or ""
+        if text is not None:
+            pair.texts[name] = text
         for of_side, side in zip(paths, (pair.gold, pair.predicted), strict=True):
             if name in of_side:
                 path = of_side[name]

@@ -42,12 +42,20 @@ def by_length(
 ) -> dict[str, LengthFigures]:
     """Mentions by length in words (stretches without white space), paired one-to-one.
 
-    texts (Mapping[str, str]): By note name.
+    texts (Mapping[str, str]): By note name; a note that is not among them has no words to count,
+        and is left out.
     RETURNS (dict[str, LengthFigures]): By length class, all of them.
+    RAISES (ValueError): No note has a text.
     """
+    names = (gold.keys() | predicted.keys()) & texts.keys()
+    if not names:
+        raise ValueError(
+            "no note has a .txt, so no mention has a length in words; expected the .txt files in "
+            "one of the folders"
+        )
     counts: Counter[tuple[str, str]] = Counter()
     empty = Annotations()
-    for name in gold.keys() | predicted.keys():
+    for name in names:
         form = partial(normalise, text=texts[name])
         sides = [Side(notes.get(name, empty), form).items for notes in (gold, predicted)]
         classes = [[_length_class(item, texts[name]) for item in items] for items in sides]
