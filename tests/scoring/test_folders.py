@@ -121,9 +121,32 @@ def test_byte_order_mark_where_nothing_counts_it(tmp_path: Path) -> None:
     predicted = write_brat(tmp_path / "p", {"1": (f"\ufeff{TEXT}", "")})
     pair = read_pair(gold, predicted)
     assert score(pair.gold, pair.predicted)["entities"]["strict"]["micro"]["fn"] == 1
-    counted = write_brat(tmp_path / "q", {"1": (f"\ufeff{TEXT}", "T1\tDrug 1 8\taspirin\n")})
+    other = write_brat(tmp_path / "q", {"1": (f"\ufeff\ufeff{TEXT}", ANN)})
     with pytest.raises(ValueError, match="character 0 "):
-        read_pair(gold, counted)
+        read_pair(gold, other)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "right", "told"),
+    [
+        (ANN, "T1\tDrug 0 7\t\n", 1, "its offsets cover 'aspirin'"),
+        ("T1\tDrug 0 7\t\n", "T1\tDrug 0 7\t\n", 1, r"its offsets cover '\ufeffaspiri'"),
+        (ANN, "T1\tDrug 1 8\taspirin\n", 0, "its offsets cover 'spirin '"),
+        ("T1\tDrug 1 8\taspirin\n", ANN, 0, r"its offsets cover '\ufeffaspiri'"),
+        ("", ANN, 0, None),
+    ],
+)
+def test_equal_files_have_equal_texts_whatever_the_annotations_make_of_the_mark(
+    tmp_path: Path, gold: str, predicted: str, right: int, told: str | None
+) -> None:
+    folders = [
+        write_brat(tmp_path / name, {"1": (f"\ufeff{TEXT}", ann)})
+        for name, ann in (("g", gold), ("p", predicted))
+    ]
+    pair = read_pair(*folders)
+    micro = score(pair.gold, pair.predicted, texts=pair.texts)["entities"]["strict"]["micro"]
+    assert micro["tp"] == right
+    assert [told in problem.message for problem in pair.problems[-1:]] == [True] * bool(told)
 
 
 def test_empty_and_missing_folders(tmp_path: Path) -> None:
