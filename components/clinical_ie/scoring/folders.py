@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
 from ..brat.files import covered_text, covers, files_below, misspelt, note_name
-from ..brat.model import BOM
+from ..brat.model import BOM, Line
+from ..brat.records import Fragments
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
 from ..garbage import collect_rarely
@@ -123,28 +124,29 @@ def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderP
 
     has_text (bool): The note's text is known.
     """
-    lines = list(note.standoff.lines)
-    odd: dict[int, TextBound] = {}
-    for number, line in enumerate(lines):
-        if isinstance(line.record, TextBound | Relation):
-            pair.first_met.setdefault(line.record.label, f"{note.ann}:{number + 1}")
-        if isinstance(line.record, TextBound) and not covers(note.text, line.record):
-            odd[number] = line.record
-            lines[number] = line._replace(record=line.record._replace(fragments=((0, 0),), text=""))
-        elif isinstance(line.record, Relation) and ends_as_listed:
-            unnamed = tuple(("", id_) for _, id_ in line.record.args)
-            lines[number] = line._replace(record=line.record._replace(args=unnamed))
+    fragments: dict[int, Fragments] = {}
+    problems: list[Problem] = []
+    lines: list[Line] = []
+    for number, line in enumerate(note.standoff.lines):
+        record = line.record
+        if isinstance(record, TextBound | Relation):
+            pair.first_met.setdefault(record.label, f"{note.ann}:{number + 1}")
+        if isinstance(record, TextBound):
+            if has_text and not covers(note.text, record):
+                problems.append(_disagreement(note, number, record))
+            # The reader leaves out what the text does not bear out: it is shown no offsets.
+            fragments[number] = record.fragments
+            record = TextBound(record.id, record.label, ((0, 0),), "")
+        elif isinstance(record, Relation) and ends_as_listed:
+            record = record._replace(args=tuple(("", id_) for _, id_ in record.args))
+        lines.append(line._replace(record=record))
     reading = read_lines(replace(note, standoff=Standoff(lines)))
-    told = [_disagreement(note, *of_line) for of_line in odd.items()] if has_text else []
-    pair.problems += sorted([*told, *reading.problems], key=lambda problem: problem.line)
-    return Annotations(
-        [
-            mention._replace(fragments=odd[line].fragments) if line in odd else mention
-            for mention in reading.annotations.mentions
-            for line in [reading.mention_lines[mention.id]]
-        ],
-        reading.annotations.links,
-    )
+    pair.problems += sorted([*problems, *reading.problems], key=lambda problem: problem.line)
+    mentions = [
+        mention._replace(fragments=fragments[reading.mention_lines[mention.id]])
+        for mention in reading.annotations.mentions
+    ]
+    return Annotations(mentions, reading.annotations.links)
 
 
 def _disagreement(note: Note, number: int, bound: TextBound) -> Problem:
