@@ -131,6 +131,22 @@ def test_the_exit_code_is_0_where_nothing_had_to_be_said(gold: Path, tmp_path: P
     assert run("score", gold, same, "--compare", less)[0] == 3
 
 
+def test_with_two_arms_what_is_to_be_said_of_gold_is_said_once(tmp_path: Path) -> None:
+    odd = f"{GOLD}R9\tForm-Drug Arg1:T1 Arg2:T77\nT9\tdrug 0 7\taspirin\n"
+    gold = write_brat(tmp_path / "gold", {"1": (TEXT, odd), "2": (TEXT, GOLD), "3": (TEXT, "")})
+    (gold / "3.ann").unlink()
+    arms = [
+        write_brat(tmp_path / name, dict.fromkeys("13", (TEXT, f"{GOLD}T8\tx\n"))) for name in "ab"
+    ]
+    code, _, err = run("score", gold, arms[0], "--compare", arms[1])
+    assert code == 3
+    for once in (f"{gold / '1.ann'}:5:", f"  {gold / '3.txt'}", "Drug, first in"):
+        assert err.count(once) == 1
+    for arm in arms:
+        assert f"1 not in {arm}, scored as all missed:\n  2\n" in err
+        assert err.count(f"{arm / '1.ann'}:5:") == 1
+
+
 def test_without_a_common_note_the_official_counts_are_refused(gold: Path, tmp_path: Path) -> None:
     other = write_brat(tmp_path / "other", {"9": (TEXT, "")})
     code, out, err = run("score", gold, other, "--protocol", "n2c2-2018")

@@ -72,8 +72,9 @@ def score_command(
     """
     try:
         rules = get_protocol(protocol)
+        said: set[tuple[str, str]] = set()
         pair = read_pair(gold, predicted, protocol)
-        as_it_stands = _tell(pair, gold, predicted, rules)
+        as_it_stands = _tell(pair, gold, predicted, rules, said)
         counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
         if not counts:
             raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
@@ -99,7 +100,7 @@ def score_command(
         sentences: list[str] = []
         if other is not None:
             second_pair = read_pair(gold, other, protocol)
-            as_it_stands &= _tell(second_pair, gold, other, rules)
+            as_it_stands &= _tell(second_pair, gold, other, rules, said)
             second = note_counts(
                 second_pair.gold,
                 second_pair.predicted,
@@ -130,22 +131,32 @@ def score_command(
         raise typer.Exit(SCORED_WITH_FINDINGS)
 
 
-def _tell(pair: FolderPair, gold: Path, predicted: Path, rules: Protocol) -> bool:
-    """Say what is not as it should be; whether all was scored as it stands."""
+def _tell(
+    pair: FolderPair, gold: Path, predicted: Path, rules: Protocol, said: set[tuple[str, str]]
+) -> bool:
+    """Say what is not as it should be; whether all was scored as it stands.
+
+    said (set[tuple[str, str]]): What was told before, and gets what is told now: with two arms,
+        what is to be said of gold is said once.
+    """
+    if gold.resolve() == predicted.resolve():
+        typer.echo(f"{gold} is scored against itself", err=True)
     fate = (
         ("scored as all missed", "scored as all wrong")
         if rules.scores_missing
         else ("not scored",) * 2
     )
     without_ann = "not scored" if rules.needs_ann else "read as a note with nothing in it"
-    if gold.resolve() == predicted.resolve():
-        typer.echo(f"{gold} is scored against itself", err=True)
-    tell(f"not in {predicted}, {fate[0]}", pair.missing)
-    tell(f"not in {gold}, {fate[1]}", pair.extra)
-    tell(f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side])
-    tell("not taken over as it stands", [str(problem) for problem in pair.problems])
     twins = case_twins(pair)
-    tell("labels that differ in case alone, scored as different", twins)
+    for what, items in (
+        (f"not in {predicted}, {fate[0]}", pair.missing),
+        (f"not in {gold}, {fate[1]}", pair.extra),
+        (f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side]),
+        ("not taken over as it stands", [str(problem) for problem in pair.problems]),
+        ("labels that differ in case alone, scored as different", twins),
+    ):
+        tell(what, [item for item in items if (what, item) not in said])
+        said.update((what, item) for item in items)
     left_out = any(problem.severity == "error" for problem in pair.problems)
     # Gold may leave a note without annotations; a system that answers writes a file.
     unanswered = pair.without_ann[1] and not rules.needs_ann
