@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from ..printable import shown
 from .columns import Columns, columns_of
 from .parse import UNDECODED, StandoffError, parse_line
 from .problem import Problem
@@ -26,7 +27,7 @@ class Line(NamedTuple):
 
 def _unknown(raw: str, number: int) -> Problem:
     """A line of no kind; one that was meant to be an annotation is lost where it is not seen."""
-    shown = raw[:60].rstrip()
+    cited = shown(raw.rstrip())
     meant = raw.lstrip()
     try:
         record = _read(meant[:1].upper() + meant[1:])
@@ -34,8 +35,8 @@ def _unknown(raw: str, number: int) -> Problem:
         record = None
     if record is not None:
         wanted = "expected a line that begins with its id, in capitals, no blank before it"
-        return Problem("", number, f"{shown!r} is no annotation to brat; {wanted}: line left out")
-    return Problem("", number, f"{shown!r} is of no kind that brat knows: kept as it is", "warning")
+        return Problem("", number, f"{cited} is no annotation to brat; {wanted}: line left out")
+    return Problem("", number, f"{cited} is of no kind that brat knows: kept as it is", "warning")
 
 
 class Standoff:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from ..printable import shown
 from .records import (
     Attribute,
     Comment,
@@ -38,11 +39,11 @@ def parse_line(line: str) -> Record | None:
         return None
     id_, tab, rest = line.partition("\t")
     if not tab:
-        raise StandoffError(f"no tab after the id in {_shown(line)}; expected ID<TAB>…")
+        raise StandoffError(f"no tab after the id in {shown(line)}; expected ID<TAB>…")
     fields, _, text = rest.partition("\t")
     words = fields.split()
     if not words:
-        raise StandoffError(f"nothing after the id in {_shown(line)}")
+        raise StandoffError(f"nothing after the id in {shown(line)}")
     return _PARSERS[kind](id_.strip(), words, text)
 
 
@@ -109,10 +110,6 @@ def _comment(id_: str, words: list[str], text: str) -> Comment:
 
 def _equivalence(id_: str, words: list[str], text: str) -> Equivalence:
     return Equivalence(id_, words[0], tuple(words[1:]))
-
-
-def _shown(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:57] + "…")
 
 
 _PARSERS: dict[str, Callable[[str, list[str], str], Record]] = {

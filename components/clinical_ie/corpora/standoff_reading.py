@@ -24,6 +24,7 @@ from ..brat import (
 from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
 from ..doc import Annotations, Link, Mention, unique_ids
+from ..printable import shown
 from .plain_reading import plain_annotations
 
 # Looking a text up in the whole note is for the first few mistakes, not for thousands.
@@ -175,7 +176,7 @@ class _Reader:
             self._tell(f"{bound.id} ends at {end}, the text has {len(text)} characters: left out")
             return False
         covered = _start_of_covered(text, bound)
-        told = f"{bound.id} says {_shown(bound.text)}, its offsets cover {_shown(covered)}"
+        told = f"{bound.id} says {shown(bound.text)}, its offsets cover {shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
             self._tell(f"{told}: offsets believed", "warning")
             return True
@@ -331,7 +332,3 @@ def _start_of_covered(text: str, bound: TextBound) -> str:
 def _loosely(text: str) -> str:
     """The text without what editors and exporters change on the way."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "…")

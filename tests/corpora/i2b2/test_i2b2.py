@@ -122,6 +122,7 @@ def test_both_forms_say_the_same(tmp_path: Path):
         ),
         ('EVENT="aspirin" 4:3 4:3||type="AFTER"', 'error: 2.tlink:1: \'EVENT="aspirin" 4:3'),
         ('EVENT="aspirin" 4:3 4:3', 'error: 2.tlink:1: \'EVENT="aspirin" 4:3'),
+        ("x" * 99, f"error: 2.tlink:1: '{'x' * 57}…' is not KIND"),
     ],
 )
 def test_a_link_is_read_as_a_link_whatever_its_ends_are(line: str, told: str, tmp_path: Path):

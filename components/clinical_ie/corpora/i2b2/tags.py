@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from ...brat import Problem
+from ...printable import shown
 
 MENTION_KINDS = ("EVENT", "TIMEX3", "SECTIME")
 
@@ -136,7 +137,7 @@ def read_extent(text: str, extent: str, tlink: str, extent_file: str, tlink_file
                 continue
             tag = read(line.rstrip("\r"), number, tokens)
             if tag is None:
-                told = f"{line[:60]!r} is not {form}: left out"
+                told = f"{shown(line)} is not {form}: left out"
                 source.problems.append(Problem(file, number, told))
             else:
                 source.tags.append(tag)
