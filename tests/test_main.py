@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from clinical_ie import __main__ as main
 from clinical_ie.annotate import Annotated, BratWriter, Failure, annotate_notes
 from clinical_ie.brat import read_note
+from clinical_ie.doc import Mention
 
 from .scoring.helpers import save_pipeline, write_brat
 
@@ -234,6 +235,24 @@ def test_annotate_lists_what_it_left_out(pipeline: Path, notes: Path, tmp_path: 
     assert "  crash.txt: RuntimeError: too much\n" in err
     assert "  latin.txt: UnicodeDecodeError" in err
     assert len(list((tmp_path / "out").rglob("*.ann"))) == 3
+
+
+def test_annotate_leaves_out_what_brat_cannot_hold(
+    pipeline: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_blank(*args, **options) -> Iterator[Annotated | Failure]:
+        for result in annotate_notes(*args, **options):
+            assert isinstance(result, Annotated)
+            if result.note.name == "marked":
+                result.annotations.mentions[0] = Mention("T1", "Full Name", ((2, 6),))
+            yield result
+
+    monkeypatch.setattr(main, "annotate_notes", with_blank)
+    code, _, err = run("annotate", pipeline, notes, tmp_path / "out")
+    assert code == 1
+    assert "2 of 3 notes written" in err
+    assert "  marked.txt: T1: 'T1\\tFull Name 2 6\\tAnna' cannot be read back" in err
+    assert not list((tmp_path / "out").glob("marked*"))
 
 
 def test_annotate_overwrites_only_when_told(pipeline: Path, notes: Path, tmp_path: Path) -> None:

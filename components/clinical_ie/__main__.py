@@ -93,8 +93,12 @@ def annotate_command(
                     failures.append(result)
                 else:
                     note = result.note
-                    writer.write(note.name, note.text, result.annotations, bom=note.bom)
-                    written += 1
+                    try:
+                        writer.write(note.name, note.text, result.annotations, bom=note.bom)
+                        written += 1
+                    except ValueError as error:
+                        # The pipeline gives a label that brat has no room for.
+                        failures.append(Failure(f"{note.name}.txt", str(error)))
                 bar.advance(task)
     except KeyboardInterrupt:
         fail(stopped("interrupted", written), code=130)

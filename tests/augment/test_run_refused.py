@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from clinical_ie.augment.config import ConfigError
 from clinical_ie.augment.run import augment
@@ -69,6 +69,17 @@ def test_two_notes_of_one_name(
     write_docs([*train_docs, train_docs[0]], train)
     with pytest.raises(ValueError, match="two notes with the id 'note-1'"):
         augment(train, out, out.with_suffix(""), config, 3, seed=0)
+
+
+def test_a_label_that_brat_cannot_hold_is_told_before_anything_is_asked(
+    scripted: Scripted, train: Path, config: Path, out: Path, train_docs: list[Doc]
+) -> None:
+    doc = Doc(train_docs[0].vocab, words=["Rash", "seen", "."])
+    doc.spans["entities"] = [Span(doc, 0, 1, label="Adverse Event")]
+    write_docs([*train_docs, doc], train)
+    with pytest.raises(ValueError, match=r"the label 'Adverse Event' in the note .*; rename it"):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0)
+    assert not out.parent.exists()
 
 
 def test_new_notes_do_not_replace_the_training_notes(

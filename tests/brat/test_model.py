@@ -210,3 +210,30 @@ def test_an_annotation_that_brat_would_not_see_is_an_error_and_stays_in_the_file
 @pytest.mark.parametrize("line", ["note to self", " - T1 Drug", "t1\tlow", "~1\tx"])
 def test_a_line_of_no_kind_is_a_warning(line):
     assert [p.severity for p in Standoff.parse(f"{line}\n").problems] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        TextBound("T9", "Adverse Event", ((0, 4),), "Rash"),
+        TextBound("T9", "", ((0, 4),), "Rash"),
+        TextBound("T9", "Drug", ((4, 4),), ""),
+        Relation("R9", "caused by", (("Arg1", "T1"), ("Arg2", "T1"))),
+        Relation("R9", "", (("Arg1", "T1"), ("Arg2", "T1"))),
+        Comment("#9", "AnnotatorNotes", "T1", "two\nlines"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(record):
+    text = "T1\tADE 0 4\tRash\n#1\tAnnotatorNotes T1\tx\n"
+    standoff = Standoff.parse(text)
+    changes = (
+        lambda: standoff.add(record),
+        lambda: standoff.edit({0: TextBound("T1", "Drug", ((0, 4),), "Rash"), 1: record}),
+        lambda: standoff.update(lambda _: record),
+    )
+    for change in changes:
+        with pytest.raises(
+            ValueError, match=f"{record.id}: .* cannot be read back; in brat a label"
+        ):
+            change()
+        assert str(standoff) == text

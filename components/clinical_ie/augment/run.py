@@ -43,8 +43,8 @@ def augment(
     RAISES (OSError): The notes cannot be written to `out`.
     RAISES (FileNotFoundError): No training notes, no config, or no weights.
     RAISES (ConfigError): The config does not parse, or holds a key that nothing knows.
-    RAISES (ValueError): Two training notes have one id, a server takes no request at all, or `out`
-        is `train`.
+    RAISES (ValueError): Two training notes have one id, a label has blanks, a server takes no
+        request at all, or `out` is `train`.
     """
     began = time.monotonic()
     if out.resolve() == train.resolve():

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
 
 from ..brat import Standoff
+from ..brat.records import is_label
 from ..corpora.notes import corpus_nlp, make_doc
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from ..doc import Annotations, annotations_of, has_standoff
@@ -80,7 +82,7 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     """Training notes by id.
 
     path (Path): Where they come from, for the error.
-    RAISES (ValueError): Two have one id.
+    RAISES (ValueError): Two have one id, or a label is none that the new notes' `.ann` can bear.
     """
     sources: dict[str, Source] = {}
     for number, doc in enumerate(docs, start=1):
@@ -89,6 +91,13 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
         source = Source.of(doc)
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
+        # Now, and not at the first new note, when much may have been paid for.
+        for label in chain.from_iterable(label_counts(source.annotations)):
+            if not is_label(label):
+                raise ValueError(
+                    f"{path}: the label {label!r} in the note {source.note_id!r}: new notes are "
+                    "written as brat files too, whose labels are one word without blanks; rename it"
+                )
         sources[source.note_id] = source
     return sources
 

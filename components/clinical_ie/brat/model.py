@@ -141,14 +141,18 @@ class Standoff:
                 yield line.record
 
     def add(self, record: R) -> R:
-        """Append a record under the id it has; its line ends as the others do."""
+        """Append a record under the id it has; its line ends as the others do.
+
+        RAISES (ValueError): Its line would be read as anything else, or as nothing.
+        """
+        written = _written(record)
         lines = self.lines
         ends = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
         if lines and not lines[-1].raw.endswith("\n"):
             # A file that was cut within its last line end has half of it.
             missing = "\n" if lines[-1].raw.endswith("\r") else ends
             lines[-1] = Line(lines[-1].raw + missing, lines[-1].record)
-        lines.append(Line(record.render() + ends, record))
+        lines.append(Line(written + ends, record))
         prefix, number = _numbered(record.id)
         if prefix in self._last_number:
             self._last_number[prefix] = max(self._last_number[prefix], number)
@@ -185,10 +189,15 @@ class Standoff:
         changes (Mapping[int, Record | None]): By place in `lines`: what the line is to hold, or
             None to take it out with what cannot stand without it. Where an id is borne twice, what
             names it means the first line.
+        RAISES (ValueError): As `add`; nothing is changed then.
         """
-        for at, record in changes.items():
-            if record is not None:
-                self.lines[at] = Line(_rendered(record, self.lines[at].raw), record)
+        changed = {
+            at: Line(_rendered(record, self.lines[at].raw), record)
+            for at, record in changes.items()
+            if record is not None
+        }
+        for at, line in changed.items():
+            self.lines[at] = line
         self._take_out([at for at, record in changes.items() if record is None], ())
 
     def _take_out(self, lines: Iterable[int], ids: Iterable[str]) -> None:
@@ -247,6 +256,7 @@ class Standoff:
 
         change (Callable[[Record], Record | None]): Gives back the same object to keep its line as
             it was read, another to have the line rendered anew, None to take the line out.
+        RAISES (ValueError): As `add`; nothing is changed then.
         """
         kept = []
         for line in self.lines:
@@ -310,4 +320,22 @@ def _read(raw: str) -> Record | None:
 def _rendered(record: Record, raw: str) -> str:
     """The new line in the place of an old one, with its line end and its BOM."""
     body = raw.removesuffix("\n").removesuffix("\r")
-    return (BOM if raw.startswith(BOM) else "") + record.render() + raw[len(body) :]
+    return (BOM if raw.startswith(BOM) else "") + _written(record) + raw[len(body) :]
+
+
+def _written(record: Record) -> str:
+    """The line of a record, without its end.
+
+    RAISES (ValueError): It would be read as anything else, or as nothing.
+    """
+    line = record.render()
+    try:
+        read = None if "\n" in line else parse_line(line)
+    except StandoffError:
+        read = None
+    if read != record:
+        raise ValueError(
+            f"{record.id}: {shown(line)} cannot be read back; in brat a label is one word without "
+            "blanks, a span is not empty and a text has no line break: rename or remove it"
+        )
+    return line

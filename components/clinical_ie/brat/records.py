@@ -6,6 +6,11 @@ from typing import NamedTuple
 Fragments = tuple[tuple[int, int], ...]
 
 
+def is_label(text: str) -> bool:
+    """Whether a line can bear it as its type: one word, or what follows would be read amiss."""
+    return text.split() == [text]
+
+
 class TextBound(NamedTuple):
     """`T1<TAB>Drug 0 5;16 23<TAB>text`: fragments in the order listed, offsets in characters."""
 

@@ -159,6 +159,7 @@ def test_files_of_no_note_are_told(tmp_path: Path):
         ('type="TREATMENT"', 'type=""', "type=''; expected one of PROBLEM"),
         ('type="TREATMENT"', 'type="treatment"', "mended, read as TREATMENT"),
         ('toText="aspirin" type="BEFORE"', 'toText="aspirin" type=""', "type is empty"),
+        ('type="BEFORE"', 'type="BEFORE OVERLAP"', "type='BEFORE OVERLAP' is no single word"),
         ('id="TL1"', 'id="TL0"', "the id TL0 is used twice: mended, now TL0~2"),
         ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is no id: mended, read as S0"),
         ('id="T0"', 'id="T9"', "toID='T0' is no TIMEX3: mended, read as S0"),
@@ -178,6 +179,12 @@ def test_what_is_wrong_is_mended_or_left_out_and_told(tmp_path: Path, old, new, 
     assert len(annotations.mentions) >= 4
     if mended:
         assert (len(annotations.mentions), len(annotations.links)) == (5, 2)
+
+
+def test_an_id_of_several_words_costs_nothing(tmp_path: Path):
+    annotations, problems = read(tmp_path, xml(TAGS.replace('id="E2"', 'id="E2&#10;b"', 1)))
+    assert annotations.mentions[2].comments == (("I2b2Id", "E2 b"),)
+    assert all("toID='E2' is no EVENT" in problem for problem in problems)
 
 
 def test_a_raw_ampersand_costs_nothing(tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...brat import Attribute, Comment, Note, Problem, Standoff
 from ...brat.files import covered_text, files_below, misspelt, note_name
 from ...brat.problem import Severity
+from ...brat.records import is_label
 from .mend import Placed, place_mention, resolve_end
 from .tags import Source, Tag, read_extent, read_xml
 
@@ -167,8 +168,9 @@ class _Builder:
         RETURNS (int): 1 where it is left out because an end was not asked for.
         """
         label = tag.values.get("type", "").strip().upper()
-        if not label:
-            self._tell(tag, "type is empty; expected BEFORE, AFTER, OVERLAP …: left out", "error")
+        if not is_label(label):
+            wrong = f"type={label!r} is no single word" if label else "type is empty"
+            self._tell(tag, f"{wrong}; expected BEFORE, AFTER, OVERLAP …: left out", "error")
             return 0
         ends = []
         for side in ("from", "to"):
@@ -192,7 +194,8 @@ class _Builder:
 
     def _keep_id(self, name: str, target: str) -> None:
         if name:
-            self.standoff.add(Comment(self.standoff.next_id("#"), ID_COMMENT, target, name))
+            on_one_line = " ".join(name.split())
+            self.standoff.add(Comment(self.standoff.next_id("#"), ID_COMMENT, target, on_one_line))
 
     def _tell(self, tag: Tag, told: str, severity: Severity) -> None:
         what = f"{tag.kind} {tag.values.get('id', '')}".strip()
