@@ -156,6 +156,8 @@ def test_files_of_no_note_are_told(tmp_path: Path):
         ('start="54" end="61"', 'start="56" end="63"', "mended, found at 53 60"),
         ('start="54"', 'start="x"', "its place cannot be read (start='x' end='61'): left out"),
         ('start="54" end="61" text="aspirin"', 'start="540" end="610" text=""', "lies outside"),
+        ('start="54" end="61" text="aspirin"', 'start="10" end="11" text=""', "but white space"),
+        ('start="54" end="61" text="aspirin"', 'start="10" end="11" text=" "', "but white space"),
         ('type="TREATMENT"', 'type=""', "type=''; expected one of PROBLEM"),
         ('type="TREATMENT"', 'type="treatment"', "mended, read as TREATMENT"),
         ('toText="aspirin" type="BEFORE"', 'toText="aspirin" type=""', "type is empty"),
@@ -323,6 +325,7 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
         "T3\tPROBLEM 0 5;24 30\tfever chills\n"
         "E1\tPROBLEM:T1\nE2\tTREATMENT:T2 By:E1\n"
         "A1\tpolarity E1 NEG\nA2\tmodality E2 PROPOSED\nA3\tCertainty T3 low\n"
+        "A4\tpolarity T1 POS\nA5\tpolarity T1 NEG\nA6\tpolarity E1 NEG\n*\tEquiv T1 T3\n"
         "R1\tBEFORE Arg1:E1 Arg2:E2\nN1\tReference T1 UMLS:C1\tfever\n#1\tAnnotatorNotes T1\tx\n"
     )
     written, left_out = standoff_to_xml(text, standoff)
@@ -332,6 +335,9 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
     [link] = [line for line in written.splitlines() if line.startswith("<TLINK")]
     assert 'fromText="fever" toID="E1" toText="surgery" type="BEFORE"' in link
     assert left_out == {
+        # NEG, then POS, then NEG twice.
+        "attributes that another of the name replaces": 2,
+        "equivalences": 1,
         "normalisations": 1,
         "comments": 1,
         "roles of events": 1,

@@ -31,6 +31,8 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
         return None, f"its place cannot be read ({given}): left out", "error"
     start, end = span
     if 0 <= start < end <= len(text) and (not wanted or _same(text[start:end], wanted)):
+        if not text[start:end].strip():
+            return None, "covers nothing but white space: left out", "error"
         return Placed(tag, _trimmed(text, start, end)), "", "warning"
     found = _nearby(text, wanted, start) if wanted.strip() else None
     if found is not None:
@@ -113,8 +115,6 @@ def _same(one: str, other: str) -> bool:
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """Without white space at either end; as it is where there is nothing else."""
+    """Without white space at either end; there is something else between."""
     covered = text[start:end]
-    if not covered.strip():
-        return start, end
     return start + len(covered) - len(covered.lstrip()), end - len(covered) + len(covered.rstrip())

@@ -8,6 +8,7 @@ from xml.sax.saxutils import quoteattr
 from ...brat import (
     Attribute,
     Comment,
+    Equivalence,
     Event,
     Normalization,
     Relation,
@@ -37,8 +38,11 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
     left_out: Counter[str] = Counter()
     attributes: dict[str, dict[str, str]] = {}
     for attribute in standoff.records(Attribute):
-        target = _trigger(attribute.target, triggers)
-        attributes.setdefault(target, {})[attribute.label] = attribute.value
+        own = attributes.setdefault(_trigger(attribute.target, triggers), {})
+        before = own.get(attribute.label, attribute.value)
+        left_out["attributes that another of the name replaces"] += before != attribute.value
+        own[attribute.label] = attribute.value
+    left_out["equivalences"] += sum(1 for _ in standoff.records(Equivalence))
     left_out["normalisations"] += sum(1 for _ in standoff.records(Normalization))
     left_out["comments"] += sum(c.label != ID_COMMENT for c in standoff.records(Comment))
     left_out["roles of events"] += sum(len(event.args) for event in standoff.records(Event))
