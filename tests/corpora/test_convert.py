@@ -7,6 +7,7 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from clinical_ie.brat import Standoff, write_note
+from clinical_ie.corpora import convert as convert_module
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
 from clinical_ie.corpora.count import SplitCount
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
@@ -74,6 +75,27 @@ def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
     assert len(read_docs(tmp_path / "out.spacy")) == 2
 
 
+def test_an_error_that_nobody_thought_of_costs_one_note(tmp_path: Path, monkeypatch):
+    fill(tmp_path / "in", 2)
+    reading = convert_module.note_to_doc
+
+    def crash(nlp, note, settings):
+        if note.name == "n0":
+            raise IndexError("tuple index out of range")
+        return reading(nlp, note, settings)
+
+    monkeypatch.setattr(convert_module, "note_to_doc", crash)
+    told = "n0.txt: left out, the whole note: IndexError('tuple index out of range')"
+    count = convert_folder(tmp_path / "in", tmp_path / "x.spacy", ConvertSettings(), quiet)
+    assert [str(p).removeprefix(f"{tmp_path}/in/") for p in count.problems] == [told]
+    assert (count.notes, count.left_out) == (1, ["n0.txt"])
+    assert len(read_docs(tmp_path / "x.spacy")) == 1
+    with pytest.raises(ValueError, match=r"left out, the whole note: IndexError"):
+        convert_folder(
+            tmp_path / "in", tmp_path / "x.spacy", ConvertSettings(on_error="stop"), quiet
+        )
+
+
 def test_a_name_that_is_not_utf8_costs_one_note(tmp_path: Path):
     fill(tmp_path / "in", 2)
     (tmp_path / "in" / "bad\udcff.txt").write_text("aspirin")
@@ -98,6 +120,17 @@ def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):
     assert run_with(2).exit_code == 0
     assert len(read_docs(tmp_path / "out.spacy")) == 2
     assert run_with(1, "--on-error", "stop").exit_code == 1
+
+
+def test_a_large_file_that_is_not_read_costs_nothing(tmp_path: Path):
+    fill(tmp_path, 1)
+    (tmp_path / "i2b2.xml").write_text("<TEXT>aspirin</TEXT>")
+    for name in ("n0.xml", "n0.tlink", "i2b2.txt"):
+        (tmp_path / name).write_bytes(b" " * 1_000_001)
+    for name, path in (("brat", "n0.txt"), ("n2c2-2018", "n0.txt"), ("i2b2-2012", "i2b2.xml")):
+        settings = ConvertSettings(format=format_named(name), max_mb=1)
+        _, count = convert_module._convert_note(tmp_path / path, tmp_path, settings)
+        assert (count.notes, count.problems) == (1, [])
 
 
 def test_names_and_labels_are_shown_as_they_are(tmp_path: Path):

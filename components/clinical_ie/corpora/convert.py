@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from spacy.language import Language
+
 from ..brat import Problem
 from ..garbage import collect_rarely
 from .count import SplitCount
@@ -21,7 +23,6 @@ OnError = Literal["stop", "skip-line", "skip-note"]
 # Far more than any clinical note has. A Doc takes some 90 times the memory of its prose, and where
 # memory ends the system kills the process, and the corpus with it.
 MAX_MB = 10
-_ENDINGS = (".txt", ".ann", ".xml", ".extent", ".tlink")
 # Starting a process costs as much as converting this many notes.
 NOTES_PER_PROCESS = 100
 
@@ -121,37 +122,47 @@ def _convert_note(
     RETURNS (tuple[PackedDoc | None, SplitCount]): None for a note that is left out.
     RAISES (ValueError): The note has an error, and the settings say to stop.
     """
-    count = SplitCount()
     name = path.relative_to(root).as_posix()
     shown = name.encode("utf8", errors="backslashreplace").decode()
+    # If this fails, it is no fault of the note.
+    nlp = corpus_nlp()
     try:
         if shown != name:
             raise ValueError("the name of its file is not UTF-8; rename it")
-        _check_sizes(path, settings.max_mb)
-        note = settings.format.read_note(path, root)
-        doc, count.problems = note_to_doc(corpus_nlp(), note, settings.links)
-    except (OSError, ValueError) as error:
-        count.problems = [Problem(str(path), 0, f"left out, the whole note: {error}")]
-        count.left_out = [shown]
-        _stop_if_asked(count, settings)
-        return None, count
+        packed, count = _read_and_pack(nlp, path, root, settings)
+    except Exception as error:
+        # A file can be damaged in ways that nobody thought of, and takes no other note with it.
+        why = error if isinstance(error, OSError | ValueError) else repr(error)
+        told = Problem(str(path), 0, f"left out, the whole note: {why}")
+        packed, count = None, SplitCount(problems=[told], left_out=[shown])
+    if settings.on_error == "stop" and (errors := _errors(count)):
+        raise ValueError(str(errors[0]))
+    return packed, count
+
+
+def _read_and_pack(
+    nlp: Language, path: Path, root: Path, settings: ConvertSettings
+) -> tuple[PackedDoc | None, SplitCount]:
+    count = SplitCount()
+    _check_sizes(path, settings.format.endings[path.suffix], settings.max_mb)
+    note = settings.format.read_note(path, root)
+    doc, count.problems = note_to_doc(nlp, note, settings.links)
     if settings.format.check is not None:
         count.problems += settings.format.check(note)
-    _stop_if_asked(count, settings)
     if settings.on_error == "skip-note" and _errors(count):
-        count.left_out = [name]
+        count.left_out = [path.relative_to(root).as_posix()]
         return None, count
     count.without_annotations = int(not note.has_ann)
     count.add_doc(doc)
     return None if settings.check else pack(doc), count
 
 
-def _check_sizes(path: Path, max_mb: int) -> None:
+def _check_sizes(path: Path, endings: Iterable[str], max_mb: int) -> None:
     """Look at the sizes of a note's files before they are read.
 
     RAISES (ValueError): One is larger than that.
     """
-    for file in map(path.with_suffix, _ENDINGS):
+    for file in map(path.with_suffix, endings):
         try:
             size = file.stat().st_size if file.is_file() else 0
         except OSError:
@@ -166,8 +177,3 @@ def _check_sizes(path: Path, max_mb: int) -> None:
 
 def _errors(count: SplitCount) -> list[Problem]:
     return [problem for problem in count.problems if problem.severity == "error"]
-
-
-def _stop_if_asked(count: SplitCount, settings: ConvertSettings) -> None:
-    if settings.on_error == "stop" and (errors := _errors(count)):
-        raise ValueError(str(errors[0]))

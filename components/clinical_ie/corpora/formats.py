@@ -17,6 +17,8 @@ class Format:
     list_notes (Callable[[Path], list[Path]]): The notes below a folder; raises FileNotFoundError
         where there is none.
     read_note (Callable[[Path, Path], Note]): Reads one, given the folder its name is relative to.
+    endings (Mapping[str, tuple[str, ...]]): By the ending of what `list_notes` lists, those of the
+        files that are read with it.
     strays (Callable[[Path], list[Problem]]): Files below a folder that belong to no note.
     check (Callable[[Note], list[Problem]]): Warnings that only this format has.
     folders (Mapping[str, tuple[str, ...]]): What its release calls the folder of a split.
@@ -25,6 +27,9 @@ class Format:
 
     list_notes: Callable[[Path], list[Path]] = list_notes
     read_note: Callable[[Path, Path], Note] = read_note
+    endings: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {".txt": (".txt", ".ann")}
+    )
     strays: Callable[[Path], list[Problem]] = strays
     check: Callable[[Note], list[Problem]] | None = None
     folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -38,6 +43,7 @@ FORMATS = {
     ),
     "i2b2-2012": Format(
         list_notes=i2b2.list_notes,
+        endings={".xml": (".xml",), ".extent": (".extent", ".txt", ".tlink")},
         strays=i2b2.strays,
         folders=i2b2.FOLDERS,
         sizes=i2b2.SIZES,
