@@ -11,6 +11,7 @@ from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
 from clinical_ie.corpora.i2b2.note import line_fragments
+from clinical_ie.corpora.i2b2.tags import read_xml
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import Annotations, Mention, annotations_of
@@ -187,6 +188,31 @@ def test_an_id_of_several_words_costs_nothing(tmp_path: Path):
     annotations, problems = read(tmp_path, xml(TAGS.replace('id="E2"', 'id="E2&#10;b"', 1)))
     assert annotations.mentions[2].comments == (("I2b2Id", "E2 b"),)
     assert all("toID='E2' is no EVENT" in problem for problem in problems)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("end", ["", '"', " x='<", ' text="a < b"'])
+def test_tags_that_do_not_close_cost_themselves_and_little_time(end: str, tmp_path: Path):
+    tags = "".join(f'<EVENT id="E{i}" start="1" end="10"{end}\n' for i in range(50_000))
+    annotations, problems = read(tmp_path, xml(tags + TAGS))
+    assert len(annotations.mentions) == 5
+    assert problems[-1] == "error: 1.xml:50009: this EVENT tag cannot be read to its end: left out"
+    assert len(problems) == 50_000
+
+
+@pytest.mark.timeout(60)
+def test_a_text_that_does_not_close_costs_little_time():
+    with pytest.raises(ValueError, match="no <TEXT> element"):
+        read_xml("<TEXT>" * 100_000, "1.xml")
+    with pytest.raises(ValueError, match="no <TEXT> element"):
+        read_xml("<TEXT" * 100_000, "1.xml")
+
+
+def test_a_value_may_hold_what_is_no_tag(tmp_path: Path):
+    tag = '<EVENT id="E3" start="1" end="8" text="WBC <5>" type="TEST" x=\'<"\' />\n'
+    source = read_xml(xml(tag, "WBC <5> seen"), "1.xml")
+    assert [(t.values["text"], t.values["x"]) for t in source.tags] == [("WBC <5>", '<"')]
+    assert source.problems == []
 
 
 def test_a_raw_ampersand_costs_nothing(tmp_path: Path):

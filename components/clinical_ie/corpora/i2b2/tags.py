@@ -40,14 +40,21 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
 
 
+_TEXT = re.compile(r"<TEXT\b[^<>]*>", re.IGNORECASE)
 # A CDATA section may hold `</TEXT>`.
-_TEXT = re.compile(
-    r"<TEXT\b[^>]*>(\s*<!\[CDATA\[.*?\]\]>\s*|.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE
-)
+_BODY = re.compile(r"(\s*<!\[CDATA\[.*?\]\]>\s*|.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<(EVENT|TIMEX3|SECTIME|TLINK)\b([^>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^>\"']*)*)>")
-_VALUE = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_KINDS = r"(?:EVENT|TIMEX3|SECTIME|TLINK)\b"
+_OPENED = re.compile(f"<{_KINDS}")
+# A value may hold `<` as it is, but no tag lies within another: one that does not close is read as
+# far as the next, not to the end of the file, and nothing is tried in a second way (`*+`).
+_LESS = f"<(?!{_KINDS})"
+_TAG = re.compile(
+    rf"<({_KINDS})"
+    rf"((?:[^<>\"']++|{_LESS}|\"(?:[^<\"]++|{_LESS})*+\"|'(?:[^<']++|{_LESS})*+')*+)>"
+)
+_VALUE = re.compile(r"(?<![\w:.-])([\w:.-]++)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _RAW_AMPERSAND = re.compile(r"&(?!(?:#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)")
 
 
@@ -64,7 +71,8 @@ def read_xml(content: str, file: str) -> Source:
     RAISES (ValueError): There is no `<TEXT>` in it.
     """
     content = content.replace("\r\n", "\n").replace("\r", "\n")
-    found = _TEXT.search(content)
+    text_opened = _TEXT.search(content)
+    found = None if text_opened is None else _BODY.match(content, text_opened.end())
     if found is None:
         raise ValueError(f"{file}: no <TEXT> element; expected a note of i2b2-2012 as released")
     body = found[1]
@@ -78,9 +86,14 @@ def read_xml(content: str, file: str) -> Source:
     opened = _TAGS.search(content, found.end())
     start = opened.end() if opened is not None else found.end()
     line, counted = content.count("\n", 0, start) + 1, start
-    for match in _TAG.finditer(content, start):
-        line += content.count("\n", counted, match.start())
-        counted = match.start()
+    for opened in _OPENED.finditer(content, start):
+        line += content.count("\n", counted, opened.start())
+        counted = opened.start()
+        match = _TAG.match(content, opened.start())
+        if match is None:
+            told = f"this {opened[0][1:]} tag cannot be read to its end: left out"
+            source.problems.append(Problem(file, line, told))
+            continue
         raw = match[2]
         if _RAW_AMPERSAND.search(raw):
             told = f"{match[1]} holds a raw &, which is no XML: mended, read as &amp;"
@@ -89,7 +102,6 @@ def read_xml(content: str, file: str) -> Source:
             name: _unescaped(double or single) for name, double, single in _VALUE.findall(raw)
         }
         source.tags.append(Tag(match[1], line, values, _xml_span(values)))
-    _tell_unread(content[start:], start, content, source, file)
     return source
 
 
@@ -103,16 +115,6 @@ def _xml_span(values: dict[str, str]) -> tuple[int, int] | None:
     if re.fullmatch(r"[0-9]{1,12}", start) and re.fullmatch(r"[0-9]{1,12}", end):
         return int(start) - 1, int(end) - 1
     return None
-
-
-def _tell_unread(rest: str, start: int, content: str, source: Source, file: str) -> None:
-    """A tag that opens and does not close is not among the tags; say so."""
-    whole = {match.start() for match in _TAG.finditer(rest)}
-    for match in re.finditer(r"<(EVENT|TIMEX3|SECTIME|TLINK)\b", rest):
-        if match.start() not in whole:
-            line = content.count("\n", 0, start + match.start()) + 1
-            told = f"this {match[1]} tag cannot be read to its end: left out"
-            source.problems.append(Problem(file, line, told))
 
 
 _PART = re.compile(r'(\w+)="(.*?)"(?:\s+(\d+):(\d+)\s+(\d+):(\d+))?\s*\Z', re.DOTALL)
