@@ -140,3 +140,5 @@ def test_the_hash_of_a_prompt_is_that_of_all_it_says() -> None:
         )
         content = [messages, "s", [["R", "a", "b"]], ["a", "b"], 2]
         assert prompt.sha256 == hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        # A model can read off a prompt which terms have to stay.
+        assert Prompt("x", messages, echoed=frozenset("a")).sha256 != Prompt("x", messages).sha256

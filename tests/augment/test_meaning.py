@@ -3,6 +3,7 @@ import pytest
 from clinical_ie.augment.filters.case import Passage
 from clinical_ie.augment.filters.meaning import (
     make_gender_kept,
+    make_named_alike,
     make_negation_kept,
     make_relation_cues_kept,
 )
@@ -99,6 +100,40 @@ def test_a_relation_may_be_said_the_other_way_round() -> None:
 def test_nobody_becomes_a_man_or_a_woman(before: str, after: str, objected: str | None) -> None:
     term = ("Reason", "clot")
     assert objection(make_gender_kept(), passage(before, term), passage(after, term)) == objected
+
+
+LINKED = (Link("IDENTICAL", "T0", "T1"),)
+
+
+@pytest.mark.parametrize(
+    ("new", "links", "echoed", "detail"),
+    [
+        ("heparin", LINKED, [], None),
+        ("naproxen", LINKED, [], "'naproxen' and 'heparin'"),
+        ("naproxen", (), [], None),
+        ("heparin", LINKED, ["T1"], "'heparin' and 'aspirin'"),
+        ("naproxen", (), ["T0"], "'naproxen' and 'aspirin'"),
+    ],
+)
+def test_what_a_relation_calls_the_same_gets_no_two_names(
+    new: str, links: tuple[Link, ...], echoed: list[str], detail: str | None
+) -> None:
+    check, ties = make_named_alike(), {"links": links, "echoed": frozenset(echoed)}
+    source = passage("Took aspirin. Aspirin ended.", ("Drug", "aspirin"), ("Drug", "Aspirin"))
+    rewrite = passage(f"Took {new}. Heparin ended.", ("Drug", new), ("Drug", "Heparin"))
+    assert objection(check, source, rewrite, **ties) == detail
+    assert objection(check, source, source, **ties) is None
+
+
+def test_terms_that_were_different_may_be_others() -> None:
+    source = passage(
+        "Aspirin, so ASA, for pain.", ("Drug", "Aspirin"), ("Drug", "ASA"), ("R", "pain")
+    )
+    rewrite = passage(
+        "Heparin, so ASA, for ache.", ("Drug", "Heparin"), ("Drug", "ASA"), ("R", "ache")
+    )
+    links = (*LINKED, Link("Reason-Drug", "T2", "T0"))
+    assert objection(make_named_alike(), source, rewrite, links=links) is None
 
 
 def test_what_is_denied_by_itself_is_not_denied_again() -> None:

@@ -24,6 +24,22 @@ def test_one_segment_for_each_run_that_is_asked_for(train_docs: list[Doc]) -> No
     assert segments[1].bound == frozenset()
 
 
+def test_a_mention_that_one_outside_echoes_is_known() -> None:
+    doc = note(
+        "Took aspirin 81 mg. Aspirin was given, for ASPIRIN too.",
+        ("Drug", "aspirin"),
+        ("Strength", "81 mg"),
+        ("Drug", "Aspirin"),
+        ("Reason", "ASPIRIN"),
+        links=(("IDENTICAL", 0, 2), ("Strength-Drug", 1, 2), ("Reason-Drug", 3, 0)),
+    )
+    first, second = (s for s in segments_of(doc, max_words=40)[0] if len(s.text) < 40)
+    assert (first.bound, first.echoed) == ({"T1", "T2"}, {"T1"})
+    # Of another label, "aspirin" is something else.
+    assert (second.bound, second.echoed) == ({"T3", "T4"}, {"T3"})
+    assert segment_of(segment_to_doc(corpus_nlp(), first)) == first
+
+
 def test_mentions_are_counted_from_the_start_of_the_segment(train_docs: list[Doc]) -> None:
     for doc in train_docs:
         for segment in segments_of(doc, max_words=40)[0]:

@@ -13,7 +13,9 @@ from spacy_llm.util import assemble_from_config
 from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
 from clinical_ie.augment.markup import Marker, decode, keys_in
 from clinical_ie.augment.prompt import Prompt, Response
+from clinical_ie.augment.segment import segment_to_doc, segments_of
 from clinical_ie.augment.task import StructuredRewrite, make_structured_rewrite
+from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from tests.augment.conftest import Scripted
 from tests.conftest import note
@@ -187,6 +189,23 @@ def test_a_second_try_is_told_what_was_wrong(task: StructuredRewrite, doc: Doc) 
     assert prompt.startswith(str(before))
     assert "missing marker (Drug)" in prompt
     assert prompt.sha256 != before.sha256
+
+
+def test_a_term_that_the_note_echoes_stays(task: StructuredRewrite) -> None:
+    doc = note(
+        "He took aspirin for pain. Later Aspirin was stopped.",
+        ("Drug", "aspirin"),
+        ("Reason", "pain"),
+        ("Drug", "Aspirin"),
+        links=(("IDENTICAL", 0, 2),),
+    )
+    [segment] = (s for s in segments_of(doc, 40)[0] if s.text.endswith("pain."))
+    part = segment_to_doc(corpus_nlp(), segment)
+    assert prompt_of(task, part).echoed == {"T1"}
+    for term, reason in (("heparin", "parted_terms"), ("aspirin", "")):
+        answer = f"She was then given [[Drug: {term}]] for a [[Reason: clot]]."
+        list(task.parse_responses([part], [[answer]]))
+        assert rewrite_of(part).reason == reason
 
 
 def test_siblings_reach_the_filters(task: StructuredRewrite, doc: Doc) -> None:

@@ -18,6 +18,7 @@ class Prompt(str):
     markers (tuple[Marker, ...]): The markers that the answer must hold.
     links (tuple[Link, ...]): The relations between them, by mention id.
     bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
+    echoed (frozenset[str]): Of those, the ones that keep their words (see `Segment`).
     seed (int): For the sampling of this answer.
     variant (int): Which rewrite of the same segment this is to be, from 0.
     tries (int): How often the segment was tried before.
@@ -28,6 +29,7 @@ class Prompt(str):
     markers: tuple[Marker, ...]
     links: tuple[Link, ...]
     bound: frozenset[str]
+    echoed: frozenset[str]
     seed: int
     variant: int
     tries: int
@@ -41,6 +43,7 @@ class Prompt(str):
         markers: tuple[Marker, ...] = (),
         links: tuple[Link, ...] = (),
         bound: frozenset[str] = frozenset(),
+        echoed: frozenset[str] = frozenset(),
         seed: int = 0,
         variant: int = 0,
         tries: int = 0,
@@ -51,6 +54,7 @@ class Prompt(str):
         prompt.markers = markers
         prompt.links = links
         prompt.bound = bound
+        prompt.echoed = echoed
         prompt.seed = seed
         prompt.variant = variant
         prompt.tries = tries
@@ -68,6 +72,8 @@ class Prompt(str):
         """Hash of everything that a model may read off this prompt, seed and variant aside."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
         content = [self.source, links, sorted(self.bound), self.tries]
+        # Without any, the hash is that of journals from before there were some.
+        content += [sorted(self.echoed)] if self.echoed else []
         # That of the JSON of all messages and the content, in one list. All prompts of a run begin
         # alike, and the beginning is most of them.
         first, last = self.messages[:-1], self.messages[-1:]

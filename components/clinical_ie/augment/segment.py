@@ -3,18 +3,20 @@
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..brat.files import covered_text
 from ..corpora.notes import make_doc
 from ..doc import SPANS_KEY, Annotations, Link, Mention, annotations_of
 from ..text.columns import text_of
 from ..text.sentences import clinical_sentences, merge_inside_mentions
 from .markup import MarkupError, nesting
+from .terms import named_alike
 
 _WORD_OR_FIGURE = re.compile(r"\w+")
 _SEGMENT = "clinical_ie.segment"
@@ -43,6 +45,8 @@ class Segment:
     text (str): That piece of text.
     annotations (Annotations): Mentions in characters of the piece; relations with both ends in it.
     bound (frozenset[str]): Ids of the mentions that a relation ties to one outside the piece.
+    echoed (frozenset[str]): Of those, the ones whose label and words that one outside has too:
+        with other words, the two would no longer be what the relation says.
     """
 
     note_id: str
@@ -51,6 +55,7 @@ class Segment:
     text: str
     annotations: Annotations
     bound: frozenset[str]
+    echoed: frozenset[str] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -138,15 +143,16 @@ def segments_in(
 def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
     """A Doc that holds the segment alone, and knows where it comes from."""
     doc = make_doc(nlp, segment.text, segment.annotations, segment.note_id)
-    doc.user_data[_SEGMENT] = [segment.start, segment.end, sorted(segment.bound)]
+    ties = [sorted(segment.bound), sorted(segment.echoed)]
+    doc.user_data[_SEGMENT] = [segment.start, segment.end, *ties]
     return doc
 
 
 def segment_of(doc: Doc) -> Segment:
     """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
     text = text_of(doc)
-    start, end, bound = doc.user_data.get(_SEGMENT, [0, len(text), []])
-    return Segment(doc._.note_id, start, end, text, annotations_of(doc), frozenset(bound))
+    start, end, *ties = doc.user_data.get(_SEGMENT, [0, len(text), [], []])
+    return Segment(doc._.note_id, start, end, text, annotations_of(doc), *map(frozenset, ties))
 
 
 def segment_at(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
@@ -159,12 +165,8 @@ def segment_at(note_id: str, note: str, annotations: Annotations, start: int, en
     end = max(last, start + len(note[start:end].rstrip()))
     ids = {mention.id for mention in inside}
     links = [link for link in annotations.links if link.head in ids and link.tail in ids]
-    bound = {
-        id_
-        for link in annotations.links
-        if (link.head in ids) != (link.tail in ids)
-        for id_ in _ends(link) & ids
-    }
+    crossing = [link for link in annotations.links if (link.head in ids) != (link.tail in ids)]
+    bound = {id_ for link in crossing for id_ in _ends(link) & ids}
     mentions = [shifted(_joined(mention, note), -start) for mention in inside]
     return Segment(
         note_id,
@@ -173,6 +175,7 @@ def segment_at(note_id: str, note: str, annotations: Annotations, start: int, en
         note[start:end],
         Annotations(mentions, links),
         frozenset(bound),
+        frozenset(_echoed(note, annotations, crossing) & ids),
     )
 
 
@@ -197,6 +200,16 @@ def _longest_term(segment: Segment) -> int:
     """Words of the longest term, the figures of a formula counted one by one."""
     terms = (segment.text[m.start : m.end] for m in segment.annotations.mentions)
     return max((len(_WORD_OR_FIGURE.findall(term)) for term in terms), default=0)
+
+
+def _echoed(note: str, annotations: Annotations, links: Sequence[Link]) -> set[str]:
+    """Ids of the mentions that one of some relations ties to another of their label and words."""
+    ends = {id_ for link in links for id_ in _ends(link)}
+    mentions = [mention for mention in annotations.mentions if mention.id in ends]
+    labels = {mention.id: mention.label for mention in mentions}
+    texts = {mention.id: covered_text(note, mention.fragments) for mention in mentions}
+    groups = named_alike(labels, texts, [(link.head, link.tail) for link in links])
+    return {id_ for group in groups if len(group) > 1 for id_ in group}
 
 
 def _ends(link: Link) -> set[str]:

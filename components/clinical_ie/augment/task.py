@@ -129,6 +129,7 @@ class StructuredRewrite:
             markers=markup.markers,
             links=tuple(segment.annotations.links),
             bound=segment.bound,
+            echoed=segment.echoed,
             seed=attempt.seed,
             variant=attempt.variant,
             tries=attempt.tries,
@@ -220,6 +221,7 @@ class StructuredRewrite:
             self._terms,
             (*attempt.siblings, *self._example_texts),
             _likelihood(answer, len(new)),
+            segment.echoed,
         )
         objection = first_objection(self._filters, case)
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))

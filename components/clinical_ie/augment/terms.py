@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -257,7 +257,7 @@ def load_terms(path: Path | None) -> Terms:
 
 
 def linked_groups(
-    labels: dict[str, str], texts: dict[str, str], links: Iterable[tuple[str, str, str]]
+    labels: Mapping[str, str], texts: Mapping[str, str], links: Iterable[tuple[str, str, str]]
 ) -> list[Group]:
     """Part mentions into the groups that relations make of them, in the order of the mentions."""
     group_of = {id_: {id_} for id_ in labels}
@@ -281,6 +281,24 @@ def linked_groups(
         )
         for group, ids in members.items()
     ]
+
+
+def named_alike(
+    labels: Mapping[str, str], texts: Mapping[str, str], links: Iterable[tuple[str, str]]
+) -> list[list[str]]:
+    """Part mentions into those of one label that relations tie together and that have the same
+    words: where these change in one, they have to change alike in all.
+
+    labels, texts (Mapping[str, str]): By mention id.
+    links (Iterable[tuple[str, str]]): Head and tail of each relation.
+    RETURNS (list[list[str]]): Ids, in the order of the mentions; most of them alone.
+    """
+    tied = [
+        ("", head, tail)
+        for head, tail in links
+        if labels[head] == labels[tail] and normal(texts[head]) == normal(texts[tail])
+    ]
+    return [list(group.texts) for group in linked_groups(labels, texts, tied)]
 
 
 def _usually_tagged(

@@ -18,7 +18,7 @@ from .form import (
     make_no_repetition,
     make_whole_sentence,
 )
-from .meaning import make_negation_kept, make_relation_cues_kept
+from .meaning import make_named_alike, make_negation_kept, make_relation_cues_kept
 from .wording import (
     make_abbreviations_follow,
     make_known_wording,
@@ -45,6 +45,7 @@ def default_filters() -> dict[str, Filter]:
         "cut_tail": make_whole_sentence(),
         "repetition": make_no_repetition(),
         "near_copy": make_no_near_copy(),
+        "parted_terms": make_named_alike(),
         "negation": make_negation_kept(),
         "relation_cue": make_relation_cues_kept(),
         "abbreviation": make_abbreviations_follow(),

@@ -39,6 +39,7 @@ class Case:
         same segment, and the few-shot examples.
     likelihood (float | None): Log-probability of the answer, over its number of mentions; None
         where the model does not tell.
+    echoed (frozenset[str]): Ids of the mentions that keep their words (see `Segment`).
     """
 
     source: Passage
@@ -47,6 +48,7 @@ class Case:
     terms: Terms = field(default_factory=Terms)
     siblings: tuple[str, ...] = ()
     likelihood: float | None = None
+    echoed: frozenset[str] = frozenset()
 
 
 # A short detail of what is wrong, or None.

@@ -1,9 +1,11 @@
-"""What a rewrite must go on saying: negation, and the words that carry a relation."""
+"""What a rewrite must go on saying: negation, the words that carry a relation, and one name for one
+thing."""
 
 import re
 
 from spacy_llm.registry import registry
 
+from ..terms import named_alike, normal
 from .case import Case, Filter, Passage
 
 # Hand-written, after the idea of NegEx (Chapman et al. 2001): cues before and after a finding.
@@ -108,6 +110,29 @@ def make_relation_cues_kept() -> Filter:
         return None
 
     return relation_cues_kept
+
+
+@registry.llm_misc("clinical_ie.named_alike.v1")
+def make_named_alike() -> Filter:
+    """Mentions of one label that a relation ties together, and that have the same words in the
+    source, must have the same words again. One tied so to a mention outside the segment, where
+    nothing changes, keeps its own."""
+
+    def named_alike_still(case: Case) -> str | None:
+        pairs = list(zip(case.source.mentions, case.rewrite.mentions, strict=True))
+        labels = {old.id: old.label for old, _ in pairs}
+        before = {old.id: case.source.covered(old) for old, _ in pairs}
+        after = {old.id: case.rewrite.covered(new) for old, new in pairs}
+        links = [(x.head, x.tail) for x in case.links if {x.head, x.tail} <= labels.keys()]
+        for group in named_alike(labels, before, links):
+            terms = [after[id_] for id_ in group]
+            terms += [before[id_] for id_ in group if id_ in case.echoed]
+            words = dict.fromkeys(map(normal, terms))
+            if len(words) > 1:
+                return " and ".join(map(repr, words))
+        return None
+
+    return named_alike_still
 
 
 def _negated(passage: Passage) -> list[int]:
