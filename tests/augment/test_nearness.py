@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from clinical_ie.augment.models.rules import make_rules
 from clinical_ie.augment.near_terms import make_near_terms
 from clinical_ie.augment.nearness import Nearness
 from clinical_ie.augment.prompt import Prompt
-from clinical_ie.augment.terms import Terms
-from clinical_ie.doc import Mention
+from clinical_ie.augment.terms import Group, Terms
+from clinical_ie.doc import Link, Mention
 from tests.augment.test_filters import passage
 from tests.conftest import build_tiny_bert
 
@@ -160,6 +161,34 @@ def test_a_usual_value_has_other_usual_values_near_it() -> None:
     assert counterparts.same_as("Dose", "80 mg", 4)
 
 
+def test_what_relations_call_the_same_gets_one_other_term() -> None:
+    terms = Terms(by_label={"Dose": ["12.3 g/dL"], "Drug": ["aspirin", "heparin", "naproxen"]})
+    counterparts = Counterparts(terms, Akin("none"))
+    links = frozenset([("IDENTICAL", "a", "b")])
+    for seed in range(9):
+        rng = random.Random(seed)
+        dose = Group({"a": "Dose", "b": "Dose"}, {"a": "12.3 g/dL", "b": "12.3 g/dL"}, links)
+        values = counterparts.same(dose, rng, dose.texts.values())
+        assert values.keys() == dose.texts.keys()
+        assert len(set(values.values())) == 1
+        drug = Group({"a": "Drug", "b": "Drug"}, {"a": "aspirin", "b": "Aspirin"}, links)
+        drawn = counterparts.of(drug, rng, 1, ["aspirin", "Aspirin"])
+        assert drawn in ({"a": "heparin", "b": "heparin"}, {"a": "naproxen", "b": "naproxen"})
+
+
+def test_linked_terms_of_another_note_are_the_same_where_those_here_are() -> None:
+    links = frozenset([("IDENTICAL", "a", "b")])
+    labels = {"a": "Drug", "b": "Drug"}
+    pairs = [("heparin", "naproxen"), ("tea", "Tea")]
+    groups = [Group(labels, {"a": a, "b": b}, links) for a, b in pairs]
+    counterparts = Counterparts(Terms(groups={"Drug": [(group, "a") for group in groups]}))
+    here = Group(labels, {"a": "aspirin", "b": "aspirin"}, links)
+    assert counterparts.of(here, random.Random(0), 9)["a"] == "tea"
+    # Where the names differ, they may go on differing.
+    here = Group(labels, {"a": "aspirin", "b": "Bayer"}, links)
+    assert counterparts.of(here, random.Random(0), 9)["a"] == "heparin"
+
+
 def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     near = make_near_terms(train, str(encoder), least=-1.0, most=1.0, size=1)
     [found] = near([("Drug", "aspirin")])
@@ -167,6 +196,7 @@ def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     assert near([("Unknown", "aspirin"), ("Drug", "aspirin")]) == [[], found]
     # What stands there already is not offered; where a value can change, nothing else does.
     assert near([("Drug", "aspirin"), ("Drug", found[0])])[0] != found
+    assert near([("Drug", "aspirin")], staying=found)[0] != found
     assert near([("Drug", "aspirin"), ("Strength", "81 mg")])[0] == []
     other = make_near_terms(train, str(encoder), size=2)
     assert near.fingerprint == make_near_terms(train, str(encoder), -1.0, 1.0, 1).fingerprint
@@ -196,7 +226,7 @@ def test_a_grammar_of_near_terms() -> None:
     )
     choices = {"Flu": ["cold", "a [bad] cold", "cold"], "pain": []}
     grammar = choice_grammar(
-        markup.text, markup.markers, lambda terms: [choices[term] for _, term in terms]
+        markup.text, markup.markers, lambda terms, _: [choices[term] for _, term in terms]
     )
     assert grammar is not None
     assert '("Cold")' in grammar
@@ -205,11 +235,56 @@ def test_a_grammar_of_near_terms() -> None:
     assert "term ::=" not in grammar
 
 
+def test_a_grammar_gives_what_relations_call_the_same_one_choice() -> None:
+    text = "Tea is on. Then tea was off, and milk."
+    spans = {"a": (0, 3), "b": (16, 19), "c": (33, 37)}
+    mentions = [Mention(id_, "S", (span,)) for id_, span in spans.items()]
+    markup = encode(text, mentions)
+    asked = []
+
+    def choices(terms: Sequence[tuple[str, str]], staying: Sequence[str]) -> list[list[str]]:
+        asked.append((terms, staying))
+        return [["juice", "[x]", "ale"] if term == "Tea" else ["water"] for _, term in terms]
+
+    links = (Link("IDENTICAL", "b", "a"), Link("OTHER", "a", "c"))
+    grammar = choice_grammar(markup.text, markup.markers, choices, links)
+    assert grammar is not None
+    ways = grammar.removeprefix("root ::= ").split(' | ("[[T1|S: ")')
+    assert [('"Juice"' in x, '"juice"' in x, '"Ale"' in x, '"ale"' in x) for x in ways] == [
+        (True, True, False, False),
+        (False, False, True, True),
+    ]
+    assert all('("was" | "were")' in way and '("water")' in way for way in ways)
+    # What is echoed outside the passage stays, with all that is called the same in it.
+    grammar = choice_grammar(markup.text, markup.markers, choices, links, frozenset("b"))
+    assert grammar is not None
+    assert '("Tea")' in grammar
+    assert '("tea")' in grammar
+    assert asked == [
+        ([("S", "Tea"), ("S", "milk")], []),
+        ([("S", "milk")], ["Tea", "tea"]),
+    ]
+
+
+def test_a_grammar_does_not_grow_with_each_pair_of_the_same() -> None:
+    words = ["ab", "cd", "ef", "gh"]
+    text = " ".join(f"{word} {word}" for word in words)
+    mentions = [Mention(str(i), "S", ((3 * i, 3 * i + 2),)) for i in range(8)]
+    markup = encode(text, mentions)
+    links = [Link("IDENTICAL", str(i), str(i + 1)) for i in range(0, 8, 2)]
+    grammar = choice_grammar(
+        markup.text, markup.markers, lambda terms, _: [["x", "y", "z"] for _ in terms], links
+    )
+    assert grammar is not None
+    assert grammar.count('"[[T1|S: "') == 9
+    assert grammar.count('("ef")') == 18
+
+
 def test_where_no_term_can_change_one_expression_must() -> None:
     text = "However, he had tea for flu due to gout."
     mentions = [Mention("a", "Drug", ((16, 19),)), Mention("b", "Sign", ((24, 27),))]
     markup = encode(text, mentions)
-    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [[], []])
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms, _: [[], []])
     assert grammar is not None
     root, same0, same1 = grammar.split("\n")
     rest = '("[[Drug: ") ("tea") ("]]") (" for ") ("[[Sign: ") ("flu") ("]]") (" ")'
@@ -221,16 +296,16 @@ def test_where_no_term_can_change_one_expression_must() -> None:
     assert same0 == f'same0 ::= (" ") (("the patient had") (" ") {rest} {free} | "he had" same1)'
     assert same1 == f'same1 ::= (" ") {rest} (("because of") (" gout."))'
     # A term that changes is change enough.
-    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [["coffee"], []])
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms, _: [["coffee"], []])
     assert grammar is not None
     assert grammar.startswith(f'root ::= ("However," | "Nevertheless,") (" ") {had}')
 
 
 def test_where_nothing_can_change_there_is_no_grammar() -> None:
     markup = encode("Tea was good.", [Mention("a", "Drug", ((0, 3),))])
-    assert choice_grammar(markup.text, markup.markers, lambda terms: [[]]) is None
+    assert choice_grammar(markup.text, markup.markers, lambda terms, _: [[]]) is None
     # The number of a verb is open after another term alone.
-    grammar = choice_grammar(markup.text, markup.markers, lambda terms: [["drops"]])
+    grammar = choice_grammar(markup.text, markup.markers, lambda terms, _: [["drops"]])
     assert grammar == 'root ::= ("[[Drug: ") ("Drops") ("]]") (" ") ("was" | "were") (" good.")'
 
 
@@ -248,7 +323,7 @@ def test_only_what_opens_a_sentence_or_has_a_plain_capital_gets_one() -> None:
         grammar = choice_grammar(
             text,
             markup.markers,
-            lambda terms: [
+            lambda terms, _: [
                 ["computed tomography" if term == "CT" else "aspirin"] for _, term in terms
             ],
         )

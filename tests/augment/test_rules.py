@@ -5,13 +5,14 @@ from spacy.tokens import Doc
 
 from clinical_ie.augment.articles import fit_article
 from clinical_ie.augment.attempt import Attempt, rewrite_of, set_attempt
+from clinical_ie.augment.markup import encode
 from clinical_ie.augment.models.rules import make_rules
 from clinical_ie.augment.prompt import Prompt
 from clinical_ie.augment.segment import segment_to_doc, segments_of
 from clinical_ie.augment.task import make_structured_rewrite
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.notes import corpus_nlp
-from clinical_ie.doc import annotations_of
+from clinical_ie.doc import Link, Mention, annotations_of
 from tests.conftest import note
 
 
@@ -109,6 +110,26 @@ def test_a_mention_tied_to_one_outside_stays(big_train: Path) -> None:
     task, model = make_structured_rewrite(terms=big_train), make_rules(big_train)
     list(task.parse_responses([part], model([[p] for p in task.generate_prompts([part])])))
     assert rewrite_of(part).text == "Given metformin, for gout."
+
+
+def test_two_mentions_of_one_thing_count_as_one_term(tiny_bert: Path, big_train: Path) -> None:
+    """And leave room for no other, rather than less than none."""
+    text = "Given ache, ache: metformin, warfarin."
+    mentions = [
+        Mention("a", "Reason", ((6, 10),)),
+        Mention("b", "Reason", ((12, 16),)),
+        Mention("c", "Drug", ((18, 27),)),
+        Mention("d", "Drug", ((29, 37),)),
+    ]
+    markup = encode(text, mentions)
+    links = (Link("IDENTICAL", "a", "b"), Link("OTHER", "c", "d"))
+    model = make_rules(big_train, str(tiny_bert), least=0.1, most=1.0, max_terms=1)
+    seen = set()
+    for seed in range(30):
+        prompt = Prompt("x", [], source=markup.text, markers=markup.markers, links=links, seed=seed)
+        [[answer]] = model([[prompt]])
+        seen.add((answer.count(": ache]]"), answer.count("metformin") + answer.count("warfarin")))
+    assert seen == {(0, 2), (2, 1)}
 
 
 def test_the_same_drug_with_another_strength_where_there_is_no_other(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from .nearness import Nearness, Vectors
-from .terms import Group, Terms, normal, shape_of
+from .terms import Group, Terms, named_alike, normal, shape_of
 from .values import nearest_values, other_values
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
@@ -91,11 +91,11 @@ class Counterparts:
 
         present (Container[str]): Terms of the same passage: "CT (CT)" says nothing.
         """
-        drawn = {}
-        for id_, term in group.texts.items():
-            others = self._same(group.labels[id_], term, rng, _OTHER_VALUES)
+        drawn: dict[str, str] = {}
+        for first, *more in _alike(group):
+            others = self._same(group.labels[first], group.texts[first], rng, _OTHER_VALUES)
             if others and others[0] not in present:
-                drawn[id_] = others[0]
+                drawn |= dict.fromkeys([first, *more], others[0])
         return drawn
 
     def same_as(self, label: str, term: str, most: int) -> list[str]:
@@ -149,7 +149,9 @@ class Counterparts:
             match = next(_matches(group, other, {hub: other_hub}, [_MAX_STEPS]), None)
             if match is not None:
                 found = {id_: other.texts[match[id_]] for id_ in match}
-                if _spelled(found) != _spelled(group.texts):
+                spelled = _spelled(found)
+                alike = all(len({spelled[id_] for id_ in ids}) == 1 for ids in _alike(group))
+                if alike and spelled != _spelled(group.texts):
                     yield found
 
     def _fitness(self, group: Group, terms: dict[str, str]) -> tuple[bool, float]:
@@ -175,15 +177,15 @@ class Counterparts:
     def _one_by_one(
         self, group: Group, rng: random.Random, room: int, present: Container[str]
     ) -> dict[str, str]:
-        """The nearest terms, each for itself."""
+        """The nearest terms, each for itself, or for all that a relation calls the same."""
         drawn = []
-        for id_, old in group.texts.items():
-            found = self.near(group.labels[id_], old, _NEAREST)
+        for ids in _alike(group):
+            found = self.near(group.labels[ids[0]], group.texts[ids[0]], _NEAREST)
             near = [(cosine, term) for cosine, term in found if term not in present]
             if near:
-                drawn.append((*rng.choice(near), id_))
+                drawn.append((*rng.choice(near), ids))
         drawn.sort(reverse=True)
-        return {id_: term for _, term, id_ in drawn[:room]}
+        return {id_: term for _, term, ids in drawn[:room] for id_ in ids}
 
     def near(self, label: str, term: str, most: int) -> list[tuple[float, str]]:
         """Terms with the label that are near in meaning and of the same form, the nearest first.
@@ -211,6 +213,12 @@ class Counterparts:
             and (cosine >= _SURE or not _of_one_root(term, other))
         ]
         return sorted(eligible, reverse=True)[:most]
+
+
+def _alike(group: Group) -> list[list[str]]:
+    """The ids of a group's mentions, those together that get the same term."""
+    links = [(head, tail) for _, head, tail in group.links]
+    return named_alike(group.labels, group.texts, links)
 
 
 def _hub(group: Group) -> str:

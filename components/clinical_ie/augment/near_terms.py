@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -28,22 +28,25 @@ class NearTerms:
     def fingerprint(self) -> str:
         """All that bears on a choice."""
         train = hashlib.sha256(self._path.read_bytes()).hexdigest()
-        return json.dumps(["clinical_ie.near_terms.v1", 5, train, *self._settings])
+        return json.dumps(["clinical_ie.near_terms.v1", 6, train, *self._settings])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
         encoder, least, most, _ = self._settings
         return Counterparts(load_terms(self._path), Nearness(encoder), least, most)
 
-    def __call__(self, terms: Sequence[tuple[str, str]]) -> list[list[str]]:
+    def __call__(
+        self, terms: Sequence[tuple[str, str]], staying: Iterable[str] = ()
+    ) -> list[list[str]]:
         """What may stand in the place of each term of a passage, the nearest first.
 
         terms (Sequence[tuple[str, str]]): Labels and terms.
+        staying (Iterable[str]): Terms of the passage that nothing may take the place of.
         RETURNS (list[list[str]]): Other values and other names, where any term has some; else what
             is near in meaning. None that the passage has already.
         """
         size = self._settings[-1]
-        present = {term for _, term in terms}
+        present = {term for _, term in terms}.union(staying)
         for options_of in (self._counterparts.same_as, self._near):
             options = [
                 [new for new in options_of(label, term, size) if new not in present]

@@ -1,15 +1,21 @@
 """llama.cpp grammars (GBNF) for one passage: what a rewrite of it may look like."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Literal
 
+from ...doc import Link
 from ..markup import Marker, bodies_of
+from ..terms import named_alike
 from .wording import alternatives
 
 Mode = Literal["markers", "terms_fixed", "context_fixed"]
-# From the labels and terms of a passage to the terms that may stand in the place of each.
-Choices = Callable[[Sequence[tuple[str, str]]], Sequence[Sequence[str]]]
+# From the labels and terms of a passage that may change, and its terms that may not, to the terms
+# that may stand in the place of each of the former.
+Choices = Callable[[Sequence[tuple[str, str]], Sequence[str]], Sequence[Sequence[str]]]
+# Start and end of an innermost term, and its marker.
+_Leaf = tuple[int, int, Marker]
 
 _BRACKETS_BEFORE = re.compile(r"(?:\]\])+")
 _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
@@ -18,6 +24,9 @@ _ESCAPED = re.compile(r'[\\"\x00-\x1f\x7f]')
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # So many neighbouring markers may come in any order: a grammar needs a rule for each set of them.
 _IN_ANY_ORDER = 7
+# So many times over may several mentions get one new term: the grammar is written out for each pair
+# of these.
+_SHARED = 2
 
 
 def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "markers") -> str:
@@ -38,27 +47,39 @@ def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "marker
     return _Rules(source, markers, bodies, mode).text()
 
 
-def choice_grammar(source: str, markers: Sequence[Marker], choices: Choices) -> str | None:
+def choice_grammar(
+    source: str,
+    markers: Sequence[Marker],
+    choices: Choices,
+    links: Sequence[Link] = (),
+    echoed: frozenset[str] = frozenset(),
+) -> str | None:
     """Let a model choose among terms, among expressions of one meaning between them, and, after a
     term that changes, the number of the verb.
 
     source, markers (str, Sequence[Marker]): As for `passage_grammar`.
     choices (Choices): The terms that may stand in the place of each; one without any stays.
+    links (Sequence[Link]): Relations: what they tie together in the same words gets one choice.
+    echoed (frozenset[str]): Ids of the mentions that keep their words.
     RETURNS (str | None): None where nothing can be chosen. Where no term can, one of the
         expressions has to change.
     """
     pieces, leaves = _between(source, markers, bodies_of(source))
-    terms = [(label, source[start:end]) for start, end, label in leaves]
-    options = [
-        _options(source, start, end, new)
-        for (start, end, _), new in zip(leaves, choices(terms), strict=True)
+    labels = {marker.mention: marker.label for _, _, marker in leaves}
+    terms = {marker.mention: source[start:end] for start, end, marker in leaves}
+    ties = [(link.head, link.tail) for link in links if {link.head, link.tail} <= terms.keys()]
+    groups = named_alike(labels, terms, ties)
+    changing = [ids for ids in groups if not echoed.intersection(ids)]
+    staying = [terms[id_] for ids in groups if echoed.intersection(ids) for id_ in ids]
+    # What brackets mean is settled.
+    found = [
+        [new for new in others if not set(new) & set("[]")]
+        for others in choices([(labels[ids[0]], terms[ids[0]]) for ids in changing], staying)
     ]
-    before, *after = _slots(pieces, [bool(new) for new in options])
-    slots = before
-    for (_, term), new, words in zip(terms, options, after, strict=True):
-        slots += [new or [term], *words]
-    if any(options):
-        return f"root ::= {' '.join(map(_one_of, slots))}"
+    ways = [_slots(source, pieces, leaves, offered) for offered in _ways(changing, found)]
+    if any(found):
+        return f"root ::= {' | '.join(' '.join(map(_one_of, slots)) for slots in ways)}"
+    [slots] = ways
     return _one_changed(slots) if any(len(slot) > 1 for slot in slots) else None
 
 
@@ -139,31 +160,62 @@ def _one_changed(slots: Sequence[Sequence[str]]) -> str:
     return "\n".join(rules)
 
 
+def _ways(
+    groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]
+) -> Iterator[dict[str, Sequence[str]]]:
+    """The new terms of each mention, by id; where several get the same, once for each of its terms.
+
+    groups (Sequence[Sequence[str]]): Ids of mentions that get the same term.
+    found (Sequence[Sequence[str]]): Which terms that may be.
+    """
+    pairs = list(zip(groups, found, strict=True))
+    offered = {ids[0]: terms for ids, terms in pairs if len(ids) == 1}
+    shared = [(ids, terms) for ids, terms in pairs if len(ids) > 1 and terms][:_SHARED]
+    for chosen in product(*(terms for _, terms in shared)):
+        same = zip(shared, chosen, strict=True)
+        yield offered | {id_: [term] for (ids, _), term in same for id_ in ids}
+
+
 def _between(
     source: str, markers: Sequence[Marker], bodies: Mapping[str, tuple[int, int]]
-) -> tuple[list[str], list[tuple[int, int, str]]]:
-    """The markup before, between and after the innermost terms; start, end and label of these."""
+) -> tuple[list[str], list[_Leaf]]:
+    """The markup before, between and after the innermost terms, and these."""
     nesting = {marker.parent for marker in markers}
-    leaves = sorted((*bodies[m.key], m.label) for m in markers if m.key not in nesting)
+    leaves = [(*bodies[m.key], m) for m in markers if m.key not in nesting]
+    leaves.sort(key=lambda leaf: leaf[:2])
     starts = [start for start, _, _ in leaves]
     ends = [end for _, end, _ in leaves]
     return [source[a:b] for a, b in zip([0, *ends], [*starts, len(source)], strict=True)], leaves
 
 
-def _slots(pieces: Sequence[str], changing: Sequence[bool]) -> list[list[list[str]]]:
-    """Each piece in slots: brackets as they are, and words with their alternatives.
+def _slots(
+    source: str,
+    pieces: Sequence[str],
+    leaves: Sequence[_Leaf],
+    offered: Mapping[str, Sequence[str]],
+) -> list[list[str]]:
+    """The passage in slots, each with all that may stand there.
 
-    changing (Sequence[bool]): Whether the term before each piece but the first may change: the
-        number of the verb after it is then open.
+    offered (Mapping[str, Sequence[str]]): New terms by mention id.
     """
-    slots = []
-    for piece, after_new in zip(pieces, [False, *changing], strict=True):
-        closing, opening = _BRACKETS_BEFORE.match(piece), _BRACKETS_AFTER.search(piece)
-        start = closing.end() if closing else 0
-        end = max(opening.start(), start) if opening else len(piece)
-        words = alternatives(piece[start:end], after_term=after_new and closing is not None)
-        slots.append([x for x in ([piece[:start]], *words, [piece[end:]]) if x != [""]])
+    slots = _worded(pieces[0], after_new=False)
+    for (start, end, marker), piece in zip(leaves, pieces[1:], strict=True):
+        new = _options(source, start, end, offered.get(marker.mention, ()))
+        slots += [new or [source[start:end]], *_worded(piece, after_new=bool(new))]
     return slots
+
+
+def _worded(piece: str, after_new: bool) -> list[list[str]]:
+    """What stands between two terms in slots: brackets as they are, words with their alternatives.
+
+    after_new (bool): Whether the term before may change: the number of the verb after it is then
+        open.
+    """
+    closing, opening = _BRACKETS_BEFORE.match(piece), _BRACKETS_AFTER.search(piece)
+    start = closing.end() if closing else 0
+    end = max(opening.start(), start) if opening else len(piece)
+    words = alternatives(piece[start:end], after_term=after_new and closing is not None)
+    return [x for x in ([piece[:start]], *words, [piece[end:]]) if x != [""]]
 
 
 def _options(source: str, start: int, end: int, others: Sequence[str]) -> list[str]:
@@ -172,9 +224,7 @@ def _options(source: str, start: int, end: int, others: Sequence[str]) -> list[s
     term = source[start:end]
     opens = bool(_OPENS_SENTENCE.search(source[:start]))
     capital = opens or (term[:1].isupper() and not term[1:2].isupper())
-    terms = [new[:1].upper() + new[1:] if capital else new for new in others]
-    # What brackets mean is settled.
-    return [new for new in dict.fromkeys(terms) if not set(new) & set("[]")]
+    return list(dict.fromkeys(new[:1].upper() + new[1:] if capital else new for new in others))
 
 
 def _one_of(options: Sequence[str]) -> str:

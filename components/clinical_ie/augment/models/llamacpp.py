@@ -161,7 +161,9 @@ class LlamaCpp:
             if mode != "near_terms":
                 return passage_grammar(prompt.source, prompt.markers, mode)
             assert self._near_terms is not None
-            grammar = choice_grammar(prompt.source, prompt.markers, self._near_terms)
+            grammar = choice_grammar(
+                prompt.source, prompt.markers, self._near_terms, prompt.links, prompt.echoed
+            )
             if grammar is not None:
                 return grammar
         return ""

@@ -46,7 +46,7 @@ class Rules:
         content = self._path.read_bytes() if self._path else b""
         train = hashlib.sha256(content).hexdigest()
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 3, train, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 4, train, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
@@ -91,7 +91,8 @@ class Rules:
                 drawn |= self._counterparts.same(group, rng, texts.values())
         if not drawn:
             for group in groups:
-                room = self._max_terms - len(drawn)
+                # One term can go to several mentions.
+                room = max(0, self._max_terms - len(drawn))
                 drawn |= self._counterparts.of(group, rng, room, texts.values())
         return drawn
 
