@@ -27,6 +27,16 @@ def linked(text: str, *covered: tuple[str, str]) -> tuple[Passage, tuple[Link, .
         ("Fever was ruled out.", "Cough was ruled out.", True),
         ("Had fever without chills.", "Had cough.", True),
         ("Fever.", "[no cough]", False),
+        ("She didn't have fever.", "She had cough.", False),
+        ("She did not have fever.", "She didn\u2019t have cough.", True),
+        ("There was fever.", "There wasn't any cough.", False),
+        ("Fever wasn't seen.", "Cough was seen.", False),
+        ("Fever wasn't seen.", "Cough was not seen.", True),
+        ("A non-fever state.", "A cough state.", False),
+        ("A non-fever state.", "There was no cough.", True),
+        ("Now fever-free.", "Now free of cough.", True),
+        ("Now fever-free.", "Now cough.", False),
+        ("A man with fever.", "An anon cough.", True),
     ],
 )
 def test_negation_is_kept(before: str, after: str, ok: bool) -> None:

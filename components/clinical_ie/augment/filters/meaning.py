@@ -9,14 +9,17 @@ from ..terms import named_alike, normal
 from .case import Case, Filter, Passage
 
 # Hand-written, after the idea of NegEx (Chapman et al. 2001): cues before and after a finding.
+_NOT = r"not|\w+n['\u2019]t"
 _BEFORE = re.compile(
-    r"\b(?:no|not|n't|without|never|denie[sd]|deny|denying|negative for|absen(?:ce|t)|lack(?:s|ed)?"
-    r"|free of|neither|nor|none|rule[sd]? out|exclude[sd]?|unremarkable for|cannot|failed to)\b",
+    rf"\b(?:no|{_NOT}|without|never|denie[sd]|deny|denying|negative for|absen(?:ce|t)|lack(?:s|ed)?"
+    r"|free of|neither|nor|none|rule[sd]? out|exclude[sd]?|unremarkable for|cannot|failed to)\b"
+    # Directly before the mention.
+    r"|\bnon[\s-]?\Z",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"^[^.;\n]{0,25}?\b(?:not|absent|negative|(?:was|were|been|is|are) (?:ruled out|excluded)"
-    r"|never|unlikely|denied)\b",
+    rf"^-free\b|^[^.;\n]{{0,25}}?\b(?:{_NOT}|absent|negative|never|unlikely|denied"
+    r"|(?:was|were|been|is|are) (?:ruled out|excluded))\b",
     re.IGNORECASE,
 )
 # Where the reach of a negation before a finding ends.
