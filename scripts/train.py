@@ -44,12 +44,15 @@ def main(
             f"{told['candidate_ceiling']:.1%} of the training relations are candidates: pairs of "
             "types seen in training, near enough; no recall can pass that"
         )
+    chosen = []
+    if "mention_bias" in told:
+        chosen.append(f"mention bias {told['mention_bias']:+.2f}")
     if "relation_thresholds" in told:
         given, predicted = (told["relation_thresholds"][key] for key in ("given", "predicted"))
-        typer.echo(
-            f"chosen on dev: mention bias {told['mention_bias']:+.2f}, relation threshold "
-            f"{predicted:.2f} on predicted and {given:.2f} on given mentions"
-        )
+        on = f"{predicted:.2f} on predicted and {given:.2f} on given mentions"
+        chosen.append(f"relation threshold {on}")
+    if chosen:
+        typer.echo(f"chosen on dev: {', '.join(chosen)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_model_from_config
@@ -46,10 +47,11 @@ def test_any_text_gives_a_result(trained, text):
         assert 0 <= mention.score <= 1
 
 
-def test_a_hundred_thousand_tokens_are_read_to_the_last(trained, notes, monkeypatch):
+def test_a_hundred_thousand_tokens_are_read_to_the_last(trained, notes, tmp_path):
+    trained.to_disk(tmp_path)
     # Five thousand batches of four windows would take the time of a minute for nothing.
-    transformer = trained.get_pipe("tok2vec").model.layers[0]
-    monkeypatch.setitem(transformer.attrs, "batch_pieces", 8192)
+    setting = "components.tok2vec.model.batch_pieces"
+    trained = spacy.load(tmp_path, config={setting: 8192})
     one = f"{notes[0].text}\n"
     many = one * (100_000 // len(notes[0]))
     doc = trained(many)

@@ -30,10 +30,21 @@ print(json.dumps([
 """
 
 
+WEIGHTS = """
+[training]
+
+[training.score_weights]
+mentions_strict_f = 0.5
+mentions_strict_p = 0.0
+relations_strict_f = 0.5
+"""
+
+
 def write_meta(folder: Path, mentions: float, relations: float) -> Path:
     folder.mkdir()
     performance = {"mentions_strict_f": mentions, "relations_strict_f": relations}
     (folder / "meta.json").write_text(json.dumps({"performance": performance}))
+    (folder / "config.cfg").write_text(WEIGHTS)
     return folder
 
 
@@ -43,6 +54,19 @@ def test_the_arm_that_did_best_on_dev_is_taken(tmp_path: Path):
     assert first.dev_score == pytest.approx(0.45)
     assert choose_arm([first, second]) == second
     assert choose_arm([second, Arm("equal", tmp_path, second.dev_score)]) == second
+
+
+def test_the_scores_are_those_that_training_chose_by(tmp_path: Path):
+    """spaCy's own `ner` has others."""
+    folder = write_meta(tmp_path / "a", 0.5, 0.4)
+    (folder / "config.cfg").write_text(
+        "[training]\n[training.score_weights]\nents_f = 1.0\nents_p = null\n"
+    )
+    (folder / "meta.json").write_text('{"performance": {"ents_f": 0.625}}')
+    assert read_arm("no_aug", folder).dev_score == 0.625
+    (folder / "meta.json").write_text('{"performance": {}}')
+    with pytest.raises(ValueError, match="ents_f"):
+        read_arm("no_aug", folder)
 
 
 def test_a_missing_pipeline_is_told(tmp_path: Path):

@@ -4,11 +4,12 @@ import subprocess
 import sys
 from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from thinc.api import ArgsKwargs
 
-from clinical_ie.torch_shim import LazyTorchShim
+from clinical_ie.torch_shim import LazyTorchShim, run_module
 
 FORK = """
 import multiprocessing
@@ -63,3 +64,15 @@ def test_threads_that_read_at_once_have_no_dropout():
     assert torch.equal(shim(ArgsKwargs((X,), {}), is_train=False)[0], X)
     trained = shim(ArgsKwargs((X.requires_grad_(),), {}), is_train=True)[0]
     assert not torch.equal(trained, X)
+
+
+def test_arrays_go_where_the_weights_are():
+    """On a GPU, a thread that did not choose it has the CPU by default. `meta` stands for a GPU."""
+    shim = LazyTorchShim(torch.nn.Linear)
+    shim.build(in_features=3, out_features=2)
+    shim._model.to("meta")
+    seen = []
+    shim._model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].device.type))
+    with pytest.raises(NotImplementedError, match="meta"):
+        run_module(shim, np.ones((4, 3), dtype="f"), is_train=False)
+    assert seen == ["meta"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.training import Example
+from spacy.util import load_config
 
 from clinical_ie import training
 from clinical_ie.corpora.docbin import read_docs, write_docs
@@ -65,6 +66,26 @@ def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
     assert nlp.config["paths"]["log"] is None
     sgd = nlp.resume_training()
     nlp.update(notes, sgd=sgd)
+
+
+def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path):
+    config = load_config(CONFIG)
+    config["nlp"]["pipeline"] = ["tok2vec", "clinical_relations"]
+    del config["components"]["clinical_ner"]
+    config.to_disk(tmp_path / "relations.cfg")
+    result = train(files, tmp_path / "relations.cfg", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "chosen on dev: relation threshold" in result.stdout
+
+
+def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
+    assert train(files, CONFIG, tmp_path / "out").exit_code == 0
+    values = {"paths.train": str(files / "notes.spacy")}
+    stamp = tmp_path / "out" / "fingerprint.json"
+    stamp.write_text(json.dumps({"fingerprint": fingerprint(CONFIG, values)}))
+    assert is_trained(CONFIG, tmp_path / "out", values)
+    shutil.rmtree(tmp_path / "out" / "model-best")
+    assert not is_trained(CONFIG, tmp_path / "out", values)
 
 
 @pytest.mark.parametrize("at", ["out", "out.part", "."])
@@ -133,7 +154,8 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     shutil.copy(CONFIG, config)
     shutil.copy(files / "notes.spacy", notes)
     values = {"paths.train": str(notes), "paths.encoder": str(files / "encoder"), "system.seed": 1}
-    out.mkdir()
+    (out / "model-best").mkdir(parents=True)
+    (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
     (out / "fingerprint.json").write_text(
         json.dumps({"fingerprint": fingerprint(config, values)}), encoding="utf8"

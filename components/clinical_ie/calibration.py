@@ -30,7 +30,8 @@ class Calibration:
 
     def __call__(self, scores: ArrayLike) -> Floats:
         """Calibrated scores of raw ones, all between 0 and 1."""
-        return _sigmoid(self.slope * _logit(scores) + self.shift)
+        # Never a 1, which is what a person annotated.
+        return np.clip(_sigmoid(self.slope * _logit(scores) + self.shift), 0.0, 1 - _EDGE)
 
     def undo(self, scores: ArrayLike) -> Floats:
         """Raw scores of calibrated ones."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def hash_of(roots: Iterable[Path], start: str = "") -> str:
-    """A hash of files, and of all files below folders but what Python leaves there.
+    """A hash of files, and of all files below folders but what Python leaves there, or hides.
 
     roots (Iterable[Path]): What is not there counts as nothing.
     start (str): Goes into the hash ahead of them.
@@ -25,5 +25,6 @@ def _files(root: Path) -> Iterator[Path]:
         yield root
     elif root.is_dir():
         for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            parts = path.relative_to(root).parts
+            if path.is_file() and not any(p == "__pycache__" or p[0] == "." for p in parts):
                 yield path

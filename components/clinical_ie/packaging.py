@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
+from spacy.util import load_config
 
 from .workplace import workplace
 
@@ -32,21 +33,23 @@ def read_arm(name: str, path: Path) -> Arm:
     """Read what a trained pipeline says of itself.
 
     RAISES (FileNotFoundError): No trained pipeline there.
-    RAISES (ValueError): Its `meta.json` is not what training writes.
+    RAISES (ValueError): Its `meta.json` or config is not what training writes.
     """
     meta_path = path / "meta.json"
     if not meta_path.is_file():
         raise FileNotFoundError(f"{path}: no trained pipeline; `weasel run train` makes one")
     try:
         performance = json.loads(meta_path.read_text(encoding="utf8"))["performance"]
-        scores = [
-            float(performance.get(f"{task}_strict_f") or 0) for task in ("mentions", "relations")
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        config = load_config(path / "config.cfg")
+        weights = {k: w for k, w in config["training"]["score_weights"].items() if w}
+        if not weights.keys() & performance.keys():
+            raise KeyError(*weights)
+        score = sum(weight * float(performance.get(name) or 0) for name, weight in weights.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{meta_path}: not what training writes ({error!r}); `weasel run train` makes a new one"
         ) from error
-    return Arm(name, path, sum(scores) / len(scores))
+    return Arm(name, path, score)
 
 
 def choose_arm(arms: list[Arm]) -> Arm:

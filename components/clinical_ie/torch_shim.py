@@ -1,15 +1,17 @@
 """PyTorch modules inside thinc models, built when their sizes become known."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 import srsly
 import torch
 from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import Shim
 from thinc.types import Floats2d
 
 # `nlp.pipe(n_process=2)` forks, and a forked child that waits for its parent's OpenMP threads waits
@@ -26,6 +28,15 @@ class AveragedParams:
 
     id: int
     _model: Any
+
+    def copy(self) -> Self:
+        """A copy with an id of its own: under the same one, the optimizer would take both for one,
+        and give a component that was frozen, or has its own encoder, the weights of the other."""
+        copied = copy.deepcopy(self)
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
@@ -103,11 +114,13 @@ def run_module(
     X (Floats2d): The module's first argument; `kwargs` go through as they are.
     RETURNS (tuple): The output, and a callback from its gradient to that of X.
     """
-    X_torch = xp2torch(X, requires_grad=is_train)
+    # thinc's default is a matter of the thread that asks, and weights are where they are.
+    X_torch = xp2torch(X, requires_grad=is_train, device=shim.device)
     Y_torch, backprop_torch = shim(ArgsKwargs(args=(X_torch,), kwargs=kwargs), is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        gradients = ArgsKwargs(args=((Y_torch,),), kwargs={"grad_tensors": xp2torch(dY)})
+        d_torch = xp2torch(dY, device=Y_torch.device)
+        gradients = ArgsKwargs(args=((Y_torch,),), kwargs={"grad_tensors": d_torch})
         return torch2xp(backprop_torch(gradients).args[0])
 
     return torch2xp(Y_torch), backprop

@@ -23,9 +23,11 @@ FINGERPRINT = "fingerprint.json"
 _MADE = {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
-    "encoder", "ner", "relations", "text", "corpora/reader.py",
-    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "span_groups.py",
-    "torch_shim.py", "training.py",
+    "encoder", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
+    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "relation_list.py",
+    "span_groups.py", "torch_shim.py", "training.py",
+    # By what it counts the best step, bias and thresholds are chosen.
+    "scoring",
 )  # fmt: skip
 
 
@@ -130,7 +132,8 @@ def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
         stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
     except (OSError, ValueError):
         return False
-    return bool(stamp == {"fingerprint": fingerprint(config, overrides)})
+    is_there = (out / "model-best" / "meta.json").is_file()
+    return is_there and bool(stamp == {"fingerprint": fingerprint(config, overrides)})
 
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:

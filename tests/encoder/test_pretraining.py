@@ -88,6 +88,40 @@ def test_a_run_that_is_interrupted_ends_as_if_it_had_not_been(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_losses_of_epochs_that_were_whole_are_told_once(
+    tiny_bert: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(pretraining, "SECONDS_BETWEEN_STATES", 0.0)
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=3, window=32, batch_windows=4)
+    plain = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "b", settings)
+
+    def stop(step: pretraining.Step) -> None:
+        # Within the last epoch.
+        if step.done == step.steps - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings, on_step=stop)
+    resumed = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
+    assert resumed == plain
+    assert len(resumed["losses"]) == len(resumed["held_out_losses"]) == 3
+
+
+def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=1, window=32, batch_windows=4)
+    first = pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", settings)
+
+    def none_left(step: pretraining.Step) -> None:
+        raise AssertionError(step)
+
+    again = pretrain_encoder(
+        (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=none_left
+    )
+    assert again == first
+
+
 def test_another_run_does_not_go_on_where_this_one_stopped(tiny_bert: Path, tmp_path: Path):
     pool = pool_of(tiny_bert, TEXTS)
     (tmp_path / "out.part").mkdir()

@@ -1,6 +1,7 @@
 """The copy of the transformer that reads."""
 
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder import reading
 from clinical_ie.encoder.linear import PackedLinear, can_pack
 from clinical_ie.encoder.reading import reading_copy
-from tests.conftest import examples, pipeline_config, update_like_spacy_train
+from tests.conftest import examples, note, pipeline_config, update_like_spacy_train
 
 from .tiny_models import FAMILIES
 
@@ -150,3 +151,101 @@ def test_words_are_masked_in_training_alone(tiny_bert, notes):
     assert np.abs(one - other).max() > 1e-3
     (one, other), _ = encoder.begin_update(docs)
     np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_copy_learns_and_is_averaged_by_itself(nlp, notes):
+    """As `replace_listeners` copies an encoder below a head, which may then be frozen."""
+    encoder = encoder_of(nlp)
+    other = encoder.copy()
+    assert other.shims[0].id != encoder.shims[0].id
+    doc = corpus_nlp()("He took aspirin.")
+    before = other.predict([doc])[0].copy()
+    sgd = Adam(0.01, use_averages=True)
+    for _ in range(5):
+        update_like_spacy_train(nlp, examples(nlp, notes), sgd)
+    with other.use_params(sgd.averages):
+        np.testing.assert_array_equal(other.predict([doc])[0], before)
+
+
+@pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True)])
+def test_bfloat16_that_a_gpu_only_imitates_is_none(capability, has, monkeypatch):
+    asked: list[torch.device] = []
+
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or capability[0] >= 8
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    monkeypatch.setattr(torch.cuda, "device", lambda d: asked.append(d) or nullcontext())
+    device = torch.device("cuda", 1)
+    assert reading.has_bfloat16(device) is has
+    assert asked == [device]
+
+
+def test_rotary_frequencies_keep_their_digits(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(reading, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(reading, "can_pack", lambda device: False)
+    model = AutoModel.from_pretrained(FAMILIES["modernbert"](tmp_path)).eval()
+    reader = reading_copy(model, "bfloat16")
+    assert {p.dtype for p in reader.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    frequencies = [b for name, b in reader.named_buffers() if "inv_freq" in name]
+    assert frequencies
+    assert all(b.dtype == torch.float32 for b in frequencies)
+    assert torch.isfinite(reader(input_ids=torch.arange(5, 20)[None]).last_hidden_state).all()
+
+
+def test_what_is_read_at_once_is_chosen_when_loading(nlp, tmp_path: Path, monkeypatch):
+    nlp.to_disk(tmp_path)
+    long = corpus_nlp()("He took aspirin 81 mg daily. " * 20)
+    sizes: list[int] = []
+    settings = "components.tok2vec.model"
+    for pieces in (64, 1024):
+        loaded = spacy.load(tmp_path, config={f"{settings}.batch_pieces": pieces})
+        shim = encoder_of(loaded).shims[0]
+
+        def counted(*arguments, pieces=pieces, read=shim.read, **settings):
+            sizes.append(pieces)
+            return read(*arguments, **settings)
+
+        monkeypatch.setattr(shim, "read", counted)
+        encoder_of(loaded).predict([long])
+    assert sizes.count(64) > sizes.count(1024) > 0
+    with pytest.raises(ValueError, match=r"window = 4096: .* takes 8 to 64 wordpieces"):
+        spacy.load(tmp_path, config={f"{settings}.window": 4096})("x")
+
+
+def test_an_error_within_averaged_weights_leaves_none_of_them(nlp, notes):
+    sgd = Adam(0.01, use_averages=True)
+    for _ in range(3):
+        update_like_spacy_train(nlp, examples(nlp, notes), sgd)
+    doc = corpus_nlp()("He took aspirin.")
+    last = encoder_of(nlp).predict([doc])[0].copy()
+
+    def interrupted() -> None:
+        with nlp.use_params(sgd.averages):
+            encoder_of(nlp).predict([doc])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    np.testing.assert_array_equal(encoder_of(nlp).predict([doc])[0], last)
+
+
+def test_two_copies_on_disk_are_the_same_bytes(nlp, tmp_path: Path):
+    nlp.to_disk(tmp_path / "a")
+    for name in ("b", "c"):
+        spacy.load(tmp_path / "a").to_disk(tmp_path / name)
+    one, other = (tmp_path / name / "tok2vec" / "model" for name in "bc")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_other_labels_can_be_learned_by_a_pipeline_that_was_saved(nlp, notes, tmp_path: Path):
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    other = note(
+        "Fever for two days.", ("Sign", "Fever"), ("Time", "two days"), links=(("x", 0, 1),)
+    )
+    loaded.initialize(lambda: examples(loaded, [other]))
+    assert loaded.get_pipe("clinical_ner").labels == ("Sign", "Time")
+    update_like_spacy_train(loaded, examples(loaded, [other]), Adam(0.01))
+    assert loaded("Fever for two days.").text == other.text

@@ -142,3 +142,8 @@ def test_what_would_be_nothing_but_line_breaks_is_fine_in_a_batch(overlapping, n
     nlp.initialize(lambda: batch)
     losses = nlp.update(batch, sgd=Adam(0.01))
     assert np.isfinite(losses["clinical_ner"])
+
+
+def test_nothing_is_found_in_nothing(trained):
+    head = trained.get_pipe("clinical_ner")
+    assert head.predict([]) == []

@@ -148,3 +148,15 @@ def test_many_mentions_and_pairs_run(trained):
 def test_settings_out_of_range_are_refused_by_value(settings, message):
     with pytest.raises(ValueError, match=message):
         fresh(**settings)
+
+
+def test_nothing_is_found_in_nothing(trained):
+    assert trained.get_pipe("clinical_relations").predict([]) == []
+
+
+def test_a_relation_that_is_listed_twice_is_one(notes):
+    gold = notes[0].copy()
+    gold._.relations = [*gold._.relations, *gold._.relations]
+    nlp = fresh()
+    nlp.initialize(lambda: examples(nlp, [gold]))
+    assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == 1.0

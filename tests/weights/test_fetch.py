@@ -50,7 +50,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".verified.json"
+        if path.is_file() and ".verified" not in path.parts
     }
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from clinical_ie.hashing import hash_of
 from clinical_ie.weights import folder as folder_module
-from clinical_ie.weights.folder import STAMP, UNRECORDED, ModelFolder, git_blob_of
+from clinical_ie.weights.folder import STAMPS, UNRECORDED, ModelFolder, git_blob_of
 from clinical_ie.weights.table import Model
 
 from .world import entry, sha256, table_of
@@ -17,8 +18,14 @@ FILE = MODEL.files[0]
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    (tmp_path / "w.bin").write_bytes(DATA)
-    return tmp_path
+    place = tmp_path / "tiny"
+    place.mkdir()
+    (place / "w.bin").write_bytes(DATA)
+    return place
+
+
+def stamp_of(place: Path) -> Path:
+    return place.parent / STAMPS / "tiny.json"
 
 
 def forbid_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,11 +37,19 @@ def forbid_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_stamped_file_is_not_hashed_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ModelFolder(place, MODEL).missing() == {}
-    stamp = json.loads((place / STAMP).read_text(encoding="utf8"))["w.bin"]
+    stamp = json.loads(stamp_of(place).read_text(encoding="utf8"))["w.bin"]
     assert stamp["sha256"] == sha256(DATA)
     assert stamp["size"] == len(DATA)
     forbid_hashing(monkeypatch)
     assert ModelFolder(place, MODEL).missing() == {}
+
+
+def test_what_depends_on_the_weights_does_not_depend_on_their_times(place: Path) -> None:
+    ModelFolder(place, MODEL).missing()
+    before = hash_of([place])
+    os.utime(place / "w.bin", ns=(1, 1))
+    assert ModelFolder(place, MODEL).missing() == {}
+    assert hash_of([place]) == before
 
 
 def test_a_flipped_byte_is_noticed(place: Path) -> None:
@@ -61,7 +76,8 @@ def test_absent_files_and_folders_in_their_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"w.bin": 3}', '{"w.bin": {"size": 1000}}'])
 def test_a_spoiled_stamp_is_ignored(place: Path, text: str) -> None:
-    (place / STAMP).write_text(text, encoding="utf8")
+    stamp_of(place).parent.mkdir()
+    stamp_of(place).write_text(text, encoding="utf8")
     assert ModelFolder(place, MODEL).missing() == {}
 
 

@@ -99,7 +99,7 @@ def test_a_model_without_hashes_comes_from_the_hub(hub: str, tmp_path: Path, lin
     model = table_of(tiny=raw).models["tiny"]
     fetch_model("tiny", model, tmp_path, Network(hub), lines)
     names = {path.name for path in (tmp_path / "tiny").iterdir()}
-    assert names == {"config.json", "model.bin", "SHA256SUMS", ".verified.json"}
+    assert names == {"config.json", "model.bin", "SHA256SUMS"}
 
 
 def test_a_hub_out_of_reach_is_noticed_at_once_and_asked_once(

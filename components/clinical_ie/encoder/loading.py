@@ -9,7 +9,10 @@ from spacy_transformers.layers.transformer_model import huggingface_from_pretrai
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 # Their position embeddings begin after the padding index.
-_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"}
+_OFFSET_POSITIONS = {
+    *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert"),
+    *("mpnet", "longformer", "data2vec-text", "ibert"),
+}
 _UNLIMITED = 10**6
 
 
@@ -39,6 +42,16 @@ def piece_limit(config: Any, tokenizer: Any) -> int:
     if config.model_type in _OFFSET_POSITIONS:
         positions -= config.pad_token_id + 1
     return int(min(positions, tokenizer.model_max_length, _UNLIMITED))
+
+
+def check_window(window: int, name: str, config: Any, tokenizer: Any) -> None:
+    """See that an encoder can read so many wordpieces at once.
+
+    RAISES (ValueError): It cannot.
+    """
+    limit = piece_limit(config, tokenizer)
+    if not 8 <= window <= limit:
+        raise ValueError(f"window = {window}: {name} takes 8 to {limit} wordpieces")
 
 
 class _Tokenizers:

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from ..memory import KEPT_IN_TRAINING, release_memory
-from .loading import load_pretrained, piece_limit
+from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, mask_windows
+from .reading import has_bfloat16
 from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
@@ -72,7 +73,7 @@ def pretrain_encoder(
     gpu_id: int = -1,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> dict[str, Any]:
-    """Adapt an encoder to notes.
+    """Adapt an encoder to notes; one that was adapted so before is left as it is.
 
     Until the end the run's state lies beside `out`, in a folder with `.part` at its end. The same
     run started again goes on there, and ends with the weights that it would have had.
@@ -91,15 +92,27 @@ def pretrain_encoder(
             f"{out}: is there, and nothing that pretraining made; name another folder, or remove it"
         )
     run = _Run(*pools, encoder, settings, _device(gpu_id))
+    done = read_report(out)
+    if done.get("identity") == run.identity:
+        return done
     part = out.with_name(f"{out.name}.part")
     run.resume(part / STATE)
     for step in run.steps(part / STATE):
         on_step(step)
-    report = {"encoder": encoder, **asdict(settings), **run.told}
+    report = {"encoder": encoder, **asdict(settings), **run.told, "identity": run.identity}
     run.save(part, report)
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     return report
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What a finished run left of itself in its folder; nothing where there was none."""
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def load_tokenizer(encoder: str) -> Any:
@@ -144,9 +157,7 @@ class _Run:
         # Dropout within attention keeps PyTorch from its fast path.
         loaded = load_pretrained(encoder, {}, {"attention_probs_dropout_prob": 0.0})
         self._tokenizer, self._encoder = loaded.tokenizer, loaded.transformer
-        limit = piece_limit(self._encoder.config, self._tokenizer)
-        if not 8 <= settings.window <= limit:
-            raise ValueError(f"window = {settings.window}: {encoder} takes 8 to {limit} wordpieces")
+        check_window(settings.window, encoder, self._encoder.config, self._tokenizer)
         self._pool, self._held_out, self._settings = pool, held_out, settings
         self._special = SpecialTokens.of(self._tokenizer)
         self._device = device
@@ -176,7 +187,7 @@ class _Run:
         self._vocabulary = min(len(self._tokenizer), len(embeddings))
         read = [hashlib.sha256(each.ids.tobytes()).hexdigest() for each in (pool, held_out) if each]
         about = (encoder, sorted(asdict(settings).items()), read)
-        self._identity = hashlib.sha256(repr(about).encode()).hexdigest()
+        self.identity = hashlib.sha256(repr(about).encode()).hexdigest()
 
     def _learned(self) -> list[torch.nn.Parameter]:
         return [weight for weight in self._encoder.parameters() if weight.requires_grad]
@@ -188,6 +199,10 @@ class _Run:
         passed = 0
         losses: list[float] = self.told.pop("of_this_epoch", [])
         for batches in plan:
+            if passed + len(batches) <= self._done:
+                # Its losses were told.
+                passed += len(batches)
+                continue
             for number, windows in enumerate(batches, start=passed):
                 if number < self._done:
                     continue
@@ -261,7 +276,7 @@ class _Run:
         return loss, int(rows.sum())
 
     def _mixed(self) -> AbstractContextManager[object]:
-        if self._device.type == "cuda":
+        if self._device.type == "cuda" and has_bfloat16(self._device):
             return cast(
                 AbstractContextManager[object], torch.autocast("cuda", dtype=torch.bfloat16)
             )
@@ -271,7 +286,7 @@ class _Run:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
         state = {
-            "identity": self._identity,
+            "identity": self.identity,
             "done": self._done,
             "told": {**self.told, "of_this_epoch": losses},
             "encoder": self._encoder.state_dict(),
@@ -291,7 +306,7 @@ class _Run:
         except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
             # What cannot be read is made anew.
             return
-        if state.get("identity") != self._identity:
+        if state.get("identity") != self.identity:
             return
         self._encoder.load_state_dict(state["encoder"])
         self._head.load_state_dict(state["head"])

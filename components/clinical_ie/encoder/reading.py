@@ -38,10 +38,12 @@ def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Modul
             "GPU" if device.type == "cuda" else "CPU",
         )
         precision = "float32"
-    shared = [*model.parameters(), *model.buffers()] if precision != "bfloat16" else []
+    # Buffers stay as they are: rotary frequencies in three digits lead astray far from the start.
+    shared = [*model.buffers(), *(model.parameters() if precision != "bfloat16" else ())]
     reader = copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
     if precision == "bfloat16":
-        reader.to(torch.bfloat16)
+        for parameter in reader.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
     if precision == "int8":
         _pack(reader, partial(Int8Linear, quantize=Quantizer()))
     elif can_pack(device):
@@ -59,7 +61,8 @@ def pays(precision: Precision, device: torch.device) -> bool:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is done in hardware; elsewhere it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 

@@ -73,6 +73,8 @@ class EncoderShim(AveragedParams, HFShim):
         super().from_bytes(bytes_data)
         self._reader = None
         if self.is_loaded:
+            # A folder of the moment, which would make two runs of the same differ.
+            self.config._name_or_path = ""
             self._freeze()
         return self
 
@@ -110,8 +112,10 @@ class EncoderShim(AveragedParams, HFShim):
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:
         with super().use_params(params):
             self._reader = None
-            yield
-        self._reader = None
+            try:
+                yield
+            finally:
+                self._reader = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Packed weights cannot be pickled, and are made again where they are needed.

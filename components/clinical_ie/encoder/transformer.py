@@ -1,6 +1,8 @@
 """The transformer layer: Docs in, one vector a token out, however long the Docs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +12,7 @@ from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
 from ..memory import KEPT_IN_TRAINING, release_memory
-from .loading import load_pretrained, piece_limit
+from .loading import check_window, load_pretrained
 from .reading import Precision
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
@@ -19,6 +21,20 @@ from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
 MEANS_AT_ONCE = 8192
 
 TokenVectors = list[Floats2d]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How notes are read; see `LongDocEncoder`.
+
+    No attributes of the model, which would be those that a pipeline was saved with: what its config
+    says when it is loaded counts.
+    """
+
+    window: int
+    context: int
+    batch_pieces: int
+    mask_share: float
 
 
 def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thinc)
@@ -43,19 +59,16 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
     blank, line break and empty line apart. The arguments are those of `LongDocEncoder`, but for
     width (int | None): Where given, the transformer's own must equal it.
     """
+    reading = Reading(window, context, batch_pieces, mask_share)
     return Model(
         "transformer_windows",
-        forward,
-        init=init,
+        partial(forward, reading=reading),
+        init=partial(init, reading=reading),
         dims={"nO": None},
         params={"blank": None},
         attrs={
             "name": name,
             "width": width,
-            "window": window,
-            "context": context,
-            "batch_pieces": batch_pieces,
-            "mask_share": mask_share,
             "tokenizer_config": tokenizer_config,
             "transformer_config": transformer_config,
         },
@@ -72,7 +85,9 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
     )
 
 
-def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None:
+def init(
+    model: Model, X: Sequence[Doc] | None = None, Y: object = None, *, reading: Reading
+) -> None:
     """Load the weights by the configured name: a folder, or a name on the model hub."""
     shim = cast(EncoderShim, model.shims[0])
     if not shim.is_loaded:
@@ -88,11 +103,7 @@ def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None
             f"{model.attrs['name']}: its tokenizer gives no character offsets; "
             "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
         )
-    limit = piece_limit(shim.config, shim.tokenizer)
-    if not 8 <= model.attrs["window"] <= limit:
-        raise ValueError(
-            f"window = {model.attrs['window']}: {model.attrs['name']} takes 8 to {limit} wordpieces"
-        )
+    check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
     width = shim.config.hidden_size
     if model.attrs["width"] not in {None, width}:
         raise ValueError(
@@ -106,25 +117,27 @@ def init(model: Model, X: Sequence[Doc] | None = None, Y: object = None) -> None
 
 
 def forward(
-    model: Model, docs: Sequence[Doc], is_train: bool
+    model: Model, docs: Sequence[Doc], is_train: bool, *, reading: Reading
 ) -> tuple[TokenVectors, Callable[[TokenVectors], list[Doc]]]:
     shim = cast(EncoderShim, model.shims[0])
     ops = model.ops
+    # Again, since the window can be another when a pipeline is loaded.
+    check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
     special = SpecialTokens.of(shim.tokenizer)
     pieces = encode_docs(docs, shim.tokenizer)
     ids = pieces.ids
-    if is_train and model.attrs["mask_share"]:
-        hidden_from_view = np.random.random(len(ids)) < model.attrs["mask_share"]
+    if is_train and reading.mask_share:
+        hidden_from_view = np.random.random(len(ids)) < reading.mask_share
         ids = np.where(hidden_from_view, special.mask, ids)
-    capacity = model.attrs["window"] - len(special)
+    capacity = reading.window - len(special)
     windows: list[Window] = []
     offset = 0
     for length in pieces.doc_lengths:
-        windows += cut_windows(length, capacity, model.attrs["context"], offset)
+        windows += cut_windows(length, capacity, reading.context, offset)
         offset += length
     vectors = ops.alloc2f(len(pieces.ids), model.get_dim("nO"))
     backprops = []
-    batches = batch_windows(windows, model.attrs["batch_pieces"], len(special))
+    batches = batch_windows(windows, reading.batch_pieces, len(special))
     for batch in batches:
         hidden, backprop_batch = shim.read(
             _inputs(batch, ids, special, shim), is_train, recompute=len(batches) > 1

@@ -86,7 +86,7 @@ class ClinicalNER(LearnedLabelsPipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Learn the labels and build the model for them.
+        """Learn the labels and build the model for them; an encoder that is loaded stays.
 
         get_examples (Callable[[], Iterable[Example]]): A sample of the training data.
         nlp (Language | None): The pipeline.
@@ -103,14 +103,14 @@ class ClinicalNER(LearnedLabelsPipe):
                 "`scripts/convert.py` puts them there"
             )
         self.cfg["labels"] = list(labels)
-        self.model.set_dim("nO", n_tag_scores(len(labels)))
+        self.model.set_dim("nO", n_tag_scores(len(labels)), force=True)
         self.model.initialize(X=[eg.predicted for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[list[TokenSpan], list[float]]]:
         """Spans and their scores for each Doc."""
         self._require_labels()
-        scores = self.model.predict(list(docs))
-        return self._decode(scores)
+        docs = list(docs)
+        return self._decode(self.model.predict(docs)) if docs else []
 
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]

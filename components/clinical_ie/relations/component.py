@@ -180,7 +180,7 @@ class ClinicalRelations(LearnedLabelsPipe):
                 self.max_distance,
             )
         self.model.attrs["types"] = sorted(types)
-        self.model.set_dim("nO", max(1, len(labels)))
+        self.model.set_dim("nO", max(1, len(labels)), force=True)
         self.model.initialize(X=[self._gold_candidates(eg)[0] for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
@@ -188,6 +188,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         docs = list(docs)
         if self.model.has_dim("nO") is None:
             raise ValueError(Errors.E109.format(name=self.name))
+        if not docs:
+            return []
         schema = self.schema
         batch = [find_candidates(doc, _mentions_on(doc), schema, self.max_distance) for doc in docs]
         scores = _sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
@@ -300,7 +302,11 @@ class ClinicalRelations(LearnedLabelsPipe):
 
     def _ceiling(self, examples: Sequence[Example]) -> float | None:
         """The share of gold relations that are among the candidates; None without any."""
-        n_gold = sum(len(gold_spans(eg)[0].links) for eg in examples)
+        # The same relation twice is found once.
+        n_gold = sum(
+            len({(link.label, link.head, link.tail) for link in gold_spans(eg)[0].links})
+            for eg in examples
+        )
         n_reached = sum(self._gold_candidates(eg)[1].sum() for eg in examples)
         return float(n_reached / n_gold) if n_gold else None
 

@@ -1,7 +1,8 @@
 """One model's folder on disk: which files are right, which are not, and how a file gets its place.
 
 Hashing a gigabyte takes seconds, so a stamp file keeps size, modification time and SHA-256 of every
-file that was once found right; a file that still matches its stamp is not read again.
+file that was once found right; a file that still matches its stamp is not read again. It stands
+beside the folder: what depends on the weights depends on all files there, and not on their times.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Any
 
 from clinical_ie.weights.table import Model, WeightFile
 
-STAMP = ".verified.json"
+STAMPS = ".verified"
 SUMS = "SHA256SUMS"
 WORK = ".parts"
 # A part under its final name was checked before it got it; everything else in the work folder is
@@ -33,7 +34,8 @@ class ModelFolder:
         self.path = path
         self.model = model
         self.work = path / WORK
-        self._stamp = _read_stamp(path / STAMP)
+        self._stamp_path = path.parent / STAMPS / f"{path.name}.json"
+        self._stamp = _read_stamp(self._stamp_path)
         self._sums = _read_sums(path / SUMS)
 
     def expected(self, file: WeightFile) -> str | None:
@@ -127,7 +129,8 @@ class ModelFolder:
         self._stamp[name] = entry
         # A folder that is only read, shared by many users, costs a hash a run and no more.
         with suppress(OSError):
-            _write_whole(self.path / STAMP, json.dumps(self._stamp, indent=1, sort_keys=True))
+            self._stamp_path.parent.mkdir(exist_ok=True)
+            _write_whole(self._stamp_path, json.dumps(self._stamp, indent=1, sort_keys=True))
 
 
 def sha256_of(path: Path) -> str:
