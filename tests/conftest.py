@@ -46,6 +46,16 @@ def run_script(name: str, *arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def run_command(*arguments: object) -> tuple[int, str, str]:
+    """Run `clinical-ie` in this process: its exit code, and what it wrote to both streams."""
+    from clinical_ie.__main__ import app
+
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
 @pytest.fixture(scope="session")
 def maccrobat() -> Path:
     """Real case reports in brat; not part of the project."""

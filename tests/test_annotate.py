@@ -16,13 +16,15 @@ from clinical_ie.annotate import (
     Annotated,
     BratWriter,
     Failure,
+    FolderSource,
+    InputNote,
     JsonlWriter,
     annotate_notes,
     as_record,
     load_pipeline,
 )
 from clinical_ie.annotate.run_log import pipeline_fingerprint
-from clinical_ie.brat import list_notes, read_note
+from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
 
 from .conftest import examples, note, pipeline_config
@@ -55,7 +57,11 @@ def notes(tmp_path: Path) -> Path:
 def test_bad_notes_are_left_out(
     loader: Callable[[], Language], notes: Path, batch_size: int
 ) -> None:
-    check_results(list(annotate_notes(loader, list_notes(notes), notes, batch_size=batch_size)))
+    check_results(list(annotate_notes(loader, read(notes), batch_size=batch_size)))
+
+
+def read(folder: Path) -> Iterator[InputNote | Failure]:
+    return FolderSource(folder).read((), lambda name: None)
 
 
 def check_results(results: list[Annotated | Failure]) -> None:
@@ -71,10 +77,10 @@ def check_results(results: list[Annotated | Failure]) -> None:
 
 @pytest.mark.slow
 def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
-    paths = list_notes(notes)
-    stream = annotate_notes(loader, paths * 9, notes, batch_size=4, n_process=2)
+    found = list(read(notes))
+    stream = annotate_notes(loader, found * 9, batch_size=4, n_process=2)
     with closing(stream):
-        check_results(list(islice(stream, len(paths))))
+        check_results(list(islice(stream, len(found))))
         assert multiprocessing.active_children()
     assert not multiprocessing.active_children()
 
@@ -94,25 +100,24 @@ def test_a_component_that_drops_notes(loader: Callable[[], Language], notes: Pat
     nlp = loader()
     Language.component("test_dropping", func=Dropping())
     nlp.add_pipe("test_dropping", first=True)
-    check_results(list(annotate_notes(lambda: nlp, list_notes(notes), notes, batch_size=4)))
+    check_results(list(annotate_notes(lambda: nlp, read(notes), batch_size=4)))
 
 
-def test_notes_are_read_as_they_are_needed(loader: Callable[[], Language], notes: Path) -> None:
+def test_notes_are_read_as_they_are_needed(loader: Callable[[], Language]) -> None:
     taken = count()
 
-    def endless() -> Iterator[Path]:
-        for _ in taken:
-            yield notes / "0.txt"
+    def endless() -> Iterator[InputNote]:
+        for number in taken:
+            yield InputNote(str(number), TEXT, f"{number}.txt")
 
-    stream = annotate_notes(loader, endless(), notes, batch_size=4)
+    stream = annotate_notes(loader, endless(), batch_size=4)
     for _ in range(40):
         next(stream)
     assert next(taken) < 60
 
 
-def test_a_long_note_is_one_note(loader: Callable[[], Language], tmp_path: Path) -> None:
-    (tmp_path / "long.txt").write_text("x" * 1_000_100)
-    (result,) = annotate_notes(loader, [tmp_path / "long.txt"], tmp_path, batch_size=1)
+def test_a_long_note_is_one_note(loader: Callable[[], Language]) -> None:
+    (result,) = annotate_notes(loader, [InputNote("long", "x" * 1_000_100, "")], batch_size=1)
     assert isinstance(result, Annotated)
 
 

@@ -5,13 +5,13 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from clinical_ie import __main__ as main
 from clinical_ie.annotate import Annotated, BratWriter, Failure, annotate_notes
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Mention
 
+from .conftest import run_command as run
 from .scoring.helpers import save_pipeline, write_brat
 
 TEXT = "aspirin 81 mg for pain"
@@ -22,13 +22,6 @@ GOLD = (
     "R1\tDosage-Drug Arg1:T2 Arg2:T1\n"
 )
 PREDICTED = GOLD.replace("Drug 0 7\taspirin", "Drug 0 4\taspi")
-
-
-def run(*args: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main.app, [str(arg) for arg in args])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture
@@ -271,13 +264,13 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
     (tmp_path / "d.jsonl").mkdir()
     out = tmp_path / "out"
     for args, message in [
-        ((pipeline, notes, out, "--format", "parquet"), "there is: brat, jsonl"),
+        ((pipeline, notes, out, "--format", "xml"), "there is: brat, jsonl, parquet"),
         ((tmp_path / "nothing", notes, out), "cannot load the pipeline"),
         ((pipeline, tmp_path / "nowhere", out), "no such folder"),
-        ((pipeline, notes / "empty.txt", out), "is a file; this version reads a folder"),
+        ((pipeline, notes / "empty.txt", out), "is a file of a kind that is not read; expected a"),
         ((pipeline, notes, tmp_path / "file"), "is a file; brat output needs a folder"),
         ((pipeline, notes, tmp_path / "o.jsonl"), "give --format jsonl with it"),
-        ((pipeline, notes, tmp_path / "d.jsonl", "--format", "jsonl"), "JSON Lines need a file"),
+        ((pipeline, notes, tmp_path / "d.jsonl", "--format", "jsonl"), "jsonl output needs a file"),
         ((pipeline, notes, notes), "choose a folder outside"),
         ((pipeline, notes, notes / "out"), "choose a folder outside"),
     ]:
@@ -305,13 +298,14 @@ def test_annotate_stopped_on_the_way(
     code: int,
     message: str,
 ) -> None:
-    class Stopping(BratWriter):
-        def write(self, name: str, *args, **kwargs) -> None:
-            if name == "marked":
-                raise error
-            super().write(name, *args, **kwargs)
+    write = BratWriter.write
 
-    monkeypatch.setattr(main, "BratWriter", Stopping)
+    def stopping(self: BratWriter, name: str, *args: object, **kwargs: object) -> None:
+        if name == "marked":
+            raise error
+        write(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(BratWriter, "write", stopping)
     found, _, err = run("annotate", pipeline, notes, tmp_path / "out")
     assert found == code
     assert message in err
@@ -319,7 +313,7 @@ def test_annotate_stopped_on_the_way(
     assert left == {"empty.txt", "empty.ann", ".annotate-run"}
 
 
-@pytest.mark.parametrize("format_", ["brat", "jsonl"])
+@pytest.mark.parametrize("format_", ["brat", "jsonl", "parquet"])
 def test_annotate_goes_on_where_it_was_stopped(
     pipeline: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
 ) -> None:

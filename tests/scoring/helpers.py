@@ -51,9 +51,9 @@ def neighbours(doc: Doc) -> Doc:
     return doc
 
 
-def load(folder: Path) -> Language:
+def load(folder: Path | str, gpu_id: int = -1, precision: str | None = None) -> Language:
     """Load a pipeline of the components above; a worker process gets to know them by this."""
-    return load_pipeline(str(folder))
+    return load_pipeline(str(folder), gpu_id, precision)
 
 
 def save_pipeline(folder: Path) -> Path:

@@ -1,18 +1,28 @@
-"""A pipeline over a folder of notes, into brat files or JSON Lines.
+"""A pipeline over notes, from a folder, JSON Lines or Parquet into brat, JSON Lines or Parquet.
 
 Whatever happens on the way, a file that is there is whole. A note that cannot be read, or on which
 the pipeline fails, is told and left out; all others are written.
 """
 
-from .stream import Annotated, Failure, annotate_notes, load_pipeline
-from .writers import BratWriter, JsonlWriter, as_record
+from .notes import Annotated, Failure, InputNote
+from .sources import FolderSource, JsonlSource, ParquetSource, open_source
+from .stream import annotate_notes, load_pipeline
+from .writers import FORMATS, BratWriter, JsonlWriter, ParquetWriter, as_record, open_writer
 
 __all__ = [
+    "FORMATS",
     "Annotated",
     "BratWriter",
     "Failure",
+    "FolderSource",
+    "InputNote",
+    "JsonlSource",
     "JsonlWriter",
+    "ParquetSource",
+    "ParquetWriter",
     "annotate_notes",
     "as_record",
     "load_pipeline",
+    "open_source",
+    "open_writer",
 ]

@@ -4,10 +4,8 @@ import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 
 import spacy
 import torch
@@ -15,25 +13,11 @@ from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import require_gpu
 
-from ..brat import Note, read_note
 from ..doc import Annotations, annotations_of
 from ..encoder.reading import PRECISIONS
+from .notes import Annotated, Failure, InputNote, reason_of
 
-
-@dataclass(frozen=True, slots=True)
-class Annotated:
-    """A note as read and what the pipeline found in it."""
-
-    note: Note
-    annotations: Annotations
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A note that was left out, and why."""
-
-    name: str
-    reason: str
+Batch = list[InputNote | Failure]
 
 
 def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> Language:
@@ -52,7 +36,7 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
         nlp = spacy.load(name, config=chosen)
     except Exception as error:
         # A folder can be damaged, or lack a package, in more ways than spaCy has errors for.
-        raise ValueError(f"cannot load the pipeline {name}: {_reason(error)}") from error
+        raise ValueError(f"cannot load the pipeline {name}: {reason_of(error)}") from error
     # The limit guards spaCy's parser; a clinical note is one Doc however long.
     nlp.max_length = 10**9
     return nlp
@@ -60,8 +44,7 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
 
 def annotate_notes(
     load: Callable[[], Language],
-    paths: Iterable[Path],
-    root: Path,
+    notes: Iterable[InputNote | Failure],
     *,
     batch_size: int,
     n_process: int = 1,
@@ -72,14 +55,13 @@ def annotate_notes(
     generator where it is not run to its end, or worker processes stay.
 
     load (Callable[[], Language]): Gives the pipeline; for several processes, it can be pickled.
-    paths (Iterable[Path]): The `.txt` files.
-    root (Path): The folder that note names are relative to.
+    notes (Iterable[InputNote | Failure]): As a source reads them.
     batch_size (int): Notes that run together.
     n_process (int): Processes that run the pipeline, each with a copy of its own.
-    RETURNS (Generator[Annotated | Failure, None, None]): One for each path, in their order.
+    RETURNS (Generator[Annotated | Failure, None, None]): One for each note, in their order.
     RAISES (BrokenProcessPool): Among the results, where a process was killed.
     """
-    batches = _read_batches(paths, root, batch_size)
+    batches: Iterator[Batch] = minibatch(notes, batch_size)
     if n_process == 1:
         nlp = load()
         return _merged((batch, _run(nlp, _texts(batch))) for batch in batches)
@@ -97,21 +79,8 @@ def annotate_notes(
     return _merged(_pooled(pool, batches, 2 * n_process))
 
 
-def _read_batches(
-    paths: Iterable[Path], root: Path, batch_size: int
-) -> Iterator[list[Note | Failure]]:
-    for batch in minibatch(paths, batch_size):
-        notes: list[Note | Failure] = []
-        for path in batch:
-            try:
-                notes.append(read_note(path, root))
-            except (OSError, UnicodeDecodeError) as error:
-                notes.append(Failure(path.relative_to(root).as_posix(), _reason(error)))
-        yield notes
-
-
-def _texts(batch: list[Note | Failure]) -> list[str]:
-    return [note.text for note in batch if isinstance(note, Note)]
+def _texts(batch: Batch) -> list[str]:
+    return [note.text for note in batch if isinstance(note, InputNote)]
 
 
 def _run(nlp: Language, texts: list[str]) -> list[Annotations | str]:
@@ -130,11 +99,11 @@ def _run_alone(nlp: Language, text: str) -> Annotations | str:
     try:
         return annotations_of(nlp(text))
     except Exception as error:
-        return _reason(error)
+        return reason_of(error)
 
 
 def _merged(
-    results: Iterable[tuple[list[Note | Failure], list[Annotations | str]]],
+    results: Iterable[tuple[Batch, list[Annotations | str]]],
 ) -> Generator[Annotated | Failure, None, None]:
     for batch, found in results:
         remaining = iter(found)
@@ -144,15 +113,15 @@ def _merged(
                 continue
             result = next(remaining)
             if isinstance(result, str):
-                yield Failure(f"{note.name}.txt", result)
+                yield Failure(note.place, result)
             else:
                 yield Annotated(note, result)
 
 
 def _pooled(
-    pool: ProcessPoolExecutor, batches: Iterable[list[Note | Failure]], n_under_way: int
-) -> Iterator[tuple[list[Note | Failure], list[Annotations | str]]]:
-    under_way: deque[tuple[list[Note | Failure], Future[list[Annotations | str]]]] = deque()
+    pool: ProcessPoolExecutor, batches: Iterable[Batch], n_under_way: int
+) -> Iterator[tuple[Batch, list[Annotations | str]]]:
+    under_way: deque[tuple[Batch, Future[list[Annotations | str]]]] = deque()
     try:
         for batch in batches:
             under_way.append((batch, pool.submit(_work, _texts(batch))))
@@ -188,8 +157,3 @@ def _warm_up() -> None:
 
 def _work(texts: list[str]) -> list[Annotations | str]:
     return _run(_worker_pipeline(), texts)
-
-
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,42 @@
+"""Where notes to be annotated come from: a folder, JSON Lines or Parquet."""
+
+from pathlib import Path
+
+from .base import Source
+from .folder import FolderSource
+from .jsonl import JsonlSource
+from .parquet import ParquetSource
+from .rows import RowSource
+
+__all__ = ["FolderSource", "JsonlSource", "ParquetSource", "RowSource", "Source", "open_source"]
+
+ID_COLUMN, TEXT_COLUMN = "id", "text"
+_BY_ENDING: dict[str, type[JsonlSource] | type[ParquetSource]] = {
+    ".jsonl": JsonlSource,
+    ".ndjson": JsonlSource,
+    ".parquet": ParquetSource,
+}
+
+
+def open_source(
+    path: Path, id_column: str = ID_COLUMN, text_column: str = TEXT_COLUMN
+) -> FolderSource | JsonlSource | ParquetSource:
+    """What reads the notes at a place.
+
+    id_column, text_column (str): Of a file.
+    RAISES (OSError): It cannot be read.
+    RAISES (ValueError): It is no file of such a kind, or not as it should be.
+    """
+    kind = _BY_ENDING.get(path.suffix.lower())
+    if path.is_dir() or (kind is None and not path.exists()):
+        if (id_column, text_column) != (ID_COLUMN, TEXT_COLUMN):
+            raise ValueError(
+                f"{path} is no file with columns; leave --id-column, --text-column out"
+            )
+        return FolderSource(path)
+    if kind is None:
+        raise ValueError(
+            f"{path} is a file of a kind that is not read; expected a folder of .txt notes, a "
+            ".jsonl or a .parquet file"
+        )
+    return kind(path, id_column, text_column)

@@ -1,0 +1,34 @@
+"""What every source of notes can do."""
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ..notes import Failure, InputNote
+
+# Why a note of this name cannot be written where the output goes; None where it can.
+Refusal = Callable[[str], str | None]
+
+
+class Source(Protocol):
+    """Notes to be annotated, read one after the other.
+
+    path (Path): The folder or file.
+    total (int): How many there are, bad ones too.
+    left_out (list[Failure]): What looks like a note by its file's name and is none.
+    """
+
+    path: Path
+    total: int
+    left_out: list[Failure]
+
+    def describe(self) -> str:
+        """What a run has to read again to go on where it was."""
+
+    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+        """All notes in their order but those that are done; a bad one takes no other with it.
+
+        done (Collection[str]): Names.
+        refusal (Refusal): Asked for names that were not made as file names.
+        RAISES (OSError): The source itself is gone or damaged.
+        """

@@ -1,0 +1,42 @@
+"""The `.txt` files of a folder."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ...brat import list_notes, read_note
+from ...brat.files import files_below, misspelt, note_name
+from ..notes import Failure, InputNote, reason_of
+from .base import Refusal
+
+
+class FolderSource:
+    """Every `.txt` below a folder, by name.
+
+    RAISES (FileNotFoundError): No such folder, or it holds no `.txt`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = list_notes(path)
+        self.total = len(self.files)
+        odd = misspelt(files_below(path), (".txt",))
+        self.left_out = [Failure(problem.file, problem.message) for problem in odd]
+
+    def describe(self) -> str:
+        return str(self.path.resolve())
+
+    def names(self) -> Iterator[str]:
+        """What the notes are called, those that cannot be read too."""
+        return (note_name(file, self.path) for file in self.files)
+
+    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+        for file, name in zip(self.files, self.names(), strict=True):
+            if name in done:
+                continue
+            place = file.relative_to(self.path).as_posix()
+            try:
+                note = read_note(file, self.path)
+            except (OSError, UnicodeDecodeError) as error:
+                yield Failure(place, reason_of(error))
+            else:
+                yield InputNote(name, note.text, place, note.bom)

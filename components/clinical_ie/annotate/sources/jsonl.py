@@ -1,0 +1,50 @@
+"""JSON Lines: an object a line."""
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from pathlib import Path
+
+from .rows import Row, RowSource
+
+
+class JsonlSource(RowSource):
+    """`{"id": …, "text": …}` a line, in UTF-8; other keys are not looked at, nor are blank lines.
+
+    RAISES (OSError): The file cannot be read.
+    RAISES (ValueError): It holds no line.
+    """
+
+    def __init__(self, path: Path, id_column: str, text_column: str) -> None:
+        super().__init__(path, id_column, text_column)
+        self.total = sum(1 for _ in self._lines())
+        if not self.total:
+            raise ValueError(f'{path}: holds no line; expected {{"id": …, "text": …}} a note')
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        for number, line in self._lines():
+            yield number, self._row(line)
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        # Bytes, so that a line that is not UTF-8 costs no other line.
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                content = line.removeprefix(BOM_UTF8) if number == 1 else line
+                if not content.isspace():
+                    yield number, content
+
+    def _row(self, line: bytes) -> Row:
+        try:
+            found = json.loads(line.decode("utf8"))
+        except UnicodeDecodeError as error:
+            byte = f"byte {line[error.start]:#04x} at {error.start + 1} is not UTF-8"
+            return f"{byte}; iconv -f <its encoding> -t UTF-8 mends the file"
+        except (ValueError, RecursionError) as error:
+            return f"not JSON ({error}); expected one object on one line"
+        if not isinstance(found, dict):
+            return f"{type(found).__name__}, not an object; expected one a line"
+        for column, option in ((self.id_column, "id"), (self.text_column, "text")):
+            if column not in found:
+                keys = ", ".join(map(repr, found)) or "none"
+                return f"no key {column!r} ({keys[:100]}); --{option}-column names it"
+        return found[self.id_column], found[self.text_column]

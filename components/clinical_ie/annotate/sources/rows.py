@@ -1,0 +1,74 @@
+"""What the rows of a file have to hold to be notes, whatever the kind of file."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ..notes import Failure, InputNote, shown
+from .base import Refusal
+
+# The values of both columns; None stands for none. Or what is wrong with the whole row.
+Row = tuple[object, object] | str
+# JSON can say half a sign; no file in UTF-8 can hold it.
+_HALF_A_SIGN = re.compile("[\ud800-\udfff]")
+
+
+class RowSource(ABC):
+    """A file with a note in each row: its id and its text in two columns.
+
+    The ids that were read stay in memory, and nothing else.
+
+    id_column, text_column (str): The names of the columns; others are not looked at.
+    """
+
+    total: int
+
+    def __init__(self, path: Path, id_column: str, text_column: str) -> None:
+        self.path = path
+        self.id_column = id_column
+        self.text_column = text_column
+        self.left_out: list[Failure] = []
+
+    def describe(self) -> str:
+        return f"{self.path.resolve()}, columns {self.id_column} and {self.text_column}"
+
+    @abstractmethod
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """All rows with their numbers, from 1."""
+
+    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+        first_row: dict[str, int] = {}
+        for number, row in self.rows():
+            name, text, problem = self._checked(row)
+            if problem is None and name in first_row:
+                problem = f"row {first_row[name]} has the id {shown(name)} too; expected another"
+            elif problem is None:
+                first_row[name] = number
+                if name in done:
+                    continue
+                problem = refusal(name)
+            place = f"{self.path}:{number}"
+            if problem is None:
+                yield InputNote(name, text, place)
+            else:
+                yield Failure(place, f"{problem}: left out")
+
+    def _checked(self, row: Row) -> tuple[str, str, str | None]:
+        """Name and text of a note, and what is wrong with it."""
+        if isinstance(row, str):
+            return "", "", row
+        id_, text = row
+        # True is a number to Python, and no id.
+        name = str(id_) if isinstance(id_, int) and not isinstance(id_, bool) else id_
+        if not isinstance(name, str) or not name:
+            found = "null" if id_ is None else shown(id_)
+            return "", "", f"{self.id_column!r} is {found}; expected a string or a whole number"
+        if not isinstance(text, str):
+            # Not the value: it may be all of a note.
+            found = "null" if text is None else f"of type {type(text).__name__}"
+            return "", "", f"{self.text_column!r} is {found}; expected a string"
+        half = _HALF_A_SIGN.search(name) or _HALF_A_SIGN.search(text)
+        if half:
+            return "", "", f"{half[0]!r} is half of a sign, which UTF-8 has no bytes for"
+        return name, text, None

@@ -1,0 +1,86 @@
+"""Where annotated notes go: brat files, JSON Lines or Parquet. A file that is there is whole.
+
+Of a run that was stopped, a hidden log stays, and its next start goes on.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ...brat.files import files_below
+from ..sources import FolderSource, Source
+from .base import Writer
+from .brat import BratWriter
+from .jsonl import JsonlWriter, as_record
+from .parquet import ParquetWriter
+
+__all__ = [
+    "FORMATS",
+    "BratWriter",
+    "JsonlWriter",
+    "ParquetWriter",
+    "Writer",
+    "as_record",
+    "open_writer",
+]
+
+# Those with a file for all notes, whose ending is the format's name.
+_ONE_FILE = {"jsonl": JsonlWriter, "parquet": ParquetWriter}
+FORMATS = ("brat", *_ONE_FILE)
+
+
+def open_writer(
+    out: Path, format_: str, source: Source, run: Mapping[str, str], overwrite: bool
+) -> Writer:
+    """The writer for a place that is free, may be overwritten, or holds this run's beginning.
+
+    format_ (str): One of `FORMATS`.
+    run (Mapping[str, str]): What the run is; see `RunLog`.
+    RAISES (ValueError): It is none of these, or cannot be written to without harm.
+    """
+    ending = out.suffix.removeprefix(".")
+    if ending != format_ and ending in _ONE_FILE:
+        raise ValueError(
+            f"{out} would be a folder of {format_} files; give --format {ending} with it"
+        )
+    if format_ == "brat":
+        return _brat(out, source, run, overwrite)
+    path = out if ending == format_ else out / f"annotations.{format_}"
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; {format_} output needs a file")
+    if path.resolve() == source.path.resolve():
+        raise ValueError(f"{path} is the input, and would be replaced; choose another file")
+    kind = _ONE_FILE[format_]
+    if overwrite:
+        kind.log_of(path).unlink(missing_ok=True)
+    writer = kind(path, run)
+    if path.exists() and not (overwrite or writer.done):
+        raise ValueError(f"{path} is there already; --overwrite replaces it")
+    return writer
+
+
+def _brat(out: Path, source: Source, run: Mapping[str, str], overwrite: bool) -> BratWriter:
+    if out.is_file():
+        raise ValueError(f"{out} is a file; brat output needs a folder")
+    if out.resolve().is_relative_to(source.path.resolve()):
+        raise ValueError(
+            f"{out} lies in {source.path}: its notes would be read as input, or replace the "
+            "input's .ann; choose a folder outside"
+        )
+    if overwrite:
+        BratWriter.log_of(out).unlink(missing_ok=True)
+    writer = BratWriter(out, run)
+    if overwrite or writer.done:
+        return writer
+    found = next(_in_the_way(out, source), None)
+    if found is not None:
+        raise ValueError(f"{found} is there already; --overwrite replaces it and the others")
+    return writer
+
+
+def _in_the_way(out: Path, source: Source) -> Iterator[Path]:
+    """Files that the output would replace, or, while its names are not known, could."""
+    if isinstance(source, FolderSource):
+        targets = (out / f"{name}{e}" for name in source.names() for e in (".txt", ".ann"))
+        return (target for target in targets if target.exists())
+    there = files_below(out) if out.is_dir() else iter(())
+    return (path for path in there if path.suffix in (".txt", ".ann"))

@@ -1,0 +1,108 @@
+"""JSON Lines: the file is there once it is whole."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ...doc import Annotations
+from ..run_log import RunLog
+from .base import make_folder
+
+
+class JsonlWriter:
+    """One line a note; the file appears when all are written, and is `path` + `.part` until then.
+
+    Of a run that was stopped, a hidden log stays beside the part, and its next start goes on.
+
+    path (Path): The file, for its owner alone.
+    run (Mapping[str, str] | None): What the run is; see `RunLog`.
+    RAISES (ValueError): An unfinished run of another kind is there.
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._log = RunLog(self.log_of(path), run or {})
+        self._kept = 0
+        self.done = []
+        if self._log.names and self._part.exists():
+            with self._part.open("rb") as part:
+                # A line that the log does not have, or that is no whole one, is written again.
+                for name, line in zip(self._log.names, part, strict=False):
+                    if line.endswith(b"\n"):
+                        self.done.append(name)
+                        self._kept += len(line)
+
+    @staticmethod
+    def log_of(path: Path) -> Path:
+        """Where the log of an unfinished run is."""
+        return path.with_name(f".{path.name}-run")
+
+    def __enter__(self) -> Self:
+        make_folder(self.path.parent)
+        how = os.O_WRONLY | os.O_APPEND if self.done else os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        if not self.done:
+            self._part.unlink(missing_ok=True)
+        descriptor = os.open(self._part, how, 0o600)
+        os.truncate(descriptor, self._kept)
+        self._file = os.fdopen(descriptor, "a", encoding="utf8", newline="\n", buffering=1)
+        self._log.start(self.done)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        finished = False
+        try:
+            if kind is None:
+                self._finish(self._part)
+                finished = True
+            elif not self._log.names:
+                self._part.unlink()
+        finally:
+            self._log.close(finished)
+
+    def _finish(self, lines: Path) -> None:
+        """Make the file of all lines."""
+        lines.replace(self.path)
+
+    def refusal(self, name: str) -> str | None:
+        return None
+
+    def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
+        # The line goes out before the log knows of it.
+        self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
+        self._log.add(name)
+
+
+def as_record(name: str, text: str, annotations: Annotations) -> dict[str, Any]:
+    """A note's annotations as plain values; offsets are characters of its text.
+
+    RETURNS (dict[str, Any]): `{"id", "entities": [{"id", "start", "end", "label", "text",
+        "score"}], "relations": [{"label", "head", "tail", "score"}]}`.
+    """
+    return {
+        "id": name,
+        "entities": [
+            {
+                "id": mention.id,
+                "start": mention.start,
+                "end": mention.end,
+                "label": mention.label,
+                "text": text[mention.start : mention.end],
+                "score": mention.score,
+            }
+            for mention in annotations.mentions
+        ],
+        "relations": [
+            {"label": link.label, "head": link.head, "tail": link.tail, "score": link.score}
+            for link in annotations.links
+        ],
+    }

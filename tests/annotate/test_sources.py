@@ -1,0 +1,144 @@
+"""Rows of JSON Lines and Parquet as notes, and what is wrong with those that are none."""
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clinical_ie.annotate import Failure, InputNote, JsonlSource, ParquetSource, open_source
+
+
+def read(source: JsonlSource | ParquetSource, *done: str) -> tuple[list[str], dict[int, str]]:
+    """The names of good rows, and by their number what is wrong with the others."""
+    names, wrong = [], {}
+    for found in source.read(done, lambda name: "no such name, please" if name == "no" else None):
+        if isinstance(found, InputNote):
+            names.append(found.name)
+        else:
+            assert isinstance(found, Failure)
+            assert found.reason.endswith(": left out")
+            wrong[int(found.name.removeprefix(f"{source.path}:"))] = found.reason
+    return names, wrong
+
+
+def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    lines = [
+        (b'\xef\xbb\xbf{"id": "a", "text": "one\\r\\ntwo", "ward": [1]}', None),
+        (b'{"id": 7, "text": ""}', None),
+        (b'{"id": "b", "text": "cut', "not JSON"),
+        (b"", None),
+        (b'["id", "text"]', "list, not an object"),
+        (b'{"id": "c"}', "no key 'text' ('id'); --text-column names it"),
+        (b'{"text": "x"}', "--id-column names it"),
+        (b'{"id": "d", "text": null}', "'text' is null; expected a string"),
+        (b'{"id": "d", "text": ["x"]}', "'text' is of type list"),
+        (b'{"id": "a", "text": "x"}', "row 1 has the id 'a' too"),
+        (b'{"id": "7", "text": "x"}', "row 2 has the id '7' too"),
+        (b'{"id": true, "text": "x"}', "'id' is True; expected a string or a whole number"),
+        (b'{"id": 1.5, "text": "x"}', "'id' is 1.5"),
+        (b'{"id": "", "text": "x"}', "'id' is ''"),
+        (b'{"id": "e", "text": "caf\xe9"}', "byte 0xe9 at 25 is not UTF-8; iconv"),
+        (b'{"id": "f", "text": "\\ud83d"}', r"'\ud83d' is half of a sign"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"id": "no", "text": "x"}', "no such name, please"),
+        (b'{"id": "d", "text": "x"}', None),
+    ]
+    path.write_bytes(b"\n".join(line for line, _ in lines))
+    source = open_source(path)
+    assert isinstance(source, JsonlSource)
+    assert source.total == len(lines) - 1
+    names, wrong = read(source)
+    assert names == ["a", "7", "d"]
+    expected = {number: told for number, (_, told) in enumerate(lines, start=1) if told}
+    assert wrong.keys() == expected.keys()
+    for number, told in expected.items():
+        assert told in wrong[number]
+    first = next(source.read((), lambda name: None))
+    assert first == InputNote("a", "one\r\ntwo", f"{path}:1")
+    # What was written before is not read again, and its id is still taken.
+    assert read(source, "a", "7") == (["d"], wrong)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_rows_of_parquet(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "notes.parquet"
+    texts = pa.array(["one", "two", None, "x", "y"], pa.string()).cast(kind)
+    table = pa.table({"ward": [1] * 5, "note": texts, "nr": pa.array([5, None, 6, 5, 8])})
+    pq.write_table(table, path, row_group_size=2)
+    source = open_source(path, "nr", "note")
+    assert source.total == 5
+    names, wrong = read(source)
+    assert names == ["5", "8"]
+    assert {number: told.split(";")[0] for number, told in wrong.items()} == {
+        2: "'nr' is null",
+        3: "'note' is null",
+        4: "row 1 has the id '5' too",
+    }
+    assert read(source, "5")[0] == ["8"]
+
+
+def test_a_row_of_parquet_that_is_not_utf8_costs_no_other(tmp_path: Path) -> None:
+    texts = pa.array([b"one", b"caf\xe9", b"two"], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "text": texts}), tmp_path / "notes.parquet")
+    names, wrong = read(open_source(tmp_path / "notes.parquet"))
+    assert names == ["a", "c"]
+    assert wrong == {2: "byte 0xe9 in it is not UTF-8: left out"}
+
+
+def test_what_is_no_source_is_told(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1.5], "text": ["x"], "n": [1]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())}),
+        tmp_path / "none.parquet",
+    )
+    (tmp_path / "b.parquet").write_bytes(b"PAR1, so to say")
+    (tmp_path / "c.jsonl").write_bytes(b"\n \n")
+    (tmp_path / "d.csv").touch()
+    for arguments, message in [
+        (("a.parquet",), "its column 'id' holds double; expected strings; --id-column names"),
+        (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; --text-column"),
+        (("a.parquet", "n", "note"), "no column 'note', or two; there is: id, text, n; --text-col"),
+        (("none.parquet",), "holds no row"),
+        (("b.parquet",), "no Parquet file"),
+        (("c.jsonl",), "holds no line"),
+        (("d.csv",), "a file of a kind that is not read; expected a folder of .txt notes"),
+        (("", "key"), "leave --id-column, --text-column out"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            open_source(tmp_path / arguments[0], *arguments[1:])
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.jsonl"):
+        open_source(tmp_path / "nowhere.jsonl")
+
+
+def test_a_damaged_file_ends_with_the_row_that_was_read_last(tmp_path: Path) -> None:
+    path = tmp_path / "notes.parquet"
+    rows = {"id": [str(n) for n in range(130)], "text": [f"{n}: " + "x" * 500 for n in range(130)]}
+    pq.write_table(
+        pa.table(rows), path, row_group_size=64, compression="none", use_dictionary=False
+    )
+    content = bytearray(path.read_bytes())
+    at = content.index(b"70: xxx")
+    content[at - 60 : at] = b"\xff" * 60
+    path.write_bytes(content)
+    source = open_source(path)
+    names: list[str] = []
+    with pytest.raises(OSError, match=r"notes\.parquet: cannot be read beyond row 64: "):
+        names.extend(found.name for found in source.read((), lambda name: None))
+    assert len(names) == 64
+
+
+def test_without_pyarrow_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    (tmp_path / "notes.parquet").touch()
+    with pytest.raises(ValueError, match=r'pip install "clinical-ie\[parquet\]"'):
+        open_source(tmp_path / "notes.parquet")
+    (tmp_path / "notes.jsonl").write_text(json.dumps({"id": "a", "text": "x"}))
+    assert open_source(tmp_path / "notes.jsonl").total == 1
