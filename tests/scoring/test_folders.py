@@ -233,6 +233,20 @@ def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
     assert (micro["tp"], micro["fp"]) == (right, 1 - right)
 
 
+@pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
+def test_an_ann_that_leads_nowhere_is_told_beside_a_note_and_passed_over_alone(
+    tmp_path: Path, protocol: str
+) -> None:
+    for name in ("g", "p"):
+        write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})
+    (tmp_path / "p" / ".#1.ann").symlink_to("somebody@host.1234")
+    assert read_pair(tmp_path / "g", tmp_path / "p", protocol).extra == []
+    (tmp_path / "p" / "2.ann").unlink()
+    (tmp_path / "p" / "2.ann").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError, match=r"p/2\.ann"):
+        read_pair(tmp_path / "g", tmp_path / "p", protocol)
+
+
 def test_a_label_is_shown_without_what_a_terminal_would_obey(tmp_path: Path) -> None:
     folder = write_brat(tmp_path, {"1": (TEXT, "T1\tDrug\x1b[2J 0 7\taspirin\n")})
     result = CliRunner().invoke(app, ["score", str(folder), str(folder), "--by-document"])

@@ -94,8 +94,12 @@ def _paths(
         raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
     files = sorted(files_below(folder))
     texts = {note_name(p, folder): p for p in files if p.suffix == ".txt" and p.is_file()}
-    # A link that leads nowhere is one too: reading it tells.
-    paths = {note_name(p, folder): p.with_suffix(".txt") for p in files if p.suffix == ".ann"}
+    # A link that leads nowhere is told by reading it; alone, it is what editors leave as a lock.
+    paths = {
+        name: path.with_suffix(".txt")
+        for path in files
+        if path.suffix == ".ann" and ((name := note_name(path, folder)) in texts or path.is_file())
+    }
     without_ann += [path for name, path in texts.items() if name not in paths]
     if not needs_ann:
         paths |= texts

@@ -57,7 +57,10 @@ class BratWriter:
             self._log.close(finished=kind is None)
 
     def refusal(self, name: str) -> str | None:
-        """Why a name is none for a note below the folder; two names never mean one file."""
+        """Why a name is none for a note below the folder; None where it is one.
+
+        No two names mean one file, where the file system tells capitals apart.
+        """
         *folders, _ = parts = name.split("/")
         if len(name.encode()) > MAX_NAME_BYTES:
             wrong = f"has more than {MAX_NAME_BYTES} bytes"
