@@ -14,6 +14,7 @@ from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.corpora.splits import find_splits
+from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
@@ -219,6 +220,25 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     written = json.loads(out.with_suffix(".json").read_text())["out"]
     assert written["left_out"] == (["n1-bad.txt"] if policy == "skip-note" else [])
     assert len(written["problems"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "notes", "code"), [("skip-line", 3, 1), ("skip-note", 2, 1), ("stop", 0, 1)]
+)
+def test_annotations_in_utf16_are_one_error(tmp_path: Path, policy, notes, code):
+    fill(tmp_path / "in", 3)
+    ann = tmp_path / "in" / "n0.ann"
+    ann.write_bytes(ann.read_text().encode("utf-16"))
+    out = tmp_path / "out.spacy"
+    result = run("convert.py", tmp_path / "in", out, "--strict", "--on-error", policy)
+    assert result.exit_code == code
+    assert result.stderr.count("n0.ann: looks like UTF-16") == 1
+    assert result.stderr.count("error: ") == (0 if policy == "stop" else 1)
+    if policy != "stop":
+        docs = read_docs(out)
+        assert [len(annotations_of(doc).mentions) for doc in docs] == [0, 1, 1][-notes:]
+        written = ann.with_stem(docs[0]._.note_id)
+        assert doc_to_standoff(docs[0]).to_bytes() == written.read_bytes()
 
 
 def test_an_error_ends_what_shows_the_progress(tmp_path: Path):

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from ..printable import shown
 from .columns import Columns, columns_of
-from .parse import UNDECODED, StandoffError, parse_line
+from .parse import UNDECODED, StandoffError, is_utf16, parse_line
 from .problem import Problem
 from .records import Fragments, Record, Relation, TextBound
 
@@ -120,8 +120,16 @@ class Standoff:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Standoff":
-        """Read an `.ann` file as it is on disk; a line that is not UTF-8 costs no other line."""
-        return cls.parse(content.decode("utf8", errors="surrogateescape"))
+        """Read an `.ann` file as it is on disk; a line that is not UTF-8 costs no other line.
+
+        A file in UTF-16 is one problem, and its lines hold no record.
+        """
+        text = content.decode("utf8", errors="surrogateescape")
+        if not is_utf16(content):
+            return cls.parse(text)
+        told = "looks like UTF-16, which brat files are not: `iconv -f UTF-16 -t UTF-8` mends it"
+        lines = (Line(raw, None) for raw in _LINE.findall(text))
+        return cls(lines, [Problem("", 0, f"{told}: all of its lines left out")])
 
     def to_bytes(self) -> bytes:
         """The file as it is on disk: `Standoff.from_bytes(content).to_bytes() == content`."""
@@ -143,10 +151,14 @@ class Standoff:
     def add(self, record: R) -> R:
         """Append a record under the id it has; its line ends as the others do.
 
-        RAISES (ValueError): Its line would be read as anything else, or as nothing.
+        RAISES (ValueError): Its line would be read as anything else, or as nothing; or the whole
+            file cannot be read.
         """
         written = _written(record)
         lines = self.lines
+        for problem in self._problems[:1]:
+            if problem.line == 0:
+                raise ValueError(f"{record.id} cannot be added to a file that {problem.message}")
         ends = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
         if lines and not lines[-1].raw.endswith("\n"):
             # A file that was cut within its last line end has half of it.

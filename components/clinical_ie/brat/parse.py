@@ -19,6 +19,11 @@ from .records import (
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
+def is_utf16(content: bytes) -> bool:
+    """Whether a file is UTF-16: its first two bytes say so, or almost half of all are NULs."""
+    return content[:2] in (b"\xff\xfe", b"\xfe\xff") or content.count(0) > 0.4 * len(content)
+
+
 class StandoffError(ValueError):
     """A line that starts as a known kind and does not parse as one."""
 
