@@ -248,6 +248,15 @@ def test_annotate_leaves_out_what_brat_cannot_hold(
     assert not list((tmp_path / "out").glob("marked*"))
 
 
+def test_annotate_tells_of_a_hidden_folder(pipeline: Path, notes: Path, tmp_path: Path) -> None:
+    (notes / ".git").mkdir()
+    (notes / ".git" / "a.txt").write_text("Anna")
+    code, _, err = run("annotate", pipeline, notes, tmp_path / "out")
+    assert code == 0
+    assert f"{notes}/.git: its name begins with a dot: not looked into\n" in err
+    assert "3 of 3 notes written" in err
+
+
 def test_annotate_overwrites_only_when_told(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     for format_, out in (("brat", tmp_path / "out"), ("jsonl", tmp_path / "out.jsonl")):
         args = "annotate", pipeline, notes, out, "--format", format_

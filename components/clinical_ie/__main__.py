@@ -18,6 +18,7 @@ from .annotate import (
 )
 from .annotate.run_log import pipeline_fingerprint
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
+from .brat.files import hidden_folders
 from .console import fail, tell
 from .progress import progress_bar
 from .score_command import score_command
@@ -90,6 +91,8 @@ def annotate_command(
         )
     except (OSError, ValueError) as error:
         fail(str(error))
+    for problem in hidden_folders(source) if source.is_dir() else ():
+        typer.echo(str(problem), err=True)
     failures = list(notes.left_out)
     written = len(writer.done)
     if written:

@@ -110,3 +110,17 @@ def test_an_ann_of_another_note_does_not_become_this_ones(tmp_path: Path):
     write_note(tmp_path, "a", "Aspirin", Standoff.parse("T1\tDrug 0 7\tAspirin\n"))
     with pytest.raises(ValueError, match=r"a\.ann is there, .*: remove it, or write into an empty"):
         write_note(tmp_path, "a", "Aspirin", None)
+
+
+@pytest.mark.parametrize(("n", "more"), [(1, ""), (2, ", like 1 more of its kind")])
+def test_hidden_folders_are_not_looked_into_and_told_once(tmp_path: Path, n: int, more: str):
+    write_note(tmp_path, "a/1", "Aspirin", Standoff())
+    for name in ("a/.ipynb_checkpoints/1-checkpoint", ".git/x/b")[:n]:
+        write_note(tmp_path, name, "Aspirin", Standoff())
+    assert [path.name for path in list_notes(tmp_path)] == ["1.txt"]
+    [problem] = strays(tmp_path)
+    first = tmp_path / (".git" if n == 2 else "a/.ipynb_checkpoints")
+    assert str(problem) == f"{first}: its name begins with a dot: not looked into{more}"
+    assert problem.severity == "warning"
+    # A folder that is asked for by its name is looked into.
+    assert len(list_notes(tmp_path / "a" / ".ipynb_checkpoints")) == 1

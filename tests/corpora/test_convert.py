@@ -284,6 +284,18 @@ def test_annotations_without_a_text_are_told(tmp_path: Path):
     )
 
 
+def test_a_hidden_folder_is_a_warning_and_stops_nothing(tmp_path: Path):
+    fill(tmp_path / "in", 1)
+    fill(tmp_path / "in" / ".ipynb_checkpoints", 1)
+    options = ("--on-error", "stop", "--strict")
+    result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", *options)
+    assert result.exit_code == 0
+    assert ".ipynb_checkpoints: its name begins with a dot: not looked into" in result.stderr
+    assert len(read_docs(tmp_path / "out.spacy")) == 1
+    found = format_named("i2b2-2012").strays(tmp_path / "in")
+    assert [problem.severity for problem in found] == ["warning", "error"]
+
+
 def test_a_text_without_annotations_gets_none_on_export(tmp_path: Path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bare.txt").write_bytes("\ufeffaspirin\r\n".encode())

@@ -41,15 +41,38 @@ class Note:
 def files_below(folder: Path) -> Iterator[Path]:
     """Every file below a folder, and every link that leads nowhere; links to folders are followed.
 
+    What lies in a hidden folder is none of them: editors keep copies of notes there.
+
     RAISES (OSError): A folder cannot be read.
     """
-    for name, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
-        here = Path(name)
-        # A link to a folder that it lies in would be followed for ever.
-        real = here.resolve()
-        folders[:] = [each for each in folders if not real.is_relative_to((here / each).resolve())]
+    for here, _, files in _walk(folder):
         # What macOS leaves beside a file, under its name.
         yield from (here / each for each in files if not each.startswith("._"))
+
+
+def hidden_folders(folder: Path) -> list[Problem]:
+    """One warning for all hidden folders below a folder, if there are any."""
+    hidden = sorted(here / each for here, names, _ in _walk(folder) for each in names)
+    if not hidden:
+        return []
+    others = f", like {len(hidden) - 1} more of its kind" if len(hidden) > 1 else ""
+    told = f"its name begins with a dot: not looked into{others}"
+    return [Problem(str(hidden[0]), 0, told, "warning")]
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder, with the names of the hidden folders and of the files in it."""
+    for name, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        here = Path(name)
+        hidden = [each for each in folders if each.startswith(".")]
+        # A link to a folder that it lies in would be followed for ever.
+        real = here.resolve()
+        folders[:] = [
+            each
+            for each in folders
+            if each not in hidden and not real.is_relative_to((here / each).resolve())
+        ]
+        yield here, hidden, files
 
 
 def list_notes(folder: Path) -> list[Path]:
@@ -72,7 +95,7 @@ def list_notes(folder: Path) -> list[Path]:
 def strays(folder: Path) -> list[Problem]:
     """Every file below a folder that looks like part of a note and belongs to none."""
     files = sorted(files_below(folder))
-    problems = misspelt(files)
+    problems = hidden_folders(folder) + misspelt(files)
     for path in files:
         if path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
             told = f"no {path.stem}.txt beside it, so it annotates nothing: left out"

@@ -92,8 +92,7 @@ def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
 
 def _convert(split: Split, out: Path, settings: ConvertSettings, track: Track) -> SplitCount:
     total = SplitCount(problems=list(split.strays))
-    if settings.on_error == "stop" and total.problems:
-        raise ValueError(str(total.problems[0]))
+    _stop_if_asked(total, settings)
     wanted = min(settings.processes, 1 + len(split.paths) // NOTES_PER_PROCESS)
     results = ordered_map(
         partial(_convert_note, root=split.root, settings=settings), split.paths, wanted
@@ -135,8 +134,7 @@ def _convert_note(
         why = error if isinstance(error, OSError | ValueError) else repr(error)
         told = Problem(str(path), 0, f"left out, the whole note: {why}")
         packed, count = None, SplitCount(problems=[told], left_out=[shown])
-    if settings.on_error == "stop" and (errors := _errors(count)):
-        raise ValueError(str(errors[0]))
+    _stop_if_asked(count, settings)
     return packed, count
 
 
@@ -177,3 +175,8 @@ def _check_sizes(path: Path, endings: Iterable[str], max_mb: int) -> None:
 
 def _errors(count: SplitCount) -> list[Problem]:
     return [problem for problem in count.problems if problem.severity == "error"]
+
+
+def _stop_if_asked(count: SplitCount, settings: ConvertSettings) -> None:
+    if settings.on_error == "stop" and (errors := _errors(count)):
+        raise ValueError(str(errors[0]))

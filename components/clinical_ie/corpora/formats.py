@@ -19,7 +19,8 @@ class Format:
     read_note (Callable[[Path, Path], Note]): Reads one, given the folder its name is relative to.
     endings (Mapping[str, tuple[str, ...]]): By the ending of what `list_notes` lists, those of the
         files that are read with it.
-    strays (Callable[[Path], list[Problem]]): Files below a folder that belong to no note.
+    strays (Callable[[Path], list[Problem]]): Files below a folder that belong to no note, and a
+        warning of hidden folders, which nobody looks into.
     check (Callable[[Note], list[Problem]]): Warnings that only this format has.
     folders (Mapping[str, tuple[str, ...]]): What its release calls the folder of a split.
     sizes (Mapping[str, int]): Notes that its release has in each of them.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
-from ...brat.files import covered_text, files_below, misspelt, note_name
+from ...brat.files import covered_text, files_below, hidden_folders, misspelt, note_name
 from ...brat.problem import Severity
 from ...brat.records import is_label
 from .mend import Placed, place_mention, resolve_end
@@ -57,10 +57,14 @@ def strays(folder: Path) -> list[Problem]:
     files = sorted(files_below(folder))
     notes = {_bare(path) for path in files if path.suffix in (".xml", ".extent")}
     told = "no .xml and no .extent of its name beside it: left out"
-    return misspelt(files, (".xml", ".extent", ".txt", ".tlink")) + [
-        Problem(str(path), 0, told)
-        for path in files
-        if path.suffix in (".txt", ".tlink") and _bare(path) not in notes
+    return [
+        *hidden_folders(folder),
+        *misspelt(files, (".xml", ".extent", ".txt", ".tlink")),
+        *(
+            Problem(str(path), 0, told)
+            for path in files
+            if path.suffix in (".txt", ".tlink") and _bare(path) not in notes
+        ),
     ]
 
 
