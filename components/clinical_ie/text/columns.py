@@ -24,11 +24,13 @@ def token_words(doc: Doc) -> list[str]:
     try:
         return [_WORDS[orth] for orth in orths]
     except KeyError:
+        strings = doc.vocab.strings
+        words = {orth: strings[orth] for orth in set(orths)}
+        # Another thread may clear the cache at any time: what is looked up here is this Doc's own.
         if len(_WORDS) > _MAX_WORDS:
             _WORDS.clear()
-        strings = doc.vocab.strings
-        _WORDS.update({orth: strings[orth] for orth in set(orths)})
-        return [_WORDS[orth] for orth in orths]
+        _WORDS.update(words)
+        return [words[orth] for orth in orths]
 
 
 def text_of(doc: Doc, words: list[str] | None = None) -> str:

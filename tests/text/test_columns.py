@@ -1,0 +1,26 @@
+from spacy.lang.en import English
+
+from clinical_ie.text import columns
+from clinical_ie.text.columns import token_words
+
+
+class ClearedByAnother(dict):
+    """A cache that another thread clears as soon as something was put in."""
+
+    def update(self, *args, **kwargs):
+        super().update(*args, **kwargs)
+        self.clear()
+
+
+def test_words_are_there_whatever_another_thread_does_to_the_cache(monkeypatch):
+    monkeypatch.setattr(columns, "_WORDS", ClearedByAnother())
+    words = token_words(English()("to be or not to be"))
+    assert words == ["to", "be", "or", "not", "to", "be"]
+    assert words[0] is words[4]
+
+
+def test_the_cache_is_cleared_once_it_is_full(monkeypatch):
+    monkeypatch.setattr(columns, "_WORDS", {1: "a", 2: "b"})
+    monkeypatch.setattr(columns, "_MAX_WORDS", 1)
+    assert token_words(English()("to be")) == ["to", "be"]
+    assert sorted(columns._WORDS.values()) == ["be", "to"]
