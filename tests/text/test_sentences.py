@@ -1,10 +1,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Mention
-from clinical_ie.text.sentences import merge_inside_mentions
+from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,27 @@ def test_every_line_end_is_one(end):
     assert len(expected) == 6, expected
     sentences = [sentence.text for sentence in corpus_nlp()(text.replace("\n", end)).sents]
     assert sentences == [sentence.replace("\n", end) for sentence in expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a", "\r", "\n", "b"], ["a\r\nb"]),
+        (["Meds:", "\r", "\n", "Aspirin", "\r", "\n", "\r", "\n", "No"], None),
+        # A break inside a word, and then one that follows a heading.
+        (["a\r\nb", "\r\n", "Meds:", "\n", "aspirin"], ["a\r\nb\r\n", "Meds:\n", "aspirin"]),
+    ],
+)
+def test_other_tokenizers_may_cut_line_ends_or_hide_them_in_words(words, expected):
+    doc = clinical_sentences(Doc(Vocab(), words=words, spaces=[False] * len(words)))
+    expected = expected or ["Meds:\r\n", "Aspirin\r\n\r\n", "No"]
+    assert [sentence.text for sentence in doc.sents] == expected
+
+
+@given(st.lists(st.sampled_from(["a", "A", "B.", ":", "\r", "\n", "\r\n", "\n\r", " ", "a\nb"])))
+def test_any_tokens_have_sentences(words):
+    doc = clinical_sentences(Doc(Vocab(), words=words, spaces=[False] * len(words)))
+    assert sum(len(sentence) for sentence in doc.sents) == len(doc)
 
 
 def test_no_sentence_starts_inside_a_mention():

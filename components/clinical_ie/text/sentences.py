@@ -5,6 +5,7 @@ break alone therefore neither ends a sentence nor continues it: its surroundings
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -49,8 +50,7 @@ _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 @Language.component("clinical_sentences")
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
-    words = token_words(doc)
-    starts = _sentence_starts(words, _LINE_END.split(text_of(doc, words)))
+    starts = _sentence_starts(doc)
     # Set all at once: a token's own setter looks through the Doc for a parse every time.
     return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
@@ -74,14 +74,15 @@ def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
     return merged
 
 
-def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
-    """For each token 1 where a sentence starts, else -1, as spaCy has it.
-
-    lines (Sequence[str]): The text of the same tokens, cut at the line breaks.
-    """
+def _sentence_starts(doc: Doc) -> list[int]:
+    """For each token 1 where a sentence starts, else -1, as spaCy has it."""
+    words = token_words(doc)
+    text = text_of(doc, words)
     kinds = [_kind(word) for word in words]
     starts = [-1] * len(words)
-    line_number = 0
+    lines = _LINE_END.split(text)
+    # Found by characters: other tokenizers cut `\r\n` in two, or leave it inside a word.
+    line_starts = [match.end() for match in _LINE_END.finditer(text)]
     ended = True
     following = 0
     # Plain words do nothing but begin what follows an end: the others alone are looked at.
@@ -92,11 +93,11 @@ def _sentence_starts(words: Sequence[str], lines: Sequence[str]) -> list[int]:
         following = i + 1
         kind = kinds[i]
         if kind == _SPACE:
-            breaks = len(_LINE_END.findall(words[i]))
-            if breaks:
-                upper, lower = lines[line_number], lines[line_number + breaks]
-                ended = ended or breaks > 1 or _ends_at_break(upper, lower)
-                line_number += breaks
+            offset = doc[i].idx
+            upper = bisect_right(line_starts, offset)
+            lower = bisect_right(line_starts, offset + len(words[i]))
+            if lower > upper:
+                ended = ended or lower > upper + 1 or _ends_at_break(lines[upper], lines[lower])
             continue
         if ended:
             starts[i] = 1
