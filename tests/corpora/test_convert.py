@@ -157,19 +157,6 @@ def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
     assert written == ["a.txt", "a~2.txt", "note-000004.txt"]
 
 
-def test_export_leaves_out_a_note_whose_label_brat_cannot_hold(tmp_path: Path):
-    docs = [corpus_nlp()("Rash seen.") for _ in range(2)]
-    for doc, label in zip(docs, ("Adverse Event", "ADE"), strict=True):
-        doc.spans["entities"] = [doc.char_span(0, 4, label=label)]
-    write_docs(docs, tmp_path / "x.spacy")
-    result = run("export.py", tmp_path / "x.spacy", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "note-000001: left out: T1: 'T1\\tAdverse Event 0 4\\tRash' cannot be" in result.stderr
-    assert "rename or remove it" in result.stderr
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["note-000002.ann", "note-000002.txt"]
-
-
 def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
     fill(tmp_path / "in", 3, "#1\tAnnotatorNotes T1\tkept \nT1\tDrug 0 7\taspirin\r\n")
     assert run("convert.py", tmp_path / "in", tmp_path / "x.spacy").exit_code == 0

@@ -1,14 +1,18 @@
 """Mentions edited on the Doc: what comes out as `.ann` is that edit and no more."""
 
+from pathlib import Path
+
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
 from clinical_ie.brat import Note, Standoff
+from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import Relation, annotations_of
+from tests.conftest import run_script
 
 TEXT = "Took 20mg aspirin today for chest or pain."
 ANN = (
@@ -162,3 +166,16 @@ def test_what_is_found_anew_is_not_taken_for_what_people_annotated():
 def test_a_part_of_a_note_has_lines_of_its_own(doc):
     part = doc[5:].as_doc(copy_user_data=True)
     assert "aspirin" not in str(doc_to_standoff(part))
+
+
+def test_export_leaves_out_a_note_whose_label_brat_cannot_hold(tmp_path: Path):
+    docs = [corpus_nlp()("Rash seen.") for _ in range(2)]
+    for doc, label in zip(docs, ("Adverse Event", "ADE"), strict=True):
+        doc.spans["entities"] = [doc.char_span(0, 4, label=label)]
+    write_docs(docs, tmp_path / "x.spacy")
+    result = run_script("export.py", tmp_path / "x.spacy", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "note-000001: left out: T1: 'T1\\tAdverse Event 0 4\\tRash' cannot be" in result.stderr
+    assert "rename or remove it" in result.stderr
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["note-000002.ann", "note-000002.txt"]

@@ -1,7 +1,6 @@
 """What the lines of a note's `.ann` say of its mentions, line by line, and what they get wrong."""
 
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from operator import attrgetter
@@ -23,6 +22,7 @@ from ..brat import (
 )
 from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
+from ..brat.triggers import Triggers
 from ..doc import Annotations, Link, Mention, unique_ids
 from ..printable import shown
 from .plain_reading import plain_annotations
@@ -209,24 +209,19 @@ class _Reader:
 
         RETURNS (list[str | None]): One entry an event line; None where there is no such mention.
         """
-        named: dict[str, str] = {}
-        for _, event in self.events:
-            named.setdefault(event.id, event.trigger)
-        ends: dict[str, str] = {}
+        triggers = Triggers(event for _, event in self.events)
         found: list[str | None] = []
         for number, event in self.events:
             self.line = number
-            is_first = named[event.id] == event.trigger
-            id_ = event.trigger
-            if id_ in named:
-                id_ = _end_of_chain(event.id if is_first else id_, named, ends)
+            is_first = triggers.first[event.id] == event.trigger
+            id_ = triggers.end(event.id if is_first else event.trigger)
             found.append(id_ if id_ in self.mention_ids else None)
             if id_ in self.mention_ids:
                 self.triggers.setdefault(event.id, id_)
                 continue
             if is_first:
                 self.known.discard(event.id)
-            if id_ in named:
+            if id_ in triggers.first:
                 self._tell(
                     f"{event.id}: its triggers form a circle through {id_}; expected the id of a "
                     "text-bound annotation: left out"
@@ -286,26 +281,6 @@ class _Reader:
 
     def _tell(self, message: str, severity: Severity = "error") -> None:
         self.problems.append(Problem(self.note.ann, self.line, message, severity))
-
-
-def _end_of_chain(id_: str, named: Mapping[str, str], ends: dict[str, str]) -> str:
-    """Where the triggers of an event lead: an id that is no event's, or one within a circle.
-
-    named (Mapping[str, str]): The trigger of each event id.
-    ends (dict[str, str]): What was found before, so that no part of a chain is gone over twice.
-    """
-    # A dict, since it keeps the order and finds an id at once.
-    path: dict[str, None] = {}
-    while id_ in named and id_ not in ends and id_ not in path:
-        path[id_] = None
-        id_ = named[id_]
-    if id_ in path:
-        circle = list(path)[list(path).index(id_) :]
-        ends.update(zip(circle, circle, strict=True))
-    end = ends.get(id_, id_)
-    for each in path:
-        ends.setdefault(each, end)
-    return ends.get(next(iter(path), id_), end)
 
 
 def detail_of(record: Detail) -> tuple[str, tuple[str, ...]]:

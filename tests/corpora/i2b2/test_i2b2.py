@@ -380,3 +380,15 @@ def test_a_raw_ampersand_is_itself_whatever_follows(tmp_path: Path):
     note = read_note(tmp_path / "1.xml", tmp_path)
     assert not any("§" in str(problem) for problem in note.problems)
     assert any("C&section" in str(problem) for problem in note.problems)
+
+
+def test_an_event_id_that_is_borne_twice_means_the_first():
+    standoff = Standoff.parse(
+        "T1\tTEST 0 1\ta\nT2\tTEST 2 3\tb\nE1\tTEST:T1\nE1\tTEST:T2\nE2\tTEST:E1\n"
+        "E3\tTEST:E4\nE4\tTEST:E3\nA1\tpolarity E2 NEG\nR1\tAFTER Arg1:E3 Arg2:T1\n"
+    )
+    written, left_out = standoff_to_xml("a b", standoff)
+    first, second = (line for line in written.splitlines() if line.startswith("<EVENT"))
+    assert 'polarity="NEG"' in first
+    assert 'polarity="POS"' in second
+    assert left_out == {"relations whose ends are no mentions": 1}

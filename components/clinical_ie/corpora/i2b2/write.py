@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
 
 from ...brat import (
@@ -16,6 +15,7 @@ from ...brat import (
     TextBound,
 )
 from ...brat.files import covered_text
+from ...brat.triggers import Triggers
 from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES, line_fragments
 
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
@@ -34,11 +34,11 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
     RETURNS (tuple[str, Counter[str]]): The content, and how often each kind of thing was left out.
     RAISES (ValueError): A mention is of no type that the format has, or a character is none of XML.
     """
-    triggers = {event.id: event.trigger for event in standoff.records(Event)}
+    triggers = Triggers(standoff.records(Event))
     left_out: Counter[str] = Counter()
     attributes: dict[str, dict[str, str]] = {}
     for attribute in standoff.records(Attribute):
-        own = attributes.setdefault(_trigger(attribute.target, triggers), {})
+        own = attributes.setdefault(triggers.end(attribute.target), {})
         before = own.get(attribute.label, attribute.value)
         left_out["attributes that another of the name replaces"] += before != attribute.value
         own[attribute.label] = attribute.value
@@ -70,7 +70,7 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
             values["type"] = mention.label
         lines[kind].append(_tag(kind, values))
     for relation in standoff.records(Relation):
-        head, tail = (_trigger(end, triggers) for end in relation.ends)
+        head, tail = map(triggers.end, relation.ends)
         if head not in written or tail not in written:
             left_out["relations whose ends are no mentions"] += 1
         else:
@@ -98,15 +98,6 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
         "</ClinicalNarrativeTemporalAnnotation>\n"
     )
     return content, +left_out
-
-
-def _trigger(id_: str, triggers: Mapping[str, str]) -> str:
-    """The mention that an id leads to; events may hang on events, and in a circle."""
-    for _ in range(len(triggers)):
-        if id_ not in triggers:
-            break
-        id_ = triggers[id_]
-    return id_
 
 
 class _Names:
