@@ -70,5 +70,13 @@ def test_a_term_keeps_article_bracket_and_number(before: str, after: str, broken
     assert (make_joints_kept()(case) is not None) is broken
 
 
+def test_half_a_word_far_ahead_takes_the_place_of_no_article() -> None:
+    # Forty characters are looked at.
+    source = passage("He had a good course.", ("S", "good course"))
+    for word, broken in (("casino", True), ("or no", False)):
+        rewrite = passage(f"He saw {word} {'x' * 36} good course.", ("S", "good course"))
+        assert (make_joints_kept()(Case(source, rewrite)) is not None) is broken
+
+
 def made_of(found: str | None, objection: str | None) -> bool:
     return found is None if objection is None else found is not None and objection in found

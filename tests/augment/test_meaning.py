@@ -46,6 +46,15 @@ def test_negation_is_kept(before: str, after: str, ok: bool) -> None:
     assert (objection(make_negation_kept(), source, rewrite) is None) == ok
 
 
+def test_half_a_word_far_ahead_is_no_negation() -> None:
+    # Ninety characters are looked at.
+    source = passage(f"It was minor {'a ' * 43}fever.", ("Sign", "fever"))
+    rewrite = passage("It was some cough.", ("Sign", "cough"))
+    assert objection(make_negation_kept(), source, rewrite) is None
+    source = passage(f"Neither nor {'a ' * 43}fever.", ("Sign", "fever"))
+    assert objection(make_negation_kept(), source, rewrite) == "'cough' is not negated"
+
+
 def test_a_negation_reaches_over_a_list_and_not_over_a_but() -> None:
     source = passage("No fever or rash, but pain.", *[("S", x) for x in ("fever", "rash", "pain")])
     good = passage("No cough, no itch; but ache.", *[("S", x) for x in ("cough", "itch", "ache")])

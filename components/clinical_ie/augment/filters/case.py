@@ -28,6 +28,15 @@ class Passage:
         return "".join(text)
 
 
+def word_border(text: str, place: int) -> int:
+    """The first place in a text, from this one on, that is not inside a word: half of "minor" is
+    another word."""
+    place = max(place, 0)
+    while 0 < place < len(text) and (text[place - 1] + text[place]).isalnum():
+        place += 1
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A rewrite to be judged.

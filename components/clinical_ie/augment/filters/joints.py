@@ -5,7 +5,7 @@ import re
 from spacy_llm.registry import registry
 
 from ...doc import Mention
-from .case import Case, Filter, Passage
+from .case import Case, Filter, Passage, word_border
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -99,7 +99,8 @@ def _side_by_side(passage: Passage) -> set[tuple[int, int]]:
 
 def _words_before(passage: Passage, mention: Mention) -> tuple[str, str]:
     """The two words right before a mention, in lower case; empty where there is something else."""
-    found = _WORDS_BEFORE.search(passage.text, max(0, mention.start - _NEAR), mention.start)
+    start = word_border(passage.text, mention.start - _NEAR)
+    found = _WORDS_BEFORE.search(passage.text, start, mention.start)
     return ((found[1] or "").lower(), found[2].lower()) if found else ("", "")
 
 

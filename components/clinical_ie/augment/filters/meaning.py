@@ -6,7 +6,7 @@ import re
 from spacy_llm.registry import registry
 
 from ..terms import named_alike, normal
-from .case import Case, Filter, Passage
+from .case import Case, Filter, Passage, word_border
 
 # Hand-written, after the idea of NegEx (Chapman et al. 2001): cues before and after a finding.
 _NOT = r"not|\w+n['\u2019]t"
@@ -28,6 +28,8 @@ _STOP = re.compile(
     r"|because|due to|secondary to|revealed|showed|demonstrated|suggest\w*)\b",
     re.IGNORECASE,
 )
+# How many characters before a mention are looked at.
+_REACH = 90
 _NEGATED_TERM = re.compile(r"(?:no|not|without|never|denie[sd]|negative for|absence of)\b", re.I)
 
 _GENDERS = [
@@ -143,7 +145,7 @@ def _negated(passage: Passage) -> list[int]:
     outside = passage.outside()
     result = []
     for mention in passage.mentions:
-        before = outside[max(mention.start - 90, 0) : mention.start]
+        before = outside[word_border(outside, mention.start - _REACH) : mention.start]
         stops = [match.end() for match in _STOP.finditer(before)]
         before = before[max(stops, default=0) :]
         denied = _BEFORE.search(before) or _AFTER.search(_clause(outside, mention.end))
