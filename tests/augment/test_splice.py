@@ -67,3 +67,32 @@ def test_a_term_as_long_as_the_old_one_stands_in_the_ann_too() -> None:
     annotations, problems = note_to_annotations(Note("n.aug1", new.text, new.standoff, []))
     assert [str(p) for p in problems if p.severity == "error"] == []
     assert annotations == new.annotations
+
+
+def test_of_another_term_its_flags_alone_stay() -> None:
+    ann = (
+        "T1\tDATE 5 15\t2014-03-02\nA1\tval T1 2014-03-02\nA2\tmod T1 APPROX\n"
+        "#1\tAnnotatorNotes T1\tis the second of March?\n"
+        "T2\tPROBLEM 25 29\trash\nA3\tpolarity T2 NEG\nN1\tReference T2 UMLS:C0015230\trash\n"
+        "#2\tAnnotatorNotes T2\tno doubt\n"
+    )
+    text = "Seen 2014-03-02 with no: rash."
+    doc, problems = note_to_doc(corpus_nlp(), Note("n", text, Standoff.parse(ann), []))
+    assert [str(p) for p in problems if p.severity == "error"] == []
+    segment = by_text(doc, text)
+    mentions = segment.annotations.mentions
+    new = Source.of(doc).with_rewrites(
+        [(segment, "Seen 2014-03-09 with no: Rash.", mentions)], "x", {}
+    )
+    lines = ann.replace("15\t2014-03-02", "15\t2014-03-09").replace("29\trash", "29\tRash")
+    expected = [x for x in lines.splitlines() if not x.startswith(("A1\t", "#1\t"))]
+    assert str(new.standoff).splitlines() == expected
+    date, rash = new.annotations.mentions
+    assert (date.attributes, date.comments) == ((("mod", "APPROX"),), ())
+    assert rash == mentions[1]
+    other = Source.of(doc).with_rewrites(
+        [(segment, "Seen 2014-03-02 with no: itch.", mentions)], "x", {}
+    )
+    assert [x for x in str(other.standoff).splitlines() if x[0] in "NA#"] == [
+        x for x in ann.splitlines() if x.startswith(("A", "#1"))
+    ]

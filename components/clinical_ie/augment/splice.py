@@ -3,6 +3,10 @@
 from ..brat.files import covered_text
 from ..doc import Annotations, Mention
 from .segment import Segment, shifted
+from .terms import normal
+
+# Attributes that hold what a term's words say: the date of TIMEX3, the day of SECTIME.
+_VALUES = frozenset(["val", "value", "dvalue"])
 
 
 def splice(
@@ -41,7 +45,13 @@ def splice(
 
 
 def _in_place_of(old: Mention, new: Mention, text: str, spliced: str) -> Mention:
-    """The new mention, with the old one's attributes; another term has another code."""
-    same = covered_text(text, old.fragments) == covered_text(spliced, new.fragments)
-    codes = old.normalizations if same else ()
-    return old._replace(fragments=new.fragments, normalizations=codes)
+    """The new mention, with what was said of the old one; of another term, with its flags alone: it
+    has another code and value, and what people noted was about the old words."""
+    moved = old._replace(fragments=new.fragments)
+    if normal(covered_text(text, old.fragments)) == normal(covered_text(spliced, new.fragments)):
+        return moved
+    return moved._replace(
+        attributes=tuple(x for x in old.attributes if x[0].lower() not in _VALUES),
+        normalizations=(),
+        comments=(),
+    )
