@@ -57,6 +57,22 @@ def test_other_values(term: str, some: set[str]) -> None:
         "every 24 hours",
         "10^9",
         "5\u2032 end",
+        "L4-5",
+        "C5\u20136",
+        "GCS 15",
+        "Glasgow Coma Scale score of 15",
+        "NYHA class 2",
+        "Grade 3",
+        "4+/5",
+        "2+",
+        "+2",
+        "38+2 weeks",
+        "two thirds",
+        "Three-quarters",
+        "8.30 am",
+        "1430 h",
+        "every 8 hours",
+        "every two hours",
     ],
 )
 def test_what_is_no_value_stays(term: str) -> None:
@@ -85,6 +101,48 @@ def test_what_is_no_value_stays(term: str) -> None:
 def test_the_nearest_of_other_values(term: str, others: list[str], expected: list[str]) -> None:
     assert nearest_values(term, others, 4) == expected
     assert nearest_values(term, others, 1) == expected[:1]
+
+
+@pytest.mark.parametrize(
+    ("term", "most"),
+    [
+        ("July 29, 2015", 28),
+        ("31 June", 28),
+        ("March 27\u201330", 28),
+        ("11 p.m.", 12),
+        ("12 o'clock", 12),
+        ("3 h 57 min", 59),
+        ("99-year-old", 100),
+        ("102 yrs old", 100),
+        ("at the age of 97", 100),
+        ("41 weeks of gestation", 42),
+        ("97.7%", 100),
+        ("99.9 %", 100),
+        ("90-98%", 100),
+        ("SpO2 98", 100),
+        ("41.8 \u00b0C", 42),
+    ],
+)
+def test_what_cannot_be_is_not_written(term: str, most: int) -> None:
+    values = drawn(term)
+    assert values
+    for value in values:
+        numbers = re.findall(r"\d+(?:\.\d+)?", value.replace("2015", "").replace("SpO2", ""))
+        assert all(0 < float(number) <= most for number in numbers)
+
+
+def test_a_cap_is_for_what_is_below_it() -> None:
+    assert drawn("150%") >= {"140%", "160%"}
+    assert drawn("45 \u00b0") == {"44 \u00b0", "46 \u00b0"}
+    assert "104 \u00b0F" in drawn("103 \u00b0F")
+    assert "50 mm in March" in drawn("40 mm in March")
+    assert drawn("40 \u00b0C") == {"39 \u00b0C", "41 \u00b0C"}
+
+
+def test_a_high_percentage_changes_little() -> None:
+    assert {f"{share}%" for share in (96, 97, 99, 100)} == drawn("98%")
+    assert drawn("100%") == {"98%", "99%"}
+    assert all(90.5 <= float(value[:-1]) <= 94.3 for value in drawn("92.4%"))
 
 
 def test_readings_stay_those_of_a_living_body() -> None:

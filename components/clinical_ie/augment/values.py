@@ -15,25 +15,48 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-# Numbers that are a part of a name (`CD4`, `IL-6`, `m2`), and the `10` of a power.
-_NAME_BEFORE = re.compile(r"(?:[^\W\d]|[^\W\d][-/]|\^|10\()\Z")
+# Numbers that are a part of a name (`CD4`, `IL-6`, `m2`, `L4-5`), the `10` of a power, the days of
+# `38+2 weeks`, and grades of a finding (`+2`).
+_NAME_BEFORE = re.compile(r"(?:[^\W\d](?:\d*[-\u2013/])?|\^|10\(|\d\+|\A\+)\Z")
 _POWER_BEFORE = re.compile(r"[\u00d7x*]\s*\Z")
 _POWER = re.compile(r"10\d{0,2}\Z")
-# Exponents, ordinals, names that begin with a number (`5HT3`), ends of a strand (`3\u2032`).
-_NAME_AFTER = re.compile(r"[\^⁰¹²³⁴-⁹'\u2032\u2019]|(?:st|nd|rd|th)\b|[^\W\d_]+\d")
-# As in `every 24 hours`.
+# Exponents, ordinals, names that begin with a number (`5HT3`), ends of a strand (`3\u2032`), grades
+# of a finding (`2+`), and fractions (`two thirds`).
+_NAME_AFTER = re.compile(
+    r"[\^⁰¹²³⁴-⁹'\u2032\u2019+]|(?:st|nd|rd|th)\b|[^\W\d_]+\d"
+    r"|[\s-]+(?:third|fourth|quarter|fifth|sixth|eighth|tenth)s?\b",
+    re.IGNORECASE,
+)
+# As in `every 24 hours`; and every seven hours nobody takes a thing.
 _DAY = re.compile(r"24[ \u2000-\u200a-]?h")
+_EVERY, _HOURS = re.compile(r"\bevery\s+\Z", re.IGNORECASE), re.compile(r"[\s-]*h(?:r|our)?s?\b")
 _MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _DATE = re.compile(r"\d([/-])\d+\1\d|\d\.\d+\.\d")
-_SCORE = re.compile(r"(\d+)\s*(?:/|of(?: the)?|out of)\s*(\d+)")
+_SCORE = re.compile(r"(\d+)[+-]?\s*(?:/|of(?: the)?|out of)\s*(\d+)")
+# What is counted on a scale of its own.
+_SCALE = re.compile(
+    r"\b(?:gcs|glasgow|apgar|gleason|nyha|ecog|karnofsky|kps|nihss|mmse|moca|apache|sofa|meld"
+    r"|bi-?rads|fio2|scores?|scale|grades?|class|stage|type|phase|performance status|acuity)\b",
+    re.IGNORECASE,
+)
+# Hours of a clock, with or without minutes, and minutes after hours.
+_CLOCK = re.compile(r"\s*(?:[ap]\.?\s?m\b|o.?clock)", re.IGNORECASE)
+_TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d\Z")
+_AFTER_HOURS = re.compile(r"\bh(?:r|our)?s?(?:,| and)?\s*\Z|\dh\Z", re.IGNORECASE)
+_MINUTES = re.compile(r"[\s-]*m(?:in)?", re.IGNORECASE)
+_AGE_BEFORE = re.compile(r"\bage[ds]?(?: of)?\s*\Z", re.IGNORECASE)
+_YEARS = re.compile(r"[\s-]*(?:years?|yrs?|y\.?\s?o|y/o|y)\b", re.IGNORECASE)
+_WEEKS, _GESTATION = re.compile(r"[\s-]*w(?:ee)?k"), re.compile(r"\b(?:gestation|pregnan)", re.I)
+_SATURATION = re.compile(r"\bs[ap]o2\b|\bsat(?:uration|s)?\b", re.IGNORECASE)
 _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
-_PERCENT = re.compile(r"\s*(?:%|percent)")
+_PERCENT = re.compile(r"\s*(?:%|per ?cent)")
 _PH = re.compile(r"[67]\.\d+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
 # Between these shares of itself a number changes; where more would be no reading of a living body.
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
+_HIGH_PERCENT = 90
 _TRIES = 12
 _TWICE = math.log(2.0) + 1e-9
 
@@ -43,7 +66,7 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
     most (int): So many at most.
     RETURNS (list[str]): None for a term without numbers, or with such as cannot change by
-        themselves: dates, times of day, years, names, scores (`8/10`).
+        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`).
     """
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
     if not numbers or _DATE.search(term) or ":" in term or _is_score(term):
@@ -86,21 +109,47 @@ def _logarithms(term: str) -> list[float]:
 
 
 def _stays(term: str, number: re.Match[str]) -> bool:
-    before, digits = term[: number.start()], number["digits"]
+    before, digits, end = term[: number.start()], number["digits"], number.end()
+    if _NAME_AFTER.match(term, end) or (_EVERY.search(before) and _HOURS.match(term, end)):
+        return True
     if digits is None:
         return False
     return bool(
         _NAME_BEFORE.search(before)
-        or _NAME_AFTER.match(term, number.end())
         or _YEAR.match(digits)
+        or (_CLOCK.match(term, end) and "." in digits)
+        or (_TIME_OF_DAY.match(digits) and _HOURS.match(term, end))
         or _DAY.match(term, number.start())
         or (_POWER.match(digits) and _POWER_BEFORE.search(before))
     )
 
 
 def _is_score(term: str) -> bool:
-    """Whether one number counts what the other is the whole of."""
-    return any(int(part) <= int(whole) for part, whole in _SCORE.findall(term))
+    """Whether a number is one of a scale, or counts what another is the whole of."""
+    parts = (int(part) <= int(whole) for part, whole in _SCORE.findall(term))
+    return bool(_SCALE.search(term)) or any(parts)
+
+
+def _most(term: str, number: re.Match[str], value: float) -> float:
+    """The most that a number may become: there is no July 33, no 13 p.m. and no 108% of oxygen."""
+    before, after = term[: number.start()], number.end()
+    if _MONTH.search(term) and value <= 31:
+        return 28
+    if _CLOCK.match(term, after):
+        return 12
+    if _DEGREES.match(term, after) and value <= 42:
+        return 42
+    if _AFTER_HOURS.search(before) and _MINUTES.match(term, after):
+        return 59
+    if _GESTATION.search(term) and _WEEKS.match(term, after):
+        return 42
+    if _AGE_BEFORE.search(before) or _YEARS.match(term, after):
+        return 100
+    return 100 if value <= 100 and _is_percent(term, number) else math.inf
+
+
+def _is_percent(term: str, number: re.Match[str]) -> bool:
+    return bool(_PERCENT.match(term, number.end()) or _SATURATION.search(term))
 
 
 def _changed(term: str, number: re.Match[str], share: float) -> str | None:
@@ -110,27 +159,27 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
         place = _WORDS.index(text.lower()) + (1 if share > 0 else -1)
         word = _WORDS[place] if 0 <= place < len(_WORDS) else None
         return word.capitalize() if word and text[0].isupper() else word
-    after = number.end()
-    if _DEGREES.match(term, after) or _PH.match(text):
-        share *= _NARROW / _MOST
     if "," in text and not _THOUSANDS.match(text):
         return None
+    old, sign = _value(text), 1 if share > 0 else -1
+    high_percent = _HIGH_PERCENT <= old <= 100 and _is_percent(term, number)
+    narrow = bool(high_percent or _DEGREES.match(term, number.end()) or _PH.match(text))
+    if narrow:
+        share *= _NARROW / _MOST
+    most = _most(term, number, old)
     if "." in text:
         decimals = len(text.partition(".")[2])
-        old, step = float(text), 10.0**-decimals
-        new = old + (max(abs(share * old), step) * (1 if share > 0 else -1))
-        return f"{new:.{decimals}f}" if new >= step else None
-    whole = int(text.replace(",", ""))
+        step = 10.0**-decimals
+        new = round(old + max(abs(share * old), step) * sign, decimals)
+        return f"{new:.{decimals}f}" if step <= new <= most else None
+    whole = int(old)
     if text[0] == "0":
         return None
-    step = _grain(whole)
+    step = 1 if narrow else _grain(whole)
     steps = max(1, round(abs(share) * whole / step))
-    if _PERCENT.match(term, after) and whole >= 90:
-        steps = min(steps, 2)
-    other = whole + (steps if share > 0 else -steps) * step
+    other = whole + steps * sign * step
     # One is no plural, and what was a plural stays one.
-    highest = 100 if _PERCENT.match(term, after) else 28 if _MONTH.search(term) else other
-    if other < 2 or whole == 1 or (other > highest >= whole):
+    if other < 2 or whole == 1 or other > most:
         return None
     return f"{other:,}" if "," in text else str(other)
 
