@@ -10,6 +10,7 @@ from clinical_ie.augment.filters.form import (
     make_clean_characters,
     make_length_ratio,
     make_likely,
+    make_no_chatter,
     make_no_repetition,
     make_terms_changed,
     make_whole_sentence,
@@ -235,6 +236,25 @@ def test_running_in_circles() -> None:
     assert objection(check, SOURCE, twice) is None
     with pytest.raises(ValueError, match="max_repeats is 0"):
         make_no_repetition(0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "detail"),
+    [
+        ("He took aspirin.", "Here it is: she had heparin.", "Here it is: she had"),
+        ("He took aspirin.", "Answer:heparin was taken.", "Answer:"),
+        ("He took aspirin.", "She had heparin.\nAnything else that you need?", "2 lines for 1"),
+        ("He took aspirin.", "Sure!\u2028She had heparin.", "2 lines for 1"),
+        ("He took aspirin.", "At 8:30 she had heparin: so it was.", None),
+        ("Plan: he took aspirin.", "Thus: she had heparin.", None),
+        ("Plan:\nhe took aspirin.", "She had heparin\nand left.", None),
+        ("Plan: he took aspirin.", "Sure: plan: she had heparin.", "Sure: plan: she had"),
+    ],
+)
+def test_chatter(before: str, after: str, detail: str | None) -> None:
+    source, rewrite = passage(before, ("Drug", "aspirin")), passage(after, ("Drug", "heparin"))
+    assert objection(make_no_chatter(), source, rewrite) == detail
+    assert objection(FILTERS["chatter"], Passage("Hm.", ()), Passage("So: hm.", ())) == "So: hm."
 
 
 @pytest.mark.parametrize("char", ["\x00", "\u202e", "\u200f", "\x1b", "\ufffd"])

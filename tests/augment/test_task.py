@@ -119,6 +119,8 @@ def test_an_example_without_its_rewrite() -> None:
         ("Hm.</think>She had [[Drug: heparin]] for [[Reason: a clot]].", ""),
         ("```text\nShe had [[Drug: heparin]] for [[Reason: a clot]].\n```", ""),
         ("Sure!\n\nShe had [[Drug: heparin]] for [[Reason: a clot]].\n \nI hope so.", ""),
+        ("Here:\nShe had [[Drug: heparin]] for [[Reason: a clot]].\nIs that it?", ""),
+        ("Here: she had [[Drug: heparin]] for [[Reason: a clots]].", "chatter"),
         ("<think>\nIt says [[Drug: heparin]]", "reasoning without a rewrite"),
         (Response("Sure!\n\nHas [[Drug: heparin]] for", cut=True), "cut at max_tokens"),
         (Response("<think>", fault="refusal"), "refusal"),
@@ -149,6 +151,16 @@ def test_a_passage_with_blank_lines_keeps_them(task: StructuredRewrite) -> None:
     answer = "Took [[Drug: heparin]].\n\nHad a [[ADE: bruise]]."
     list(task.parse_responses([doc], [[answer]]))
     assert rewrite_of(doc).text == "Took heparin.\n\nHad a bruise."
+
+
+def test_a_passage_with_lines_keeps_them(task: StructuredRewrite) -> None:
+    doc = note("Took aspirin.\nHad a rash.", ("Drug", "aspirin"), ("ADE", "rash"))
+    answer = "Took [[Drug: heparin]].\nHad a [[ADE: bruise]]."
+    list(task.parse_responses([doc], [[f"Sure!\n\n{answer}\n\nDone."]]))
+    assert rewrite_of(doc).text == "Took heparin.\nHad a bruise."
+    assert rewrite_of(doc).reason == ""
+    list(task.parse_responses([doc], [[f"{answer}\nDone."]]))
+    assert rewrite_of(doc).reason == "chatter"
 
 
 def test_a_passage_that_speaks_of_the_tags_keeps_them(task: StructuredRewrite) -> None:

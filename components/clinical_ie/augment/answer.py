@@ -5,14 +5,15 @@ import re
 _REASONING = ("<think>", "</think>")
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n```\s*\Z", re.DOTALL)
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_LINE = re.compile(r"\n\s*")
 
 
 def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
     """The rewrite, without what models put around it.
 
-    That is reasoning in `<think>` tags, a code fence, quotes, and, where the source has no blank
-    line, paragraphs before and after: chat models explain themselves, and base models go on with
-    further examples. The first paragraph with a marker is taken.
+    That is reasoning in `<think>` tags, a code fence, quotes, and paragraphs before and after where
+    the source has no blank line, or lines where it is but one: chat models explain themselves, and
+    base models go on with further examples. The first one with a marker is taken.
 
     source (str): The segment in markup.
     RETURNS (tuple[str, bool]): The rewrite, and whether it is where the answer ends. "" where
@@ -31,6 +32,6 @@ def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
         text = text[1:-1].strip()
     if _BLANK_LINE.search(source):
         return text, True
-    paragraphs = _BLANK_LINE.split(text)
-    chosen = next((part for part in paragraphs if "[[" in part), paragraphs[0]).strip()
+    parts = (_BLANK_LINE if "\n" in source else _LINE).split(text)
+    chosen = next((part for part in parts if "[[" in part), parts[0]).strip()
     return chosen, text.endswith(chosen)

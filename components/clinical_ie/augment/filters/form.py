@@ -12,6 +12,8 @@ from .case import Case, Filter, Passage
 
 _GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
 _WORD = re.compile(r"\w+")
+# Not that of a time of day.
+_COLON = re.compile(r":(?!\d)")
 _STUTTERED = re.compile(r"\b([^\W\d_]{2,})\s+\1\b", re.IGNORECASE)
 # A capital, so that the closing words of a sentence ("as follows:") are left alone.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
@@ -116,6 +118,22 @@ def make_no_leftover_markup() -> Filter:
     return no_leftover_markup
 
 
+@registry.llm_misc("clinical_ie.no_chatter.v1")
+def make_no_chatter() -> Filter:
+    """Nothing is said about the rewrite: it has no more lines than the source, and before its first
+    mention no more colons, as of `Here it is: `."""
+
+    def no_chatter(case: Case) -> str | None:
+        lines = [passage.text.splitlines() for passage in (case.source, case.rewrite)]
+        if len(lines[1]) > len(lines[0]):
+            return f"{len(lines[1])} lines for {len(lines[0])}"
+        leads = [_lead(passage) for passage in (case.source, case.rewrite)]
+        colons = [len(_COLON.findall(lead)) for lead in leads]
+        return leads[1].strip() if colons[1] > colons[0] else None
+
+    return no_chatter
+
+
 @registry.llm_misc("clinical_ie.whole_sentence.v1")
 def make_whole_sentence() -> Filter:
     """Where the source ends with a stop, the rewrite must end with one, and with no word that asks
@@ -217,6 +235,11 @@ def _glued_after(passage: Passage, mention: Mention) -> bool:
 def _blank_ends(passage: Passage, mention: Mention) -> bool:
     covered = passage.covered(mention)
     return covered != covered.strip()
+
+
+def _lead(passage: Passage) -> str:
+    """What stands before the first mention."""
+    return passage.text[: min((m.start for m in passage.mentions), default=None)]
 
 
 def _ends_with_stop(text: str) -> bool:
