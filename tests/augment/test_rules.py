@@ -169,6 +169,12 @@ def test_nested_mentions_stay_and_the_others_change(big_train: Path) -> None:
     assert terms["Drug"] in {"calcitriol", "warfarin"}
 
 
+def test_an_article_goes_with_the_new_term(big_train: Path) -> None:
+    doc = note("Seen with an ache, given metformin.", ("Reason", "ache"), ("Drug", "metformin"))
+    texts = {rewritten(doc, big_train, seed)[0] for seed in range(5)}
+    assert all(" a gout, " in text for text in texts)
+
+
 def test_prompts_of_other_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match="StructuredRewrite"):
         list(make_rules()([["Plain."]]))

@@ -13,7 +13,6 @@ from typing import Iterable  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ...doc import Mention
-from ..articles import fit_article
 from ..counterparts import Counterparts
 from ..markup import decode, encode
 from ..nearness import Nearness
@@ -100,7 +99,8 @@ class Rules:
 def _replace(
     text: str, mentions: list[Mention], terms: dict[str, str], rng: random.Random, share: float
 ) -> tuple[str, list[Mention]]:
-    """Text and mentions with other terms, and with the wording between mentions varied."""
+    """Text and mentions with other terms, and with the wording between mentions varied; the task
+    sets the articles before new terms right."""
     pieces: list[str] = []
     length = 0
     borders = sorted({0, len(text), *(p for m in mentions for p in (m.start, m.end))})
@@ -111,11 +111,6 @@ def _replace(
         piece = text[start:end]
         if (start, end) in swapped:
             piece = _in_place(piece, terms[swapped[start, end].id], text[:start])
-            if pieces:
-                fitted = fit_article(pieces[-1], piece)
-                length += len(fitted) - len(pieces[-1])
-                pieces[-1] = fitted
-                moved_to[start] = length
         elif not inside:
             piece = vary(piece, rng, share)
         pieces.append(piece)
