@@ -1,5 +1,14 @@
-from clinical_ie.augment.kinds import Kinds
-from clinical_ie.augment.terms import Terms, collect_terms, head_of, shape_of
+import pytest
+
+from clinical_ie.augment.kinds import ACRONYM, Kinds, features_of
+from clinical_ie.augment.terms import (
+    Terms,
+    blanked,
+    collect_terms,
+    head_of,
+    shape_of,
+    words_outside,
+)
 from tests.conftest import note
 
 KINDS = Kinds.of(
@@ -15,6 +24,17 @@ def test_a_new_term_is_known_by_its_ending() -> None:
     assert KINDS.doubt("gastritis", "Form") == float("inf")
 
 
+@pytest.mark.parametrize("term", ["CT", "MRIs", "IL-6", "PaO2", "IgG", "ADAMTS13"])
+def test_an_acronym(term: str) -> None:
+    assert ACRONYM.fullmatch(term)
+    assert "acronym True" in features_of(term)
+
+
+@pytest.mark.parametrize("term", ["", "T", "Is", "Aspirin", "CT scan", "pH", "5HT3"])
+def test_no_acronym(term: str) -> None:
+    assert not ACRONYM.fullmatch(term)
+
+
 def test_heads_and_shapes() -> None:
     assert head_of("severe pain in the left leg") == "pain"
     assert head_of("kidney stones") == head_of("stone")
@@ -24,6 +44,15 @@ def test_heads_and_shapes() -> None:
     assert shape_of("2.5 mg") == shape_of("10 MG") == "0 mg"
     assert shape_of("three days") == "0 days"
     assert shape_of("May 2013") == shape_of("June 2014")
+
+
+def test_what_stands_outside_of_spans() -> None:
+    text = "Had mild fevers, 38.5, and a rash"
+    spans = [(9, 14), (29, 33), (27, 30)]
+    assert blanked(text, spans) == "Had mild      s, 38.5, and       "
+    # What a span touches is no word outside.
+    assert words_outside(text, spans) == ["had", "mild", "and"]
+    assert words_outside(text, []) == ["had", "mild", "fevers", "and", "a", "rash"]
 
 
 def test_terms_survive_as_plain_values() -> None:

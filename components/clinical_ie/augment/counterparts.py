@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from .kinds import ACRONYM
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, named_alike, normal, shape_of
 from .values import nearest_values, other_values
@@ -24,7 +25,6 @@ _VALUES_SHARE = 0.4
 _OTHER_VALUES = 4
 # A value that occurs so often was chosen from what there is.
 _USUAL = 3
-_ACRONYM = re.compile(r"[A-Z][A-Za-z]?[A-Z0-9-]{1,5}s?")
 _BRACKETS = re.compile(r"[()\[\]]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _FUNCTION_WORDS = frozenset(
@@ -276,7 +276,7 @@ def _fits(old: str, new: str) -> bool:
     if normal(old) == normal(new) or _has_number(old) != _has_number(new):
         return False
     # What letters stand for is not in them: "HCV" is near "HCC" by its wordpieces alone.
-    if _ACRONYM.fullmatch(old) or _ACRONYM.fullmatch(new):
+    if ACRONYM.fullmatch(old) or ACRONYM.fullmatch(new):
         return False
     # What begins a sentence gets its capital anyway.
     if not old[0].isupper() and new[0].isupper() and not new[:2].isupper():
@@ -292,9 +292,7 @@ def _fits(old: str, new: str) -> bool:
         return False
     words, others = re.split(r"[\s-]+", one), re.split(r"[\s-]+", other)
     # Letters that the old term lacks may stand for anything: "NAVA catheter".
-    if any(map(_ACRONYM.fullmatch, re.split(r"[\s-]+", new))) or _of_one_stem(
-        words[-1], others[-1]
-    ):
+    if any(map(ACRONYM.fullmatch, re.split(r"[\s-]+", new))) or _of_one_stem(words[-1], others[-1]):
         return False
     return (
         [w for w in words if w in _FUNCTION_WORDS] == [w for w in others if w in _FUNCTION_WORDS]

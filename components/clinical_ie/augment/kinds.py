@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+# A term in capitals: `CT`, `IL-6`, `PaO2`, `MRIs`.
+ACRONYM = re.compile(r"[A-Z][a-z]?[A-Z0-9-]{1,7}s?")
 # A feature of a label counts as if it had been seen so often more, in the shares of all labels.
 _BACKGROUND = 5.0
 # The features of a term say nearly the same several times over.
@@ -57,7 +59,7 @@ def features_of(term: str) -> set[str]:
     words = re.findall(r"[^\W\d_]+", term.lower())
     head = f"^{words[-1]}$" if words else ""
     digits = any(char.isdigit() for char in term)
-    acronym = bool(re.fullmatch(r"[A-Z][A-Z0-9-]+", term))
+    acronym = bool(ACRONYM.fullmatch(term))
     return {
         f"words {min(len(words), 4)}",
         f"digits {digits}",

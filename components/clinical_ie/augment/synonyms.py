@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ..doc import Mention
 
-ACRONYM = re.compile(r"[A-Z][A-Za-z0-9-]{1,7}")
+# What may be an abbreviation, where a bracket after a long form says so: `Hgb`, `HbA1c`.
+_SHORT = re.compile(r"[A-Z][A-Za-z0-9-]{1,7}")
 _OPENING = re.compile(r"\s?\(\Z")
 _SENTENCE = re.compile(r"(?:\A|[.!?]\s|\n)\s*\Z")
 
@@ -27,7 +28,7 @@ def _explained(note: str, mentions: Sequence[Mention]) -> Iterator[tuple[str, st
     ending = {mention.end: mention for mention in mentions if len(mention.fragments) == 1}
     for mention in mentions:
         short = note[mention.start : mention.end]
-        if not (ACRONYM.fullmatch(short) and note[mention.end : mention.end + 1] == ")"):
+        if not (_SHORT.fullmatch(short) and note[mention.end : mention.end + 1] == ")"):
             continue
         opening = _OPENING.search(note, max(0, mention.start - 3), mention.start)
         long = ending.get(opening.start()) if opening else None

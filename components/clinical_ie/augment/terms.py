@@ -64,14 +64,19 @@ def shape_of(term: str) -> str:
     return _MONTH.sub("month", _NUMBER.sub("0", normal(term)))
 
 
+def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text with blanks in place of the spans; every character keeps its place."""
+    characters = list(text)
+    for start, end in spans:
+        characters[start:end] = " " * (end - start)
+    return "".join(characters)
+
+
 def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
-    """The words, in lower case, that stand outside of every span of a text."""
-    covered = _covered(text, spans)
-    return [
-        match.group().lower()
-        for match in re.finditer(r"[^\W\d_]+", text)
-        if not any(covered[match.start() : match.end()])
-    ]
+    """The words, in lower case, that no span of a text touches."""
+    outside = blanked(text, spans)
+    words = re.finditer(r"[^\W\d_]+", text)
+    return [word.group().lower() for word in words if outside[slice(*word.span())] == word.group()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,23 +318,15 @@ def _usually_tagged(
     seen: Counter[tuple[str, ...]] = Counter()
     tagged: Counter[tuple[str, ...]] = Counter()
     for text, spans in notes:
-        covered = _covered(text, spans)
+        outside = blanked(text, spans)
         for (start, end), words in _occurrences(text, index):
             seen[words] += 1
-            tagged[words] += any(covered[start:end])
+            tagged[words] += outside[start:end] != text[start:end]
     return {
         first: kept
         for first, entries in index.items()
         if (kept := [e for e in entries if seen[e] > 1 and tagged[e] >= TAGGED_SHARE * seen[e]])
     }
-
-
-def _covered(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
-    """A byte for each character of a text, other than zero inside the spans."""
-    covered = bytearray(len(text))
-    for start, end in spans:
-        covered[start:end] = b"\x01" * (end - start)
-    return covered
 
 
 def _occurrences(

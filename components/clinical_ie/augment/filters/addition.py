@@ -5,9 +5,8 @@ from collections import Counter
 
 from spacy_llm.registry import registry
 
-from .case import Case, Filter, Passage
+from .case import Case, Filter
 
-_WORD = re.compile(r"[^\W\d_]+")
 _NUMBERS = frozenset(
     ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "both"]
 )
@@ -31,7 +30,7 @@ def make_nothing_added(max_words: int = 3) -> Filter:
         raise ValueError(f"nothing_added: max_words is {max_words}; 0 or more")
 
     def nothing_added(case: Case) -> str | None:
-        old, new = _words(case.source), _words(case.rewrite)
+        old, new = (Counter(p.words_outside()) for p in (case.source, case.rewrite))
         added = list((new - old).elements())
         for word in added:
             if word in _NUMBERS:
@@ -43,7 +42,3 @@ def make_nothing_added(max_words: int = 3) -> Filter:
         return f"{more} words: {' '.join(added[:8])}" if more > max_words else None
 
     return nothing_added
-
-
-def _words(passage: Passage) -> Counter[str]:
-    return Counter(word.lower() for word in _WORD.findall(passage.outside()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ...brat.files import covered_text
 from ...doc import Link, Mention
-from ..terms import Terms
+from ..terms import Terms, blanked, words_outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,14 @@ class Passage:
 
     def outside(self) -> str:
         """The text with blanks in place of the mentions; every character keeps its place."""
-        text = list(self.text)
-        for mention in self.mentions:
-            for start, end in mention.fragments:
-                text[start:end] = " " * (end - start)
-        return "".join(text)
+        return blanked(self.text, self._spans())
+
+    def words_outside(self) -> list[str]:
+        """The words, in lower case, that no mention touches."""
+        return words_outside(self.text, self._spans())
+
+    def _spans(self) -> list[tuple[int, int]]:
+        return [piece for mention in self.mentions for piece in mention.fragments]
 
 
 def word_border(text: str, place: int) -> int:

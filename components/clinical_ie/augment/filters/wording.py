@@ -10,8 +10,9 @@ import srsly
 from spacy.lang.en.stop_words import STOP_WORDS
 from spacy_llm.registry import registry
 
-from ..terms import Terms, head_of, normal, shape_of, words_outside
-from .case import Case, Filter, Passage
+from ..kinds import ACRONYM
+from ..terms import Terms, head_of, normal, shape_of
+from .case import Case, Filter
 
 # A head word seen less often says little by itself.
 _EVIDENCE = 3
@@ -51,7 +52,6 @@ _PLAIN_ADJECTIVES = frozenset(
         "intense",
     ]
 )
-_ACRONYM = re.compile(r"[A-Z][A-Z0-9-]{1,7}s?")
 
 
 @registry.llm_misc("clinical_ie.term_fits_label.v1")
@@ -114,8 +114,8 @@ def make_known_wording(min_count: int = 2) -> Filter:
     def known_wording(case: Case) -> str | None:
         if not case.terms.wording:
             return None
-        known = plain | set(_outside(case.source))
-        for word in _outside(case.rewrite):
+        known = plain | set(case.source.words_outside())
+        for word in case.rewrite.words_outside():
             if word not in known and case.terms.wording[word] < min_count:
                 return word
         numbers = [len(re.findall(r"\d+", p.outside())) for p in (case.source, case.rewrite)]
@@ -134,7 +134,7 @@ def make_abbreviations_follow() -> Filter:
         for (old_long, new_long), (old_short, new_short) in itertools.pairwise(pairs):
             short = case.source.covered(old_short)
             between = case.source.text[old_long.end : old_short.start].strip()
-            if between != "(" or not _ACRONYM.fullmatch(short):
+            if between != "(" or not ACRONYM.fullmatch(short):
                 continue
             changed = [
                 normal(case.source.covered(old)) != normal(case.rewrite.covered(new))
@@ -203,7 +203,7 @@ def _fits(
         return _share(head_kinds, label) >= min_share
     if max_doubt is None or head_of(after) == head_of(before):
         return True
-    if _ACRONYM.fullmatch(after):
+    if ACRONYM.fullmatch(after):
         return False
     return terms.kinds.doubt(after, label) <= max_doubt
 
@@ -214,8 +214,3 @@ def _units(term: str) -> set[str]:
 
 def _share(kinds: Counter[str], label: str) -> float:
     return kinds[label] / kinds.total()
-
-
-def _outside(passage: Passage) -> list[str]:
-    spans = [piece for mention in passage.mentions for piece in mention.fragments]
-    return words_outside(passage.text, spans)
