@@ -195,12 +195,16 @@ class Standoff:
         bearers = [at for at, line in lines if line.record is not None and line.record.id in ids]
         self._take_out(bearers, ids)
 
-    def edit(self, changes: Mapping[int, Record | None]) -> None:
+    def edit(
+        self, changes: Mapping[int, Record | None], meant: Mapping[str, int] | None = None
+    ) -> None:
         """Change single lines, which tells apart lines that bear the same id.
 
         changes (Mapping[int, Record | None]): By place in `lines`: what the line is to hold, or
             None to take it out with what cannot stand without it. Where an id is borne twice, what
             names it means the first line.
+        meant (Mapping[str, int] | None): By id the line that is meant, where that is another: the
+            first may have been read as no annotation of this text.
         RAISES (ValueError): As `add`; nothing is changed then.
         """
         changed = {
@@ -210,10 +214,12 @@ class Standoff:
         }
         for at, line in changed.items():
             self.lines[at] = line
-        self._take_out([at for at, record in changes.items() if record is None], ())
+        self._take_out([at for at, record in changes.items() if record is None], (), meant)
 
-    def _take_out(self, lines: Iterable[int], ids: Iterable[str]) -> None:
-        bearer: dict[str, int] = {}
+    def _take_out(
+        self, lines: Iterable[int], ids: Iterable[str], meant: Mapping[str, int] | None = None
+    ) -> None:
+        bearer: dict[str, int] = dict(meant or {})
         needed_by: dict[str, list[int]] = {}
         for at, line in enumerate(self.lines):
             if line.record is not None:

@@ -94,7 +94,8 @@ class _Editor:
         }
         ends = {id_ for link in new_links for id_ in (link.head, link.tail)}
         ids = self._ids_in_file(ends | new_details.keys())
-        self.standoff.edit(self.changes)
+        meant = {i: at for i, at in self.reading.mention_lines.items() if self._file_id(i) == i}
+        self.standoff.edit(self.changes, meant)
         for pair in self.pairs:
             self.standoff.add(pair)
         for id_, details in new_details.items():
