@@ -41,9 +41,9 @@ def completion(content: object, finish: str = "stop", **message: object) -> Answ
     return Answer(json.dumps(body).encode())
 
 
-def error(status: int, code: str | None = None, **headers: str) -> Answer:
+def error(status: int, code: str | None = None, param: str | None = None, **headers: str) -> Answer:
     """An error as such servers send it."""
-    body = {"error": {"message": "secret words", "type": "x", "code": code}}
+    body = {"error": {"message": "secret words", "type": "x", "code": code, "param": param}}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(json.dumps(body).encode(), status, names)
 

@@ -1,4 +1,5 @@
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_what_a_grammar_has_no_other_sign_for_is_written_as_its_number() -> None
 
 
 class Refusing:
-    """Takes one request of two, as long as it is told to."""
+    """Takes one request of two, or as many as it is told."""
 
     takes_none = False
 
@@ -100,9 +101,21 @@ def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
     answers = [answer for [answer] in model([["x"]] * 40)]
     assert [str(answer) for answer in answers] == ["", "yes"] * 20
     assert {answer.fault for answer in answers} == {"request not taken", ""}
+    assert {answer.refused for answer in answers} == {True, False}
     server.takes_none = True
-    with pytest.raises(RuntimeError, match=r"refused 16 requests.*too long"):
+    assert all(answer.refused for [answer] in model([["x"]] * 40))
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_where_every_request_is_refused_the_run_ends(answered: bool, tmp_path: Path) -> None:
+    model = make_llamacpp(tmp_path / "m.gguf")
+    model.__dict__["_server"] = server = Refusing()
+    server.takes_none = True
+    # Of an earlier run, as the journal has it: what is left to ask for may be what is too long.
+    model.answered = answered
+    with nullcontext() if answered else pytest.raises(RuntimeError, match=r"all of 16.*too long"):
         list(model([["x"]] * 40))
+    assert server.asked == (40 if answered else 16)
 
 
 def test_where_nothing_can_be_chosen_the_passage_comes_back_without_a_model(

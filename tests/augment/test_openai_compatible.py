@@ -127,10 +127,14 @@ def test_the_caller_may_stop_half_way() -> None:
         (completion("She had [[Drug: hep\x00arin]] for [[Reason: a clot]]."), "strange_characters"),
         (completion("She had [[Drug: \ud800]] for [[Reason: a clot]]."), "strange_characters"),
         (Answer(completion(GOOD).body, broken=True), "answer broke off"),
-        (error(500), "server error"),
-        (error(503), "server error"),
-        (error(429), "too many requests"),
-        (error(400), "request not taken"),
+        (error(500), "server error (HTTP 500)"),
+        (Answer(b"<html>Busy</html>", 503), "server error (HTTP 503)"),
+        (error(429, "rate_limit"), "too many requests (HTTP 429, rate_limit)"),
+        (error(400, "no such field!"), "request not taken (HTTP 400)"),
+        (
+            error(400, "too_long", param="messages"),
+            "request not taken (HTTP 400, too_long, messages)",
+        ),
         (Answer(b"", 302, {"Location": "http://127.0.0.1:1/"}), "redirected"),
         (Answer(b"", 307, {"Location": "/v1/elsewhere"}), "redirected"),
     ],
@@ -199,6 +203,7 @@ def test_what_may_pass_is_tried_again(failure: Answer) -> None:
         (error(404, "model_not_found"), "knows no model 'some-model'"),
         (error(400, "model_not_found"), "knows no model 'some-model'"),
         (Answer(b"<html>404</html>", 404), "nothing at this address"),
+        (error(402), "the account has no credit left"),
     ],
 )
 def test_a_wrong_key_or_model_stops_at_once(answer: Answer, message: str) -> None:
@@ -209,6 +214,19 @@ def test_a_wrong_key_or_model_stops_at_once(answer: Answer, message: str) -> Non
     assert len(str(caught.value).splitlines()) == 1
     # What a server says may hold the key or the note.
     assert "secret words" not in str(caught.value)
+
+
+def test_an_account_without_credit_is_told_as_that() -> None:
+    with serving(after(1, error(429, "insufficient_quota"))) as server:
+        model = model_of(server.url, in_flight=1)
+        with pytest.raises(EndpointError, match=r"no credit left \(HTTP 429, insufficient_quota\)"):
+            list(model([prompts(50)]))
+        assert len(server.requests) == 1
+        # Also in the middle of a run.
+        list(model([prompts(1)]))
+        server.script = lambda _: error(402)
+        with pytest.raises(EndpointError, match=r"no credit left \(HTTP 402\)"):
+            list(model([prompts(50)]))
 
 
 def test_a_server_that_only_fails_is_given_up() -> None:
@@ -301,9 +319,9 @@ def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: P
         outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 3, seed=0)
     assert outcome.accepted == 3
     assert {reason: dropped.answers for reason, dropped in outcome.dropped.items()} == {
-        "server error": 1,
+        "server error (HTTP 500)": 1,
         "no content": 1,
         "malformed marker": 1,
-        "too many requests": 1,
+        "too many requests (HTTP 429)": 1,
     }
     assert len(read_docs(tmp_path / "o.spacy")) == 3

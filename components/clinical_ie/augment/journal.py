@@ -67,6 +67,9 @@ class Journaled:
             prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
             known = {key: _read(journal, key) for key in prompt_of}
             answers = {key: answer for key, answer in known.items() if answer is not None}
+            if answers and hasattr(self._model, "answered"):
+                # It then knows that what it does not take is the fault of that one prompt.
+                self._model.answered = True
             asked = {key: prompt for key, prompt in prompt_of.items() if key not in answers}
             with closing(self._ask(asked, journal)) as new:
                 for group in keys:

@@ -98,6 +98,7 @@ class Response(str):
     fault (str): Why there is no text that could be a rewrite; empty for an answer with one.
     answered (bool): Whether the model has answered at all, be it with a refusal: such an answer
         has its price, and is not asked for again.
+    refused (bool): Not answered, since the model takes no such prompt: to ask again is of no use.
     replayed (bool): It comes from a journal.
     likelihood (float | None): Mean log-probability of its tokens, by the model that wrote it; None
         where it does not say.
@@ -109,6 +110,7 @@ class Response(str):
     cut: bool
     fault: str
     answered: bool
+    refused: bool
     replayed: bool
     likelihood: float | None
 
@@ -123,6 +125,7 @@ class Response(str):
         answered: bool = True,
         replayed: bool = False,
         likelihood: float | None = None,
+        refused: bool = False,
     ) -> Self:
         # A lone surrogate, which JSON can spell, has no place in any file.
         response = super().__new__(
@@ -136,6 +139,7 @@ class Response(str):
         response.answered = answered
         response.replayed = replayed
         response.likelihood = likelihood
+        response.refused = refused
         return response
 
     @classmethod
@@ -155,4 +159,5 @@ class Response(str):
             self.answered,
             self.replayed,
             self.likelihood,
+            self.refused,
         )

@@ -41,9 +41,12 @@ def read_completion(body: bytes, seconds: float) -> Response:
     )
 
 
-def failure(reason: str, seconds: float) -> Response:
-    """What stands for an answer that never came."""
-    return Response("", seconds=seconds, fault=reason, answered=False)
+def failure(reason: str, seconds: float, refused: bool = False) -> Response:
+    """What stands for an answer that never came.
+
+    refused (bool): Nor will it, if the same is asked again.
+    """
+    return Response("", seconds=seconds, fault=reason, answered=False, refused=refused)
 
 
 def mean_logprob(choice: dict[str, Any]) -> float | None:

@@ -28,6 +28,8 @@ class LlamaCpp:
 
     Nothing leaves the process. llama.cpp opens a port on the loopback address for its own web
     interface; it asks for a key that nobody has.
+
+    answered (bool): Whether it has ever answered; a journal tells of earlier runs.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LlamaCpp:
         self._grammars = grammars
         self._near_terms = near_terms
         self._refused = 0
+        self.answered = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -82,7 +85,7 @@ class LlamaCpp:
         """Answer each prompt, as they are asked for.
 
         RAISES (FileNotFoundError): No weights.
-        RAISES (RuntimeError): llama.cpp refused the weights, or one request after the other.
+        RAISES (RuntimeError): llama.cpp refused the weights, or every request from the first on.
         """
         for group in prompts:
             yield [self._answer(Prompt.of(prompt)) for prompt in group]
@@ -130,16 +133,16 @@ class LlamaCpp:
         answer = server.handle_chat_completions(request)
         seconds = time.monotonic() - began
         if "choices" not in answer:
-            # One prompt may be too long; where all are refused, something else is wrong.
+            # Prompts may be too long; where all are refused, something else is wrong.
             self._refused += 1
-            if self._refused == _GIVE_UP_AFTER:
+            if self._refused >= _GIVE_UP_AFTER and not self.answered:
                 message = answer.get("error", answer)
                 raise RuntimeError(
-                    f"{self._path}: llama.cpp refused {self._refused} requests, one after the "
-                    f"other; the last time: {message}"
+                    f"{self._path}: llama.cpp refused all of {self._refused} requests; the last "
+                    f"time: {message}"
                 )
-            return failure("request not taken", seconds)
-        self._refused = 0
+            return failure("request not taken", seconds, refused=True)
+        self.answered = True
         choice = answer["choices"][0]
         return Response(
             choice["message"]["content"] or "",

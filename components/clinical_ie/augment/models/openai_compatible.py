@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +23,16 @@ from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
 
 Constraint = Literal["none", "llama.cpp", "vllm", "json"]
-# The longest wait that the client lets a server's Retry-After ask for.
+# The longest wait that the client lets a server's Retry-After ask for; configs/augment/endpoint.cfg
+# states it.
 _LONGEST_WAIT = 120.0
 # In seconds: Ctrl-C that comes as a wait begins is heard when that wait is over.
 _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
-# What no further request would change, as the `code` of an error.
-_HOPELESS = {"invalid_api_key", "model_not_found", "insufficient_quota"}
+# Besides 429: what no prompt is at fault for, and what may pass.
+_NO_PROMPTS_FAULT = {401, 404, 408, 409}
+# Codes of errors are shown; what a server says in words may hold the key or the note.
+_CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
 class OpenAICompatible:
@@ -39,6 +44,8 @@ class OpenAICompatible:
     max_retries (int): After a time-out, a lost connection, 408, 409, 429 or 5xx; `Retry-After` is
         honoured.
     give_up_after (int): So many requests without an answer, one after the other, end the run.
+        A prompt that is not taken counts only as long as none has ever been answered.
+    answered (bool): Whether the server has ever answered; a journal tells of earlier runs.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class OpenAICompatible:
         self._max_retries = max_retries
         self._give_up_after = give_up_after
         self._failed_in_a_row = 0
+        self.answered = False
 
     @property
     def fingerprint(self) -> str:
@@ -94,8 +102,9 @@ class OpenAICompatible:
     def arrivals(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Response]]:
         """Each answer as it comes, with the place of its prompt.
 
-        RAISES (EndpointError): The server takes neither this key nor this model, or has failed
-            `give_up_after` times in a row.
+        RAISES (EndpointError): The server takes neither this key nor this model, wants money or a
+            long pause, or has failed `give_up_after` times in a row. What is under way then is
+            waited for, and comes before.
         """
         check_localhost(self._url)
         arrived: SimpleQueue[_Item] = SimpleQueue()
@@ -134,16 +143,25 @@ class OpenAICompatible:
         self, prompts: Sequence[Prompt], put: Callable[[tuple[int, Response]], None]
     ) -> None:
         waiting = iter(enumerate(prompts))
+        hopeless: list[EndpointError] = []
 
         async def ask_on(client: openai.AsyncOpenAI) -> None:
             for place, prompt in waiting:
-                answer = await self._ask(client, prompt)
-                put((place, answer))
-                self._see(answer)
+                try:
+                    answer = await self._ask(client, prompt)
+                    put((place, answer))
+                    self._see(answer)
+                except EndpointError as error:
+                    hopeless.append(error)
+                # Those that are under way beside this one have their price: they end by themselves.
+                if hopeless:
+                    return
 
         async with self._client() as client, asyncio.TaskGroup() as group:
             for _ in range(min(self._in_flight, len(prompts))):
                 group.create_task(ask_on(client))
+        if hopeless:
+            raise hopeless[0]
 
     def _client(self) -> openai.AsyncOpenAI:
         client = openai.AsyncOpenAI(
@@ -171,7 +189,8 @@ class OpenAICompatible:
                     model=self._model, messages=[], extra_body=self._fields(prompt)
                 )
         except openai.APIStatusError as error:
-            return failure(self._status(error), time.monotonic() - began)
+            wait = client._parse_retry_after_header(error.response.headers) or 0.0
+            return self._failure(error, wait, time.monotonic() - began)
         except (openai.APITimeoutError, TimeoutError):
             return failure("no answer in time", time.monotonic() - began)
         except openai.APIConnectionError as error:
@@ -193,27 +212,50 @@ class OpenAICompatible:
             fields |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
         return fields
 
-    def _status(self, error: openai.APIStatusError) -> str:
-        """The reason that stands for a status.
+    def _failure(self, error: openai.APIStatusError, wait: float, seconds: float) -> Response:
+        """What stands for an answer, by the status in its place.
 
+        wait (float): Seconds that the server asks for.
         RAISES (EndpointError): No request to this server will do better.
         """
-        status = error.status_code
-        if status in (401, 403) or error.code == "invalid_api_key":
-            raise EndpointError(f"{self._url}: the server does not take this key (HTTP {status})")
-        if status == 404 or error.code in _HOPELESS:
+        status, named = error.status_code, _named(error)
+        passing = status == 429 or status >= 500
+        if status == 402 or error.code == "insufficient_quota":
+            raise EndpointError(f"{self._url}: the account has no credit left ({named})")
+        if passing and _LONGEST_WAIT < wait < math.inf:
+            raise EndpointError(
+                f"{self._url}: the server takes no more for {wait:.0f} seconds ({named}); run "
+                "again then, it goes on from the journal"
+            )
+        if not self.answered:
+            # Once there was an answer, key and model are right, and it is this one prompt.
+            self._check_key_and_model(error, named)
+        if passing:
+            reason = "too many requests" if status == 429 else "server error"
+            return failure(f"{reason} ({named})", seconds)
+        if status < 400:
+            return failure("redirected", seconds)
+        return failure(f"request not taken ({named})", seconds, status not in _NO_PROMPTS_FAULT)
+
+    def _check_key_and_model(self, error: openai.APIStatusError, named: str) -> None:
+        if error.status_code in (401, 403) or error.code == "invalid_api_key":
+            raise EndpointError(f"{self._url}: the server does not take this key ({named})")
+        if error.status_code == 404 or error.code == "model_not_found":
             raise EndpointError(
                 f"{self._url}: the server knows no model {self._model!r}, or has nothing at this "
-                f"address (HTTP {status}, {error.code or 'no code'})"
+                f"address ({named})"
             )
-        if status == 429:
-            return "too many requests"
-        if status >= 500:
-            return "server error"
-        return "redirected" if status < 400 else "request not taken"
 
     def _see(self, answer: Response) -> None:
-        self._failed_in_a_row = 0 if answer.answered else self._failed_in_a_row + 1
+        """Count what fails.
+
+        RAISES (EndpointError): Too much has.
+        """
+        if answer.answered:
+            self.answered = True
+            self._failed_in_a_row = 0
+        elif not (answer.refused and self.answered):
+            self._failed_in_a_row += 1
         if self._failed_in_a_row >= self._give_up_after:
             raise EndpointError(
                 f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
@@ -225,6 +267,14 @@ def _taken(arrived: SimpleQueue[_Item]) -> _Item:
     while True:
         with suppress(Empty):
             return arrived.get(timeout=_WAIT)
+
+
+def _named(error: openai.APIStatusError) -> str:
+    """Status, code and field of an error, as far as they are no more than that."""
+    # llama.cpp has the status for a code, and the name of the error for a type.
+    code = error.type if error.code == str(error.status_code) else error.code
+    names = [name for name in (code, error.param) if name and _CODE.fullmatch(str(name))]
+    return ", ".join([f"HTTP {error.status_code}", *map(str, names)])
 
 
 def _connection(error: openai.APIConnectionError) -> str:
