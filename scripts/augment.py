@@ -49,8 +49,18 @@ def main(
     typer.echo(f"augment: {out_dir / 'augment.html'}")
     if not outcome.accepted:
         # An arm that is trained with nothing more would pass for one that was augmented.
-        typer.echo("augment: no new note at all; what was dropped, and why, stands above", err=True)
+        typer.echo(
+            "augment: no new note at all; what was dropped, and why, stands above; the notes of an "
+            "earlier run, if there are any, stay",
+            err=True,
+        )
+    if not outcome.accepted or _cut_off(outcome):
         raise typer.Exit(1)
+
+
+def _cut_off(outcome: Outcome) -> bool:
+    """Whether notes are missing because requests got no answer."""
+    return outcome.accepted < outcome.wanted and outcome.missing > 0
 
 
 def _summary(outcome: Outcome) -> list[str]:
@@ -63,7 +73,12 @@ def _summary(outcome: Outcome) -> list[str]:
     by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
     lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
     most = outcome.settings["max_requests"]
-    if outcome.accepted < outcome.wanted and most is not None and outcome.asked >= most:
+    if _cut_off(outcome):
+        lines.append(
+            f"asked for {outcome.wanted}: {outcome.unanswered} requests got no answer; run again, "
+            "it goes on from the journal"
+        )
+    elif outcome.accepted < outcome.wanted and most is not None and outcome.asked >= most:
         lines.append(
             f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again, it "
             "goes on from the journal"

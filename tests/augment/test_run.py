@@ -15,7 +15,7 @@ from clinical_ie.brat import list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import annotations_of
-from tests.augment.conftest import CONFIG, OPENING, Scripted
+from tests.augment.conftest import CONFIG, OPENING, Scripted, shouting
 from tests.conftest import ROOT
 
 
@@ -172,9 +172,20 @@ def test_an_interrupted_run_leaves_its_journal_alone(
 def test_no_notes_no_new_notes(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:
+    augment(train, out, out_dir, config, 3, seed=0)
+    before = _files(out, out_dir)
     write_docs([], train)
     assert augment(train, out, out_dir, config, 3, seed=0).accepted == 0
-    assert read_docs(out) == []
+    # What an earlier run made stays.
+    assert before
+    assert _files(out, out_dir) == before
+    assert json.loads((out_dir / "augment.json").read_text())["accepted"] == 0
+    assert "0 new notes" in (out_dir / "augment.html").read_text()
+
+
+def _files(out: Path, out_dir: Path) -> dict[Path, bytes]:
+    paths = out, out_dir / "provenance.jsonl", *(out_dir / "brat").iterdir()
+    return {path: path.read_bytes() for path in paths}
 
 
 def test_the_script(
@@ -279,6 +290,55 @@ def test_what_is_no_answer_is_counted_and_asked_for_again(
     # A refusal has its price: the journal keeps it.
     outcome = augment(train, out, out_dir, config, 2, seed=0)
     assert (outcome.replayed, len(scripted.asked)) == (18, asked + 18)
+
+
+def test_what_gets_no_answer_costs_no_try(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    seen: Counter[tuple[str, int]] = Counter()
+
+    def script(prompt: Prompt) -> str:
+        seen[prompt.source, prompt.seed] += 1
+        if seen[prompt.source, prompt.seed] <= 2:
+            return Response("", fault="server error", answered=False)
+        return f"{OPENING} {prompt.source}" if prompt.tries == 2 else "Lost it."
+
+    scripted.script = script
+    outcome = augment(train, out, out_dir, config, 1, seed=0)
+    assert outcome.accepted == 0
+    # So often it may be missing as it may fail; then something else is wrong.
+    assert outcome.missing == outcome.tried == outcome.segments
+    scripted.script = lambda prompt: shouting(prompt) if prompt.tries else script(prompt)
+    outcome = augment(train, out, out_dir, config, 1, seed=1)
+    assert (outcome.accepted, outcome.requests, outcome.unanswered, outcome.missing) == (1, 2, 2, 0)
+    assert outcome.asked == 4
+
+
+def test_a_prompt_that_is_not_taken_is_not_asked_again(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nvariants = 2"))
+    refusal = Response("", fault="request not taken", answered=False, refused=True)
+    scripted.script = lambda prompt: refusal
+    outcome = augment(train, out, out_dir, config, 100, seed=0)
+    assert len(scripted.asked) == outcome.segments == outcome.unanswered
+    assert (outcome.requests, outcome.missing) == (0, 0)
+
+
+def test_a_segment_is_given_up_once(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 2\nvariants = 3"))
+    scripted.script = lambda p: "Lost it." if "insulin" not in p.source else shouting(p)
+    outcome = augment(train, out, out_dir, config, 100, seed=0)
+    kept = len({p.source for p in scripted.asked if "insulin" in p.source})
+    summary = json.loads((out_dir / "augment.json").read_text())
+    assert kept
+    assert summary["segments"]["given up"] == outcome.tried - kept
+    # One that comes late is not given up.
+    scripted.script = lambda p: shouting(p) if p.variant else "Lost it."
+    augment(train, out, out_dir, config, 100, seed=1)
+    assert json.loads((out_dir / "augment.json").read_text())["segments"]["given up"] == 0
 
 
 def test_cost_is_told_for_all_answers_and_for_this_run(

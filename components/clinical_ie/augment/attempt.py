@@ -46,6 +46,8 @@ class Rewrite:
     seconds (float): Time the model took.
     replayed (bool): The answer comes from a journal.
     likelihood (float | None): Mean log-probability of its tokens; None where not told.
+    answered, refused (bool): Whether there was an answer at all; if not, whether there is no use in
+        asking again.
     """
 
     text: str
@@ -61,6 +63,13 @@ class Rewrite:
     seconds: float
     replayed: bool
     likelihood: float | None
+    answered: bool
+    refused: bool
+
+    @property
+    def missing(self) -> bool:
+        """There was no answer, and may be one another time."""
+        return not (self.answered or self.refused)
 
     def mentions(self, source: Iterable[Mention]) -> list[Mention]:
         """The source's mentions, ids and labels as they were, where they now are."""
@@ -112,5 +121,7 @@ def judged(
         seconds=answer.seconds,
         replayed=answer.replayed,
         likelihood=answer.likelihood,
+        answered=answer.answered,
+        refused=answer.refused,
         **of_prompt,
     )

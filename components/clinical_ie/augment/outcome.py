@@ -9,7 +9,7 @@ from typing import Any
 from ..doc import Annotations
 from .attempt import Rewrite
 from .markup import encode
-from .segment import Segment
+from .segment import Place, Segment
 from .source import label_counts
 from .terms import normal
 
@@ -111,6 +111,9 @@ class Outcome:
     accepted (int): New notes.
     rewrites (int): Accepted rewrites; a note may hold several.
     requests, replayed (int): Answers, and how many of them came from the journal.
+    unanswered (int): Requests that got none, and those that the model did not take.
+    missing (int): Rewrites that were given up because nothing came, time after time.
+    given_up (set[Place]): Segments that were given to the model, and have no rewrite.
     before, after (tuple[Counter, Counter]): Mentions and relations by label, of the training notes
         and of the new ones.
     pairs (list[dict[str, str]]): Source and rewrite of the first few, in markup.
@@ -128,6 +131,9 @@ class Outcome:
     rewrites: int = 0
     requests: int = 0
     replayed: int = 0
+    unanswered: int = 0
+    missing: int = 0
+    given_up: set[Place] = field(default_factory=set)
     dropped: dict[str, Dropped] = field(default_factory=dict)
     after: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
     pairs: list[dict[str, str]] = field(default_factory=list)
@@ -145,11 +151,12 @@ class Outcome:
     @property
     def asked(self) -> int:
         """Requests of this run."""
-        return self.requests - self.replayed
+        return self.requests + self.unanswered - self.replayed
 
     def count(self, rewrite: Rewrite) -> None:
-        """Count an answer and what it cost."""
-        self.requests += 1
+        """Count an answer and what it cost, or that there was none."""
+        self.requests += rewrite.answered
+        self.unanswered += not rewrite.answered
         self.model_seconds += rewrite.seconds
         self.tokens.add(rewrite)
         if rewrite.replayed:
@@ -158,13 +165,16 @@ class Outcome:
             self.paid.add(rewrite)
 
     def drop(self, segment: Segment, rewrite: Rewrite, last: bool) -> None:
-        """Count an answer that is not used.
+        """Count an answer that is not used, or that there was none.
 
         last (bool): Its segment is given up.
         """
         dropped = self.dropped.setdefault(rewrite.reason, Dropped())
         dropped.answers += 1
         dropped.segments += last
+        self.missing += last and rewrite.missing
+        if last and not rewrite.variant:
+            self.given_up.add(segment.place)
         if not dropped.example:
             dropped.example = {**_pair(segment, rewrite), "detail": rewrite.detail}
 
@@ -177,6 +187,8 @@ class Outcome:
             counter.update(found)
         for segment, rewrite in rewrites:
             self.rewrites += 1
+            # Another variant may come where the first one did not.
+            self.given_up.discard(segment.place)
             self.diversity.add(segment, rewrite)
             if len(self.pairs) < MAX_EXAMPLES:
                 self.pairs.append({"note": note_id, **_pair(segment, rewrite, as_it_is=True)})
@@ -190,10 +202,11 @@ class Outcome:
             "rewrites": self.rewrites,
             "requests": self.requests,
             "replayed": self.replayed,
+            "unanswered": self.unanswered,
             "segments": {
                 "available": self.segments,
                 "tried": self.tried,
-                "given up": sum(dropped.segments for dropped in self.dropped.values()),
+                "given up": len(self.given_up),
                 "skipped": dict(self.skipped.most_common()),
             },
             "dropped": {

@@ -51,7 +51,8 @@ class Output:
         self._provenance.write(f"{line}\n")
 
     def finish(self, outcome: Outcome) -> None:
-        """Write the summary, and put everything in the place of what an earlier run left."""
+        """Write the summary, and put everything in the place of what an earlier run left; where
+        there is no new note, its notes stay."""
         self._open()
         self._docs_stack.close()
         self._provenance.close()
@@ -63,12 +64,15 @@ class Output:
             Path(parent).chmod(0o700)
         for name in ("provenance.jsonl", "augment.html", "augment.json"):
             (self._folder / name).chmod(0o600)
-        self._docs.path.chmod(0o600)
-        # First what can fail on another disk.
-        self._docs.path.replace(self._out)
-        if (self._out_dir / "brat").exists():
-            (self._out_dir / "brat").rename(self._folder / "brat-before")
-        for name in ("brat", "provenance.jsonl", "augment.html", "augment.json"):
+        if outcome.accepted:
+            self._docs.path.chmod(0o600)
+            # First what can fail on another disk.
+            self._docs.path.replace(self._out)
+            if (self._out_dir / "brat").exists():
+                (self._out_dir / "brat").rename(self._folder / "brat-before")
+            for name in ("brat", "provenance.jsonl"):
+                (self._folder / name).replace(self._out_dir / name)
+        for name in ("augment.html", "augment.json"):
             (self._folder / name).replace(self._out_dir / name)
 
     def _open(self) -> None:

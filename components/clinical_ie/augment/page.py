@@ -57,6 +57,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("segments given to the model", f"{segments['tried']:,}"),
         ("segments given up", f"{segments['given up']:,}"),
         ("answers", f"{summary['requests']:,}, {summary['replayed']:,} of them from the journal"),
+        ("requests without an answer", f"{summary['unanswered']:,}"),
         (
             "seconds",
             f"{summary['seconds']['total']:,}, {summary['seconds']['model']:,} the model's",

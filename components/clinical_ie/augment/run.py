@@ -32,6 +32,8 @@ def augment(
 ) -> Outcome:
     """Make new notes from training notes; nothing but the journal is kept before the end.
 
+    Where there is no new note, those of an earlier run stay, and the summary alone is written.
+
     train (Path): Annotated notes (`.spacy`).
     out (Path): The new notes (`.spacy`).
     out_dir (Path): Gets `brat/`, `provenance.jsonl`, `journal.sqlite`, `augment.json` and

@@ -31,13 +31,18 @@ class _Note:
 
 @dataclass(slots=True)
 class _Try:
-    """A segment on its way: the Doc that goes through the model, and how often it has."""
+    """A segment on its way: the Doc that goes through the model, and how often it has.
+
+    tries (int): Answers to it.
+    missing (int): Requests for it that got none.
+    """
 
     note: _Note
     segment: Segment
     doc: Doc
     variant: int
     tries: int = 0
+    missing: int = 0
     failed: tuple[str, str] | tuple[()] = ()
 
 
@@ -65,13 +70,16 @@ class Schedule:
         self._outcome = outcome
         # Texts of accepted rewrites, where another variant of the same segment may follow.
         self._siblings: dict[Place, list[str]] = {}
+        # What the model takes no prompt for, whichever the variant.
+        self._refused: set[Place] = set()
 
     def notes(self) -> Iterator[tuple[Source, Accepted]]:
         """As many notes as are wanted, each with the rewrites that every filter let pass."""
         wanted = self._outcome.wanted
         for variant in range(self._settings.variants):
             # One variant after the other: a rewrite must not repeat an earlier one.
-            groups = _groups(self._order, self._settings.segments_per_note)
+            order = [place for place in self._order if place not in self._refused]
+            groups = _groups(order, self._settings.segments_per_note)
             for note in islice(self._pass(groups, variant, wanted), wanted):
                 wanted -= 1
                 yield note
@@ -125,7 +133,6 @@ class Schedule:
             seed = _seed(self._seed, attempt)
             what = Attempt(seed, attempt.variant, attempt.tries, siblings, attempt.failed)
             set_attempt(attempt.doc, what)
-            attempt.tries += 1
         docs = self._nlp.pipe([attempt.doc for attempt in batch], batch_size=len(batch))
         for attempt, doc in zip(batch, docs, strict=True):
             attempt.doc = doc
@@ -137,8 +144,13 @@ class Schedule:
         """
         rewrite = rewrite_of(attempt.doc)
         self._outcome.count(rewrite)
+        # What got no answer is asked for again as it is, as if nothing had been; not without end.
+        attempt.tries += rewrite.answered
+        attempt.missing += rewrite.missing
         if rewrite.reason:
-            last = attempt.tries == self._settings.tries
+            last = rewrite.refused or self._settings.tries in (attempt.tries, attempt.missing)
+            if rewrite.refused:
+                self._refused.add(attempt.segment.place)
             self._outcome.drop(attempt.segment, rewrite, last)
             if not last:
                 if self._settings.feedback and rewrite.markup:
@@ -159,9 +171,8 @@ def _cut_short(waiting: Iterable[_Try]) -> Iterator[tuple[Source, Accepted]]:
             yield note.source, note.accepted
 
 
-def _groups(order: Iterable[Place], size: int) -> Iterator[list[Place]]:
+def _groups(order: Sequence[Place], size: int) -> Iterator[list[Place]]:
     """Each segment with others of the same note that share no text, as many as go into one note."""
-    order = list(order)
     of_note: dict[str, list[Place]] = {}
     if size > 1:
         for place in order:

@@ -1,0 +1,158 @@
+"""Servers that take some prompts and not others, that fail for a while, or that want a pause."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinical_ie.augment.models.endpoint import EndpointError
+from clinical_ie.augment.run import augment
+from clinical_ie.corpora.docbin import read_docs, write_docs
+from tests.augment.conftest import config_for
+from tests.augment.server import Answer, Script, completion, error, serving
+from tests.augment.test_openai_compatible import echo, model_of, prompts
+from tests.conftest import note, run_script
+
+N_NOTES = 12
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    """Notes of one segment each, which the milligrams tell apart."""
+    docs = []
+    for number in range(N_NOTES):
+        dose = f"{80 + number} mg"
+        terms = ("Drug", "aspirin"), ("Strength", dose), ("Reason", "pain")
+        doc = note(f"He took aspirin {dose} for pain.", *terms)
+        doc._.note_id = f"n{number}"
+        docs.append(doc)
+    write_docs(docs, tmp_path / "train.spacy")
+    return tmp_path / "train.spacy"
+
+
+def source_of(request: dict[str, Any]) -> str:
+    return str(request["messages"][-1]["content"]).split("\nMarkers")[0]
+
+
+def rewritten(request: dict[str, Any]) -> Answer:
+    return completion(f"Today {source_of(request)}")
+
+
+def refusing(doses: range, answer: Answer) -> Script:
+    """Another answer for some of the notes."""
+    refused = [f"{dose} mg" for dose in doses]
+    return lambda r: answer if any(d in source_of(r) for d in refused) else rewritten(r)
+
+
+def config_of(folder: Path, url: str) -> Path:
+    """One request after the other, and one rewrite of a segment."""
+    path = config_for(folder, url)
+    text = path.read_text().replace("variants = 3", "variants = 1")
+    path.write_text(text.replace("in_flight = 4", "in_flight = 1\ngive_up_after = 6"))
+    return path
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_prompts_that_are_not_taken_end_no_run(status: int, train: Path, tmp_path: Path) -> None:
+    out, out_dir = tmp_path / "o.spacy", tmp_path / "o"
+    script = refusing(range(80, 88), error(status, "too_long"))
+    with serving(script) as server:
+        config = config_of(tmp_path, server.url)
+        # The second time, nothing is left to ask for but what is not taken.
+        for asked in (N_NOTES, 8):
+            server.requests.clear()
+            outcome = augment(train, out, out_dir, config, N_NOTES, seed=3)
+            assert len(server.requests) == asked
+            assert len(read_docs(out)) == outcome.accepted == 4
+            assert (outcome.requests, outcome.unanswered, outcome.missing) == (4, 8, 0)
+            assert {name: (d.answers, d.segments) for name, d in outcome.dropped.items()} == {
+                f"request not taken (HTTP {status}, too_long)": (8, 8)
+            }
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_one_prompt_says_nothing_of_key_and_model(status: int, train: Path, tmp_path: Path) -> None:
+    with serving(refusing(range(85, 86), error(status))) as server:
+        config = config_of(tmp_path, server.url)
+        for _ in range(2):
+            outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=3)
+            assert outcome.accepted == N_NOTES - 1
+            assert list(outcome.dropped) == [f"request not taken (HTTP {status})"]
+
+
+def test_a_server_that_takes_nothing_is_given_up() -> None:
+    with serving(lambda _: error(400, "unknown_field", param="top_k")) as server:
+        expected = r"last 5 requests got no answer \(.*HTTP 400, unknown_field, top_k\)"
+        with pytest.raises(EndpointError, match=expected):
+            list(model_of(server.url, in_flight=1, give_up_after=5)([prompts(50)]))
+        assert len(server.requests) == 5
+
+
+def test_a_key_that_is_taken_no_longer_ends_the_run() -> None:
+    seen: list[int] = []
+
+    def script(request: dict[str, Any]) -> Answer:
+        seen.append(1)
+        return echo(request) if len(seen) == 1 else error(401, "expired")
+
+    with serving(script) as server:
+        with pytest.raises(EndpointError, match=r"last 5 requests .*HTTP 401, expired"):
+            list(model_of(server.url, in_flight=1, give_up_after=5)([prompts(50)]))
+        assert len(server.requests) == 6
+
+
+def test_what_is_under_way_when_a_run_ends_is_waited_for() -> None:
+    def script(request: dict[str, Any]) -> Answer:
+        last = request["messages"][-1]["content"]
+        answer = error(402) if last == "p1" else echo(request)
+        answer.delay = 0.2 if last == "p1" else 0.5
+        return answer
+
+    with serving(script) as server:
+        arrivals = model_of(server.url, in_flight=4).arrivals(prompts(12))
+        arrived = [next(arrivals) for _ in range(3)]
+        with pytest.raises(EndpointError, match="no credit left"):
+            next(arrivals)
+        assert len(server.requests) == 4
+    assert sorted(arrived) == [(i, f"answer to p{i}") for i in (0, 2, 3)]
+
+
+def test_a_long_pause_ends_the_run() -> None:
+    with serving(lambda _: error(429, Retry_After="300")) as server:
+        with pytest.raises(EndpointError, match=r"no more for 300 seconds .*run again then"):
+            list(model_of(server.url, in_flight=1, max_retries=3)([prompts(5)]))
+        assert len(server.requests) == 1
+
+
+def failing_after(count: int) -> Script:
+    seen: list[int] = []
+
+    def script(request: dict[str, Any]) -> Answer:
+        seen.append(1)
+        return rewritten(request) if len(seen) <= count else error(503)
+
+    return script
+
+
+def test_an_outage_is_no_success(train: Path, tmp_path: Path) -> None:
+    out, out_dir = tmp_path / "o.spacy", tmp_path / "o"
+    arguments = ["--n-augmented", N_NOTES, "--config", tmp_path / "server.cfg"]
+    with serving(failing_after(5)) as server:
+        config = config_of(tmp_path, server.url)
+        config.write_text(config.read_text().replace("give_up_after = 6", "give_up_after = 60"))
+        result = run_script("augment.py", train, out, out_dir, *arguments)
+        assert result.exit_code == 1
+        assert "5 new notes from 12 segments and 5 answers" in result.output
+        assert "21 requests got no answer; run again" in " ".join(result.output.split())
+        assert len(read_docs(out)) == 5
+        summary = json.loads((out_dir / "augment.json").read_text())
+        assert (summary["requests"], summary["unanswered"]) == (5, 21)
+        # Then it is well again: what was asked for in the outage is asked for as if there was none.
+        server.script = rewritten
+        result = run_script("augment.py", train, out, out_dir, *arguments)
+        assert result.exit_code == 0
+        assert "12 new notes from 12 segments and 12 answers (5 from the journal)" in result.output
+        whole = tmp_path / "whole.spacy"
+        augment(train, whole, tmp_path / "whole", tmp_path / "server.cfg", N_NOTES, seed=0)
+    assert whole.read_bytes() == out.read_bytes()
