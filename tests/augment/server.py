@@ -1,6 +1,7 @@
 """A server on the loopback address that speaks the chat-completions protocol as a test says."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class Server:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Server]:
+def serving(script: Script, encryption: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server for as long as the block takes."""
     server, lock = Server(script), threading.Lock()
 
@@ -100,7 +101,7 @@ def serving(script: Script) -> Iterator[Server]:
             pass
 
         def handle(self) -> None:
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, ssl.SSLError):
                 super().handle()
 
     class Quiet(ThreadingHTTPServer):
@@ -108,6 +109,8 @@ def serving(script: Script) -> Iterator[Server]:
         request_queue_size = 64
 
     with Quiet(("127.0.0.1", 0), Handler) as http:
+        if encryption is not None:
+            http.socket = encryption.wrap_socket(http.socket, server_side=True)
         server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

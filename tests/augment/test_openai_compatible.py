@@ -1,7 +1,10 @@
 """The model behind a server: what goes out, and what becomes of every kind of answer."""
 
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,50 @@ def test_what_is_sent_and_what_comes_back() -> None:
     }
 
 
+def test_a_field_is_left_out_where_the_server_has_another_name_for_it() -> None:
+    fields = {"max_tokens": None, "max_completion_tokens": 9}
+    with serving(echo) as server:
+        list(model_of(server.url, extra_body=fields)([prompts(1)]))
+    assert server.requests[0]["max_completion_tokens"] == 9
+    assert "max_tokens" not in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("in_flight", 0, "in_flight = 0; expected 1 or more"),
+        ("max_retries", -1, "max_retries = -1; expected 0 or more"),
+        ("give_up_after", 0, "give_up_after = 0; expected 1 or more"),
+        ("max_tokens", 0, "max_tokens = 0; expected 1 or more"),
+        ("timeout", 0.0, r"timeout = 0\.0; expected seconds, more than 0"),
+        ("timeout", float("nan"), "timeout = nan; expected seconds"),
+    ],
+)
+def test_numbers_out_of_range(name: str, value: float, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        model_of("http://127.0.0.1:1/v1", **{name: value})
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_a_certificate_authority_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "ca.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with serving(echo, context) as server:
+        url = server.url.replace("http://127.0.0.1", "https://localhost")
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+        [[answer]] = model_of(url)([prompts(1)])
+        assert not answer.answered
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert list(model_of(url)([prompts(1)])) == [["answer to p0"]]
+
+
 def test_answers_keep_their_order_and_many_are_under_way() -> None:
     def script(request: dict[str, Any]) -> Answer:
         answer = echo(request)
@@ -109,6 +156,10 @@ def test_the_caller_may_stop_half_way() -> None:
         (Answer(b"\xff\xfe"), "answer is no JSON"),
         (completion(None), "no content"),
         (completion([{"type": "text"}]), "no content"),
+        (completion([{"type": "text", "text": GOOD[:9]}, {"type": "text", "text": GOOD[9:]}]), ""),
+        (completion(""), "no content"),
+        (completion("", finish="length"), "cut at max_tokens"),
+        (completion(None, finish="length", reasoning_content="Hm."), "cut at max_tokens"),
         (completion(None, refusal="I cannot help with that."), "refusal"),
         (completion("", finish="content_filter"), "refusal"),
         (completion("She had [[Drug: hep", finish="length"), "cut at max_tokens"),
@@ -239,7 +290,7 @@ def test_a_server_that_only_fails_is_given_up() -> None:
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("MY_KEY", "sk-secret")
+    monkeypatch.setenv("MY_KEY", "sk-secret\n")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     with serving(echo) as server:
         model = model_of(server.url, api_key_variable="MY_KEY")
@@ -269,6 +320,10 @@ def test_a_grammar_or_schema_goes_along(doc: Doc) -> None:
     assert sent["response_format"]["type"] == "json_schema"
     assert answer == GOOD
     assert answer.prompt_tokens == 100
+    wrapped = f"<think>{{So.}}</think>Here:\n```json\n{json.dumps({'rewrite': GOOD})}\n```"
+    assert constrained("json", doc, lambda _: completion(wrapped))[1] == GOOD
+    half = completion(json.dumps({"rewrite": GOOD})[:30], finish="length")
+    assert constrained("json", doc, lambda _: half)[1].fault == "cut at max_tokens"
     for content in ("Sure!", "[]", '{"rewrite": 1}', "{}"):
         _, answer = constrained("json", doc, lambda _, x=content: completion(x))
         assert answer.fault == "answer does not follow the schema"
@@ -294,6 +349,9 @@ def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
     answer = read_completion(json.dumps(body).encode(), 0.0)
     assert (answer, answer.prompt_tokens, answer.completion_tokens) == ("yes", None, 7)
     assert answer.likelihood is None
+    # A journal has no room for this one either.
+    body["choices"][0]["logprobs"] = {"content": [{"logprob": float("nan")}]}
+    assert read_completion(json.dumps(body).encode(), 0.0).likelihood is None
 
 
 def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> None:

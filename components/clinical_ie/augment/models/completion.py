@@ -1,6 +1,7 @@
 """What a server that speaks the chat-completions protocol has answered, read with distrust."""
 
 import json
+import math
 from typing import Any
 
 from ..prompt import Response
@@ -27,16 +28,15 @@ def read_completion(body: bytes, seconds: float) -> Response:
     choice = _first_choice(completion)
     if choice is None:
         return failure("answer is no completion", seconds)
-    message = choice["message"]
-    content = message.get("content")
+    text = _text(choice["message"].get("content"))
     usage = completion.get("usage")
     return Response(
-        content if isinstance(content, str) else "",
+        text,
         _count(usage, "prompt_tokens"),
         _count(usage, "completion_tokens"),
         seconds,
         cut=choice.get("finish_reason") == "length",
-        fault=_fault(message, choice),
+        fault=_fault(choice, text),
         likelihood=mean_logprob(choice),
     )
 
@@ -55,20 +55,24 @@ def mean_logprob(choice: dict[str, Any]) -> float | None:
         values = [float(token["logprob"]) for token in choice["logprobs"]["content"]]
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return sum(values) / len(values) if values else None
+    mean = sum(values) / len(values) if values else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def unwrapped(answer: Response) -> Response:
-    """The rewrite inside an answer that follows `SCHEMA`."""
+    """The rewrite inside an answer that follows `SCHEMA`, without what models put around it:
+    reasoning in `<think>` tags, a code fence, a greeting."""
     if answer.fault:
         return answer
+    text = answer.rpartition("</think>")[2]
     try:
-        rewrite = json.loads(answer)["rewrite"]
+        rewrite = json.loads(text[text.find("{") : text.rfind("}") + 1])["rewrite"]
     except (ValueError, RecursionError, KeyError, TypeError):
         rewrite = None
     if isinstance(rewrite, str):
         return answer.with_text(rewrite)
-    return answer.with_text(str(answer), fault="answer does not follow the schema")
+    fault = "cut at max_tokens" if answer.cut else "answer does not follow the schema"
+    return answer.with_text(str(answer), fault)
 
 
 def _first_choice(completion: Any) -> dict[str, Any] | None:
@@ -79,10 +83,21 @@ def _first_choice(completion: Any) -> dict[str, Any] | None:
     return choice
 
 
-def _fault(message: dict[str, Any], choice: dict[str, Any]) -> str:
-    if message.get("refusal") or choice.get("finish_reason") == "content_filter":
+def _text(content: Any) -> str:
+    """The content of a message, which some servers send in parts."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _fault(choice: dict[str, Any], text: str) -> str:
+    if choice["message"].get("refusal") or choice.get("finish_reason") == "content_filter":
         return "refusal"
-    return "" if isinstance(message.get("content"), str) else "no content"
+    if text.strip():
+        return ""
+    # All that it may write went into reasoning, which stands elsewhere.
+    return "cut at max_tokens" if choice.get("finish_reason") == "length" else "no content"
 
 
 # More than any answer has, and less than what a journal has room for.

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -170,7 +171,9 @@ class OpenAICompatible:
             timeout=self._timeout,
             max_retries=self._max_retries,
             # No proxy of the environment, and no other host that the server may point at.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False),
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=False, follow_redirects=False, verify=_certificates()
+            ),
         )
         # Nor what the environment holds for another service, another key among it.
         client.organization = client.project = None
@@ -290,11 +293,20 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
+def _certificates() -> ssl.SSLContext | bool:
+    """What a server is known by: as the client has it, or as the environment says, which is how a
+    house with a certificate authority of its own is known."""
+    own = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+    # Python reads both variables itself.
+    return ssl.create_default_context() if own else True
+
+
 def _key_from(variable: str | None) -> Callable[[], str]:
     def key() -> str:
         if variable is None:
             return "none"
-        value = os.environ.get(variable, "")
+        # Read from a file, a key often has the newline at its end.
+        value = os.environ.get(variable, "").strip()
         if not value:
             raise EndpointError(f"the environment variable {variable} holds no key")
         return value
@@ -328,13 +340,29 @@ def make_openai_compatible(
     allow_remote (bool), remote_host (str | None): Both are needed for any host but this machine.
     api_key_variable (str | None): The environment variable that holds the key, if one is needed.
     temperature, top_p, max_tokens, stop (float, float, int, list[str] | None): Of the protocol.
-    extra_body (dict[str, Any] | None): Further fields that the server knows.
+    extra_body (dict[str, Any] | None): Further fields that the server knows; with None, one of the
+        above is not sent.
     constraint (Constraint): What the server is asked to hold the model to: `llama.cpp` and `vllm`
         take a grammar in which every marker occurs once, `json` a JSON schema.
     send_seed (bool): Whether the server takes a seed.
     in_flight, timeout, max_retries, give_up_after (int, float, int, int): See the class.
     RAISES (EndpointError): Note text may not go to that host.
+    RAISES (ValueError): A number is out of its range.
     """
+    for name, value, least in (
+        ("max_tokens", max_tokens, 1),
+        ("in_flight", in_flight, 1),
+        ("max_retries", max_retries, 0),
+        ("give_up_after", give_up_after, 1),
+    ):
+        if value < least:
+            raise ValueError(
+                f"clinical_ie.OpenAICompatible.v1: {name} = {value}; expected {least} or more"
+            )
+    if not 0 < timeout < math.inf:
+        raise ValueError(
+            f"clinical_ie.OpenAICompatible.v1: timeout = {timeout}; expected seconds, more than 0"
+        )
     request = {
         "temperature": temperature,
         "top_p": top_p,
@@ -342,6 +370,7 @@ def make_openai_compatible(
         **({"stop": stop} if stop else {}),
         **(extra_body or {}),
     }
+    request = {name: value for name, value in request.items() if value is not None}
     return OpenAICompatible(
         model,
         checked_url(endpoint, allow_remote, remote_host),
