@@ -5,11 +5,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from clinical_ie.augment.journal import make_journaled
+from clinical_ie.augment.models.llamacpp import make_llamacpp
+from clinical_ie.augment.models.openai_compatible import make_openai_compatible
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.doc import Link
 from tests.augment.conftest import Scripted
@@ -108,6 +111,44 @@ def test_readable_by_its_owner_alone(scripted: Scripted, path: Path) -> None:
     list(make_journaled(scripted, path)([[prompt("a")]]))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_journal_that_others_can_read_is_closed_to_them(scripted: Scripted, path: Path) -> None:
+    list(make_journaled(scripted, path)([[prompt("a")]]))
+    sides = [path, path.with_name("journal.sqlite-wal"), path.with_name("journal.sqlite-shm")]
+    with closing(sqlite3.connect(path)) as other:
+        # As long as one reads, all three are there.
+        other.execute("SELECT * FROM responses").fetchall()
+        for side in sides:
+            side.chmod(0o644)
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+        assert [stat.S_IMODE(side.stat().st_mode) for side in sides] == [0o600] * 3
+
+
+def test_a_journal_that_another_run_holds_is_named(
+    scripted: Scripted, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinical_ie.augment.journal._PATIENCE", 0.1)
+    list(make_journaled(scripted, path)([[prompt("a")]]))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.DatabaseError, match=r"journal\.sqlite: database is locked"):
+            list(make_journaled(scripted, path)([[prompt("b")]]))
+
+
+def test_a_model_that_reads_the_string_is_asked_anew_where_that_is_another(
+    scripted: Scripted, path: Path
+) -> None:
+    turns = [{"role": "user", "content": "a"}]
+    prompts = [[Prompt("a", turns)], [Prompt("In British English: a", turns)]]
+    list(make_journaled(scripted, path)(prompts))
+    assert len(scripted.asked) == 2
+    for chat in (make_openai_compatible("m"), make_llamacpp("m.gguf")):
+        model = make_journaled(chat, path, "m")
+        assert len({model.key(prompt) for [prompt] in prompts}) == 1
+        # Journals outlive the code.
+        content = ["m", prompts[0][0].sha256, 0, 0]
+        assert model.key(prompts[0][0]) == hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def test_nothing_is_made_before_the_first_prompt(scripted: Scripted, path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -38,6 +38,9 @@ _PATIENCE = 60.0
 class Journaled:
     """Answers from the journal where it has them, and from the model where it has not.
 
+    A prompt counts as the same where all of it is. Models that read the parts of a `Prompt`, and
+    not the string that it is, say so by `reads_string = False`.
+
     model (Model): Any spacy-llm model.
     path (Path): The SQLite file; made when the first prompt comes, readable by its owner alone.
     fingerprint (str): The model with every setting that bears on its answers.
@@ -58,12 +61,12 @@ class Journaled:
 
         Each answer is committed as it comes, before it is passed on. What is no answer, such as a
         time-out, is passed on alone, so that the next run asks again.
-        RAISES (sqlite3.DatabaseError): The file is no journal.
+        RAISES (sqlite3.DatabaseError): The file is no journal, or another run holds it.
         """
         groups = [[Prompt.of(prompt) for prompt in group] for group in prompts]
         # Before the file is made: a model without weights says so here.
         keys = [[self.key(prompt) for prompt in group] for group in groups]
-        with closing(self._connect()) as journal:
+        with self._named_in_errors(), closing(self._connect()) as journal:
             prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
             known = {key: _read(journal, key) for key in prompt_of}
             answers = {key: answer for key, answer in known.items() if answer is not None}
@@ -82,6 +85,8 @@ class Journaled:
         if self._fingerprint is None:
             self._fingerprint = str(self._model.fingerprint)  # type: ignore[attr-defined]
         content = [self._fingerprint, prompt.sha256, prompt.seed, prompt.variant]
+        if getattr(self._model, "reads_string", True):
+            content.append(str(prompt))
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _ask(
@@ -107,6 +112,10 @@ class Journaled:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # SQLite gives its own side files the mode of the main file.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        # One that was copied here, by whatever means, holds notes as well.
+        for side in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self._path.with_name(f"{self._path.name}{side}").chmod(0o600)
         # No isolation level: every statement is a transaction of its own, committed at once.
         journal = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE)
         try:
@@ -116,10 +125,19 @@ class Journaled:
             journal.execute(_SCHEMA)
             # A table of another form has not all of the columns.
             journal.execute(f"SELECT {_COLUMNS} FROM responses LIMIT 0")
-        except sqlite3.DatabaseError as error:
+        except sqlite3.DatabaseError:
             journal.close()
-            raise sqlite3.DatabaseError(f"{self._path}: not a journal: {error}") from error
+            raise
         return journal
+
+    @contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            strange = error.sqlite_errorcode in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB)
+            what = "not a journal: " if strange else ""
+            raise sqlite3.DatabaseError(f"{self._path}: {what}{error}") from error
 
 
 def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:

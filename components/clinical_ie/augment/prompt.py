@@ -69,7 +69,8 @@ class Prompt(str):
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that a model may read off this prompt, seed and variant aside."""
+        """Hash of everything that a model may read off this prompt, seed and variant aside, and the
+        string itself, which says the same in other form."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
         content = [self.source, links, sorted(self.bound), self.tries]
         # Without any, the hash is that of journals from before there were some.

@@ -32,6 +32,8 @@ class LlamaCpp:
     answered (bool): Whether it has ever answered; a journal tells of earlier runs.
     """
 
+    reads_string = False
+
     def __init__(
         self,
         path: Path,

@@ -49,6 +49,8 @@ class OpenAICompatible:
     answered (bool): Whether the server has ever answered; a journal tells of earlier runs.
     """
 
+    reads_string = False
+
     def __init__(
         self,
         model: str,
