@@ -5,7 +5,7 @@ import pytest
 from clinical_ie.augment.examples import Pair, checked_pairs, make_training_pairs
 from clinical_ie.augment.markup import Marker, decode, keys_in
 from clinical_ie.augment.task import make_structured_rewrite
-from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.docbin import read_docs, write_docs
 from tests.conftest import note
 
 LINKS = (("Strength-Drug", 1, 0),)
@@ -44,6 +44,14 @@ def test_pairs_are_segments_of_two_notes_with_the_same_relations(path: Path) -> 
             "He took [[Drug: aspirin]] [[Strength: 81 mg]] for [[Reason: fever]].",
             "For [[Reason: pain]] she had [[Strength: 5 g]] of [[Drug: tea]].",
         }
+
+
+def test_notes_without_ids_are_told_apart(path: Path) -> None:
+    docs = read_docs(path)
+    for doc in docs:
+        doc._.note_id = ""
+    write_docs(docs, path)
+    assert len(make_training_pairs(path)()) == 1
 
 
 def test_ids_of_the_rewrite_are_those_of_the_source(tmp_path: Path) -> None:

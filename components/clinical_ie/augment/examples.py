@@ -14,6 +14,7 @@ from ..corpora.docbin import read_docs
 from ..doc import Link
 from .markup import encode, keys_in
 from .segment import Segment, segments_of
+from .source import named
 
 # Two training segments are tried in so many ways to find the same relations in both.
 _MAX_WAYS = 200
@@ -72,7 +73,7 @@ class TrainingPairs:
         """
         low, high = self._mentions
         alike: dict[tuple[str, ...], list[Segment]] = defaultdict(list)
-        for doc in read_docs(self._path):
+        for doc in named(read_docs(self._path)):
             for segment in segments_of(doc, self._max_words, nested=False)[0]:
                 mentions = segment.annotations.mentions
                 if low <= len(mentions) <= high and not segment.bound:

@@ -1,7 +1,7 @@
 """The training notes, in the little memory that rewriting pieces of them takes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -85,9 +85,7 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     RAISES (ValueError): Two have one id, or a label is none that the new notes' `.ann` can bear.
     """
     sources: dict[str, Source] = {}
-    for number, doc in enumerate(docs, start=1):
-        # Those of other software have none.
-        doc._.note_id = doc._.note_id or f"note-{number}"
+    for doc in named(docs):
         source = Source.of(doc)
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
@@ -100,6 +98,13 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
                 )
         sources[source.note_id] = source
     return sources
+
+
+def named(docs: Iterable[Doc]) -> Iterator[Doc]:
+    """The same notes, none without an id: those of other software have none."""
+    for number, doc in enumerate(docs, start=1):
+        doc._.note_id = doc._.note_id or f"note-{number}"
+        yield doc
 
 
 def label_counts(annotations: Annotations) -> tuple[Counter[str], Counter[str]]:
