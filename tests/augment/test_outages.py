@@ -1,15 +1,17 @@
 """Servers that take some prompts and not others, that fail for a while, or that want a pause."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clinical_ie.augment.models.endpoint import EndpointError
+from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from tests.augment.conftest import config_for
+from tests.augment.conftest import CONFIG, OPENING, Scripted, config_for, shouting
 from tests.augment.server import Answer, Script, completion, error, serving
 from tests.augment.test_openai_compatible import echo, model_of, prompts
 from tests.conftest import note, run_script
@@ -156,3 +158,36 @@ def test_an_outage_is_no_success(train: Path, tmp_path: Path) -> None:
         whole = tmp_path / "whole.spacy"
         augment(train, whole, tmp_path / "whole", tmp_path / "server.cfg", N_NOTES, seed=0)
     assert whole.read_bytes() == out.read_bytes()
+
+
+def test_what_gets_no_answer_costs_no_try(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    seen: Counter[tuple[str, int]] = Counter()
+
+    def script(prompt: Prompt) -> str:
+        seen[prompt.source, prompt.seed] += 1
+        if seen[prompt.source, prompt.seed] <= 2:
+            return Response("", fault="server error", answered=False)
+        return f"{OPENING} {prompt.source}" if prompt.tries == 2 else "Lost it."
+
+    scripted.script = script
+    outcome = augment(train, out, out_dir, config, 1, seed=0)
+    assert outcome.accepted == 0
+    # So often it may be missing as it may fail; then something else is wrong.
+    assert outcome.missing == outcome.tried == outcome.segments
+    scripted.script = lambda prompt: shouting(prompt) if prompt.tries else script(prompt)
+    outcome = augment(train, out, out_dir, config, 1, seed=1)
+    assert (outcome.accepted, outcome.requests, outcome.unanswered, outcome.missing) == (1, 2, 2, 0)
+    assert outcome.asked == 4
+
+
+def test_a_prompt_that_is_not_taken_is_not_asked_again(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nvariants = 2"))
+    refusal = Response("", fault="request not taken", answered=False, refused=True)
+    scripted.script = lambda prompt: refusal
+    outcome = augment(train, out, out_dir, config, 100, seed=0)
+    assert len(scripted.asked) == outcome.segments == outcome.unanswered
+    assert (outcome.requests, outcome.missing) == (0, 0)

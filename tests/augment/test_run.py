@@ -278,6 +278,16 @@ def test_the_error_is_fed_back_where_that_is_asked(
     assert first.seed != second.seed
 
 
+def test_an_answer_without_end_is_not_fed_back(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nfeedback = true"))
+    scripted.script = lambda p: "[[Drug: x]] " * 10_000 if p.tries == 0 else shouting(p)
+    assert augment(train, out, out_dir, config, 1, seed=0).accepted == 1
+    first, second = scripted.asked
+    assert (first.messages, str(first)) == (second.messages, str(second))
+
+
 def test_what_is_no_answer_is_counted_and_asked_for_again(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:
@@ -290,39 +300,6 @@ def test_what_is_no_answer_is_counted_and_asked_for_again(
     # A refusal has its price: the journal keeps it.
     outcome = augment(train, out, out_dir, config, 2, seed=0)
     assert (outcome.replayed, len(scripted.asked)) == (18, asked + 18)
-
-
-def test_what_gets_no_answer_costs_no_try(
-    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
-) -> None:
-    seen: Counter[tuple[str, int]] = Counter()
-
-    def script(prompt: Prompt) -> str:
-        seen[prompt.source, prompt.seed] += 1
-        if seen[prompt.source, prompt.seed] <= 2:
-            return Response("", fault="server error", answered=False)
-        return f"{OPENING} {prompt.source}" if prompt.tries == 2 else "Lost it."
-
-    scripted.script = script
-    outcome = augment(train, out, out_dir, config, 1, seed=0)
-    assert outcome.accepted == 0
-    # So often it may be missing as it may fail; then something else is wrong.
-    assert outcome.missing == outcome.tried == outcome.segments
-    scripted.script = lambda prompt: shouting(prompt) if prompt.tries else script(prompt)
-    outcome = augment(train, out, out_dir, config, 1, seed=1)
-    assert (outcome.accepted, outcome.requests, outcome.unanswered, outcome.missing) == (1, 2, 2, 0)
-    assert outcome.asked == 4
-
-
-def test_a_prompt_that_is_not_taken_is_not_asked_again(
-    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
-) -> None:
-    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nvariants = 2"))
-    refusal = Response("", fault="request not taken", answered=False, refused=True)
-    scripted.script = lambda prompt: refusal
-    outcome = augment(train, out, out_dir, config, 100, seed=0)
-    assert len(scripted.asked) == outcome.segments == outcome.unanswered
-    assert (outcome.requests, outcome.missing) == (0, 0)
 
 
 def test_a_segment_is_given_up_once(

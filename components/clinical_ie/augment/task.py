@@ -27,6 +27,9 @@ from .terms import Terms, collect_terms, load_terms
 
 TEMPLATE = "structured_rewrite.v2.jinja"
 EXAMPLES = "examples.v1.yml"
+# So many times its source, an answer is asked for anew as if there was none: a model that went on
+# without end is not sent all of that again.
+_TOLD_UP_TO = 4
 
 Examples = Iterable[Any]
 
@@ -112,6 +115,8 @@ class StructuredRewrite:
         values = self._values(markup)
         turns = [*self._few_shot, {"role": "user", "content": self._block("user", **values)}]
         answer, complaint = attempt.failed or ("", "")
+        if len(answer) > _TOLD_UP_TO * len(markup.text):
+            answer = complaint = ""
         if complaint:
             turns += [
                 {"role": "assistant", "content": answer},
