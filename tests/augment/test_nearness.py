@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clinical_ie.augment import near_terms
 from clinical_ie.augment.counterparts import Counterparts
 from clinical_ie.augment.filters.case import Case
 from clinical_ie.augment.filters.sense import make_sense_kept
 from clinical_ie.augment.markup import encode
+from clinical_ie.augment.models import rules
 from clinical_ie.augment.models.grammar import choice_grammar
 from clinical_ie.augment.models.llamacpp import make_llamacpp
 from clinical_ie.augment.models.rules import make_rules
@@ -201,6 +203,28 @@ def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     other = make_near_terms(train, str(encoder), size=2)
     assert near.fingerprint == make_near_terms(train, str(encoder), -1.0, 1.0, 1).fingerprint
     assert near.fingerprint != other.fingerprint
+
+
+def test_other_weights_or_expressions_are_another_model(
+    train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = build_tiny_bert(tmp_path, max_pieces=64)
+
+    def fingerprints() -> list[str]:
+        makers = make_near_terms(train, str(encoder)), make_rules(train, str(encoder))
+        return [maker.fingerprint for maker in makers]
+
+    seen = [fingerprints()]
+    weights = encoder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    seen.append(fingerprints())
+    for module in (near_terms, rules):
+        monkeypatch.setattr(module, "EXPRESSIONS", "others: []")
+    seen.append(fingerprints())
+    assert fingerprints() == seen[-1]
+    assert all(len(set(of_one)) == 3 for of_one in zip(*seen, strict=True))
 
 
 def test_rules_replace_no_more_than_asked(encoder: Path, train: Path) -> None:

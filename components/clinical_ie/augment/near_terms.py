@@ -1,6 +1,5 @@
 """Terms that a language model may choose among."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -8,7 +7,9 @@ from pathlib import Path
 
 from spacy_llm.registry import registry
 
+from ..hashing import hash_of
 from .counterparts import Counterparts
+from .models.wording import EXPRESSIONS
 from .nearness import Nearness
 from .terms import load_terms
 
@@ -26,9 +27,9 @@ class NearTerms:
 
     @cached_property
     def fingerprint(self) -> str:
-        """All that bears on a choice."""
-        train = hashlib.sha256(self._path.read_bytes()).hexdigest()
-        return json.dumps(["clinical_ie.near_terms.v1", 6, train, *self._settings])
+        """All that bears on a choice: training notes, the encoder's weights, expressions."""
+        files = hash_of([self._path, Path(self._settings[0])], EXPRESSIONS)
+        return json.dumps(["clinical_ie.near_terms.v1", 6, files, *self._settings])
 
     @cached_property
     def _counterparts(self) -> Counterparts:

@@ -1,6 +1,5 @@
 """No language model: other terms of the training split, and a few other words around them."""
 
-import hashlib
 import json
 import random
 from functools import cached_property
@@ -13,12 +12,13 @@ from typing import Iterable  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ...doc import Mention
+from ...hashing import hash_of
 from ..counterparts import Counterparts
 from ..markup import decode, encode
 from ..nearness import Nearness
 from ..prompt import Prompt, Response
 from ..terms import linked_groups, load_terms
-from .wording import vary
+from .wording import EXPRESSIONS, vary
 
 
 class Rules:
@@ -41,11 +41,11 @@ class Rules:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The rules' version and the training split."""
-        content = self._path.read_bytes() if self._path else b""
-        train = hashlib.sha256(content).hexdigest()
+        """The rules' version, the training split, the encoder's weights, and expressions."""
+        files = [Path(path) for path in (self._path, self._encoder) if path is not None]
+        made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 4, train, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 4, made_of, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:

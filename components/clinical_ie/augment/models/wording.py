@@ -6,10 +6,11 @@ from importlib.resources import files
 
 import srsly
 
+_FILE = files("clinical_ie.augment") / "templates" / "expressions.v1.yml"
+# As the file has them: whoever keeps what was made with them has to know whether they changed.
+EXPRESSIONS = _FILE.read_text(encoding="utf8")
 # What may be said in other words, and in which, all in lower case.
-_SAME: dict[str, list[str]] = srsly.yaml_loads(
-    (files("clinical_ie.augment") / "templates" / "expressions.v1.yml").read_text(encoding="utf8")
-)
+_SAME: dict[str, list[str]] = srsly.yaml_loads(EXPRESSIONS)
 _ANY = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SAME), key=len, reverse=True)) + r")(?!\w)",
     re.IGNORECASE,
