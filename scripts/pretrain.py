@@ -38,6 +38,9 @@ def main(
     learn_rate: Annotated[float, typer.Option(min=0, help="Of the encoder, at most")] = 2e-4,
     seed: Annotated[int, typer.Option(min=0, help="Of order, hidden words and dropout")] = 0,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
+    strict: Annotated[
+        bool, typer.Option(help="Exit with 1, ahead of training, where a note cannot be read")
+    ] = False,
 ) -> None:
     """Hide words of notes, and let the encoder learn to guess them."""
     settings = PretrainSettings(epochs, window, batch_windows, learn_rate=learn_rate, seed=seed)
@@ -48,6 +51,9 @@ def main(
             Pool.of((doc for path in notes for doc in _docs(path, failures)), tokenizer),
             None if held_out is None else Pool.of(_docs(held_out, failures), tokenizer),
         )
+        if strict and failures:
+            _tell(failures)
+            raise ValueError(f"{len(failures)} notes cannot be read, and --strict allows none")
         with progress_bar() as bar:
             task = bar.add_task("pretrain", total=None)
 
@@ -74,13 +80,18 @@ def main(
                 f"{last:,.1f} in the last"
             )
     typer.echo(f"encoder in {out}")
-    if failures:
-        typer.echo(f"{len(failures)} notes were left out:", err=True)
-        for line in failures[:SHOWN]:
-            typer.echo(f"  {line}", err=True)
-        if len(failures) > SHOWN:
-            typer.echo(f"  and {len(failures) - SHOWN} more", err=True)
-        raise typer.Exit(1)
+    _tell(failures)
+
+
+def _tell(failures: list[str]) -> None:
+    """Count and list the notes that cannot be read."""
+    if not failures:
+        return
+    typer.echo(f"{len(failures)} notes were left out:", err=True)
+    for line in failures[:SHOWN]:
+        typer.echo(f"  {line}", err=True)
+    if len(failures) > SHOWN:
+        typer.echo(f"  and {len(failures) - SHOWN} more", err=True)
 
 
 def _docs(path: Path, failures: list[str]) -> Iterator[Doc]:

@@ -108,6 +108,24 @@ def test_losses_of_epochs_that_were_whole_are_told_once(
     assert len(resumed["losses"]) == len(resumed["held_out_losses"]) == 3
 
 
+def test_a_run_that_stops_between_two_epochs_tells_the_losses_of_both(
+    tiny_bert: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(pretraining, "SECONDS_BETWEEN_STATES", 0.0)
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=2, window=32, batch_windows=4)
+    plain = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "b", settings)
+
+    def stop(run, held_out):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pretraining._Run, "_look", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
+    assert pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings) == plain
+
+
 def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
     pool = pool_of(tiny_bert, TEXTS)
     settings = PretrainSettings(epochs=1, window=32, batch_windows=4)
@@ -120,6 +138,18 @@ def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
         (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=none_left
     )
     assert again == first
+
+
+def test_other_weights_in_the_same_place_are_another_run(tmp_path: Path):
+    encoder = FAMILIES["bert"](tmp_path / "encoder")
+    pool = pool_of(encoder, TEXTS)
+    settings = PretrainSettings(epochs=1, window=32, batch_windows=4)
+    first = pretrain_encoder((pool, None), str(encoder), tmp_path / "a", settings)
+    model = AutoModel.from_pretrained(encoder)
+    model.encoder.layer[0].output.dense.weight.data.mul_(3)
+    model.save_pretrained(encoder)
+    again = pretrain_encoder((pool, None), str(encoder), tmp_path / "a", settings)
+    assert again["losses"] != first["losses"]
 
 
 def test_another_run_does_not_go_on_where_this_one_stopped(tiny_bert: Path, tmp_path: Path):
@@ -177,11 +207,18 @@ def test_the_script(tiny_bert: Path, tmp_path: Path):
     assert "held out notes: perplexity" in done.output
     assert (tmp_path / "out" / "config.json").is_file()
     (notes / "bad.txt").write_bytes(b"\xff\xfe\x00")
+    made = (tmp_path / "out" / "pretraining.json").stat().st_mtime_ns
     done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
-    assert done.exit_code == 1
+    assert done.exit_code == 0
     assert "1 notes were left out" in done.output
     assert "bad.txt" in done.output
     assert "3 notes of" in done.output
+    assert (tmp_path / "out" / "pretraining.json").stat().st_mtime_ns == made
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "strict", *options, "--strict")
+    assert done.exit_code == 1
+    assert "bad.txt" in done.output
+    assert "1 notes cannot be read, and --strict allows none" in done.output
+    assert not (tmp_path / "strict").exists()
 
 
 def test_the_script_refuses_in_one_line(tiny_bert: Path, tmp_path: Path):

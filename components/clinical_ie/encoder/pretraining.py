@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from ..hashing import hash_of
 from ..memory import KEPT_IN_TRAINING, release_memory
 from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, mask_windows
@@ -27,6 +28,8 @@ from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
 REPORT = "pretraining.json"
+# What an adapted encoder is made by, beside what it is made of.
+_CODE = ("loading.py", "masking.py", "pretraining.py", "wordpieces.py")
 # Between two states from which an interrupted run goes on.
 SECONDS_BETWEEN_STATES = 60.0
 
@@ -74,6 +77,8 @@ def pretrain_encoder(
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Adapt an encoder to notes; one that was adapted so before is left as it is.
+
+    So it was if settings, notes, the encoder's files and this code are the same.
 
     Until the end the run's state lies beside `out`, in a folder with `.part` at its end. The same
     run started again goes on there, and ends with the weights that it would have had.
@@ -187,7 +192,9 @@ class _Run:
         self._vocabulary = min(len(self._tokenizer), len(embeddings))
         read = [hashlib.sha256(each.ids.tobytes()).hexdigest() for each in (pool, held_out) if each]
         about = (encoder, sorted(asdict(settings).items()), read)
-        self.identity = hashlib.sha256(repr(about).encode()).hexdigest()
+        # Of an encoder of the hub the name has to do.
+        files = (Path(encoder), *(Path(__file__).with_name(name) for name in _CODE))
+        self.identity = hash_of(files, repr(about))
 
     def _learned(self) -> list[torch.nn.Parameter]:
         return [weight for weight in self._encoder.parameters() if weight.requires_grad]
@@ -199,25 +206,22 @@ class _Run:
         passed = 0
         losses: list[float] = self.told.pop("of_this_epoch", [])
         for batches in plan:
-            if passed + len(batches) <= self._done:
-                # Its losses were told.
-                passed += len(batches)
-                continue
-            for number, windows in enumerate(batches, start=passed):
+            first, passed = passed, passed + len(batches)
+            for number, windows in enumerate(batches, start=first):
                 if number < self._done:
                     continue
                 losses.append(self._learn(windows, number, in_all))
                 self._done = number + 1
                 yield Step(self._done, in_all, losses[-1])
-                if time.monotonic() - self._kept >= SECONDS_BETWEEN_STATES:
+                # With its last step an epoch is told, and no state is kept between the two.
+                is_last = self._done == passed
+                if is_last:
+                    self.told["losses"].append(round(float(np.mean(losses)), 4))
+                    if self._held_out is not None:
+                        self.told["held_out_losses"].append(round(self._look(self._held_out), 4))
+                    losses = []
+                if is_last or time.monotonic() - self._kept >= SECONDS_BETWEEN_STATES:
                     self._keep(state, losses)
-            passed += len(batches)
-            if losses:
-                self.told["losses"].append(round(float(np.mean(losses)), 4))
-                if self._held_out is not None:
-                    self.told["held_out_losses"].append(round(self._look(self._held_out), 4))
-                losses = []
-                self._keep(state, losses)
 
     def _batches(self, epoch: int) -> list[Ints]:
         """An epoch's windows, in the groups of its steps; those of a group are of any length."""
