@@ -67,7 +67,7 @@ def test_prompts_that_are_not_taken_end_no_run(status: int, train: Path, tmp_pat
             outcome = augment(train, out, out_dir, config, N_NOTES, seed=3)
             assert len(server.requests) == asked
             assert len(read_docs(out)) == outcome.accepted == 4
-            assert (outcome.requests, outcome.unanswered, outcome.missing) == (4, 8, 0)
+            assert (outcome.requests, outcome.refused, outcome.unanswered) == (4, 8, 0)
             assert {name: (d.answers, d.segments) for name, d in outcome.dropped.items()} == {
                 f"request not taken (HTTP {status}, too_long)": (8, 8)
             }
@@ -189,5 +189,5 @@ def test_a_prompt_that_is_not_taken_is_not_asked_again(
     refusal = Response("", fault="request not taken", answered=False, refused=True)
     scripted.script = lambda prompt: refusal
     outcome = augment(train, out, out_dir, config, 100, seed=0)
-    assert len(scripted.asked) == outcome.segments == outcome.unanswered
-    assert (outcome.requests, outcome.missing) == (0, 0)
+    assert len(scripted.asked) == outcome.segments == outcome.refused == outcome.asked
+    assert (outcome.requests, outcome.unanswered, outcome.missing) == (0, 0, 0)

@@ -63,8 +63,8 @@ class Rewrite:
     seconds: float
     replayed: bool
     likelihood: float | None
-    answered: bool
-    refused: bool
+    answered: bool = True
+    refused: bool = False
 
     @property
     def missing(self) -> bool:

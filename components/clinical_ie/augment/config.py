@@ -24,7 +24,7 @@ class ConfigError(ValueError):
 class Settings(BaseModel):
     """The section [augment].
 
-    tries (int): So often a segment is given to the model before it is given up.
+    tries (int): So many answers a segment gets before it is given up; or so many times none.
     max_words (int): Longer segments are left out.
     max_term_words (int | None): Segments with a longer term are left out.
     nested (bool): Whether segments that hold a mention inside another one are taken.

@@ -135,7 +135,8 @@ class Journaled:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            strange = error.sqlite_errorcode in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB)
+            code = getattr(error, "sqlite_errorcode", None)
+            strange = code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB)
             what = "not a journal: " if strange else ""
             raise sqlite3.DatabaseError(f"{self._path}: {what}{error}") from error
 

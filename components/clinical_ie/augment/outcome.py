@@ -111,7 +111,7 @@ class Outcome:
     accepted (int): New notes.
     rewrites (int): Accepted rewrites; a note may hold several.
     requests, replayed (int): Answers, and how many of them came from the journal.
-    unanswered (int): Requests that got none, and those that the model did not take.
+    unanswered, refused (int): Requests that got none, and those that the model does not take.
     missing (int): Rewrites that were given up because nothing came, time after time.
     given_up (set[Place]): Segments that were given to the model, and have no rewrite.
     before, after (tuple[Counter, Counter]): Mentions and relations by label, of the training notes
@@ -132,6 +132,7 @@ class Outcome:
     requests: int = 0
     replayed: int = 0
     unanswered: int = 0
+    refused: int = 0
     missing: int = 0
     given_up: set[Place] = field(default_factory=set)
     dropped: dict[str, Dropped] = field(default_factory=dict)
@@ -151,12 +152,13 @@ class Outcome:
     @property
     def asked(self) -> int:
         """Requests of this run."""
-        return self.requests + self.unanswered - self.replayed
+        return self.requests + self.unanswered + self.refused - self.replayed
 
     def count(self, rewrite: Rewrite) -> None:
         """Count an answer and what it cost, or that there was none."""
         self.requests += rewrite.answered
-        self.unanswered += not rewrite.answered
+        self.unanswered += rewrite.missing
+        self.refused += rewrite.refused
         self.model_seconds += rewrite.seconds
         self.tokens.add(rewrite)
         if rewrite.replayed:
@@ -203,6 +205,7 @@ class Outcome:
             "requests": self.requests,
             "replayed": self.replayed,
             "unanswered": self.unanswered,
+            "refused": self.refused,
             "segments": {
                 "available": self.segments,
                 "tried": self.tried,

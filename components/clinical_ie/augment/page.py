@@ -57,7 +57,10 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("segments given to the model", f"{segments['tried']:,}"),
         ("segments given up", f"{segments['given up']:,}"),
         ("answers", f"{summary['requests']:,}, {summary['replayed']:,} of them from the journal"),
-        ("requests without an answer", f"{summary['unanswered']:,}"),
+        (
+            "requests without an answer",
+            f"{summary['unanswered']:,}, and {summary['refused']:,} that the model does not take",
+        ),
         (
             "seconds",
             f"{summary['seconds']['total']:,}, {summary['seconds']['model']:,} the model's",

@@ -43,7 +43,7 @@ class OpenAICompatible:
     in_flight (int): Requests under way at once.
     timeout (float): Seconds that the server may be silent.
     max_retries (int): After a time-out, a lost connection, 408, 409, 429 or 5xx; `Retry-After` is
-        honoured.
+        honoured, up to two minutes.
     give_up_after (int): So many requests without an answer, one after the other, end the run.
         A prompt that is not taken counts only as long as none has ever been answered.
     answered (bool): Whether the server has ever answered; a journal tells of earlier runs.
