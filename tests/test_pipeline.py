@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_model_from_config
@@ -117,3 +118,15 @@ def test_worker_processes_give_what_one_process_gives(tiny_bert, notes):
     alone = [annotations_of(doc) for doc in nlp.pipe(texts)]
     assert [annotations_of(doc) for doc in nlp.pipe(texts, n_process=2)] == alone
     assert any(annotations.links for annotations in alone)
+
+
+def test_what_is_initialized_anew_keeps_the_encoder_alone(tiny_bert, notes):
+    nlp = make(tiny_bert, notes, learn_rate_scale=1.0)
+    update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
+    encoder = encoder_weights(nlp)
+    lstm = nlp.get_pipe("tok2vec").model.layers[1].shims[0]
+    learned = lstm._model.lstm.weight_hh_l0.detach().clone()
+    nlp.initialize(lambda: examples(nlp, [note("Took x.", ("Thing", "x"))]))
+    assert change(encoder, encoder_weights(nlp)) == 0
+    assert not torch.equal(lstm._model.lstm.weight_hh_l0, learned)
+    assert nlp.get_pipe("clinical_ner").labels == ("Thing",)

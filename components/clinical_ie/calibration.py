@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
+AnyFloat = TypeVar("AnyFloat", bound=np.floating[Any])
 
 # Scores of exactly 0 or 1 have no logit.
 _EDGE = 1e-6
@@ -31,11 +33,11 @@ class Calibration:
     def __call__(self, scores: ArrayLike) -> Floats:
         """Calibrated scores of raw ones, all between 0 and 1."""
         # Never a 1, which is what a person annotated.
-        return np.clip(_sigmoid(self.slope * _logit(scores) + self.shift), 0.0, 1 - _EDGE)
+        return np.clip(sigmoid(self.slope * _logit(scores) + self.shift), 0.0, 1 - _EDGE)
 
     def undo(self, scores: ArrayLike) -> Floats:
         """Raw scores of calibrated ones."""
-        return _sigmoid((_logit(scores) - self.shift) / self.slope)
+        return sigmoid((_logit(scores) - self.shift) / self.slope)
 
     @classmethod
     def fit(cls, scores: ArrayLike, right: ArrayLike) -> "Calibration":
@@ -55,7 +57,7 @@ class Calibration:
 
         def loss(line: Floats) -> tuple[float, Floats]:
             z = line[0] * x + line[1]
-            gap = (_sigmoid(z) - y) / len(x)
+            gap = (sigmoid(z) - y) / len(x)
             return float((np.logaddexp(0, z) - y * z).mean()), np.array([gap @ x, gap.sum()])
 
         found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=[(0.05, 20), (-20, 20)])
@@ -78,6 +80,7 @@ def _logit(scores: ArrayLike) -> Floats:
     return logits
 
 
-def _sigmoid(logits: Floats) -> Floats:
-    values: Floats = 0.5 * (1.0 + np.tanh(0.5 * logits))
+def sigmoid(logits: NDArray[AnyFloat]) -> NDArray[AnyFloat]:
+    """Probabilities of logits, however large those are, in the same precision."""
+    values: NDArray[AnyFloat] = 0.5 * (1.0 + np.tanh(0.5 * logits))
     return values

@@ -147,3 +147,4 @@ def test_what_would_be_nothing_but_line_breaks_is_fine_in_a_batch(overlapping, n
 def test_nothing_is_found_in_nothing(trained):
     head = trained.get_pipe("clinical_ner")
     assert head.predict([]) == []
+    assert head.update([]) == {"clinical_ner": 0.0}

@@ -10,6 +10,8 @@ from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
 from clinical_ie.doc import annotate, annotations_of
+from clinical_ie.relations import component
+from clinical_ie.relations.candidates import Schema
 from tests.conftest import examples, note
 
 
@@ -151,7 +153,21 @@ def test_settings_out_of_range_are_refused_by_value(settings, message):
 
 
 def test_nothing_is_found_in_nothing(trained):
-    assert trained.get_pipe("clinical_relations").predict([]) == []
+    head = trained.get_pipe("clinical_relations")
+    assert head.predict([]) == []
+    assert head.update([]) == {"clinical_relations": 0.0}
+
+
+def test_the_schema_is_made_once_a_batch(trained, notes, monkeypatch):
+    made = []
+
+    def counted(pairs):
+        made.append(Schema(pairs))
+        return made[-1]
+
+    monkeypatch.setattr(component, "Schema", counted)
+    trained.get_pipe("clinical_relations").update(examples(trained, notes))
+    assert len(made) == 1
 
 
 def test_a_relation_that_is_listed_twice_is_one(notes):

@@ -120,9 +120,7 @@ def BiLSTM(width: int, depth: int) -> Model[list[Floats2d], list[Floats2d]]:  # 
 def init(model: Model, X: list[Floats2d] | None = None, Y: object = None) -> None:
     if X is not None and model.has_dim("nI") is None:
         model.set_dim("nI", X[0].shape[1])
-    shim = cast(LazyTorchShim, model.shims[0])
-    if not shim.is_built:
-        shim.build(n_in=model.get_dim("nI"))
+    cast(LazyTorchShim, model.shims[0]).build(n_in=model.get_dim("nI"))
 
 
 def forward(

@@ -34,7 +34,8 @@ def LongDocEncoder(  # noqa: N802
     "Structured LLM Augmentation for Clinical Information Extraction", section on the extractor.
 
     name (str): A folder with a Hugging Face model, or its name on the hub. Read when the pipeline
-        is initialized; a saved pipeline holds the weights itself.
+        is initialized; a saved pipeline holds the weights itself, and keeps them where it is
+        initialized anew, while the BiLSTM and the heads begin from nothing.
     width (int): Of the vectors given out: the BiLSTM's, both directions together, or, where
         `lstm_depth` is 0, the transformer's own.
     window (int): Wordpieces of a window, special tokens included.

@@ -146,6 +146,8 @@ class ClinicalNER(LearnedLabelsPipe):
         examples = list(examples)
         validate_examples(examples, "ClinicalNER.update")
         self._require_labels()
+        if not examples:
+            return losses
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, gradient = self.get_loss(examples, scores)

@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..calibration import sigmoid
 from ..doc import SPANS_KEY, mention_scores, set_mentions, unique_ids
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
@@ -181,7 +182,8 @@ class ClinicalRelations(LearnedLabelsPipe):
             )
         self.model.attrs["types"] = sorted(types)
         self.model.set_dim("nO", max(1, len(labels)), force=True)
-        self.model.initialize(X=[self._gold_candidates(eg)[0] for eg in examples[:2]])
+        schema = self.schema
+        self.model.initialize(X=[self._gold_candidates(eg, schema)[0] for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
         """Candidates of each Doc with the probability of each label, shape (n_pairs, n_labels)."""
@@ -192,7 +194,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             return []
         schema = self.schema
         batch = [find_candidates(doc, _mentions_on(doc), schema, self.max_distance) for doc in docs]
-        scores = _sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
+        scores = sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
         borders = np.cumsum([len(candidates) for candidates in batch])[:-1]
         found = []
         for candidates, given in zip(batch, np.split(scores, borders), strict=True):
@@ -241,9 +243,12 @@ class ClinicalRelations(LearnedLabelsPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "ClinicalRelations.update")
+        if not examples:
+            return losses
         set_dropout_rate(self.model, drop)
+        schema = self.schema
         gold = [
-            self._gold_candidates(eg, with_predicted=random.random() < self.predicted_share)
+            self._gold_candidates(eg, schema, random.random() < self.predicted_share)
             for eg in examples
         ]
         scores, backprop = self.model.begin_update([candidates for candidates, _ in gold])
@@ -261,11 +266,11 @@ class ClinicalRelations(LearnedLabelsPipe):
         logits = self.model.ops.to_numpy(scores)
         n_pairs = max(1, len(logits))
         loss = np.logaddexp(0, logits) - targets * logits
-        gradient = (_sigmoid(logits) - targets) / n_pairs
+        gradient = (sigmoid(logits) - targets) / n_pairs
         return float(loss.sum() / n_pairs), self.model.ops.asarray2f(gradient)
 
     def _gold_candidates(
-        self, example: Example, with_predicted: bool = False
+        self, example: Example, schema: Schema, with_predicted: bool = False
     ) -> tuple[Candidates, np.ndarray]:
         """Pairs of mentions, and which labels hold for them, shape (n_pairs, n_labels).
 
@@ -282,7 +287,7 @@ class ClinicalRelations(LearnedLabelsPipe):
                 if (span.start, span.end, span.label) not in known:
                     stands_for.append(_most_overlapped(span, spans[: len(place)]))
                     spans.append(span)
-        candidates = find_candidates(example.predicted, spans, self.schema, self.max_distance)
+        candidates = find_candidates(example.predicted, spans, schema, self.max_distance)
         index = {label: i for i, label in enumerate(self.labels)}
         targets = np.zeros((len(candidates), max(1, len(self.labels))), dtype=np.float32)
         of = np.array(stands_for, dtype=np.int64)
@@ -307,7 +312,8 @@ class ClinicalRelations(LearnedLabelsPipe):
             len({(link.label, link.head, link.tail) for link in gold_spans(eg)[0].links})
             for eg in examples
         )
-        n_reached = sum(self._gold_candidates(eg)[1].sum() for eg in examples)
+        schema = self.schema
+        n_reached = sum(self._gold_candidates(eg, schema)[1].sum() for eg in examples)
         return float(n_reached / n_gold) if n_gold else None
 
 
@@ -330,7 +336,3 @@ def _most_overlapped(span: Span, gold: Sequence[Span]) -> int:
     ]
     most = max(shared, default=0)
     return shared.index(most) if most > 0 else -1
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
