@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confection import ConfigValidationError
+from confection import Config, ConfigValidationError
 from spacy.cli.train import train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
@@ -20,7 +21,6 @@ from .progress import progress_bar
 FINGERPRINT = "fingerprint.json"
 # What a run leaves, and an earlier one may have left.
 _MADE = {"model-best", "model-last", "log.jsonl", FINGERPRINT}
-_STEPS, _RATE_STEPS = "training.max_steps", "training.optimizer.learn_rate.total_steps"
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
     "encoder", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
@@ -57,9 +57,10 @@ def train_pipeline(
     shutil.rmtree(part, ignore_errors=True)
     try:
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
-        values = _values(config, overrides)
-        load_model_from_config(load_config(config, overrides=values, interpolate=True))
-        train(config, part, use_gpu=gpu_id, overrides={**values, "paths.log": f"{part}/log.jsonl"})
+        filled = load_config(config, overrides=overrides, interpolate=True)
+        load_model_from_config(filled)
+        more = _optimizer_values(config, filled) | {"paths.log": f"{part}/log.jsonl"}
+        train(config, part, use_gpu=gpu_id, overrides=overrides | more)
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
@@ -86,16 +87,26 @@ def _check_replaceable(folder: Path) -> None:
         )
 
 
-def _values(config: Path, overrides: dict[str, Any]) -> dict[str, Any]:
-    """The overrides, with the steps where they stand.
+def _optimizer_values(config: Path, filled: Config) -> dict[str, Any]:
+    """Those settings of the optimizer that name others, as what they name.
 
-    The section of the learning rate has to hold the number, since spaCy's tools read it by itself,
-    and our configs' `max_steps` names it: set alone, that one would leave the rate as it was.
+    spaCy reads this section of a saved pipeline by itself, where `${training.max_steps}` is
+    nothing: `nlp.resume_training` and `nlp.create_optimizer` would fail.
     """
-    steps = load_config(config).get("training", {}).get("max_steps")
-    if steps != f"${{{_RATE_STEPS}}}":
-        return overrides
-    return {_RATE_STEPS if name == _STEPS else name: overrides[name] for name in overrides}
+    sections = [
+        section["training"].get("optimizer", {})
+        for section in (load_config(config, interpolate=False), filled)
+    ]
+    return dict(_references(sections[0], sections[1], "training.optimizer"))
+
+
+def _references(raw: Any, filled: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """By dotted name, the values that stand for others in a part of a config."""
+    if isinstance(raw, dict):
+        for key in raw:
+            yield from _references(raw[key], filled[key], f"{name}.{key}")
+    elif isinstance(raw, str) and "${" in raw:
+        yield name, filled
 
 
 def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
@@ -111,8 +122,6 @@ def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
     performance |= {name: scores[name] for name in performance if name in scores}
     # The log has moved since.
     nlp.config["paths"]["log"] = None
-    # spaCy reads this section by itself, where what names a value elsewhere is nothing.
-    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     nlp.to_disk(model)
     return dict(nlp.meta[META_KEY])
 
