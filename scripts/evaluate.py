@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from clinical_ie.annotate import BratWriter, load_pipeline
-from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.progress import progress_bar
 from clinical_ie.report.metrics import arm_metrics
 from clinical_ie.report.predictions import write_predictions
 from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
+from clinical_ie.scored_notes import notes_to_score
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
+from clinical_ie.workplace import write_whole
 
 
 def main(
@@ -37,16 +38,9 @@ def main(
         pipelines = dict(arms_given)
         if len(pipelines) < len(arms_given):
             raise ValueError("two --arm have one name; each is a row of the table, and a file")
-        docs = read_docs(gold) if gold.is_file() else []
-        fallback = not docs and fallback_dev is not None
-        if fallback and fallback_dev is not None:
-            typer.echo(
-                f"evaluate: NO TEST NOTES in {gold}: scoring on {fallback_dev.stem}", err=True
-            )
-            gold = fallback_dev
-            docs = read_docs(gold)
-        if not docs:
-            raise FileNotFoundError(f"{gold}: no notes to score on")
+        scored, docs = notes_to_score(gold, fallback_dev)
+        if scored != gold:
+            typer.echo(f"evaluate: NO TEST NOTES in {gold}: scoring on {scored.stem}", err=True)
         # All arms before the first file: no arm is left behind without the other it stands beside.
         evaluations = {}
         arms = {}
@@ -58,17 +52,16 @@ def main(
                 evaluations[name] = evaluate(nlp, docs, partial(bar.advance, task))
             arms[name] = arm_metrics(
                 evaluations[name],
-                split=gold.stem,
-                fallback=fallback,
+                split=scored.stem,
+                fallback=scored != gold,
                 pipeline={"name": nlp.meta["name"], "version": nlp.meta["version"]},
                 corpus_format=corpus_format,
             )
-        out.mkdir(parents=True, exist_ok=True)
         for name, evaluation in evaluations.items():
             _write_brat(evaluation, out / "predictions" / name)
             write_predictions(evaluation, out / "predictions" / f"{name}.jsonl")
-            _write_text(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
-        _write_text(out / "table.md", tables_markdown(arms))
+            write_whole(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
+        write_whole(out / "table.md", tables_markdown(arms))
     except (OSError, ValueError) as error:
         typer.echo(f"evaluate: {error}", err=True)
         raise typer.Exit(1) from None
@@ -90,12 +83,6 @@ def _write_brat(evaluation: Evaluation, folder: Path) -> None:
     with BratWriter(folder) as writer:
         for name, annotations in evaluation.predicted.items():
             writer.write(name, evaluation.texts[name], annotations)
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf8")
-    part.replace(path)
 
 
 if __name__ == "__main__":

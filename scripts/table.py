@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.report.seeds import seed_table, seed_tables_markdown
+from clinical_ie.scored_notes import notes_to_score
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
 from clinical_ie.seed_runs import Experiment, RunCounts, run_seed
-from clinical_ie.training import TrainingError
+from clinical_ie.training import TrainingError, run_values
+from clinical_ie.workplace import write_whole
 
 
 def main(
@@ -32,20 +33,11 @@ def main(
     corpus_format: Annotated[str, typer.Option("--format", help="For the paper's rows")] = "brat",
 ) -> None:
     """Run both arms for every seed, but for what was run before, and print the table."""
-    overrides = {
-        "paths.train": str(train),
-        "paths.dev": str(dev),
-        "paths.encoder": encoder,
-        "training.max_steps": max_steps,
-        "training.eval_frequency": eval_frequency,
-    }
+    overrides = run_values(train, dev, encoder, max_steps, eval_frequency)
     try:
         numbers = _parse_seeds(seeds)
-        docs = read_docs(test) if test.is_file() else []
-        gold, split = (test, test.stem) if docs else (dev, f"{dev.stem} (there was no test split)")
-        docs = docs or read_docs(gold)
-        if not docs:
-            raise FileNotFoundError(f"{gold}: no notes to score on")
+        gold, docs = notes_to_score(test, dev)
+        split = gold.stem if gold == test else f"{gold.stem} (there was no test split)"
         # Ahead of training, which takes hours.
         named(docs)
         experiment = Experiment(config, overrides, gold, training, out, gpu_id)
@@ -69,9 +61,9 @@ def main(
             for setting in SETTINGS
         ]
         markdown = seed_tables_markdown(tables, split, corpus_format)
-        out.mkdir(parents=True, exist_ok=True)
-        _write(out / "seeds.json", json.dumps({"split": split, "tables": tables}, indent=2) + "\n")
-        _write(out / "seeds.md", markdown)
+        content = json.dumps({"split": split, "tables": tables}, indent=2)
+        write_whole(out / "seeds.json", f"{content}\n")
+        write_whole(out / "seeds.md", markdown)
     except (OSError, ValueError, TrainingError) as error:
         typer.echo(f"table: {error}", err=True)
         raise typer.Exit(1) from None
@@ -89,12 +81,6 @@ def _parse_seeds(seeds: str) -> list[int]:
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:
         raise ValueError(f"--seeds {seeds!r}: expected different whole numbers, blanks between")
     return numbers
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf8")
-    part.replace(path)
 
 
 if __name__ == "__main__":

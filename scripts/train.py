@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.training import TrainingError, train_pipeline
+from clinical_ie.training import TrainingError, run_values, train_pipeline
 
 
 def main(
@@ -21,14 +21,7 @@ def main(
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
 ) -> None:
     """Run `spacy train` with the workflow's values in the config."""
-    overrides = {
-        "paths.train": str(train),
-        "paths.dev": str(dev),
-        "paths.encoder": encoder,
-        "system.seed": seed,
-        "training.max_steps": max_steps,
-        "training.eval_frequency": eval_frequency,
-    }
+    overrides = run_values(train, dev, encoder, max_steps, eval_frequency) | {"system.seed": seed}
     if augmented is not None:
         overrides["paths.augmented"] = str(augmented)
     try:

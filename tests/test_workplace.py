@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.workplace import workplace
+from clinical_ie.workplace import workplace, write_whole
 
 
 def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
@@ -52,3 +52,19 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
         assert left.is_dir()
     with workplace(tmp_path, "x"):
         assert not left.is_dir()
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path: Path, private: bool) -> None:
+    path = tmp_path / "new" / "a.json"
+    path.parent.mkdir()
+    # Of a killed run, and open to all.
+    path.with_name("a.json.part").touch(0o666)
+    write_whole(path, "first", private=private)
+    assert path.read_text() == "first"
+    assert (path.stat().st_mode & 0o077 == 0) == private
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "second \ud800", private=private)
+    assert path.read_text() == "first"
+    write_whole(tmp_path / "other" / "b", "third")
+    assert (tmp_path / "other" / "b").read_text() == "third"

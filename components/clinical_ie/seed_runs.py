@@ -14,6 +14,7 @@ from .progress import progress_bar
 from .scoring import PROTOCOLS, Counts, NoteCounts
 from .scoring.evaluation import SETTINGS, evaluate
 from .training import fingerprint, is_trained, train_pipeline
+from .workplace import write_whole
 
 # By setting, by protocol: the counts of every note.
 RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]
@@ -70,15 +71,9 @@ def run_seed(
         setting: {name: evaluation.note_counts(setting, name) for name in PROTOCOLS}
         for setting in SETTINGS
     }
-    _write(store, {"fingerprint": stamp, "counts": counts})
+    content = {"fingerprint": stamp, "counts": counts}
+    write_whole(store, json.dumps(content, default=_counts_to_json))
     return counts
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, default=_counts_to_json), encoding="utf8")
-    part.replace(path)
 
 
 def _read(path: Path, stamp: str) -> RunCounts | None:

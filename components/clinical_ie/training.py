@@ -35,6 +35,22 @@ class TrainingError(ValueError):
     """A run that could not be started or went wrong; the message is one line."""
 
 
+def run_values(
+    train: Path, dev: Path, encoder: str, max_steps: int, eval_frequency: int
+) -> dict[str, Any]:
+    """What all runs of an experiment put into their config, whichever script starts them.
+
+    A run is known again by these values: a second place for them would have runs repeated.
+    """
+    return {
+        "paths.train": str(train),
+        "paths.dev": str(dev),
+        "paths.encoder": encoder,
+        "training.max_steps": max_steps,
+        "training.eval_frequency": eval_frequency,
+    }
+
+
 def train_pipeline(
     config: Path, out: Path, overrides: dict[str, Any], gpu_id: int
 ) -> dict[str, Any]:

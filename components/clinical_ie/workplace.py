@@ -1,4 +1,4 @@
-"""Folders in which output is made, beside its place, until it is whole."""
+"""Folders and files in which output is made, beside its place, until it is whole."""
 
 import os
 import shutil
@@ -34,6 +34,21 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
             yield Path(folder)
         finally:
             _OPEN.remove(folder)
+
+
+def write_whole(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a file that is there as a whole or as it was before; its folder is made if missing.
+
+    private (bool): Readable by its owner alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    # Made anew: what a killed run left may be readable by others.
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+    with os.fdopen(descriptor, "w", encoding="utf8") as file:
+        file.write(text)
+    part.replace(path)
 
 
 def _is_at_work(path: Path, prefix: str) -> bool:

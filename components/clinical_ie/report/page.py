@@ -7,7 +7,6 @@ only its owner may read the file.
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..scoring.errors import NoteErrors
+from ..workplace import write_whole
 from . import charts
 from .analysis import (
     borders,
@@ -81,13 +81,7 @@ def write_page(
         in_words=in_words(notes),
         browser=as_script(browser_data(notes, errors)) if notes and with_text else None,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf8") as file:
-        file.write(html)
-    part.replace(out)
+    write_whole(out, html, private=True)
 
 
 def render(

@@ -1,7 +1,6 @@
 """`predictions/<arm>.jsonl`: each note with its gold and predicted annotations, for the report."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from ..calibration import Calibration
 from ..doc import Annotations, Link, Mention
 from ..scoring.evaluation import Evaluation
+from ..workplace import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,19 @@ class ScoredNote:
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
     """Write a file that holds note text, and is readable by its owner alone."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     calibrations = {task: found.to_dict() for task, found in evaluation.calibrations.items()}
-    with os.fdopen(descriptor, "w", encoding="utf8") as file:
-        for name, text in evaluation.texts.items():
-            line = {
-                "id": name,
-                "text": text,
-                "gold": _to_json(evaluation.gold[name]),
-                "predicted": _to_json(evaluation.predicted[name]),
-                "unreachable": evaluation.unreachable.get(name, []),
-                "calibrations": calibrations,
-            }
-            file.write(json.dumps(line, ensure_ascii=True) + "\n")
-    part.replace(path)
+    lines = []
+    for name, text in evaluation.texts.items():
+        line = {
+            "id": name,
+            "text": text,
+            "gold": _to_json(evaluation.gold[name]),
+            "predicted": _to_json(evaluation.predicted[name]),
+            "unreachable": evaluation.unreachable.get(name, []),
+            "calibrations": calibrations,
+        }
+        lines.append(json.dumps(line, ensure_ascii=True) + "\n")
+    write_whole(path, "".join(lines), private=True)
 
 
 def read_predictions(path: Path) -> list[ScoredNote]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clinical_ie.weights.table import Model, WeightFile
+from clinical_ie.workplace import write_whole
 
 STAMPS = ".verified"
 SUMS = "SHA256SUMS"
@@ -102,7 +103,7 @@ class ModelFolder:
         if file.sha256 is None:
             self._sums[file.name] = digest
             lines = [f"{digest}  {name}\n" for name, digest in sorted(self._sums.items())]
-            _write_whole(self.path / SUMS, "".join(lines))
+            write_whole(self.path / SUMS, "".join(lines))
         self._write_stamp(file.name, digest)
 
     def sweep(self) -> None:
@@ -129,8 +130,7 @@ class ModelFolder:
         self._stamp[name] = entry
         # A folder that is only read, shared by many users, costs a hash a run and no more.
         with suppress(OSError):
-            self._stamp_path.parent.mkdir(exist_ok=True)
-            _write_whole(self._stamp_path, json.dumps(self._stamp, indent=1, sort_keys=True))
+            write_whole(self._stamp_path, json.dumps(self._stamp, indent=1, sort_keys=True))
 
 
 def sha256_of(path: Path) -> str:
@@ -154,12 +154,6 @@ def git_blob_of(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf8")
-    part.replace(path)
 
 
 def _read_stamp(path: Path) -> dict[str, dict[str, Any]]:
