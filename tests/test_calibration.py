@@ -47,6 +47,10 @@ def test_whatever_it_is_fitted_on_it_keeps_order_and_range_and_can_be_undone(pai
     assert Calibration.from_dict(found.to_dict()) == found
 
 
+def test_what_a_pipeline_finds_is_never_as_sure_as_what_a_person_wrote() -> None:
+    assert Calibration(slope=20.0, shift=20.0)([0.5, 1.0]).max() < 1.0
+
+
 def test_nothing_to_learn_from_changes_nothing() -> None:
     assert Calibration.fit([], []) == Calibration()
     # All right, and yet no certainty.

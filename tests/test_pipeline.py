@@ -130,3 +130,17 @@ def test_what_is_initialized_anew_keeps_the_encoder_alone(tiny_bert, notes):
     assert change(encoder, encoder_weights(nlp)) == 0
     assert not torch.equal(lstm._model.lstm.weight_hh_l0, learned)
     assert nlp.get_pipe("clinical_ner").labels == ("Thing",)
+
+
+def test_a_frozen_head_with_an_encoder_of_its_own_stays_as_it_is(tiny_bert, notes):
+    nlp = make(tiny_bert, notes, learn_rate_scale=0.5)
+    nlp.replace_listeners("tok2vec", "clinical_ner", ["model.tok2vec"])
+    frozen = nlp.get_pipe("clinical_ner").model
+    before, of_the_shared = frozen.to_bytes(), encoder_weights(nlp)
+    sgd = Adam(0.01, use_averages=True)
+    with nlp.select_pipes(disable="clinical_ner"):
+        for _ in range(3):
+            update_like_spacy_train(nlp, examples(nlp, notes), sgd)
+    with nlp.use_params(sgd.averages):
+        assert change(of_the_shared, encoder_weights(nlp)) > 1e-5
+        assert frozen.to_bytes() == before

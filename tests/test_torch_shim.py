@@ -9,6 +9,7 @@ import pytest
 import torch
 from thinc.api import ArgsKwargs
 
+from clinical_ie import torch_shim
 from clinical_ie.torch_shim import LazyTorchShim, run_module
 
 FORK = """
@@ -76,3 +77,14 @@ def test_arrays_go_where_the_weights_are():
     with pytest.raises(NotImplementedError, match="meta"):
         run_module(shim, np.ones((4, 3), dtype="f"), is_train=False)
     assert seen == ["meta"]
+
+
+def test_gradients_go_where_the_output_is(monkeypatch):
+    shim = LazyTorchShim(torch.nn.Linear)
+    shim.build(in_features=3, out_features=2)
+    shim._model.to("meta")
+    # Nothing on this device has values, which arrays are made of.
+    monkeypatch.setattr(torch_shim, "torch2xp", lambda tensor: tensor)
+    _, backprop = run_module(shim, np.ones((4, 3), dtype="f"), is_train=True)
+    gradient = backprop(np.ones((4, 2), dtype="f"))
+    assert (gradient.device.type, gradient.shape) == ("meta", (4, 3))

@@ -1,5 +1,6 @@
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from clinical_ie import training
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.training import fingerprint, is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
+from tests.dependencies import PIPELINE_GROUPS
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 
@@ -147,6 +149,18 @@ def test_missing_notes_are_told(files, tmp_path: Path):
     result = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert result.exit_code == 1
     assert "nope.spacy: no such file" in result.stderr
+
+
+def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint():
+    """What a name no longer stands for would count as nothing."""
+    package = ROOT / "components" / "clinical_ie"
+    code = [package / part for part in training._MODEL_CODE]
+    assert all(path.exists() for path in code)
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["entry-points"]
+    for group in (*PIPELINE_GROUPS, "spacy_readers"):
+        for target in groups[group].values():
+            module = package.parent / f"{target.split(':')[0].replace('.', '/')}.py"
+            assert any(module.is_relative_to(path) for path in code), module
 
 
 def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path):

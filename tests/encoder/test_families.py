@@ -1,12 +1,13 @@
 """What a family of encoders brings along: special tokens, offsets, limits, its own saving."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from thinc.api import Model
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder.loading import piece_limit
@@ -57,6 +58,14 @@ def test_a_short_text_gets_what_the_transformer_itself_gives(encoder, folder):
 
 def test_its_limit_is_known(encoder):
     assert piece_limit(encoder.shims[0].config, encoder.shims[0].tokenizer) == 64
+
+
+@pytest.mark.parametrize(
+    "family", ["roberta", "roberta-prelayernorm", "xlm-roberta-xl", "data2vec-text", "ibert"]
+)
+def test_positions_that_begin_after_the_padding_are_not_counted(family):
+    config = AutoConfig.for_model(family, max_position_embeddings=66, pad_token_id=1)
+    assert piece_limit(config, SimpleNamespace(model_max_length=512)) == 64
 
 
 def test_it_learns(folder):

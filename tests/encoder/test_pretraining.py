@@ -166,6 +166,14 @@ def test_another_run_does_not_go_on_where_this_one_stopped(tiny_bert: Path, tmp_
     )
 
 
+def test_a_gpu_without_bfloat16_reads_in_float32(monkeypatch):
+    monkeypatch.setattr(pretraining, "has_bfloat16", lambda device: False)
+    run = object.__new__(pretraining._Run)
+    run._device = torch.device("cuda")
+    with run._mixed():
+        assert not torch.is_autocast_enabled("cuda")
+
+
 def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
     pool = pool_of(tiny_bert, TEXTS)
     with pytest.raises(ValueError, match=r"window = 65: .* takes 8 to 64 wordpieces"):
