@@ -327,6 +327,20 @@ def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
         assert annotations_of(one) == annotations_of(other)
 
 
+def test_files_with_the_keys_of_before_hold_what_they_held(notes, tmp_path: Path):
+    old = notes[0].copy()
+    assert old._.relations
+    old._.note_id = "n1"
+    own = [key for key in old.user_data if isinstance(key, tuple)]
+    for key in own:
+        old.user_data[key[1]] = old.user_data.pop(key)
+    assert not old._.relations
+    DocBin(ATTRIBUTES, store_user_data=True, docs=[old]).to_disk(tmp_path / "old.spacy")
+    [read] = read_docs(tmp_path / "old.spacy")
+    assert annotations_of(read) == annotations_of(notes[0])
+    assert read._.note_id == "n1"
+
+
 def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
     def fail() -> None:
         with DocBinWriter(tmp_path / "x.spacy") as writer:

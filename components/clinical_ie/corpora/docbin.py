@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import srsly
@@ -27,6 +27,8 @@ ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "E
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
+# What the annotation layer keeps on a Doc is named so.
+_OWN = "clinical_ie."
 # Above this, neither msgpack's lengths nor spaCy's own reader hold.
 _MAX_BYTES = 2**32 - 1
 # What a reader of msgpack takes at once, at most.
@@ -64,7 +66,7 @@ def _docs_in(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
     for doc, groups, own in zip_longest(packed.get_docs(vocab), span_groups, user_data):
         if own is not None:
             tuples.feed(own)
-            doc.user_data.update(tuples.unpack())
+            doc.user_data.update(_as_now(tuples.unpack()))
         if groups:
             lists.feed(groups)
             found = lists.unpack()
@@ -74,6 +76,14 @@ def _docs_in(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
                 # None, or as older versions of spaCy wrote them.
                 doc.spans.from_bytes(groups)
         yield doc
+
+
+def _as_now(user_data: dict[Any, Any]) -> dict[Any, Any]:
+    """Under today's keys what a file holds that was written before they had spaCy's form."""
+    return {
+        ("._.", key, None, None) if isinstance(key, str) and key.startswith(_OWN) else key: value
+        for key, value in user_data.items()
+    }
 
 
 def _set_groups(doc: Doc, groups: dict[bytes, list[str]], unpacker: Unpacker) -> None:
