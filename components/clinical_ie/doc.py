@@ -40,11 +40,11 @@ _END = itemgetter(1)
 DETAILS = ("attributes", "normalizations", "comments")
 # In the form of spaCy's own: what stands under such a key is neither printed, note text and all,
 # where Docs are merged, nor taken along into a part of a Doc, where no offset would be right.
-_KEYS: dict[str, Any] = {
+KEYS: dict[str, Any] = {
     name: ("._.", f"clinical_ie.{name}", None, None)
     for name in ("relations", "standoff", "note_id", "bom", "provenance")
 }
-_RELATIONS, _STANDOFF, _NOTE_ID, _BOM, _PROVENANCE = _KEYS.values()
+_RELATIONS, _STANDOFF, _NOTE_ID, _BOM, _PROVENANCE = KEYS.values()
 
 
 class Mention(NamedTuple):

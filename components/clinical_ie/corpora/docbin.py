@@ -16,7 +16,7 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 from srsly.msgpack import Packer, Unpacker
 
-from .. import doc as _annotation_layer  # noqa: F401  (declares doc._.relations and the others)
+from ..doc import KEYS
 from ..garbage import collect_rarely
 from ..span_groups import SPAN_LAYOUT, members
 from ..workplace import workplace
@@ -27,8 +27,8 @@ ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "E
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
-# What the annotation layer keeps on a Doc is named so.
-_OWN = "clinical_ie."
+# What the annotation layer keeps on a Doc, by the keys of before, which were plain names.
+_BEFORE = {key[1]: key for key in KEYS.values()}
 # Above this, neither msgpack's lengths nor spaCy's own reader hold.
 _MAX_BYTES = 2**32 - 1
 # What a reader of msgpack takes at once, at most.
@@ -80,10 +80,7 @@ def _docs_in(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
 
 def _as_now(user_data: dict[Any, Any]) -> dict[Any, Any]:
     """Under today's keys what a file holds that was written before they had spaCy's form."""
-    return {
-        ("._.", key, None, None) if isinstance(key, str) and key.startswith(_OWN) else key: value
-        for key, value in user_data.items()
-    }
+    return {_BEFORE.get(key, key): value for key, value in user_data.items()}
 
 
 def _set_groups(doc: Doc, groups: dict[bytes, list[str]], unpacker: Unpacker) -> None:
