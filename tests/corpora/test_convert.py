@@ -3,14 +3,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from spacy.tokens import DocBin
-from spacy.vocab import Vocab
 
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora import convert as convert_module
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
 from clinical_ie.corpora.count import SplitCount
-from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
+from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.corpora.splits import find_splits
@@ -311,45 +309,6 @@ def test_the_number_of_processes_makes_no_difference(tmp_path: Path, monkeypatch
         outcomes.append((count.as_dict(), out.read_bytes()))
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][0]["notes"] == 21
-
-
-def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
-    docs = [doc.copy() for doc in notes]
-    docs[0].cats = {"discharge": 1.0}
-    with DocBinWriter(tmp_path / "x.spacy") as writer:
-        for doc in docs:
-            writer.add(pack(doc))
-    ours = DocBin().from_disk(tmp_path / "x.spacy")
-    theirs = DocBin(ATTRIBUTES, store_user_data=True, docs=docs)
-    theirs = DocBin().from_bytes(theirs.to_bytes())
-    for one, other in zip(ours.get_docs(Vocab()), theirs.get_docs(Vocab()), strict=True):
-        assert one.to_bytes() == other.to_bytes()
-        assert annotations_of(one) == annotations_of(other)
-
-
-def test_files_with_the_keys_of_before_hold_what_they_held(notes, tmp_path: Path):
-    old = notes[0].copy()
-    assert old._.relations
-    old._.note_id = "n1"
-    own = [key for key in old.user_data if isinstance(key, tuple)]
-    for key in own:
-        old.user_data[key[1]] = old.user_data.pop(key)
-    assert not old._.relations
-    DocBin(ATTRIBUTES, store_user_data=True, docs=[old]).to_disk(tmp_path / "old.spacy")
-    [read] = read_docs(tmp_path / "old.spacy")
-    assert annotations_of(read) == annotations_of(notes[0])
-    assert read._.note_id == "n1"
-
-
-def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
-    def fail() -> None:
-        with DocBinWriter(tmp_path / "x.spacy") as writer:
-            writer.add(pack(notes[0]))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_short_line_over_a_long_text_is_not_compared_with_all_of_it():
 
 
 def test_what_names_an_id_means_the_first_line_that_fits_the_text():
-    ann = "T4\tADE 0 7\tXXXX\nT4\tADE 8 14\tcaused\nT4\tADE 15 19\trash\nA1\tNeg T4\n"
+    ann = "T4\tADE 0 7\tfever\nT4\tADE 8 14\tcaused\nT4\tADE 15 19\trash\nA1\tNeg T4\n"
     lines = ann.splitlines(True)
     _, annotations = read(ann)
     first, second = annotations.mentions
