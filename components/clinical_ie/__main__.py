@@ -18,7 +18,6 @@ from .annotate import (
 )
 from .annotate.run_log import pipeline_fingerprint
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
-from .brat.files import hidden_folders
 from .console import fail, tell
 from .progress import progress_bar
 from .score_command import score_command
@@ -91,8 +90,8 @@ def annotate_command(
         )
     except (OSError, ValueError) as error:
         fail(str(error))
-    for problem in hidden_folders(source) if source.is_dir() else ():
-        typer.echo(str(problem), err=True)
+    for warning in notes.warnings:
+        typer.echo(warning, err=True)
     failures = list(notes.left_out)
     written = len(writer.done)
     if written:

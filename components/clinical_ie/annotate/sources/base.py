@@ -16,11 +16,13 @@ class Source(Protocol):
     path (Path): The folder or file.
     total (int): How many there are, bad ones too.
     left_out (list[Failure]): What looks like a note by its file's name and is none.
+    warnings (list[str]): What its owner should know, and costs no note.
     """
 
     path: Path
     total: int
     left_out: list[Failure]
+    warnings: list[str]
 
     def describe(self) -> str:
         """What a run has to read again to go on where it was."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...brat import list_notes, read_note
-from ...brat.files import files_below, misspelt, note_name
+from ...brat.files import files_below, hidden_folders, misspelt, note_name
 from ..notes import Failure, InputNote, reason_of
 from .base import Refusal
 
@@ -20,6 +20,7 @@ class FolderSource:
         self.files = list_notes(path)
         self.total = len(self.files)
         odd = misspelt(files_below(path), (".txt",))
+        self.warnings = [str(problem) for problem in hidden_folders(path)]
         self.left_out = [Failure(problem.file, problem.message) for problem in odd]
 
     def describe(self) -> str:

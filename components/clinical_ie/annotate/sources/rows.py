@@ -29,6 +29,7 @@ class RowSource(ABC):
         self.id_column = id_column
         self.text_column = text_column
         self.left_out: list[Failure] = []
+        self.warnings: list[str] = []
 
     def describe(self) -> str:
         return f"{self.path.resolve()}, columns {self.id_column} and {self.text_column}"
