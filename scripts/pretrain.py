@@ -1,13 +1,15 @@
 """Adapt an encoder to notes without annotations, before a pipeline is trained on it."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from spacy.tokens import Doc
 
-from clinical_ie.brat import list_notes, read_note
+from clinical_ie.annotate import ID_COLUMN, TEXT_COLUMN, Failure, open_source
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder.masking import Pool
@@ -27,11 +29,14 @@ def main(
     encoder: Annotated[str, typer.Argument(help="A folder of weights, or a name on the hub")],
     out: Annotated[Path, typer.Argument(help="Folder for the adapted encoder")],
     notes: Annotated[
-        list[Path], typer.Option(help="Notes: a .spacy file, or a folder of .txt; can be repeated")
+        list[Path],
+        typer.Option(help="A .spacy file, folder of .txt, JSON Lines, Parquet; can be repeated"),
     ],
     held_out: Annotated[
         Path | None, typer.Option(help="Notes that are only looked at, after each epoch")
     ] = None,
+    id_column: Annotated[str, typer.Option(help="Of JSON Lines and Parquet")] = ID_COLUMN,
+    text_column: Annotated[str, typer.Option(help="Of JSON Lines and Parquet")] = TEXT_COLUMN,
     epochs: Annotated[int, typer.Option(min=1, help="How often each note is read")] = 15,
     window: Annotated[int, typer.Option(min=8, help="Wordpieces read at once")] = 256,
     batch_windows: Annotated[int, typer.Option(min=1, help="Windows of a step")] = 16,
@@ -45,14 +50,14 @@ def main(
     """Hide words of notes, and let the encoder learn to guess them."""
     settings = PretrainSettings(epochs, window, batch_windows, learn_rate=learn_rate, seed=seed)
     failures: list[str] = []
+    docs = partial(_docs, columns=(id_column, text_column), failures=failures)
     try:
         tokenizer = load_tokenizer(encoder)
         pools = (
-            Pool.of((doc for path in notes for doc in _docs(path, failures)), tokenizer),
-            None if held_out is None else Pool.of(_docs(held_out, failures), tokenizer),
+            Pool.of(chain.from_iterable(map(docs, notes)), tokenizer),
+            None if held_out is None else Pool.of(docs(held_out), tokenizer),
         )
         if strict and failures:
-            _tell(failures)
             raise ValueError(f"{len(failures)} notes cannot be read, and --strict allows none")
         with progress_bar() as bar:
             task = bar.add_task("pretrain", total=None)
@@ -63,6 +68,7 @@ def main(
 
             report = pretrain_encoder(pools, encoder, out, settings, gpu_id, on_step)
     except (OSError, ValueError) as error:
+        _tell(failures)
         typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -94,18 +100,22 @@ def _tell(failures: list[str]) -> None:
         typer.echo(f"  and {len(failures) - SHOWN} more", err=True)
 
 
-def _docs(path: Path, failures: list[str]) -> Iterator[Doc]:
+def _docs(path: Path, columns: tuple[str, str], failures: list[str]) -> Iterator[Doc]:
     """The notes of a file or folder; one that cannot be read is told, and costs no other."""
     if path.suffix == ".spacy":
         yield from read_docs(path)
         return
-    for file in track(list_notes(path), f"read {path.name}"):
-        try:
-            text = read_note(file, path).text
-        except (OSError, UnicodeDecodeError) as error:
-            failures.append(f"{file}: {error}")
+    # A folder has no columns.
+    source = open_source(path) if path.is_dir() else open_source(path, *columns)
+    for warning in source.warnings:
+        typer.echo(warning, err=True)
+    failures += [f"{failure.name}: {failure.reason}" for failure in source.left_out]
+    notes = source.read(frozenset(), refusal=lambda name: None)
+    for note in track(notes, f"read {path.name}", source.total):
+        if isinstance(note, Failure):
+            failures.append(f"{note.name}: {note.reason}")
         else:
-            yield corpus_nlp().make_doc(text)
+            yield corpus_nlp().make_doc(note.text)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One look for everything that takes long: a bar with a rate and the time left."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -79,7 +79,12 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Sequence[T], description: str) -> Generator[T, None, None]:
-    """Go over items behind a bar; close it where an error may end the way."""
+def track(
+    items: Iterable[T], description: str, total: int | None = None
+) -> Generator[T, None, None]:
+    """Go over items behind a bar; close it where an error may end the way.
+
+    total (int | None): How many there are, if they have no length.
+    """
     with progress_bar() as bar:
-        yield from bar.track(items, description=description)
+        yield from bar.track(items, total=total, description=description)

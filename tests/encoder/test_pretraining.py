@@ -229,6 +229,24 @@ def test_the_script(tiny_bert: Path, tmp_path: Path):
     assert not (tmp_path / "strict").exists()
 
 
+def test_the_script_reads_rows_of_files(tiny_bert: Path, tmp_path: Path):
+    notes = tmp_path / "notes.jsonl"
+    rows = [{"pmid": number, "body": text} for number, text in enumerate(TEXTS)]
+    rows += [{"pmid": 7, "body": None}, {"pmid": 8, "body": ""}]
+    notes.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["--notes", notes, "--window", 32, "--epochs", 1]
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
+    assert done.exit_code == 1
+    assert "no wordpiece at all" in done.output
+    assert f"{notes}:1: no key 'id' ('pmid', 'body'); --id-column names it" in done.output
+    options += ["--id-column", "pmid", "--text-column", "body"]
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
+    assert done.exit_code == 0, done.output
+    assert "2 notes of" in done.output
+    assert "1 notes were left out" in done.output
+    assert f"{notes}:3: 'body' is null" in done.output
+
+
 def test_the_script_refuses_in_one_line(tiny_bert: Path, tmp_path: Path):
     done = run_script("pretrain.py", tiny_bert, tmp_path / "out", "--notes", tmp_path / "none")
     assert done.exit_code == 1

@@ -5,12 +5,21 @@ the pipeline fails, is told and left out; all others are written.
 """
 
 from .notes import Annotated, Failure, InputNote
-from .sources import FolderSource, JsonlSource, ParquetSource, open_source
+from .sources import (
+    ID_COLUMN,
+    TEXT_COLUMN,
+    FolderSource,
+    JsonlSource,
+    ParquetSource,
+    open_source,
+)
 from .stream import annotate_notes, load_pipeline
 from .writers import FORMATS, BratWriter, JsonlWriter, ParquetWriter, as_record, open_writer
 
 __all__ = [
     "FORMATS",
+    "ID_COLUMN",
+    "TEXT_COLUMN",
     "Annotated",
     "BratWriter",
     "Failure",
