@@ -349,6 +349,30 @@ def test_notes_that_no_split_has_are_told(tmp_path: Path):
     assert not any("docs" in remark for remark in remarks)
 
 
+def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
+    data = tmp_path / "data"
+    texts = {"train": ("aspirin", "warfarin", " "), "dev": ("heparin", ""), "test": ("gout",) * 6}
+    for split, own in texts.items():
+        for i, text in enumerate(own):
+            write_note(data / split, f"{split}{i}", text, None)
+    _, remarks = convert(data, tmp_path / "out")
+    assert not remarks
+    # Another name, and other white space.
+    write_note(data / "test", "copy", "aspirin\r\n", None)
+    for i in range(6):
+        write_note(data / "dev", f"gout{i}", "gout", None)
+    result = run("convert.py", data, tmp_path / "out")
+    assert "1 of the 7 notes of test stand in train, too, word for word (copy): " in result.stdout
+    assert "6 of the 7 notes of test stand in dev, too" in result.stdout
+    assert "test4, …)" in result.stdout
+    told = json.loads((tmp_path / "out" / "convert.json").read_text())
+    assert told["test"]["same_text_as_in"] == {
+        "train": ["copy"],
+        "dev": [f"test{i}" for i in range(6)],
+    }
+    assert told["dev"]["same_text_as_in"] == {}
+
+
 def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     fill(tmp_path / "data" / "train" / "sub", 2)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from spacy.language import Language
 
 from ..brat import Problem
 from ..garbage import collect_rarely
+from ..printable import printable
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
@@ -25,6 +27,8 @@ OnError = Literal["stop", "skip-line", "skip-note"]
 MAX_MB = 10
 # Starting a process costs as much as converting this many notes.
 NOTES_PER_PROCESS = 100
+# Names in a remark; `convert.json` has them all.
+MAX_NAMED = 5
 
 # Wraps the iteration over the paths of a split; shows progress.
 Track = Callable[[Sequence[Path], str], Iterable[Path]]
@@ -80,7 +84,22 @@ def convert_dataset(
     counts = {
         name: _convert(splits[name], out / f"{name}.spacy", settings, track) for name in SPLITS
     }
-    return counts, remarks
+    return counts, remarks + _same_texts(counts)
+
+
+def _same_texts(counts: dict[str, SplitCount]) -> list[str]:
+    """Notes that stand in two splits: what was learned by heart would count as found."""
+    remarks = []
+    for earlier, later in combinations(SPLITS, 2):
+        names = counts[later].compare_texts(earlier, counts[earlier])
+        if names:
+            rest = ", …" if len(names) > MAX_NAMED else ""
+            remarks.append(
+                f"{len(names)} of the {counts[later].notes} notes of {later} stand in {earlier}, "
+                f"too, word for word ({', '.join(map(printable, names[:MAX_NAMED]))}{rest}): "
+                f"scores on {later} are too good by them"
+            )
+    return remarks
 
 
 def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
@@ -152,6 +171,7 @@ def _read_and_pack(
         return None, count
     count.without_annotations = int(not note.has_ann)
     count.add_doc(doc)
+    count.add_text(note.name, note.text)
     return None if settings.check else pack(doc), count
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import pairwise
 
 from spacy.tokens import Doc, Span
@@ -29,6 +30,8 @@ class SplitCount:
     without_annotations (int): Notes that came without a file of annotations.
     left_out (list[str]): Notes that are not there at all; the problems say why.
     problems (list[Problem]): What could not be taken over as it stands.
+    texts (list[tuple[str, bytes]]): Each note with a hash of its words; those without any left out.
+    shared (dict[str, list[str]]): By another split, the notes whose words a note there has, too.
     """
 
     notes: int = 0
@@ -41,6 +44,8 @@ class SplitCount:
     without_annotations: int = 0
     left_out: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    texts: list[tuple[str, bytes]] = field(default_factory=list)
+    shared: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def aligned_share(self) -> float:
@@ -73,6 +78,19 @@ class SplitCount:
             if link.head == link.tail:
                 self._count("relates a mention to itself", link.label)
 
+    def add_text(self, name: str, text: str) -> None:
+        """Remember the words of a note; white space is what copying changes first."""
+        if words := text.split():
+            digest = blake2b(" ".join(words).encode("utf8"), digest_size=16).digest()
+            self.texts.append((name, digest))
+
+    def compare_texts(self, split: str, other: "SplitCount") -> list[str]:
+        """Keep, and return, the names of the notes whose words a note of another split has."""
+        known = {digest for _, digest in other.texts}
+        if names := [name for name, digest in self.texts if digest in known]:
+            self.shared[split] = names
+        return names
+
     def _count_overlaps(self, spans: Sequence[Span]) -> None:
         by_label: dict[str, list[Span]] = {}
         for span in spans:
@@ -89,7 +107,7 @@ class SplitCount:
         """Take in the count of other notes."""
         for name in ("notes", "tokens", "boundaries", "without_annotations"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("misaligned", "left_out", "problems"):
+        for name in ("misaligned", "left_out", "problems", "texts"):
             getattr(self, name).extend(getattr(other, name))
         self.mentions.update(other.mentions)
         self.relations.update(other.relations)
@@ -114,6 +132,7 @@ class SplitCount:
             "not_trainable": {k: dict(v.most_common()) for k, v in self.not_trainable.items()},
             "without_annotations": self.without_annotations,
             "left_out": self.left_out,
+            "same_text_as_in": self.shared,
             "problems": [
                 {"severity": problem.severity, "problem": str(problem)} for problem in self.problems
             ],
