@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs
+from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
+from clinical_ie.corpora.reader import NotesReader
 from clinical_ie.doc import annotations_of
 
 
@@ -47,3 +49,12 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
     with pytest.raises(KeyError):
         fail()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_file_names_the_step_that_makes_it(notes, tmp_path: Path):
+    train, augmented = tmp_path / "train.spacy", tmp_path / "augmented.spacy"
+    with pytest.raises(FileNotFoundError, match=r"train\.spacy: .*`weasel run convert` makes it"):
+        list(NotesReader(train, augmented)(spacy.blank("en")))
+    write_docs(notes, train)
+    with pytest.raises(FileNotFoundError, match=r"augmented\.spacy: .*`weasel run augment` makes"):
+        list(NotesReader(train, augmented)(spacy.blank("en")))

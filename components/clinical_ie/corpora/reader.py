@@ -29,6 +29,8 @@ class NotesReader:
         # The heads lift it as well; spaCy's own, which can be trained beside them, do not.
         lift_length_limit(nlp)
         for path in self.paths:
+            if path != self.paths[0] and not path.is_file():
+                raise FileNotFoundError(f"{path}: no such file; `weasel run augment` makes it")
             references = read_docs(path, nlp.vocab)
             if not references and path == self.paths[0]:
                 raise ValueError(f"{path} holds no notes")
