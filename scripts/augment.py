@@ -70,6 +70,10 @@ def _summary(outcome: Outcome) -> list[str]:
     ]
     if any(outcome.prices):
         lines.append(f"  cost: {outcome.paid.cost(outcome.prices):.4f}")
+    lines += [
+        f"  {number} more segments left out before any model saw them: {reason}"
+        for reason, number in outcome.skipped.most_common()
+    ]
     by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
     lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
     most = outcome.settings["max_requests"]

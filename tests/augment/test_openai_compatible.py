@@ -19,7 +19,8 @@ from clinical_ie.augment.models.openai_compatible import OpenAICompatible, make_
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
 from clinical_ie.augment.task import make_structured_rewrite
-from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.doc import Annotations, Mention, annotate
 from tests.augment.conftest import config_for
 from tests.augment.server import Answer, Script, completion, error, serving
 from tests.conftest import note, run_script
@@ -383,3 +384,14 @@ def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: P
         "too many requests (HTTP 429)": 1,
     }
     assert len(read_docs(tmp_path / "o.spacy")) == 3
+
+
+def test_segments_that_no_model_sees_are_told(tmp_path: Path) -> None:
+    doc = note("Pain here and there.", ("Sign", "Pain"))
+    annotate(doc, Annotations([Mention("T1", "Sign", ((0, 4), (14, 19)))]))
+    write_docs([doc], tmp_path / "in.spacy")
+    config = config_for(tmp_path, "http://127.0.0.1:9")
+    paths = tmp_path / "in.spacy", tmp_path / "out.spacy", tmp_path / "out"
+    result = run_script("augment.py", *paths, "--config", config)
+    assert result.exit_code == 1
+    assert "1 more segments left out before any model saw them: mention in several" in result.output
