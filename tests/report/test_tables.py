@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clinical_ie.report.metrics import read_arms
+from clinical_ie.doc import Annotations
+from clinical_ie.report.metrics import arm_metrics, read_arms
 from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, score_table
 
-from .helpers import metrics
+from .helpers import GOLD, evaluation, metrics
 
 FULL = "100.00 / 100.00 / 100.00"
 
@@ -32,6 +33,18 @@ def test_markdown() -> None:
     assert text.count(f"| with_aug | {FULL} | {FULL} | 75.00 |\n") == 2
     # Scores of 1 for what is right.
     assert "| with_aug | 0.00 → 0.00 | 0.00 → 0.00 |\n" in text
+
+
+def test_nothing_to_find_and_nothing_found_is_no_score() -> None:
+    gold = {"a": Annotations(GOLD.mentions, [])}
+    found = evaluation(gold, {"a": Annotations()}, {"a": "aspirin 81 mg"})
+    arm = arm_metrics(found, split="test", fallback=False, pipeline={"name": "", "version": ""})
+    text = tables_markdown({"no_aug": arm})
+    zero = "0.00 / 0.00 / 0.00"
+    assert text.count(f"| no_aug | {zero} | - | {zero} | - |\n") == 2
+    assert text.count("| no_aug | - | - | 75.00 |\n") == 2
+    # Nor has it a calibration error.
+    assert "| no_aug | - | - |\n" in text
 
 
 def test_i2b2_says_beside_the_number_what_it_is_not() -> None:

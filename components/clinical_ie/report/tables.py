@@ -103,7 +103,10 @@ def _calibration(arms: dict[str, Metrics], split: str) -> Table:
             [
                 name,
                 *(
+                    # Without an item there is no error, which is not the same as one of 0.
                     f"{percent(found['error_before'])} → {percent(found['error'])}"
+                    if found["n"]
+                    else "-"
                     for found in (metrics["calibration"][task] for task in tasks)
                 ),
             ]
@@ -123,4 +126,7 @@ def percent(fraction: float) -> str:
 
 
 def _cell(figures: Mapping[str, Any]) -> str:
+    """P / R / F1; nothing to find and nothing found is no failure, and no score."""
+    if not any(figures[name] for name in ("tp", "fp", "fn")):
+        return "-"
     return " / ".join(percent(figures[name]) for name in ("precision", "recall", "f1"))
