@@ -12,6 +12,7 @@ from thinc.api import Adam, fix_random_seed
 from clinical_ie.doc import annotate, annotations_of
 from clinical_ie.relations import component
 from clinical_ie.relations.candidates import Schema
+from clinical_ie.scoring.evaluation import evaluate
 from tests.conftest import examples, note
 
 
@@ -176,3 +177,15 @@ def test_a_relation_that_is_listed_twice_is_one(notes):
     nlp = fresh()
     nlp.initialize(lambda: examples(nlp, [gold]))
     assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == 1.0
+
+
+def test_a_mention_is_no_candidate_for_itself():
+    gold = note(
+        "Pain and rash.", ("Sign", "Pain"), ("Sign", "rash"), links=(("X", 0, 1), ("X", 1, 1))
+    )
+    nlp = fresh()
+    nlp.initialize(lambda: examples(nlp, [gold]))
+    found = evaluate(nlp, [gold])
+    assert found.unreachable == {"note": [1]}
+    assert found.candidate_ceiling == 0.5
+    assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == 0.5

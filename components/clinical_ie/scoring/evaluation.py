@@ -106,7 +106,9 @@ def evaluate(
             unreachable[name] = [
                 place
                 for place, link in enumerate(gold[name].links)
-                if link.head not in spans
+                # One mention is no pair, whatever its type.
+                if link.head == link.tail
+                or link.head not in spans
                 or link.tail not in spans
                 or not is_candidate(spans[link.head], spans[link.tail])
             ]
