@@ -349,6 +349,14 @@ def test_notes_that_no_split_has_are_told(tmp_path: Path):
     assert not any("docs" in remark for remark in remarks)
 
 
+def test_a_split_without_a_mention_is_told(tmp_path: Path):
+    for split in ("train", "dev", "test"):
+        fill(tmp_path / "in" / split, 2, "" if split == "dev" else "T1\tDrug 0 7\taspirin\n")
+    _, remarks = convert(tmp_path / "in", tmp_path / "out")
+    [told] = [remark for remark in remarks if "has a mention" in remark]
+    assert told.startswith("none of the 2 notes of dev has a mention: training cannot choose")
+
+
 def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
     data = tmp_path / "data"
     texts = {"train": ("aspirin", "warfarin", " "), "dev": ("heparin", ""), "test": ("gout",) * 6}
@@ -356,7 +364,7 @@ def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
         for i, text in enumerate(own):
             write_note(data / split, f"{split}{i}", text, None)
     _, remarks = convert(data, tmp_path / "out")
-    assert not remarks
+    assert not any("word for word" in remark for remark in remarks)
     # Another name, and other white space.
     write_note(data / "test", "copy", "aspirin\r\n", None)
     for i in range(6):

@@ -27,6 +27,12 @@ OnError = Literal["stop", "skip-line", "skip-note"]
 MAX_MB = 10
 # Starting a process costs as much as converting this many notes.
 NOTES_PER_PROCESS = 100
+# What a split without a single mention is no good for.
+_WANTED_FOR = {
+    "train": "there is nothing to learn",
+    "dev": "training cannot choose its best step and its thresholds by them",
+    "test": "there is nothing to score against",
+}
 # Names in a remark; `convert.json` has them all.
 MAX_NAMED = 5
 
@@ -84,7 +90,15 @@ def convert_dataset(
     counts = {
         name: _convert(splits[name], out / f"{name}.spacy", settings, track) for name in SPLITS
     }
-    return counts, remarks + _same_texts(counts)
+    return counts, remarks + _no_mentions(counts) + _same_texts(counts)
+
+
+def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
+    return [
+        f"none of the {count.notes} notes of {name} has a mention: {_WANTED_FOR[name]}"
+        for name, count in counts.items()
+        if count.notes and not count.mentions
+    ]
 
 
 def _same_texts(counts: dict[str, SplitCount]) -> list[str]:
