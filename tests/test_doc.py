@@ -239,6 +239,8 @@ def test_merged_tokens_leave_mentions_where_they_are(doc, tmp_path):
         retokenizer.merge(doc[1 : len(doc)])
     assert annotations_of(doc) == ANNOTATIONS
     assert mention_scores(doc) == [1.0, 0.25, 1.0, 1.0, 1.0]
+    doc._.relations = [*doc._.relations]
+    assert annotations_of(doc) == ANNOTATIONS
     write_docs([doc], tmp_path / "x.spacy")
     [stored] = read_docs(tmp_path / "x.spacy")
     assert annotations_of(stored) == ANNOTATIONS

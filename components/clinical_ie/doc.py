@@ -282,7 +282,8 @@ def _get_relations(doc: Doc) -> list[Relation]:
 
 
 def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
-    known = {key_of(span) for span in doc.spans.get(SPANS_KEY, ())}
+    spans = members(doc.spans[SPANS_KEY]) if SPANS_KEY in doc.spans else []
+    known = {key_of(span) for span in spans}
     stored = []
     for relation in relations:
         head, tail = key_of(relation.head), key_of(relation.tail)

@@ -68,6 +68,13 @@ def test_a_short_text_gets_what_the_transformer_itself_gives(windows_only, tiny_
         np.testing.assert_allclose(vector, hidden[own].mean(axis=0), atol=1e-5)
 
 
+def test_an_encoder_without_weights_says_how_it_gets_them():
+    """Such as one that is frozen in training, and so is not initialized."""
+    model = TransformerWindows("some/encoder", **SETTINGS)
+    with pytest.raises(ValueError, match="some/encoder: the encoder has no weights yet"):
+        model.predict([corpus_nlp()("a note")])
+
+
 def test_a_note_reads_the_same_alone_and_among_others(encoder):
     docs = [corpus_nlp()(text) for text in TEXTS]
     together = encoder.predict(docs)

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from clinical_ie.doc import annotate, annotations_of
+from clinical_ie.doc import Annotations, annotate, annotations_of
 from clinical_ie.relations import component
 from clinical_ie.relations.candidates import Schema
 from clinical_ie.scoring.evaluation import evaluate
@@ -80,6 +80,16 @@ def test_mentions_that_are_in_ents_alone_are_related_too(trained, notes):
         doc = trained.make_doc(gold.text)
         doc.set_ents([Span(doc, e.start, e.end, e.label) for e in gold.ents])
         assert related(trained(doc)) == related(gold)
+
+
+def test_relations_are_found_where_tokens_were_merged_after_the_mentions(trained, notes):
+    merge_entities = trained.create_pipe("merge_entities")
+    for gold in notes:
+        doc = trained.make_doc(gold.text)
+        annotate(doc, Annotations(annotations_of(gold).mentions))
+        annotations = annotations_of(trained(merge_entities(doc)))
+        assert annotations.mentions == annotations_of(gold).mentions
+        assert annotations.links or not annotations_of(gold).links
 
 
 def test_a_corpus_without_relations_trains_to_find_none(caplog):

@@ -121,6 +121,12 @@ def forward(
 ) -> tuple[TokenVectors, Callable[[TokenVectors], list[Doc]]]:
     shim = cast(EncoderShim, model.shims[0])
     ops = model.ops
+    if not shim.is_loaded:
+        raise ValueError(
+            f"{model.attrs['name']}: the encoder has no weights yet; initialize() reads them. What "
+            "stands in frozen_components is not initialized: to freeze the encoder, source it "
+            "from a trained pipeline, or keep it out of there and set learn_rate_scale = 0"
+        )
     # Again, since the window can be another when a pipeline is loaded.
     check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
     special = SpecialTokens.of(shim.tokenizer)

@@ -19,6 +19,7 @@ from ..doc import SPANS_KEY, mention_scores, set_mentions, unique_ids
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from ..relation_list import Relation
+from ..span_groups import members
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
 
@@ -320,7 +321,7 @@ class ClinicalRelations(LearnedLabelsPipe):
 def _mentions_on(doc: Doc) -> list[Span]:
     """What other software put into `doc.ents` alone are mentions too."""
     if SPANS_KEY in doc.spans:
-        return list(doc.spans[SPANS_KEY])
+        return members(doc.spans[SPANS_KEY])
     ids = unique_ids([ent.id_ for ent in doc.ents])
     return [
         Span(doc, ent.start, ent.end, label=ent.label, kb_id=ent.kb_id, span_id=id_)
