@@ -40,6 +40,11 @@ def test_files_with_the_keys_of_before_hold_what_they_held(notes, tmp_path: Path
     assert read._.note_id == "n1"
 
 
+def test_a_folder_is_told_apart_from_a_file_that_is_not_there(tmp_path: Path):
+    with pytest.raises(IsADirectoryError, match="is a folder; name one of the"):
+        read_docs(tmp_path)
+
+
 def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
     def fail() -> None:
         with DocBinWriter(tmp_path / "x.spacy") as writer:

@@ -40,8 +40,11 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
     """The Docs of a `.spacy` file, in order.
 
     RAISES (FileNotFoundError): No such file.
+    RAISES (IsADirectoryError): A folder, which spaCy's own reader would take.
     RAISES (ValueError): The file is no `.spacy` file, or was cut off.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; name one of the .spacy files")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `weasel run convert` makes it")
     try:
