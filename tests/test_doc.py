@@ -244,3 +244,46 @@ def test_merged_tokens_leave_mentions_where_they_are(doc, tmp_path):
     write_docs([doc], tmp_path / "x.spacy")
     [stored] = read_docs(tmp_path / "x.spacy")
     assert annotations_of(stored) == ANNOTATIONS
+
+
+def test_a_merge_and_a_split_that_make_up_for_each_other_leave_mentions_where_they_are(tmp_path):
+    doc = NLP("severe pain when walking aspirin 20mg today")
+    mentions = [Mention("T1", "Drug", ((25, 32),)), Mention("T2", "Date", ((38, 43),))]
+    annotate(doc, Annotations(mentions))
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(doc[4], ["2", "0"], heads=[doc[4], doc[4]])
+    write_docs([doc], tmp_path / "x.spacy")
+    [stored] = read_docs(tmp_path / "x.spacy")
+    assert [span.text for span in stored.spans["entities"]] == ["aspirin", "today"]
+    assert annotations_of(stored).mentions == mentions
+
+
+def test_a_merge_behind_the_last_mention_leaves_one_around_it_where_it_is(doc):
+    annotate(doc, Annotations([Mention("T1", "A", ((0, 21),)), Mention("T2", "B", ((8, 10),))]))
+    doc._.relations = [Relation(*doc.spans["entities"], "R")]
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[3:5])
+    assert doc._.relations[0].head.text == "aspirin 10mg caused a"
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_token_that_a_mention_cuts_through_can_be_split(doc, assign, tmp_path):
+    if assign:
+        doc.spans["entities"] = list(doc.spans["entities"])
+    cut = next(token for token in doc if token.idx <= 9 < token.idx + len(token))
+    with doc.retokenize() as retokenizer:
+        pieces = [cut.text[:1], cut.text[1:]]
+        retokenizer.split(cut, pieces, heads=[cut, cut])
+    assert annotations_of(doc) == ANNOTATIONS
+    write_docs([doc], tmp_path / "x.spacy")
+    [stored] = read_docs(tmp_path / "x.spacy")
+    assert annotations_of(stored) == ANNOTATIONS
+
+
+def test_relations_can_be_set_after_tokens_were_merged(doc):
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[1 : len(doc)])
+    doc._.relations.pop()
+    assert [relation.label for relation in doc._.relations] == ["ADE-Drug"]

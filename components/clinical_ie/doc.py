@@ -2,7 +2,8 @@
 
 Mentions live in `doc.spans["entities"]`, overlapping and nested ones too; `doc.ents` is the flat
 view. What a `Span` has no room for stands in the group's `attrs`: in the group's order, `scores`
-and `fragments`, the exact character offsets (a span's borders are token borders); by mention id,
+and `fragments`, the exact character offsets (a span's borders are token borders, and stand in
+`characters` where they differ); by mention id,
 `details`: attributes, normalisations and comments. `span._.fragments`, `span._.attributes`,
 `span._.normalizations` and `span._.comments` read them. Relations are kept in `doc.user_data` as
 plain values, so that they pass through `DocBin`, `to_bytes` and worker processes, and are made

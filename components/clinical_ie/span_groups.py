@@ -3,7 +3,6 @@
 import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from spacy.tokens import Doc, Span, SpanGroup
@@ -15,7 +14,6 @@ from .text.columns import text_length
 Fragments = Sequence[Sequence[int]]
 Exact = tuple[list[Fragments], list[float]]
 Details = Mapping[str, Mapping[str, Sequence[Sequence[str]]]]
-_START = attrgetter("start")
 # A span in a group, as spaCy packs it: id, knowledge base id, label, tokens and characters.
 SPAN_LAYOUT = struct.Struct(">QQQllll")
 # Where a Doc keeps what its group is given beside the spans. A key of this form is one that spaCy
@@ -33,15 +31,19 @@ def keep_beside(
     """
     spans = list(group)
     ids = [span.id_ for span in spans]
+    own = list(map(_characters, spans))
     group.attrs["scores"] = [float(score) for score in scores]
     # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
     # lists again and again while Docs gather in memory.
     group.attrs["fragments"] = list(fragments)
     group.attrs["ids"] = ids
+    if own != list(map(_border, fragments)):
+        # A token that a mention cuts through may be split: then the exact characters touch others.
+        group.attrs["characters"] = own
     unusual = {
-        id_: (pieces, float(score))
-        for id_, span, pieces, score in zip(ids, spans, fragments, scores, strict=True)
-        if id_ and (score != 1.0 or tuple(pieces) != _own(span))
+        id_: (pieces, float(score), characters)
+        for id_, characters, pieces, score in zip(ids, own, fragments, scores, strict=True)
+        if id_ and (score != 1.0 or tuple(pieces) != (characters,))
     }
     if details:
         group.attrs["details"] = details
@@ -63,12 +65,10 @@ def members(group: SpanGroup) -> list[Span]:
         spans = list(group)
     except IndexError:
         return _by_characters(group)
-    if spans:
-        # Whatever happened before the last of them shows in it.
-        last = max(spans, key=_START)
-        first_token, last_token = doc[last.start], doc[last.end - 1]
-        end = last_token.idx + len(last_token)
-        if (first_token.idx, end) != (last.start_char, last.end_char):
+    # One alone does not tell: behind a merge and a split, the tokens are where they were.
+    for span in spans:
+        last = doc[span.end - 1]
+        if (doc[span.start].idx, last.idx + len(last)) != (span.start_char, span.end_char):
             return _by_characters(group)
     return spans
 
@@ -98,16 +98,17 @@ def exact_of(group: SpanGroup) -> Exact:
     if len(scores) != len(entries):
         scores = [1.0] * len(entries)
     borders = list(map(_border, entries))
+    kept = list(map(_pair, _listed(group, "characters"))) or borders
     own_ids, ids = [span.id_ for span in spans], _listed(group, "ids")
     same_ids = ids in ([], own_ids)
-    if same_ids and borders == [(span.start_char, span.end_char) for span in spans]:
+    if same_ids and kept == list(map(_characters, spans)):
         return entries, scores
     touched = _touched(group.doc, borders)
     if same_ids and touched == [(span.start, span.end) for span in spans]:
         return entries, scores
     if len(ids) != len(entries):
         ids = [""] * len(entries)
-    places = _claims(spans, ids, borders, touched)
+    places = _claims(spans, ids, (borders, kept), touched)
     return (
         [_own(s) if at is None else entries[at] for s, at in zip(spans, places, strict=True)],
         [1.0 if at is None else scores[at] for at in places],
@@ -122,7 +123,7 @@ def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
     if span.id_ and ids.count(span.id_) == 1:
         # Not by way of all the others, for whoever asks for each in turn.
         pieces: Fragments = group.attrs["fragments"][ids.index(span.id_)]
-        if _border(pieces) == (span.start_char, span.end_char):
+        if _border(pieces) == _characters(span):
             return pieces
     key = key_of(span)
     for member, pieces in zip(members(group), exact_of(group)[0], strict=True):
@@ -150,7 +151,9 @@ def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
     of_exact: list[float] = []
     touched = _touched(doc, borders) or [(0, 0)] * len(spans)
     for span, entry, border, tokens in zip(spans, entries, borders, touched, strict=True):
-        here = border == (span.start_char, span.end_char) or tokens == (span.start, span.end)
+        # Files of before have no third.
+        known = [border, *map(_pair, entry[2:])] if entry else []
+        here = _characters(span) in known or tokens == (span.start, span.end)
         exact.append(entry[0] if entry and here else _own(span))
         of_exact.append(entry[1] if entry and here else 1.0)
     # Other software fills the one and not the other.
@@ -160,17 +163,21 @@ def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
 def _claims(
     spans: Sequence[Span],
     ids: Sequence[str],
-    borders: Sequence[tuple[int, int]],
+    characters: Iterable[Sequence[tuple[int, int]]],
     touched: Sequence[tuple[int, int]],
 ) -> list[int | None]:
-    """For each span the entry that is its own, None where there is none."""
+    """For each span the entry that is its own, None where there is none.
+
+    characters (Iterable[Sequence[tuple[int, int]]]): Of the entries: the exact ones, and those that
+        their spans had.
+    """
     waiting: dict[tuple[str, tuple[int, int]], list[int]] = {}
-    for kind, keys in (("characters", borders), ("tokens", touched)):
+    for kind, keys in (*(("characters", known) for known in characters), ("tokens", touched)):
         for at, key in enumerate(keys):
             waiting.setdefault((kind, key), []).append(at)
     near = [
         [
-            *waiting.get(("characters", (span.start_char, span.end_char)), ()),
+            *waiting.get(("characters", _characters(span)), ()),
             *waiting.get(("tokens", (span.start, span.end)), ()),
         ]
         for span in spans
@@ -200,7 +207,16 @@ def _listed(group: SpanGroup, name: str) -> list[Any]:
 
 
 def _own(span: Span) -> tuple[tuple[int, int], ...]:
-    return ((span.start_char, span.end_char),)
+    return (_characters(span),)
+
+
+def _characters(span: Span) -> tuple[int, int]:
+    return span.start_char, span.end_char
+
+
+def _pair(pair: Sequence[int]) -> tuple[int, int]:
+    """A tuple again, of what went through a file as a list."""
+    return pair[0], pair[1]
 
 
 def _border(pieces: Fragments) -> tuple[int, int]:
