@@ -52,6 +52,13 @@ def test_every_line_kind_is_read():
     assert [e.members for e in standoff.records(Equivalence)] == [("E1", "T2")]
 
 
+def test_a_second_byte_order_mark_hides_no_line():
+    standoff = Standoff.parse("\ufeff\ufeffT1\tDrug 0 7\taspirin\n")
+    assert not standoff.problems
+    standoff.update(lambda record: record._replace(label="Medication"))
+    assert str(standoff) == "\ufeff\ufeffT1\tMedication 0 7\taspirin\n"
+
+
 @given(st.text(alphabet="TREAMN#*1 2\t\n\r:;.aé\ufeff\u2028"))
 def test_any_text_is_written_back_as_it_was(text):
     assert str(Standoff.parse(text)) == text

@@ -298,7 +298,7 @@ class Standoff:
         for line in self.lines:
             if line.record is None:
                 # Once somebody mends the line, its id counts.
-                yield line.raw.partition("\t")[0].removeprefix(BOM).strip()
+                yield line.raw.partition("\t")[0].lstrip(BOM).strip()
             else:
                 # A new record must not become what a dangling reference names.
                 yield line.record.id
@@ -320,8 +320,9 @@ def _numbered(id_: str) -> tuple[str, int]:
 
 
 def _read(raw: str) -> Record | None:
-    # A BOM is no part of the first line's id; a carriage return no part of its last column.
-    body = raw.removesuffix("\n").removesuffix("\r").removeprefix(BOM)
+    # A BOM, or a second one that another editor put before it, is no part of the first line's id;
+    # a carriage return no part of its last column.
+    body = raw.removesuffix("\n").removesuffix("\r").lstrip(BOM)
     if not body.isascii() and (undecoded := UNDECODED.search(body)):
         byte = ord(undecoded[0]) - 0xDC00
         raise StandoffError(
@@ -338,7 +339,7 @@ def _read(raw: str) -> Record | None:
 def _rendered(record: Record, raw: str) -> str:
     """The new line in the place of an old one, with its line end and its BOM."""
     body = raw.removesuffix("\n").removesuffix("\r")
-    return (BOM if raw.startswith(BOM) else "") + _written(record) + raw[len(body) :]
+    return raw[: len(raw) - len(raw.lstrip(BOM))] + _written(record) + raw[len(body) :]
 
 
 def _written(record: Record) -> str:
