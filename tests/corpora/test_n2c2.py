@@ -101,6 +101,7 @@ def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
         ("T4\tDose 12 16\trash\n", "is of type Dose, none of the nine"),
         ("R3\tADE-Drug Arg1:E1 Arg2:T1\n", "R3 names E1, which is no T line"),
         ("R3\tADE-Drug Arg1:T1 Arg2:T2\n", "relates Drug to ADE"),
+        ("R3\tADE-Drug Arg2:T1 Arg1:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
         ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, none of the eight"),
         ("E1\tADE:T2\n", "E1 is an event"),
@@ -111,3 +112,14 @@ def test_what_the_official_script_trips_over_is_told(lines, told):
     [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
     assert (warning.file, warning.line, warning.severity) == ("n.ann", 6, "warning")
     assert told in warning.message
+
+
+def test_a_relation_is_repeated_where_its_ends_are_collapsed_to_the_same():
+    lines = "T4\tADE 12 13;15 16\tr h\nR3\tADE-Drug Arg1:T4 Arg2:T1\n"
+    told = [
+        w.message for w in official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
+    ]
+    assert [message.split(":")[0] for message in told] == [
+        "T4 repeats a ADE at 12 16",
+        "R3 repeats a relation",
+    ]

@@ -67,7 +67,7 @@ def _told_of_mention(mention: TextBound, seen: Counter[tuple[object, ...]]) -> I
             f"is of type {mention.label}, none of the nine: the official script counts it in the "
             "overall row and in no other"
         )
-    start, end = mention.fragments[0][0], mention.fragments[-1][1]
+    start, end = _span(mention)
     if sorted(mention.fragments) != list(mention.fragments):
         yield (
             f"lists its fragments out of order: the official script reads it as {start} {end}, "
@@ -82,10 +82,16 @@ def _told_of_mention(mention: TextBound, seen: Counter[tuple[object, ...]]) -> I
         )
 
 
+def _span(mention: TextBound) -> tuple[int, int]:
+    """What the script reads: the first start that is listed, and the last end."""
+    return mention.fragments[0][0], mention.fragments[-1][1]
+
+
 def _told_of_relation(
     relation: Relation, mentions: dict[str, TextBound], seen: Counter[tuple[object, ...]]
 ) -> Iterator[str]:
-    ends = relation.ends
+    # As they are listed: the script does not look at the names of the arguments.
+    ends = relation.references
     missing = [end for end in ends if end not in mentions]
     if missing:
         yield f"names {missing[0]}, which is no T line: the official script stops here"
@@ -101,7 +107,7 @@ def _told_of_relation(
             f"relates {labels[0]} to {labels[1]}: the official script compares the arguments in "
             f"order, and {relation.label} goes from {relation.label.removesuffix('-Drug')} to Drug"
         )
-    key = (relation.label, *(mentions[end].fragments for end in ends), *labels)
+    key = (relation.label, *(_span(mentions[end]) for end in ends), *labels)
     seen[key] += 1
     if seen[key] > 1:
         yield "repeats a relation: the official script takes the second out of the count"
