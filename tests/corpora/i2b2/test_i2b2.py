@@ -1,5 +1,6 @@
 """Notes in the released forms of i2b2-2012; every one is made up."""
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -166,6 +167,7 @@ def test_files_of_no_note_are_told(tmp_path: Path):
         ('id="TL1"', 'id="TL0"', "the id TL0 is used twice: mended, now TL0~2"),
         ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is no id: mended, read as S0"),
         ('id="T0"', 'id="T9"', "toID='T0' is no TIMEX3: mended, read as S0"),
+        ('type="TREATMENT"', 'type=""', "toID='E2' names a tag that was left out: left out, too"),
         ('toID="E2"', 'toID="E9"', "toID='E9' is no EVENT, TIMEX3 or SECTIME of this file"),
         ('type="OVERLAP" />', 'type="OVERLAP', "this TLINK tag cannot be read to its end"),
     ],
@@ -182,6 +184,23 @@ def test_what_is_wrong_is_mended_or_left_out_and_told(tmp_path: Path, old, new, 
     assert len(annotations.mentions) >= 4
     if mended:
         assert (len(annotations.mentions), len(annotations.links)) == (5, 2)
+
+
+def test_an_id_that_two_tags_bear_means_the_one_whose_text_the_link_gives(tmp_path: Path):
+    tags = (
+        '<EVENT id="E1" start="{0}" end="{1}" text="{2}" type="TEST" />\n'
+        '<EVENT id="E1" start="{3}" end="{4}" text="{5}" type="TREATMENT" />\n'
+        '<TLINK id="TL0" fromID="E1" fromText="{5}" toID="E1" toText="{2}" type="AFTER" />\n'
+    )
+    words = [(m.start() + 1, m.end() + 1, m[0]) for m in re.finditer(r"\S+", TEXT)]
+    annotations, problems = read(tmp_path, xml(tags.format(*words[0], *words[-1])))
+    assert [(link.head, link.tail) for link in annotations.links] == [("T2", "T1")]
+    assert [m.comments for m in annotations.mentions] == [
+        (("I2b2Id", "E1"),),
+        (("I2b2Id", "E1~2"),),
+    ]
+    [problem] = problems
+    assert problem.endswith("EVENT E1: the id E1 is used twice: mended, now E1~2")
 
 
 def test_an_id_of_several_words_costs_nothing(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Places and link ends that the released files give wrongly."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...brat.problem import Severity
@@ -44,10 +45,13 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
     return None, f"says {wanted!r}, its place covers {covered!r}: left out", "error"
 
 
-def resolve_end(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | None, str]:
+def resolve_end(
+    tag: Tag, side: str, placed: list[Placed], left_out: Collection[str] = ()
+) -> tuple[Placed | None, str]:
     """Find what one end of a link names.
 
     side (str): "from" or "to".
+    left_out (Collection[str]): Ids of tags that stand in the file, and were not placed.
     RETURNS (tuple[Placed | None, str]): None where nothing fits; and what was mended or is wrong.
     """
     values = tag.values
@@ -56,7 +60,9 @@ def resolve_end(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | Non
     id_, said = values.get(f"{side}ID", ""), values.get(f"{side}Text", "")
     by_id = [p for p in placed if p.tag.values.get("id") == id_]
     if id_ and by_id:
-        return by_id[0], ""
+        # An id that is borne twice means the one whose text the link gives.
+        meant = [p for p in by_id if said and _same(p.tag.values.get("text", ""), said)]
+        return (meant or by_id)[0], ""
     literal = id_.strip().upper()
     if literal in _LITERALS:
         sectimes = [p for p in placed if _is_sectime(p, literal)]
@@ -68,6 +74,8 @@ def resolve_end(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | Non
         other = [p for p in placed if p.tag.values.get("id") == f"S{id_[1:]}"]
         if other and (not said or _same(other[0].tag.values.get("text", ""), said)):
             return other[0], f"{side}ID={id_!r} is no TIMEX3: mended, read as S{id_[1:]}"
+    if id_ in left_out:
+        return None, f"{side}ID={id_!r} names a tag that was left out: left out, too"
     return None, f"{side}ID={id_!r} is no EVENT, TIMEX3 or SECTIME of this file: left out"
 
 

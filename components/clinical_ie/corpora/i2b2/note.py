@@ -112,6 +112,9 @@ class _Builder:
         # All that can be a link's end, asked for or not; the text-bound id where it was.
         self.placed: list[Placed] = []
         self.bound_ids: dict[int, str] = {}
+        self.left_out: set[str] = set()
+        # How often an id was met; links are numbered by themselves.
+        self.seen: Counter[tuple[bool, str]] = Counter()
 
     def build(self) -> Standoff:
         for tag in self.source.tags:
@@ -119,11 +122,10 @@ class _Builder:
             if tag.kind != "TLINK" and (self._is_asked(tag.kind) or self.settings.tlinks):
                 self._mention(tag)
         if self.settings.tlinks:
-            seen: Counter[str] = Counter()
             unasked = 0
             for tag in self.source.tags:
                 if tag.kind == "TLINK":
-                    unasked += self._link(tag, seen)
+                    unasked += self._link(tag)
             if unasked:
                 told = f"{unasked} TLINKs name times that were not asked for: left out"
                 self.source.problems.append(Problem(str(self.path), 0, told, "warning"))
@@ -135,6 +137,7 @@ class _Builder:
             self._tell(tag, told, severity)
         label = self._label(tag)
         if placed is None or label is None:
+            self.left_out.add(tag.values.get("id", ""))
             return
         self.placed.append(placed)
         if not self._is_asked(tag.kind):
@@ -147,7 +150,7 @@ class _Builder:
             value = " ".join(tag.values.get(name, "").split())
             if value:
                 self.standoff.add(Attribute(self.standoff.next_id("A"), name, id_, value))
-        self._keep_id(tag.values.get("id", ""), id_)
+        self._keep_id(tag, id_)
 
     def _is_asked(self, kind: str) -> bool:
         return {"TIMEX3": self.settings.timex, SECTIME: self.settings.sectime}.get(kind, True)
@@ -166,7 +169,7 @@ class _Builder:
             self._tell(tag, f"type={given!r}: mended, read as {label}", "mended")
         return label
 
-    def _link(self, tag: Tag, seen: Counter[str]) -> int:
+    def _link(self, tag: Tag) -> int:
         """Add a link.
 
         RETURNS (int): 1 where it is left out because an end was not asked for.
@@ -178,7 +181,7 @@ class _Builder:
             return 0
         ends = []
         for side in ("from", "to"):
-            end, told = resolve_end(tag, side, self.placed)
+            end, told = resolve_end(tag, side, self.placed, self.left_out)
             if told:
                 self._tell(tag, told, "mended" if end is not None else "error")
             if end is None:
@@ -187,19 +190,18 @@ class _Builder:
         ids = [self.bound_ids.get(id(end)) for end in ends]
         if ids[0] is None or ids[1] is None:
             return 1
-        given = tag.values.get("id", "")
-        seen[given] += 1
-        name = given
-        if given and seen[given] > 1:
-            name = f"{given}~{seen[given]}"
-            self._tell(tag, f"the id {given} is used twice: mended, now {name}", "mended")
-        self._keep_id(name, self.standoff.add_relation(label, ids[0], ids[1]).id)
+        self._keep_id(tag, self.standoff.add_relation(label, ids[0], ids[1]).id)
         return 0
 
-    def _keep_id(self, name: str, target: str) -> None:
-        if name:
-            on_one_line = " ".join(name.split())
-            self.standoff.add(Comment(self.standoff.next_id("#"), ID_COMMENT, target, on_one_line))
+    def _keep_id(self, tag: Tag, target: str) -> None:
+        name = " ".join(tag.values.get("id", "").split())
+        if not name:
+            return
+        self.seen[key := (tag.kind == "TLINK", name)] += 1
+        if self.seen[key] > 1:
+            name = f"{name}~{self.seen[key]}"
+            self._tell(tag, f"the id {key[1]} is used twice: mended, now {name}", "mended")
+        self.standoff.add(Comment(self.standoff.next_id("#"), ID_COMMENT, target, name))
 
     def _tell(self, tag: Tag, told: str, severity: Severity) -> None:
         what = f"{tag.kind} {tag.values.get('id', '')}".strip()
