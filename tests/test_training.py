@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.cli.train import train as spacy_train
 from spacy.training import Example
 from spacy.util import load_config
 
@@ -68,6 +69,19 @@ def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
     assert nlp.config["paths"]["log"] is None
     sgd = nlp.resume_training()
     nlp.update(notes, sgd=sgd)
+
+
+def test_what_spacy_itself_trained_can_be_trained_on(files, tmp_path: Path):
+    notes = str(files / "notes.spacy")
+    steps = {"training.max_steps": 1, "training.eval_frequency": 1}
+    overrides = {"paths.train": notes, "paths.dev": notes} | steps
+    overrides["paths.encoder"] = str(files / "encoder")
+    spacy_train(CONFIG, tmp_path / "out", overrides=overrides)
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    assert nlp.config["training"]["optimizer"]["learn_rate"]["total_steps"] == 1
+    nlp.resume_training()
+    # What does not stand by itself in any call of spaCy still follows from what it names.
+    assert nlp.config["training"]["seed"] == "${system.seed}"
 
 
 def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path):

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from confection import Config, ConfigValidationError
+from confection import ConfigValidationError
 from spacy.cli.train import train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
@@ -75,8 +74,8 @@ def train_pipeline(
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
-        more = _optimizer_values(config, filled) | {"paths.log": f"{part}/log.jsonl"}
-        train(config, part, use_gpu=gpu_id, overrides=overrides | more)
+        log = {"paths.log": f"{part}/log.jsonl"}
+        train(config, part, use_gpu=gpu_id, overrides=overrides | log)
     except (ConfigValidationError, OSError, ValueError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
@@ -101,28 +100,6 @@ def _check_replaceable(folder: Path) -> None:
             f"{folder} holds {strange[0]!r}, which no training run makes, and would be replaced: "
             "name another folder"
         )
-
-
-def _optimizer_values(config: Path, filled: Config) -> dict[str, Any]:
-    """Those settings of the optimizer that name others, as what they name.
-
-    spaCy reads this section of a saved pipeline by itself, where `${training.max_steps}` is
-    nothing: `nlp.resume_training` and `nlp.create_optimizer` would fail.
-    """
-    sections = [
-        section["training"].get("optimizer", {})
-        for section in (load_config(config, interpolate=False), filled)
-    ]
-    return dict(_references(sections[0], sections[1], "training.optimizer"))
-
-
-def _references(raw: Any, filled: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """By dotted name, the values that stand for others in a part of a config."""
-    if isinstance(raw, dict):
-        for key in raw:
-            yield from _references(raw[key], filled[key], f"{name}.{key}")
-    elif isinstance(raw, str) and "${" in raw:
-        yield name, filled
 
 
 def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:

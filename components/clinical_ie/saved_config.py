@@ -1,0 +1,20 @@
+"""What a trained pipeline's config says of its training."""
+
+from collections.abc import Callable
+
+from spacy.language import Language
+
+
+def make_resolved_optimizer() -> Callable[[Language], Language]:
+    """`clinical_ie.ResolvedOptimizer.v1`, for `training.before_to_disk`.
+
+    In a saved pipeline the optimizer's settings are values, not the names of others:
+    `nlp.resume_training` and `nlp.create_optimizer` read that section by itself, where
+    `${training.max_steps}` is nothing.
+    """
+    return _resolve_optimizer
+
+
+def _resolve_optimizer(nlp: Language) -> Language:
+    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
+    return nlp
