@@ -16,6 +16,8 @@ import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, fix_random_seed
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner, Result
@@ -150,6 +152,21 @@ def small_notes() -> list[Doc]:
 def notes() -> list[Doc]:
     """Four notes that a model can learn by heart."""
     return small_notes()
+
+
+@pytest.fixture(scope="session")
+def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a pipeline that knows the four notes by heart."""
+    fix_random_seed(0)
+    config = Config(pipeline_config(tiny_bert, learn_rate_scale=0.5))
+    nlp = load_model_from_config(config, auto_fill=True)
+    batch, sgd = examples(nlp, notes), Adam(0.01)
+    nlp.initialize(lambda: batch)
+    for _ in range(150):
+        update_like_spacy_train(nlp, batch, sgd)
+    folder = tmp_path_factory.mktemp("learned")
+    nlp.to_disk(folder)
+    return folder
 
 
 def examples(nlp: Language, docs: list[Doc]) -> list[Example]:

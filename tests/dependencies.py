@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -66,6 +67,14 @@ def _visit(module: str, found: set[Path]) -> None:
 
 
 def _follow(path: Path, found: set[Path]) -> None:
+    for module in _imports(path):
+        _visit(module, found)
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """What of the package a file imports, each name as if it were a module."""
+    modules: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -77,9 +86,8 @@ def _follow(path: Path, found: set[Path]) -> None:
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for name in names:
-            if name.split(".")[0] == PACKAGE:
-                _visit(name, found)
+        modules += [name for name in names if name.split(".")[0] == PACKAGE]
+    return tuple(modules)
 
 
 def with_modules(project: str) -> str:

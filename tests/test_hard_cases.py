@@ -27,8 +27,8 @@ def make(tiny_bert: Path, notes: list[Doc], steps: int, **encoder: object) -> La
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_bert, notes) -> Language:
-    return make(tiny_bert, notes, steps=80)
+def trained(learned) -> Language:
+    return spacy.load(learned)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_any_text_gives_a_result(trained, text):
         assert 0 <= mention.score <= 1
 
 
-def test_a_hundred_thousand_tokens_are_read_to_the_last(trained, notes, tmp_path):
-    trained.to_disk(tmp_path)
+@pytest.mark.slow
+def test_a_hundred_thousand_tokens_are_read_to_the_last(learned, notes):
     # Five thousand batches of four windows would take the time of a minute for nothing.
     setting = "components.tok2vec.model.batch_pieces"
-    trained = spacy.load(tmp_path, config={setting: 8192})
+    trained = spacy.load(learned, config={setting: 8192})
     one = f"{notes[0].text}\n"
     many = one * (100_000 // len(notes[0]))
     doc = trained(many)

@@ -3,18 +3,15 @@
 import json
 import re
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
 import pytest
 import spacy
-from spacy.util import load_model_from_config
-from thinc.api import Adam, Config, fix_random_seed
 
 from clinical_ie.doc import annotations_of
 from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
-from tests.conftest import ROOT, examples, pipeline_config, update_like_spacy_train
+from tests.conftest import ROOT, run_script
 
 READ = """
 import json, sys, spacy
@@ -96,27 +93,19 @@ def test_the_script_refuses_in_one_line(tmp_path: Path):
         (f"a={tmp_path}", "no trained pipeline"),
         (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "failed: "),
     ]:
-        command = [sys.executable, ROOT / "scripts/package.py", tmp_path / "out", "--arm", arm]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (1, "")
+        done = run_script("package.py", tmp_path / "out", "--arm", arm)
+        assert (done.exit_code, done.stdout) == (1, "")
         assert message in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
         assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
 
 @pytest.mark.slow
-def test_the_wheels_give_what_the_trained_folder_gave(tiny_bert, notes, tmp_path: Path):
-    fix_random_seed(0)
-    nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
-    batch, sgd = examples(nlp, notes), Adam(0.01)
-    nlp.initialize(lambda: batch)
-    for _ in range(80):
-        update_like_spacy_train(nlp, batch, sgd)
-    nlp.to_disk(tmp_path / "trained")
+def test_the_wheels_give_what_the_trained_folder_gave(learned, notes, tmp_path: Path):
     (tmp_path / "packages").mkdir()
     for name in ("en_clinical_ie-1.0.0", "other-1.0"):
         (tmp_path / "packages" / f"{name}-py3-none-any.whl").touch()
-    wheels = build_wheels(tmp_path / "trained", tmp_path / "packages", "1.2.3", ROOT)
+    wheels = build_wheels(learned, tmp_path / "packages", "1.2.3", ROOT)
     assert [wheel.name.split("-")[0] for wheel in wheels] == ["clinical_ie", "en_clinical_ie"]
     (tmp_path / "packages" / "other-1.0-py3-none-any.whl").unlink()
     assert {path.name for path in (tmp_path / "packages").iterdir()} == {w.name for w in wheels}
@@ -136,7 +125,7 @@ def test_the_wheels_give_what_the_trained_folder_gave(tiny_bert, notes, tmp_path
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    expected = annotations_of(spacy.load(tmp_path / "trained")(text))
+    expected = annotations_of(spacy.load(learned)(text))
     mentions, links = json.loads(result.stdout)
     assert [[m[0], m[1], m[2]] for m in mentions] == [
         [m.id, m.label, [list(piece) for piece in m.fragments]] for m in expected.mentions

@@ -149,6 +149,7 @@ def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
     assert reruns(project) == ALWAYS
 
 
+@pytest.mark.slow
 def test_a_file_that_an_option_names_is_looked_at_each_time(project: Path):
     shutil.copytree(project / "assets/tiny/train", project / "assets/listed/train")
     notes = sorted(path.stem for path in (project / "assets/listed/train").glob("*.txt"))

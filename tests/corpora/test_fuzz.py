@@ -301,9 +301,8 @@ def synthetic_pairs() -> list[tuple[bytes, bytes]]:
     return pairs
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_damaged_synthetic_notes(tmp_path: Path, seed: int):
-    check(tmp_path, list(mutants(synthetic_pairs(), MUTANTS, seed)))
+def test_damaged_synthetic_notes(tmp_path: Path):
+    check(tmp_path, list(mutants(synthetic_pairs(), MUTANTS, seed=0)))
 
 
 def test_damaged_case_reports(maccrobat: Path, tmp_path: Path):

@@ -66,7 +66,7 @@ def test_what_a_mention_got_is_written():
 
 
 def test_piles_and_chains_take_no_longer_than_their_lines():
-    n = 20_000
+    n = 8_000
     ann = "T1\tDrug 0 7\tAspirin\n" + "".join(f"E{i}\tX:E{i + 1}\n" for i in range(n))
     ann += f"E{n}\tX:T1\n" + "".join(f"A{i}\tNegated E{i}\n" for i in range(n))
     ann += "".join(f"R{i}\tX Arg1:E{i} Arg2:T1\n" for i in range(n))
