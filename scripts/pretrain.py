@@ -39,7 +39,7 @@ def main(
     text_column: Annotated[str, typer.Option(help="Of JSON Lines and Parquet")] = TEXT_COLUMN,
     epochs: Annotated[int, typer.Option(min=1, help="How often each note is read")] = 15,
     window: Annotated[int, typer.Option(min=8, help="Wordpieces read at once")] = 256,
-    batch_windows: Annotated[int, typer.Option(min=1, help="Windows of a step")] = 16,
+    batch_windows: Annotated[int, typer.Option(min=1, help="Full windows of a step")] = 16,
     learn_rate: Annotated[float, typer.Option(min=0, help="Of the encoder, at most")] = 2e-4,
     seed: Annotated[int, typer.Option(min=0, help="Of order, hidden words and dropout")] = 0,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,

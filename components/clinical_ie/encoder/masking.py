@@ -56,17 +56,37 @@ class Pool:
     def windows(self, capacity: int, rng: np.random.Generator) -> Ints:
         """Each note cut anew, at a place that is drawn, in an order that is drawn.
 
+        A note that fits into one window is not cut.
         capacity (int): Most wordpieces of a window.
         RETURNS (Ints): Start and end of each, shape (n_windows, 2).
         """
-        shifts = rng.integers(1, capacity + 1, size=len(self.ends)).tolist()
+        shifts = rng.integers(1, capacity + 1, size=len(self.ends))
+        shifts[np.diff(self.ends, prepend=0) <= capacity] = capacity
         pairs = [np.zeros((0, 2), dtype=np.int64)]
         start = 0
-        for end, shift in zip(self.ends.tolist(), shifts, strict=True):
+        for end, shift in zip(self.ends.tolist(), shifts.tolist(), strict=True):
             cuts = np.array([start, *range(start + shift, end, capacity), end])
             pairs.append(np.stack([cuts[:-1], cuts[1:]], axis=1))
             start = end
         return rng.permutation(np.concatenate(pairs))
+
+
+def group_windows(windows: Ints, budget: int) -> list[Ints]:
+    """Windows of like length together, so that little of a batch is padding.
+
+    windows (Ints): Start and end of each, shape (n_windows, 2); among those of one length, the
+        order stays.
+    budget (int): Most wordpieces of a group, padding included; a longer window is one by itself.
+    RETURNS (list[Ints]): The groups, those of the longest windows first.
+    """
+    windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]
+    groups: list[Ints] = []
+    at = 0
+    while at < len(windows):
+        longest = int(windows[at, 1] - windows[at, 0])
+        groups.append(windows[at : at + max(budget // longest, 1)])
+        at += len(groups[-1])
+    return groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import torch
 from ..hashing import hash_of
 from ..memory import KEPT_IN_TRAINING, release_memory
 from .loading import check_window, load_pretrained
-from .masking import Ints, Pool, mask_windows
+from .masking import Ints, Pool, group_windows, mask_windows
 from .reading import has_bfloat16
 from .wordpieces import SpecialTokens
 
@@ -40,7 +40,7 @@ class PretrainSettings:
 
     epochs (int): How often each note is read.
     window (int): Most wordpieces read at once, special tokens included.
-    batch_windows (int): Windows of a step.
+    batch_windows (int): Windows of a step; of shorter ones as many more as there is room for.
     mask_share (float): So many of the words are hidden.
     learn_rate, head_rate (float): Of the encoder, and of the head that guesses, which is new.
     seed (int): Of order, cuts, what is hidden, and dropout.
@@ -224,13 +224,14 @@ class _Run:
                     self._keep(state, losses)
 
     def _batches(self, epoch: int) -> list[Ints]:
-        """An epoch's windows, in the groups of its steps; those of a group are of any length."""
-        settings = self._settings
-        capacity = settings.window - len(self._special)
-        windows = self._pool.windows(capacity, np.random.default_rng([settings.seed, 0, epoch]))
-        return np.split(
-            windows, range(settings.batch_windows, len(windows), settings.batch_windows)
-        )
+        """An epoch's windows, in the groups of its steps."""
+        rng = np.random.default_rng([self._settings.seed, 0, epoch])
+        groups = self._groups(self._pool, rng)
+        return [groups[at] for at in rng.permutation(len(groups))]
+
+    def _groups(self, pool: Pool, rng: np.random.Generator) -> list[Ints]:
+        capacity = self._settings.window - len(self._special)
+        return group_windows(pool.windows(capacity, rng), self._settings.batch_windows * capacity)
 
     def _learn(self, windows: Ints, number: int, in_all: int) -> float:
         # All that is drawn follows from the number of the step: a run that goes on is the same run.
@@ -255,10 +256,7 @@ class _Run:
         """The loss on notes that are not learned from; the same words are hidden each time."""
         self._encoder.eval()
         rng = np.random.default_rng(self._settings.seed)
-        windows = pool.windows(self._settings.window - len(self._special), rng)
-        size = self._settings.batch_windows
-        parts = [windows[i : i + size] for i in range(0, len(windows), size)]
-        sums = [self._loss(pool, part, rng) for part in parts]
+        sums = [self._loss(pool, windows, rng) for windows in self._groups(pool, rng)]
         return sum(float(total) for total, _ in sums) / max(sum(count for _, count in sums), 1)
 
     def _loss(
