@@ -116,8 +116,9 @@ def test_new_mentions_drop_old_relations(doc):
     assert doc._.relations == []
 
 
-def test_what_lies_outside_the_text_is_given_back():
-    outside = Mention("T9", "Drug", ((20, 99),))
+@pytest.mark.parametrize("place", [(20, 99), (-3, 2), (-9, -3), (4, 4), (0, 0), (5, 2)])
+def test_what_has_no_text_is_given_back(place):
+    outside = Mention("T9", "Drug", (place,))
     doc = spacy.blank("en")(TEXT)
     lost = annotate(doc, Annotations([outside, ANNOTATIONS.mentions[0]], [Link("x", "T9", "T1")]))
     assert lost == [outside]

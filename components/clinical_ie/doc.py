@@ -13,6 +13,7 @@ into `Relation` objects when read.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -104,8 +105,8 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     A mention that cuts through a token takes the whole token as its span; its exact characters
     are kept beside it, and `annotations_of` gives them back. A sentence boundary inside a mention
     is taken away.
-    RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text;
-        relations that need them are left out too.
+    RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text or
+        hold no character; relations that need them are left out too.
     """
     placed = spans_of(doc, annotations.mentions)
     spans = [span for span in placed if span is not None]
@@ -132,14 +133,14 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
 
 
 def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:
-    """For each mention the tokens that it touches, first to last; None outside the text."""
+    """For each mention the tokens that it touches, first to last; None where it has no text."""
     length = text_length(doc)
     borders = [(mention.start, mention.end) for mention in mentions]
-    inside = [(start, end) for start, end in borders if end <= length]
-    tokens = iter(touched_tokens(doc, inside))
+    inside = [0 <= start < end <= length for start, end in borders]
+    tokens = iter(touched_tokens(doc, list(compress(borders, inside))))
     return [
-        Span(doc, *next(tokens), label=mention.label, span_id=mention.id) if end <= length else None
-        for mention, (_, end) in zip(mentions, borders, strict=True)
+        Span(doc, *next(tokens), label=mention.label, span_id=mention.id) if has_text else None
+        for mention, has_text in zip(mentions, inside, strict=True)
     ]
 
 
