@@ -7,6 +7,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_model_from_config, minibatch
@@ -271,3 +272,12 @@ def test_the_precision_of_reading_is_chosen_when_loading(tiny_bert, tmp_path: Pa
         assert loaded.get_pipe("tok2vec").model.layers[0].shims[0].precision == expected
     with pytest.raises(ValueError, match="precision 'int3': expected one of float32, bfloat16"):
         load_pipeline(str(tmp_path), precision="int3")
+
+
+@pytest.mark.parametrize("pipe", ["sentencizer", "tok2vec"])
+def test_a_precision_that_a_pipeline_has_no_use_for_is_told(pipe: str, tmp_path: Path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(pipe)
+    nlp.to_disk(tmp_path)
+    with pytest.raises(ValueError, match="no encoder that reads with precision 'int8'; give none"):
+        load_pipeline(str(tmp_path), precision="int8")

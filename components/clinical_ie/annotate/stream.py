@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 import spacy
 import torch
+from confection import ConfigValidationError
 from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import require_gpu
@@ -25,18 +26,23 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
 
     gpu_id (int): The GPU to run on; -1 for the CPU.
     precision (str | None): Of the encoder, see `LongDocEncoder`; None leaves it as it was saved.
-    RAISES (ValueError): It cannot be loaded, or there is no such GPU; the message is one line.
+    RAISES (ValueError): It cannot be loaded, has no `LongDocEncoder` to read with that precision,
+        or there is no such GPU; the message is one line.
     """
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    chosen = {} if precision is None else {"components.tok2vec.model.precision": precision}
     try:
         if gpu_id >= 0:
             require_gpu(gpu_id)
-        chosen = {} if precision is None else {"components.tok2vec.model.precision": precision}
         nlp = spacy.load(name, config=chosen)
     except Exception as error:
         # A folder can be damaged, or lack a package, in more ways than spaCy has errors for.
-        raise ValueError(f"cannot load the pipeline {name}: {reason_of(error)}") from error
+        reason = reason_of(error)
+        refused = error.errors if chosen and isinstance(error, ConfigValidationError) else ()
+        if any("precision" in problem["loc"] for problem in refused):
+            reason = f"it has no encoder that reads with precision {precision!r}; give none"
+        raise ValueError(f"cannot load the pipeline {name}: {reason}") from error
     # The limit guards spaCy's parser; a clinical note is one Doc however long.
     nlp.max_length = 10**9
     return nlp
