@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from weasel.cli.document import project_document
 from weasel.cli.run import check_rerun, project_run
-from weasel.util import load_project_config
+from weasel.util import load_project_config, parse_config_overrides
 
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.synthetic import write_corpus
@@ -17,7 +18,8 @@ from tests.conftest import ROOT, build_tiny_bert
 from tests.dependencies import modules_of, with_modules
 
 PROJECT = (ROOT / "project.yml").read_text(encoding="utf8")
-COMMANDS = {command["name"]: command for command in yaml.safe_load(PROJECT)["commands"]}
+CONFIG = yaml.safe_load(PROJECT)
+COMMANDS = {command["name"]: command for command in CONFIG["commands"]}
 
 
 def test_readme_has_the_table_that_weasel_makes(tmp_path: Path):
@@ -30,6 +32,20 @@ def test_readme_has_the_table_that_weasel_makes(tmp_path: Path):
         for folder in (tmp_path, ROOT)
     )
     assert ours == fresh, "README.md is stale: run `weasel document . --output README.md`"
+
+
+GIVEN = re.compile(r'--vars\.\w+ (?:"[^"]*"|[-\w./]+)')
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/RESULTS.md", "project.yml"])
+def test_weasel_takes_the_values_that_are_shown_for_values(name: str):
+    shown = GIVEN.findall((ROOT / name).read_text(encoding="utf8"))
+    assert shown
+    for given in shown:
+        option, value = shlex.split(given)
+        [(key, taken)] = parse_config_overrides([option, value], env_var=None).items()
+        assert key.removeprefix("vars.") in CONFIG["vars"]
+        assert str(taken) == value
 
 
 def test_deps_name_every_module_that_a_step_runs():
