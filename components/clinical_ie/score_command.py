@@ -67,8 +67,9 @@ def score_command(
     Relations are scored on the mentions that PRED_DIR has: end-to-end where those were predicted
     too, on gold entities where they were copied from gold. What the protocol leaves out, what could
     not be read and labels that differ in case alone are named on standard error. The exit code is 0
-    where all was scored as it stands, 3 where scores were printed and notes that one side lacks,
-    lines left out or labels that differ in case were named, and 1 where there are no scores.
+    where all was scored as it stands, 3 where scores were printed and notes that one side lacks or
+    PRED_DIR has without .ann, lines left out or labels that differ in case were named, and 1 where
+    there are no scores.
     """
     try:
         rules = get_protocol(protocol)
