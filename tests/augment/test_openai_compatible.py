@@ -103,8 +103,8 @@ def test_a_certificate_authority_of_ones_own(
         url = server.url.replace("http://127.0.0.1", "https://localhost")
         monkeypatch.delenv("SSL_CERT_FILE", raising=False)
         monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-        [[answer]] = model_of(url)([prompts(1)])
-        assert not answer.answered
+        with pytest.raises(EndpointError, match=r"vouches for .* set SSL_CERT_FILE to that of"):
+            list(model_of(url)([prompts(1)]))
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert list(model_of(url)([prompts(1)])) == [["answer to p0"]]
 
@@ -113,7 +113,7 @@ def test_answers_keep_their_order_and_many_are_under_way() -> None:
     def script(request: dict[str, Any]) -> Answer:
         answer = echo(request)
         # The first of all comes last.
-        answer.delay = 0.5 if request["messages"][-1]["content"] == "p0" else 0.05
+        answer.delay = 1.5 if request["messages"][-1]["content"] == "p0" else 0.05
         return answer
 
     with serving(script) as server:
@@ -210,7 +210,12 @@ def test_a_server_that_refuses_or_hangs() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         # Bound and not listening: connections are refused.
-        [[answer]] = model_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")([prompts(1)])
+        model = model_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+        with pytest.raises(EndpointError, match="/v1: no server answers there; start it, or name"):
+            list(model([prompts(1)]))
+        # One that did answer may come back.
+        model.answered = True
+        [[answer]] = model([prompts(1)])
     assert (answer.fault, answer.answered) == ("no connection", False)
 
     def hang(request: dict[str, Any]) -> Answer:

@@ -105,9 +105,9 @@ class OpenAICompatible:
     def arrivals(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Response]]:
         """Each answer as it comes, with the place of its prompt.
 
-        RAISES (EndpointError): The server takes neither this key nor this model, wants money or a
-            long pause, or has failed `give_up_after` times in a row. What is under way then is
-            waited for, and comes before.
+        RAISES (EndpointError): There is no server, it takes neither this key nor this model, wants
+            money or a long pause, or has failed `give_up_after` times in a row. What is under way
+            then is waited for, and comes before.
         """
         check_localhost(self._url)
         arrived: SimpleQueue[_Item] = SimpleQueue()
@@ -199,7 +199,12 @@ class OpenAICompatible:
         except (openai.APITimeoutError, TimeoutError):
             return failure("no answer in time", time.monotonic() - began)
         except openai.APIConnectionError as error:
-            return failure(_connection(error), time.monotonic() - began)
+            # ConnectError and ConnectTimeout of httpx.
+            none_there = type(error.__cause__).__name__.startswith("Connect")
+            if none_there and not self.answered:
+                raise EndpointError(f"{self._url}: {_no_server(error)}") from None
+            fault = "no connection" if none_there else "answer broke off"
+            return failure(fault, time.monotonic() - began)
         answer = read_completion(raw.http_response.content, time.monotonic() - began)
         return unwrapped(answer) if self._constraint == "json" else answer
 
@@ -282,10 +287,13 @@ def _named(error: openai.APIStatusError) -> str:
     return ", ".join([f"HTTP {error.status_code}", *map(str, names)])
 
 
-def _connection(error: openai.APIConnectionError) -> str:
-    """Whether there was no server, or one that broke off."""
-    refused = type(error.__cause__).__name__.startswith("Connect")
-    return "no connection" if refused else "answer broke off"
+def _no_server(error: openai.APIConnectionError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
+        return (
+            "nothing vouches for the server's certificate; set SSL_CERT_FILE to that of your "
+            "certificate authority"
+        )
+    return "no server answers there; start it, or name another endpoint in the config"
 
 
 def _first(error: BaseException) -> BaseException:
