@@ -157,6 +157,14 @@ def test_without_training_notes_only_the_wording_varies() -> None:
     assert text != doc.text
 
 
+def test_a_note_in_capitals_stays_in_capitals(big_train: Path) -> None:
+    doc = note("HE WAS GIVEN TEA DUE TO GOUT.", ("Drug", "TEA"), ("Reason", "GOUT"))
+    texts = {rewritten(doc, big_train, seed)[0] for seed in range(5)}
+    assert any("BECAUSE OF" in text for text in texts)
+    assert any("WARFARIN" in text for text in texts)
+    assert all(text.isupper() for text in texts)
+
+
 def test_nested_mentions_stay_and_the_others_change(big_train: Path) -> None:
     doc = note(
         "Has history of gout, given metformin.",

@@ -17,7 +17,7 @@ from ..counterparts import Counterparts
 from ..markup import decode, encode
 from ..nearness import Nearness
 from ..prompt import Prompt, Response
-from ..terms import linked_groups, load_terms
+from ..terms import blanked, linked_groups, load_terms
 from .wording import EXPRESSIONS, vary
 
 
@@ -45,7 +45,7 @@ class Rules:
         files = [Path(path) for path in (self._path, self._encoder) if path is not None]
         made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 4, made_of, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 5, made_of, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
@@ -105,12 +105,13 @@ def _replace(
     length = 0
     borders = sorted({0, len(text), *(p for m in mentions for p in (m.start, m.end))})
     swapped = {(m.start, m.end): m for m in mentions if m.id in terms}
+    capitals = blanked(text, [(m.start, m.end) for m in mentions]).isupper()
     moved_to = {0: 0}
     for start, end in pairwise(borders):
         inside = any(m.start <= start and end <= m.end for m in mentions)
         piece = text[start:end]
         if (start, end) in swapped:
-            piece = _in_place(piece, terms[swapped[start, end].id], text[:start])
+            piece = _in_place(piece, terms[swapped[start, end].id], text[:start], capitals)
         elif not inside:
             piece = vary(piece, rng, share)
         pieces.append(piece)
@@ -120,8 +121,13 @@ def _replace(
     return "".join(pieces), moved
 
 
-def _in_place(old: str, new: str, before: str) -> str:
-    """The new term with the capital that its place asks for."""
+def _in_place(old: str, new: str, before: str, capitals: bool) -> str:
+    """The new term with the capital that its place asks for.
+
+    capitals (bool): Whether the words around it are in capitals.
+    """
+    if capitals and old.isupper():
+        return new.upper()
     if not before.strip() or before.rstrip().endswith((".", "!", "?")):
         return new[:1].upper() + new[1:]
     if old[:1].islower() and " " not in new and new[1:].islower():

@@ -29,8 +29,7 @@ def vary(text: str, rng: random.Random, share: float) -> str:
         old = match.group()
         if rng.random() >= share:
             return old
-        new = rng.choice(_SAME[old.lower()])
-        return new[0].upper() + new[1:] if old[0].isupper() else new
+        return _in_case_of(old, rng.choice(_SAME[old.lower()]))
 
     return _ANY.sub(other, text)
 
@@ -45,9 +44,7 @@ def alternatives(text: str, after_term: bool) -> list[list[str]]:
     done = 0
     for match in _ANY.finditer(text):
         old = match.group()
-        others = _SAME[old.lower()]
-        if old[0].isupper():
-            others = [other[0].upper() + other[1:] for other in others]
+        others = [_in_case_of(old, other) for other in _SAME[old.lower()]]
         pieces += [[text[done : match.start()]], [old, *others]]
         done = match.end()
     pieces.append([text[done:]])
@@ -56,3 +53,10 @@ def alternatives(text: str, after_term: bool) -> list[list[str]]:
         pair = next(pair for pair in _NUMBERS if verb[2] in pair)
         pieces[:1] = [[verb[1]], [verb[2], *(set(pair) - {verb[2]})], [first[verb.end() :]]]
     return [piece for piece in pieces if piece != [""]]
+
+
+def _in_case_of(old: str, new: str) -> str:
+    """With the capital of what it stands for, or, in a note in capitals, all of them."""
+    if old.isupper():
+        return new.upper()
+    return new[0].upper() + new[1:] if old[0].isupper() else new
