@@ -15,6 +15,7 @@ from clinical_ie.augment.markup import Marker, decode, keys_in
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.segment import segment_to_doc, segments_of
 from clinical_ie.augment.task import StructuredRewrite, make_structured_rewrite
+from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from tests.augment.conftest import Scripted
@@ -258,6 +259,25 @@ def test_what_is_right_is_not_mended(
     rewrite = re.sub(r"\[\[Sign: [^\]]+\]\]", answer, source)
     list(task.parse_responses([doc], [[rewrite]]))
     assert text in rewrite_of(doc).text
+
+
+@pytest.mark.parametrize(
+    ("notes", "source", "new"),
+    [
+        ("Leidet an {}, an {}, an {}, an {}.", "Leidet an {} und Husten.", "Gicht"),
+        ("Debido a {}, a {}, a {}, a {}. " * 13, "Debido a {} y tos.", "asma"),
+    ],
+)
+def test_in_other_languages_these_are_no_articles(
+    notes: str, source: str, new: str, tmp_path: Path
+) -> None:
+    train = note(notes.replace("{}", "dolor"))
+    train._.note_id = "n"
+    write_docs([train], tmp_path / "train.spacy")
+    task = make_structured_rewrite(terms=tmp_path / "train.spacy", filters={})
+    doc = note(source.format("dolor"), ("Sign", "dolor"))
+    list(task.parse_responses([doc], [[source.format(f"[[Sign: {new}]]")]]))
+    assert rewrite_of(doc).text == source.format(new)
 
 
 def test_to_bytes_and_disk_and_back(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is set right in a rewrite rather than held against it: a capital, and `a` before a vowel."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from ..doc import Mention
@@ -8,18 +9,27 @@ from .articles import fit_article
 
 # As far as its first letter.
 _SMALL_WORD = re.compile(r"\s*[^\W\d_A-Z](?=[^A-Z\W]*(?:\W|\Z))")
+# In English `a` is some ten times as frequent as `an`; a few of either prove nothing.
+_A_FOR_AN, _FEW = 50, 3
+
+
+def has_articles(wording: Counter[str]) -> bool:
+    """Whether `a` and `an` are the English articles in notes with these words: in German `an` is a
+    preposition, and there is hardly an `a`; in Spanish it is the other way round."""
+    return wording["an"] - _FEW <= wording["a"] <= _A_FOR_AN * (wording["an"] + 1)
 
 
 def mended(
-    text: str, mentions: Sequence[Mention], terms: Sequence[str], capital: bool
+    text: str, mentions: Sequence[Mention], terms: Sequence[str], capital: bool, articles: bool
 ) -> tuple[str, list[Mention]]:
     """The text with `a` and `an` as new terms ask for, and mentions where they now are.
 
     terms (Sequence[str]): What each mention was before; what still is so keeps its article.
     capital (bool): Whether the text is to begin with one.
+    articles (bool): Whether `a` and `an` are articles.
     """
     pairs = list(zip(mentions, terms, strict=True))
-    new = {m.start for m, term in pairs if text[m.start : m.end] != term}
+    new = {m.start for m, term in pairs if articles and text[m.start : m.end] != term}
     # What looks like an article can be the end of another term.
     inside = {end for m in mentions for end in range(m.start + 1, m.end + 1)}
     for start in sorted(new, reverse=True):

@@ -20,7 +20,7 @@ from .attempt import Attempt, attempt_of, judged, set_rewrite
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
 from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
-from .mend import mended
+from .mend import has_articles, mended
 from .prompt import Prompt, Response
 from .segment import Segment, segment_of
 from .terms import Terms, collect_terms, load_terms
@@ -67,6 +67,7 @@ class StructuredRewrite:
         self.examples = examples
         self._definitions = dict(label_definitions)
         self._terms = terms
+        self._has_articles = has_articles(terms.wording)
         self._shown_examples = [self._shown(pair) for pair in examples]
         self._few_shot = [
             {"role": "system", "content": self._block("system")},
@@ -218,7 +219,7 @@ class StructuredRewrite:
         except MarkupError as error:
             return "", [], error.reason, error.detail
         terms = [segment.text[m.start : m.end] for m in mentions]
-        text, new = mended(text, new, terms, segment.text[:1].isupper())
+        text, new = mended(text, new, terms, segment.text[:1].isupper(), self._has_articles)
         case = Case(
             Passage(segment.text, tuple(mentions)),
             Passage(text, tuple(new)),
