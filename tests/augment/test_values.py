@@ -73,6 +73,15 @@ def test_other_values(term: str, some: set[str]) -> None:
         "1430 h",
         "every 8 hours",
         "every two hours",
+        "every 4-6 hours",
+        "q 12 hours",
+        "Q. 8 H",
+        "q 4 to 6 h",
+        "12-28",
+        "28/2",
+        "28.12.",
+        "[**8-14**]",
+        "[**Hospital 1807**]",
     ],
 )
 def test_what_is_no_value_stays(term: str) -> None:

@@ -27,12 +27,20 @@ _NAME_AFTER = re.compile(
     r"|[\s-]+(?:third|fourth|quarter|fifth|sixth|eighth|tenth)s?\b",
     re.IGNORECASE,
 )
-# As in `every 24 hours`; and every seven hours nobody takes a thing.
+# As in `every 24 hours`; and every seven hours, or `q 4-7 h`, nobody takes a thing.
 _DAY = re.compile(r"24[ \u2000-\u200a-]?h")
-_EVERY, _HOURS = re.compile(r"\bevery\s+\Z", re.IGNORECASE), re.compile(r"[\s-]*h(?:r|our)?s?\b")
+_EVERY = re.compile(r"\b(?:every|q\.?)\s*(?:\d+\s*(?:[-\u2013]|to|or)\s*)?\Z", re.IGNORECASE)
+_HOURS = re.compile(r"(?:\s*(?:[-\u2013]|to|or)\s*\d+)?[\s-]*h(?:r|our)?s?\b", re.IGNORECASE)
 _MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
-_DATE = re.compile(r"\d([/-])\d+\1\d|\d\.\d+\.\d")
+# With year, with day and month alone (`12-28`, `28/2`, `28.12.`), and what stands in the place of
+# dates and names that were taken out: `[**8-14**]`, `[**Hospital 18**]`.
+_DATE = re.compile(
+    r"\d([/-])\d+\1\d|\d\.\d+\.\d"
+    r"|\A(?:0?[1-9]|1[0-2])[/-](?:0?[1-9]|[12]\d|3[01])\Z"
+    r"|\A(?:0?[1-9]|[12]\d|3[01])(?:[/-](?:0?[1-9]|1[0-2])|\.(?:0?[1-9]|1[0-2])\.)\Z"
+    r"|\[\*\*.*\d"
+)
 _SCORE = re.compile(r"(\d+)[+-]?\s*(?:/|of(?: the)?|out of)\s*(\d+)")
 # What is counted on a scale of its own.
 _SCALE = re.compile(
