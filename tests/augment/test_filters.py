@@ -181,6 +181,10 @@ def tagged() -> Terms:
         ("Dose", "5 mg", "20 units", False),
         ("Dose", "5 mg", "5 mm", False),
         ("Dose", "5 mg", "9 eggs", False),
+        ("Dose", "5 mg", "mg", False),
+        ("Dose", "5 mg", "a double dose", True),
+        ("Medication", "aspirin", "it", False),
+        ("Medication", "it", "it", True),
     ],
 )
 def test_a_term_fits_its_label(label: str, old: str, new: str, ok: bool, tagged: Terms) -> None:

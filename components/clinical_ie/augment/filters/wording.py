@@ -62,8 +62,9 @@ def make_term_fits_label(
 
     In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
     the old one, or is known and (`same_units`) has a unit of the old one; any other where training
-    knows it under its label or as what it replaces; then by its head word; and where that is new
-    too, by its endings and form (`Kinds`), which no acronym shows.
+    knows it under its label or as what it replaces; never where it is nothing but function words
+    (`it`), or what is left of a value without its number; then by its head word; and where that is
+    new too, by its endings and form (`Kinds`), which no acronym shows.
 
     min_share (float): How often, of all times, a known term or head word must have the label.
     same_units (bool): Whether a value keeps its unit, as it must where it stays with what was
@@ -198,6 +199,8 @@ def _fits(
     if kinds:
         # What replaces a term of the same doubtful kind is as right as that was.
         return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
+    if set(_words(after)) <= STOP_WORDS or _is_bare(before, after):
+        return False
     head_kinds = terms.heads.get(head_of(after), Counter())
     if head_kinds.total() >= _EVIDENCE or (head_kinds and max_doubt is None):
         return _share(head_kinds, label) >= min_share
@@ -206,6 +209,15 @@ def _fits(
     if ACRONYM.fullmatch(after):
         return False
     return terms.kinds.doubt(after, label) <= max_doubt
+
+
+def _words(term: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", term.lower())
+
+
+def _is_bare(before: str, after: str) -> bool:
+    """Whether a term is one that began with a number, without it: `mg`, `year old`."""
+    return bool(re.match(r"\s*\d", before)) and set(_words(after)) <= set(_words(before))
 
 
 def _units(term: str) -> set[str]:
