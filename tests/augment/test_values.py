@@ -54,6 +54,7 @@ def test_other_values(term: str, some: set[str]) -> None:
         "1 week",
         "02",
         "1,5 mg",
+        "1.000 mg",
         "every 24 hours",
         "10^9",
         "5\u2032 end",

@@ -60,6 +60,8 @@ _SATURATION = re.compile(r"\bs[ap]o2\b|\bsat(?:uration|s)?\b", re.IGNORECASE)
 _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
 _PH = re.compile(r"[67]\.\d+\Z")
+# A thousand as German notes have it, and no number of three decimals.
+_POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
 # Between these shares of itself a number changes; where more would be no reading of a living body.
@@ -167,7 +169,7 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
         place = _WORDS.index(text.lower()) + (1 if share > 0 else -1)
         word = _WORDS[place] if 0 <= place < len(_WORDS) else None
         return word.capitalize() if word and text[0].isupper() else word
-    if "," in text and not _THOUSANDS.match(text):
+    if ("," in text and not _THOUSANDS.match(text)) or _POINTED_THOUSANDS.match(text):
         return None
     old, sign = _value(text), 1 if share > 0 else -1
     high_percent = _HIGH_PERCENT <= old <= 100 and _is_percent(term, number)
