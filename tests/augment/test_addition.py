@@ -37,9 +37,9 @@ def test_how_many_words_may_be_added_is_checked() -> None:
 
 def test_a_capital_is_mended_behind_white_space_too() -> None:
     mention = Mention("a", "S", ((1, 5),))
-    assert mended(" bone was seen.", [mention], ["bone"], capital=True) == (
+    assert mended(" bone was seen.", [mention], ["bone"], capital=True, articles=True) == (
         " Bone was seen.",
         [mention],
     )
-    assert mended("", [], [], capital=True) == ("", [])
-    assert mended("  ", [], [], capital=True) == ("  ", [])
+    assert mended("", [], [], capital=True, articles=True) == ("", [])
+    assert mended("  ", [], [], capital=True, articles=True) == ("  ", [])
