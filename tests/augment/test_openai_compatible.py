@@ -17,13 +17,9 @@ from clinical_ie.augment.models.completion import read_completion
 from clinical_ie.augment.models.endpoint import EndpointError
 from clinical_ie.augment.models.openai_compatible import OpenAICompatible, make_openai_compatible
 from clinical_ie.augment.prompt import Prompt, Response
-from clinical_ie.augment.run import augment
 from clinical_ie.augment.task import make_structured_rewrite
-from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.doc import Annotations, Mention, annotate
-from tests.augment.conftest import config_for
 from tests.augment.server import Answer, Script, completion, error, serving
-from tests.conftest import note, run_script
+from tests.conftest import note
 
 GOOD = "She had [[Drug: heparin]] for [[Reason: a clot]]."
 
@@ -336,18 +332,6 @@ def test_a_grammar_or_schema_goes_along(doc: Doc) -> None:
         assert answer.answered
 
 
-def test_a_wrong_key_ends_the_script_with_one_line(train: Path, tmp_path: Path) -> None:
-    with serving(lambda _: error(401)) as server:
-        config = config_for(tmp_path, server.url)
-        out = tmp_path / "out.spacy"
-        result = run_script("augment.py", train, out, tmp_path / "out", "--config", config)
-    assert result.exit_code == 1
-    [line] = [line for line in result.output.splitlines() if line.startswith("augment: ")]
-    assert "the server does not take this key (HTTP 401)" in line
-    assert "Traceback" not in result.output
-    assert not out.exists()
-
-
 def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
     body = json.loads(completion("yes").body)
     body["usage"] = {"prompt_tokens": 10**30, "completion_tokens": 7}
@@ -358,45 +342,3 @@ def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
     # A journal has no room for this one either.
     body["choices"][0]["logprobs"] = {"content": [{"logprob": float("nan")}]}
     assert read_completion(json.dumps(body).encode(), 0.0).likelihood is None
-
-
-def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> None:
-    with serving(lambda _: completion(None)) as server:
-        config = config_for(tmp_path, server.url)
-        paths = train, tmp_path / "out.spacy", tmp_path / "out"
-        result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 1)
-    assert result.exit_code == 1
-    assert "no new note at all" in result.stderr
-    assert "dropped: no content" in result.output
-    assert (tmp_path / "out" / "augment.json").is_file()
-
-
-def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: Path) -> None:
-    answers = iter([error(500), completion(None), completion("[[" * 9), error(429)])
-
-    def script(request: dict[str, Any]) -> Answer:
-        source = request["messages"][-1]["content"].split("\nMarkers")[0]
-        return next(answers, completion(f"Today {source}"))
-
-    with serving(script) as server:
-        config = config_for(tmp_path, server.url)
-        outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 3, seed=0)
-    assert outcome.accepted == 3
-    assert {reason: dropped.answers for reason, dropped in outcome.dropped.items()} == {
-        "server error (HTTP 500)": 1,
-        "no content": 1,
-        "malformed marker": 1,
-        "too many requests (HTTP 429)": 1,
-    }
-    assert len(read_docs(tmp_path / "o.spacy")) == 3
-
-
-def test_segments_that_no_model_sees_are_told(tmp_path: Path) -> None:
-    doc = note("Pain here and there.", ("Sign", "Pain"))
-    annotate(doc, Annotations([Mention("T1", "Sign", ((0, 4), (14, 19)))]))
-    write_docs([doc], tmp_path / "in.spacy")
-    config = config_for(tmp_path, "http://127.0.0.1:9")
-    paths = tmp_path / "in.spacy", tmp_path / "out.spacy", tmp_path / "out"
-    result = run_script("augment.py", *paths, "--config", config)
-    assert result.exit_code == 1
-    assert "1 more segments left out before any model saw them: mention in several" in result.output
