@@ -226,6 +226,19 @@ def test_annotations_in_utf16_are_one_error(tmp_path: Path, policy, notes, code)
         assert doc_to_standoff(docs[0]).to_bytes() == written.read_bytes()
 
 
+def test_splits_are_written_all_together_or_not_at_all(tmp_path: Path):
+    fill(tmp_path / "in" / "train", 2)
+    fill(tmp_path / "in" / "dev", 1)
+    convert(tmp_path / "in", tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    fill(tmp_path / "in" / "train", 4)
+    fill(tmp_path / "in" / "dev", 1, BROKEN)
+    with pytest.raises(ValueError, match="n0"):
+        convert_dataset(tmp_path / "in", tmp_path / "out", ConvertSettings(on_error="stop"), quiet)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert sorted(before) == ["dev.spacy", "test.spacy", "train.spacy"]
+
+
 def test_an_error_ends_what_shows_the_progress(tmp_path: Path):
     fill(tmp_path / "in", 2)
     write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))

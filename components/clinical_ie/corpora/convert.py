@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -66,7 +67,8 @@ def convert_folder(folder: Path, out: Path, settings: ConvertSettings, track: Tr
     RAISES (ValueError): An error in a note, where the settings say to stop.
     """
     split = Split(folder, settings.format.list_notes(folder), settings.format.strays(folder))
-    return _convert(split, out, settings, track)
+    with ExitStack() as outputs:
+        return _convert(split, out, settings, track, outputs)
 
 
 def convert_dataset(
@@ -78,7 +80,7 @@ def convert_dataset(
     seed: int = 0,
     dev_ids: Path | None = None,
 ) -> tuple[dict[str, SplitCount], list[str]]:
-    """Convert the splits of a dataset into `out/{train,dev,test}.spacy`.
+    """Convert the splits of a dataset into `out/{train,dev,test}.spacy`, all of them or none.
 
     seed, dev_ids (int, Path | None): Where there is no dev, draw or list it.
     RETURNS (tuple[dict[str, SplitCount], list[str]]): Counts by split, and remarks for the user.
@@ -87,9 +89,11 @@ def convert_dataset(
         to stop.
     """
     splits, remarks = find_splits(root, settings.format, seed, dev_ids)
-    counts = {
-        name: _convert(splits[name], out / f"{name}.spacy", settings, track) for name in SPLITS
-    }
+    with ExitStack() as outputs:
+        counts = {
+            name: _convert(splits[name], out / f"{name}.spacy", settings, track, outputs)
+            for name in SPLITS
+        }
     return counts, remarks + _no_mentions(counts) + _same_texts(counts)
 
 
@@ -123,7 +127,10 @@ def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
 
 
-def _convert(split: Split, out: Path, settings: ConvertSettings, track: Track) -> SplitCount:
+def _convert(
+    split: Split, out: Path, settings: ConvertSettings, track: Track, outputs: ExitStack
+) -> SplitCount:
+    """Convert a split. Its file is there once `outputs` is closed without an error."""
     total = SplitCount(problems=list(split.strays))
     _stop_if_asked(total, settings)
     wanted = min(settings.processes, 1 + len(split.paths) // NOTES_PER_PROCESS)
@@ -137,11 +144,11 @@ def _convert(split: Split, out: Path, settings: ConvertSettings, track: Track) -
             for _, (_, count) in tracked:
                 total.add(count)
             return total
-        with DocBinWriter(out) as writer:
-            for _, (packed, count) in tracked:
-                total.add(count)
-                if packed is not None:
-                    writer.add(packed)
+        writer = outputs.enter_context(DocBinWriter(out))
+        for _, (packed, count) in tracked:
+            total.add(count)
+            if packed is not None:
+                writer.add(packed)
     return total
 
 
