@@ -1,9 +1,11 @@
 """One look for everything that takes long: a bar with a rate and the time left."""
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterable
 from datetime import timedelta
-from typing import Any, TypeVar
+from math import ceil
+from typing import Any, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -15,20 +17,64 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 60
+# The stretch of time that rates are taken over. Results come in batches, and a batch of long notes
+# takes a minute; rich itself looks at the seconds between one result and another.
+STRETCH = 300
 
 
-class RateColumn(ProgressColumn):
-    """Finished items a second."""
+class _Pace:
+    """How fast a task goes: what was done in the last minutes, by the time until now."""
+
+    def __init__(self, done: float) -> None:
+        self._marks = deque([(time.monotonic(), done)])
+
+    def note(self, done: float) -> None:
+        now = time.monotonic()
+        # One mark a second is enough, and the last one tells when a task was finished.
+        if len(self._marks) > 1 and now - self._marks[-2][0] < 1:
+            self._marks.pop()
+        self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > STRETCH:
+            self._marks.popleft()
+
+    def of(self, task: Task) -> float | None:
+        """Items a second; None where nothing is done yet."""
+        began, before = self._marks[0]
+        now = self._marks[-1][0] if task.finished else time.monotonic()
+        done = task.completed - before
+        return done / (now - began) if done > 0 and now > began else None
+
+
+def _speed(task: Task) -> float | None:
+    return cast(_Pace, task.fields["pace"]).of(task)
+
+
+def _left(task: Task) -> timedelta | None:
+    """The time that what remains will take, in whole seconds."""
+    if task.finished:
+        return timedelta()
+    speed, remaining = _speed(task), task.remaining
+    return timedelta(seconds=ceil(remaining / speed)) if speed and remaining is not None else None
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = _speed(task)
+        return Text(f"{speed:.1f}/s" if speed else "-/s", style="progress.data.speed")
+
+
+class _LeftColumn(ProgressColumn):
+    # What is drawn more often can hardly be read.
+    max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f}/s" if speed else "-/s", style="progress.data.speed")
+        left = _left(task)
+        return Text("-:--:--" if left is None else str(left), style="progress.remaining")
 
 
 class _Bar(Progress):
@@ -40,26 +86,44 @@ class _Bar(Progress):
         super().start()
         self._told = time.monotonic()
 
+    def add_task(
+        self,
+        description: str,
+        start: bool = True,
+        total: float | None = 100.0,
+        completed: int = 0,
+        visible: bool = True,
+        **fields: Any,
+    ) -> TaskID:
+        """As rich's. What is `completed` from the start, earlier runs did: no rate of this one."""
+        fields["pace"] = _Pace(completed)
+        return super().add_task(description, start, total, completed, visible, **fields)
+
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
         super().advance(task_id, advance)
         self._tell(task_id)
 
     def update(self, task_id: TaskID, **fields: Any) -> None:
+        begins = self._tasks[task_id].total is None and fields.get("total") is not None
         super().update(task_id, **fields)
+        if begins:
+            # What is done when it is first known how much there is, was done before.
+            self._tasks[task_id].fields["pace"] = _Pace(self._tasks[task_id].completed)
         self._tell(task_id)
 
     def _tell(self, task_id: TaskID) -> None:
+        task = self._tasks[task_id]
+        task.fields["pace"].note(task.completed)
         now = time.monotonic()
         if self.console.is_terminal or now - self._told < SECONDS_BETWEEN_LINES:
             return
         self._told = now
-        task = self._tasks[task_id]
         total = "" if task.total is None else f" of {task.total:,.0f}"
-        speed = f", {task.speed:,.2f}/s" if task.speed else ""
-        left = task.time_remaining
-        then = "" if left is None else f", {timedelta(seconds=int(left))} left"
+        speed, left = _speed(task), _left(task)
+        rate = f", {speed:,.2f}/s" if speed else ""
+        then = "" if left is None else f", {left} left"
         self.console.print(
-            f"{task.description}: {task.completed:,.0f}{total}{speed}{then}",
+            f"{task.description}: {task.completed:,.0f}{total}{rate}{then}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -72,9 +136,9 @@ def progress_bar() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        RateColumn(),
+        _RateColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _LeftColumn(),
         console=Console(stderr=True),
     )
 
