@@ -46,6 +46,8 @@ def main(
             turns, long = 1, 5000
         elif pipeline and notes is not None:
             texts = [path.read_text("utf8") for path in sorted(notes.rglob("*.txt"))]
+            if not any(texts):
+                raise typer.BadParameter(f"{notes}: no folder with notes (.txt) in it")
         else:
             raise typer.BadParameter("give PIPELINE and NOTES_DIR, or --quick")
         full = spacy.load(pipeline)
