@@ -20,9 +20,9 @@ PACKAGE = "clinical_ie"
 # What is found by name at run time, through entry points, and so by no import.
 PIPELINE_GROUPS = ("spacy_factories", "spacy_architectures", "spacy_scorers")
 ENTRY_POINTS = {
-    "train": (*PIPELINE_GROUPS, "spacy_readers"),
-    "train-augmented": (*PIPELINE_GROUPS, "spacy_readers"),
-    "train-seeds": (*PIPELINE_GROUPS, "spacy_readers"),
+    "train": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
+    "train-augmented": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
+    "train-seeds": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
     "evaluate": PIPELINE_GROUPS,
     "augment": ("thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 
+from clinical_ie import packaging
 from clinical_ie.doc import annotations_of
 from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
 from tests.conftest import ROOT, run_script
@@ -91,13 +92,18 @@ def test_the_script_refuses_in_one_line(tmp_path: Path):
     for arm, message in [
         ("no_aug", "--arm 'no_aug': expected NAME=PIPELINE_DIR"),
         (f"a={tmp_path}", "no trained pipeline"),
-        (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "failed: "),
+        (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "/bad: no pipeline that spaCy saved"),
     ]:
         done = run_script("package.py", tmp_path / "out", "--arm", arm)
         assert (done.exit_code, done.stdout) == (1, "")
         assert message in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
         assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def test_a_build_that_fails_is_told_by_its_last_words():
+    with pytest.raises(RuntimeError, match=r"`python -m no_such` failed: .* named no_such"):
+        packaging._run(["-m", "no_such"])
 
 
 @pytest.mark.slow

@@ -33,6 +33,10 @@ def train(files: Path, config: Path, out: Path):
     return run_script("train.py", config, out, *where, *steps)
 
 
+def saved_strings(pipeline: Path) -> list[str]:
+    return json.loads((pipeline / "vocab" / "strings.json").read_text("utf8"))
+
+
 def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp_path: Path):
     out = tmp_path / "seed-0"
     (out / "model-best" / "stale").mkdir(parents=True)
@@ -47,6 +51,11 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     assert told["candidate_ceiling"] == 1.0
     assert set(told["relation_thresholds"]) == {"predicted", "given"}
     assert not (out / "model-best" / "stale").exists()
+    docs = read_docs(files / "notes.spacy")
+    labels = {mention.label_ for doc in docs for mention in doc.spans["entities"]}
+    labels |= {relation.label for doc in docs for relation in doc._.relations}
+    for name in ("model-best", "model-last"):
+        assert saved_strings(out / name) == sorted(labels)
 
 
 def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
@@ -135,7 +144,10 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
     result = train(files, CONFIG.with_stem("stock"), out)
     assert result.exit_code == 0, result.stderr
     nlp = spacy.load(out / "model-best")
-    assert set(nlp.get_pipe("ner").labels) == {"ADE", "Drug", "Reason", "Strength"}
+    labels = ["ADE", "Drug", "Reason", "Strength"]
+    assert sorted(nlp.get_pipe("ner").labels) == saved_strings(out / "model-best") == labels
+    for doc in nlp.pipe(doc.text for doc in read_docs(files / "notes.spacy")):
+        assert {ent.label_ for ent in doc.ents} <= set(labels)
 
 
 @pytest.mark.parametrize(

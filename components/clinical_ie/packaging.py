@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 from spacy.util import load_config
 
+from .saved_strings import forget_words
 from .workplace import workplace
 
 PACKAGE_NAME = "clinical_ie"
@@ -66,7 +67,7 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     version (str): The pipeline's version.
     project (Path): The folder with this package's `pyproject.toml`.
     RETURNS (list[Path]): The package's wheel, then the pipeline's.
-    RAISES (ValueError): The version is none.
+    RAISES (OSError, ValueError): The version is none, or the folder no pipeline.
     RAISES (RuntimeError): A build failed; the message holds its last words.
     """
     try:
@@ -74,6 +75,10 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     except InvalidVersion as error:
         raise ValueError(f"{error}; expected a version such as 0.1.0") from error
     with workplace(out, "build") as build:
+        trained = build / "trained" / pipeline.name
+        shutil.copytree(pipeline, trained)
+        # Training has done it, unless the pipeline was trained or saved again by other means.
+        forget_words(pipeline, trained)
         # From a copy: setuptools leaves a build folder behind, and what it holds would get into
         # the next wheel.
         source = build / "source"
@@ -89,7 +94,7 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
         _run([*pip, "--wheel-dir", str(build), str(source)])
         _run(
             [
-                *["-m", "spacy", "package", str(pipeline), str(build), "--build", "wheel"],
+                *["-m", "spacy", "package", str(trained), str(build), "--build", "wheel"],
                 *["--name", PACKAGE_NAME, "--version", version, "--force"],
             ]
         )

@@ -16,6 +16,7 @@ from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .corpora.docbin import read_docs
 from .hashing import hash_of
 from .progress import progress_bar
+from .saved_strings import forget_words
 
 FINGERPRINT = "fingerprint.json"
 # What a run leaves, and an earlier one may have left.
@@ -80,6 +81,8 @@ def train_pipeline(
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
     told = _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
+    for name in ("model-best", "model-last"):
+        forget_words(part / name)
     stamp = {"fingerprint": fingerprint(config, overrides)}
     (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
     shutil.rmtree(out, ignore_errors=True)
