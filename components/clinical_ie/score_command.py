@@ -79,8 +79,9 @@ def score_command(
         counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
         if not counts:
             raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
-        result: dict[str, Any] = dict(sum_up(counts, protocol))
-        tables = [terminal.score_table(sum_up(counts, protocol), task) for task in TASKS]
+        scores = sum_up(counts, protocol)
+        result: dict[str, Any] = {**scores}
+        tables = [terminal.score_table(scores, task) for task in TASKS]
         if document:
             result["by_document"], table = _by_document(counts, protocol)
             tables.append(table)

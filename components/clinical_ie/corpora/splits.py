@@ -144,9 +144,8 @@ def split_folder(root: Path, split: str, format_: Format) -> Path | None:
 def _size_remarks(
     splits: dict[str, Split], folders: dict[str, Path | None], format_: Format
 ) -> list[str]:
-    sizes = dict(format_.sizes)
     remarks = []
-    for name, expected in sizes.items():
+    for name, expected in format_.sizes.items():
         found = len(splits[name].paths)
         if name == "train" and folders["dev"] is not None:
             found += len(splits["dev"].paths)

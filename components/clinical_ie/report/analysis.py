@@ -35,6 +35,8 @@ TASKS = (("entities", "mentions"), ("relations", "relations"))
 # Points of a precision-recall curve; more would not be seen. The first few items by themselves say
 # nothing: one that is wrong would draw a line from 0.
 MAX_POINTS, FIRST_POINT = 200, 20
+# Types in a table of those taken for each other.
+MAX_TYPES = 20
 NOTHING = "(nothing)"
 
 
@@ -137,7 +139,7 @@ def _bins(found: Outcomes) -> Iterator[Row]:
         }
 
 
-def confusion(notes: Notes, errors: Errors, most: int = 20) -> list[Row]:
+def confusion(notes: Notes, errors: Errors) -> list[Row]:
     """Gold type against predicted type, of mentions that are not right; most frequent types."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for arm, found in notes.items():
@@ -156,7 +158,7 @@ def confusion(notes: Notes, errors: Errors, most: int = 20) -> list[Row]:
     weights: Counter[str] = Counter()
     for (_, gold, predicted), n in counts.items():
         weights.update(dict.fromkeys({gold, predicted} - {NOTHING}, n))
-    shown = {label for label, _ in weights.most_common(most)} | {NOTHING}
+    shown = {label for label, _ in weights.most_common(MAX_TYPES)} | {NOTHING}
     return [
         {"arm": arm, "gold": gold, "predicted": predicted, "mentions": n}
         for (arm, gold, predicted), n in sorted(counts.items())

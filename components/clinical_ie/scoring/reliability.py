@@ -26,7 +26,7 @@ class Outcomes:
     scores: Floats
     right: NDArray[np.bool_]
 
-    def calibration_error(self, n_bins: int = N_BINS) -> float:
+    def calibration_error(self) -> float:
         """The expected calibration error (Naeini et al. 2015), over bins of equal width.
 
         RETURNS (float): The mean distance between a bin's mean score and its share of right items,
@@ -34,8 +34,8 @@ class Outcomes:
         """
         if not len(self.scores):
             return 0.0
-        bins = np.minimum((self.scores * n_bins).astype(int), n_bins - 1)
-        gaps = np.bincount(bins, self.scores - self.right, minlength=n_bins)
+        bins = np.minimum((self.scores * N_BINS).astype(int), N_BINS - 1)
+        gaps = np.bincount(bins, self.scores - self.right, minlength=N_BINS)
         return float(np.abs(gaps).sum() / len(self.scores))
 
 

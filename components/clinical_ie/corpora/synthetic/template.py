@@ -112,15 +112,6 @@ class Template:
         """The roles with a medicine of their own, in ascending order."""
         return sorted(role for role, bond in self.roles.items() if bond is None)
 
-    def uses(self, name: str, role: int) -> bool:
-        """Whether an annotated slot of this name belongs to the role."""
-        return any(
-            part.name == name and role in part.roles
-            for piece in self.pieces
-            if isinstance(piece, Slot)
-            for part in piece.parts
-        )
-
 
 _SLOT = re.compile(
     r"(?P<names>[A-Za-z]+\d*(\+[a-z]+\d+)*)( (?P<bond>[a-z]+) (?P<to>\d))?(\|(?P<width>\d+))?"
