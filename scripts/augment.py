@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from clinical_ie.augment.output import Outcome, rewrites_table
+from clinical_ie.augment.outcome import Outcome
+from clinical_ie.augment.output import rewrites_table
 from clinical_ie.augment.run import augment
 from clinical_ie.progress import progress_bar
 

@@ -44,7 +44,7 @@ class LearnedLabelsPipe(TrainablePipe):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is told apart, sorted."""
+        """What is told apart, in the order of the model's scores."""
         return tuple(self.cfg["labels"])
 
     @property

@@ -13,7 +13,7 @@ from ..brat import Standoff
 from ..brat.records import is_label
 from ..corpora.notes import corpus_nlp, make_doc
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
-from ..doc import Annotations, annotations_of, has_standoff
+from ..doc import Annotations, Mention, annotations_of, has_standoff
 from ..text.columns import text_of
 from .segment import Place, Segment, segment_at
 from .splice import splice
@@ -53,10 +53,10 @@ class Source:
 
     def with_rewrites(
         self,
-        rewrites: Sequence[tuple[Segment, str, Any]],
+        rewrites: Sequence[tuple[Segment, str, list[Mention]]],
         note_id: str,
         provenance: dict[str, Any],
-    ) -> "NewNote":
+    ) -> NewNote:
         """A new note, with new text in the place of some segments.
 
         rewrites (Sequence[tuple[Segment, str, list[Mention]]]): Segments that share no text, each

@@ -1,1 +1,1 @@
-"""Models that answer the rewriting task: by rules, or by a local language model."""
+"""Models that answer the rewriting task: rules, a local language model, or one behind a server."""
