@@ -19,20 +19,9 @@ from .synonyms import Synonyms, add_synonyms
 TAGGED_SHARE = 0.9
 
 _PREPOSITIONS = {
-    "at",
-    "by",
-    "due",
-    "during",
-    "for",
-    "from",
-    "in",
-    "of",
-    "on",
-    "over",
-    "to",
-    "under",
-}
-_PREPOSITIONS |= {"with", "without"}
+    "at", "by", "due", "during", "for", "from", "in", "of", "on", "over", "to", "under", "with",
+    "without",
+}  # fmt: skip
 _NUMBER = re.compile(
     r"\d+(?:[.,]\d+)*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
 )

@@ -19,39 +19,11 @@ _EVIDENCE = 3
 # Rough: adverbs and adjectives by their endings, and some adjectives that have none.
 _ADVERB = re.compile(r"[a-z]{3,}ly")
 _ADJECTIVE = re.compile(r"[a-z]+(?:ous|ic|al|ar|ive|ary|able|ible|less|ful|ed|oid|ile|ing|ent|ant)")
-_PLAIN_ADJECTIVES = frozenset(
-    [
-        "clear",
-        "normal",
-        "left",
-        "right",
-        "high",
-        "low",
-        "mild",
-        "severe",
-        "acute",
-        "large",
-        "small",
-        "multiple",
-        "diffuse",
-        "dense",
-        "good",
-        "poor",
-        "firm",
-        "soft",
-        "thin",
-        "thick",
-        "rare",
-        "benign",
-        "malignant",
-        "stable",
-        "round",
-        "irregular",
-        "complete",
-        "adverse",
-        "intense",
-    ]
-)
+_PLAIN_ADJECTIVES = {
+    "clear", "normal", "left", "right", "high", "low", "mild", "severe", "acute", "large", "small",
+    "multiple", "diffuse", "dense", "good", "poor", "firm", "soft", "thin", "thick", "rare",
+    "benign", "malignant", "stable", "round", "irregular", "complete", "adverse", "intense",
+}  # fmt: skip
 
 
 @registry.llm_misc("clinical_ie.term_fits_label.v1")
