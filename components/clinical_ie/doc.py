@@ -3,14 +3,13 @@
 Mentions live in `doc.spans["entities"]`, overlapping and nested ones too; `doc.ents` is the flat
 view. What a `Span` has no room for stands in the group's `attrs`: in the group's order, `scores`
 and `fragments`, the exact character offsets (a span's borders are token borders, and stand in
-`characters` where they differ); by mention id,
-`details`: attributes, normalisations and comments. `span._.fragments`, `span._.attributes`,
-`span._.normalizations` and `span._.comments` read them. Relations are kept in `doc.user_data` as
-plain values, so that they pass through `DocBin`, `to_bytes` and worker processes, and are made
-into `Relation` objects when read.
+`characters` where they differ); by mention id, `details`: attributes, normalisations and comments.
+`span._.fragments`, `span._.attributes`, `span._.normalizations` and `span._.comments` read them.
+Relations are kept in `doc.user_data` as plain values, so that they pass through `DocBin`,
+`to_bytes` and worker processes, and are made into `Relation` objects when read.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
@@ -46,7 +45,7 @@ KEYS: dict[str, Any] = {
     name: ("._.", f"clinical_ie.{name}", None, None)
     for name in ("relations", "standoff", "note_id", "bom", "provenance")
 }
-_RELATIONS, _STANDOFF, _NOTE_ID, _BOM, _PROVENANCE = KEYS.values()
+_RELATIONS, _STANDOFF = KEYS["relations"], KEYS["standoff"]
 
 
 class Mention(NamedTuple):
@@ -313,33 +312,16 @@ def _set_standoff(doc: Doc, standoff: Standoff) -> None:
     doc.user_data[_STANDOFF] = standoff.to_bytes()
 
 
-def _get_bom(doc: Doc) -> bool:
-    return doc.user_data.get(_BOM, False)
+def _get_plain(key: Any, default: Callable[[], object], doc: Doc) -> Any:
+    return doc.user_data.get(key, default())
 
 
-def _set_bom(doc: Doc, bom: bool) -> None:
-    doc.user_data[_BOM] = bom
-
-
-def _get_note_id(doc: Doc) -> str:
-    return doc.user_data.get(_NOTE_ID, "")
-
-
-def _set_note_id(doc: Doc, note_id: str) -> None:
-    doc.user_data[_NOTE_ID] = note_id
-
-
-def _get_provenance(doc: Doc) -> dict[str, object]:
-    return doc.user_data.get(_PROVENANCE, {})
-
-
-def _set_provenance(doc: Doc, provenance: dict[str, object]) -> None:
-    doc.user_data[_PROVENANCE] = provenance
+def _set_plain(key: Any, doc: Doc, value: object) -> None:
+    doc.user_data[key] = value
 
 
 def _fragments(span: Span) -> tuple[tuple[int, int], ...]:
-    pieces = pieces_of(span.doc.spans.get(SPANS_KEY), span)
-    return tuple((int(start), int(end)) for start, end in pieces)
+    return _pairs(pieces_of(span.doc.spans.get(SPANS_KEY), span))
 
 
 def _detail(name: str, span: Span) -> tuple:
@@ -351,12 +333,12 @@ def register_extensions() -> None:
     """Declare what `doc._` and `span._` have here; a Doc's `bom` means one outside the offsets."""
     Doc.set_extension("relations", getter=_get_relations, setter=_set_relations, force=True)
     Doc.set_extension("standoff", getter=_get_standoff, setter=_set_standoff, force=True)
-    Doc.set_extension("note_id", getter=_get_note_id, setter=_set_note_id, force=True)
-    Doc.set_extension("bom", getter=_get_bom, setter=_set_bom, force=True)
+    for name, default in (("note_id", str), ("bom", bool), ("provenance", dict)):
+        getter, setter = partial(_get_plain, KEYS[name], default), partial(_set_plain, KEYS[name])
+        Doc.set_extension(name, getter=getter, setter=setter, force=True)
     Span.set_extension("fragments", getter=_fragments, force=True)
     for name in DETAILS:
         Span.set_extension(name, getter=partial(_detail, name), force=True)
-    Doc.set_extension("provenance", getter=_get_provenance, setter=_set_provenance, force=True)
 
 
 register_extensions()
