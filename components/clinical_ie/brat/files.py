@@ -183,6 +183,18 @@ def covered_text(text: str, fragments: Fragments) -> str:
     return " ".join(text[start:end] for start, end in fragments).replace("\n", " ")
 
 
+def line_fragments(text: str, span: tuple[int, int]) -> Fragments:
+    """The pieces of a span, one a line, as brat stores what crosses a line break."""
+    pieces, start = [], span[0]
+    for line in text[span[0] : span[1]].split("\n"):
+        body = line.strip()
+        if body:
+            first = start + len(line) - len(line.lstrip())
+            pieces.append((first, first + len(body)))
+        start += len(line) + 1
+    return tuple(pieces)
+
+
 def covers(text: str, bound: TextBound) -> bool:
     """Whether a mention's offsets cover the text that it says, to the character."""
     start, end = bound.fragments[0]

@@ -12,8 +12,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from clinical_ie.brat import Relation, Standoff, TextBound, write_note
-
+from ...brat import Relation, Standoff, TextBound, write_note
 from ..parallel import ended, start_worker
 from ..synthetic.folder import files_below, replaced_folder
 from .note import Generator

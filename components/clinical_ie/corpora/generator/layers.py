@@ -4,11 +4,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 
-from clinical_ie.brat import Attribute, Comment, Equivalence, Event, Normalization, Standoff
-from clinical_ie.brat.files import covered_text
-
+from ...brat import Attribute, Comment, Equivalence, Event, Normalization, Standoff
+from ...brat.files import covered_text, line_fragments
 from ..synthetic.dice import Dice
-from ..synthetic.passage import line_fragments
 from .draft import Draft, Mention
 from .schema import AttributeType, Comments, Equivalences, Events, Layers, Normalizations
 
@@ -53,8 +51,10 @@ class _Annotator:
         )
         for position in order:
             mention = found[position]
-            fragments = [f for piece in mention.pieces for f in line_fragments(self._text, *piece)]
-            covered = covered_text(self._text, tuple(fragments))
+            fragments = tuple(
+                f for piece in mention.pieces for f in line_fragments(self._text, piece)
+            )
+            covered = covered_text(self._text, fragments)
             bound = self.standoff.add_textbound(mention.label, fragments, covered)
             self._ids[position] = self._names[position] = bound.id
 

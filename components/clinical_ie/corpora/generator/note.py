@@ -3,8 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from clinical_ie.brat import Standoff
-
+from ...brat import Standoff
 from ..synthetic.dice import Dice
 from ..synthetic.passage import wrap
 from .draft import Draft

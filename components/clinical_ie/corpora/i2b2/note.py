@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
-from ...brat.files import covered_text, files_below, hidden_folders, misspelt, note_name
+from ...brat.files import (
+    covered_text,
+    files_below,
+    hidden_folders,
+    line_fragments,
+    misspelt,
+    note_name,
+)
 from ...brat.problem import Severity
 from ...brat.records import is_label
 from .mend import Placed, place_mention, resolve_end
@@ -209,18 +216,6 @@ class _Builder:
         if tag.kind == "TLINK" and file.suffix == ".extent":
             file = file.with_suffix(".tlink")
         self.source.problems.append(Problem(str(file), tag.line, f"{what}: {told}", severity))
-
-
-def line_fragments(text: str, span: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    """The pieces of a span, one a line, as brat stores what crosses a line break."""
-    pieces, start = [], span[0]
-    for line in text[span[0] : span[1]].split("\n"):
-        body = line.strip()
-        if body:
-            first = start + len(line) - len(line.lstrip())
-            pieces.append((first, first + len(body)))
-        start += len(line) + 1
-    return tuple(pieces)
 
 
 def _decode(path: Path, mended: list[Problem]) -> str:

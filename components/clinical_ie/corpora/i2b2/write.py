@@ -14,9 +14,9 @@ from ...brat import (
     Standoff,
     TextBound,
 )
-from ...brat.files import covered_text
+from ...brat.files import covered_text, line_fragments
 from ...brat.triggers import Triggers
-from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES, line_fragments
+from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES
 
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
 # What a tag must have in the release, where the annotations do not say.

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clinical_ie.brat import write_note
-
+from ...brat import write_note
 from .folder import files_below, replaced_folder
 from .note import generate_note
 

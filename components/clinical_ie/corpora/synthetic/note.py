@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clinical_ie.brat import Standoff
-
+from ...brat import Standoff
 from .dice import Dice
 from .passage import Passage
 from .prescription import Prescription

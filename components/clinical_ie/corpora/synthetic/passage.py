@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from clinical_ie.brat import Standoff
-from clinical_ie.brat.files import covered_text
+from ...brat import Standoff
+from ...brat.files import covered_text, line_fragments
 
 
 class Mention(NamedTuple):
@@ -70,8 +70,8 @@ class Passage:
         ids = {}
         for position in sorted(range(len(self.mentions)), key=lambda i: self.mentions[i][1:]):
             label, start, end = self.mentions[position]
-            fragments = line_fragments(self.text, start, end)
-            covered = covered_text(self.text, tuple(fragments))
+            fragments = line_fragments(self.text, (start, end))
+            covered = covered_text(self.text, fragments)
             ids[position] = standoff.add_textbound(label, fragments, covered).id
         for attribute, drug in sorted(
             self.links, key=lambda link: self.mentions[link.attribute][1]
@@ -87,18 +87,6 @@ def wrap(text: str, width: int) -> str:
     RETURNS (str): Some blanks have become newlines; all else is as it was, at the same offsets.
     """
     return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
-
-
-def line_fragments(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """A stretch of text as one fragment per line, as brat asks for.
-
-    RETURNS (list[tuple[int, int]]): Start and end of each, in characters.
-    """
-    fragments = []
-    for line in text[start:end].split("\n"):
-        fragments.append((start, start + len(line)))
-        start += len(line) + 1
-    return fragments
 
 
 def _wrap_line(line: str, width: int) -> str:
