@@ -8,6 +8,9 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def shown(text: str) -> str:
-    """The start of a text, in quotes and with escapes, as messages cite what a file says."""
-    return repr(text if len(text) <= 60 else text[:57] + "…")
+def shown(value: object) -> str:
+    """A value of a file as messages cite it: with escapes, text in quotes, and cut where long."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "…")
+    found = repr(value)
+    return found if len(found) <= 60 else found[:57] + "…"

@@ -44,9 +44,3 @@ def reason_of(error: Exception) -> str:
     """An error in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def shown(value: object) -> str:
-    """A value of a note, short enough for a message and without what a terminal would obey."""
-    found = repr(value)
-    return found if len(found) <= 60 else f"{found[:57]}…"

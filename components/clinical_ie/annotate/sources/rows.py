@@ -5,7 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ..notes import Failure, InputNote, shown
+from ...printable import shown
+from ..notes import Failure, InputNote
 from .base import Refusal
 
 # The values of both columns; None stands for none. Or what is wrong with the whole row.
