@@ -16,6 +16,7 @@ from thinc.api import require_gpu
 
 from ..doc import Annotations, annotations_of
 from ..encoder.reading import PRECISIONS
+from ..text.limit import lift_length_limit
 from .notes import Annotated, Failure, InputNote, reason_of
 
 Batch = list[InputNote | Failure]
@@ -43,8 +44,7 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
         if any("precision" in problem["loc"] for problem in refused):
             reason = f"it has no encoder that reads with precision {precision!r}; give none"
         raise ValueError(f"cannot load the pipeline {name}: {reason}") from error
-    # The limit guards spaCy's parser; a clinical note is one Doc however long.
-    nlp.max_length = 10**9
+    lift_length_limit(nlp)
     return nlp
 
 

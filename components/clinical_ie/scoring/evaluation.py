@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from ..calibration import Calibration
 from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
 from ..pipe import LearnedLabelsPipe
+from ..text.limit import lift_length_limit
 from .counts import NoteCounts
 from .reliability import Outcomes, outcomes
 from .scores import Scores, TaskScores, note_counts, score
@@ -150,8 +151,7 @@ def predict(
     texts (Mapping[str, str]): By name.
     on_note (Callable[[], None]): Called after every note.
     """
-    # The limit guards spaCy's parser, which no clinical pipeline has.
-    nlp.max_length = max([nlp.max_length, *(len(text) for text in texts.values())])
+    lift_length_limit(nlp)
     predicted = {}
     for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
         predicted[name] = annotations_of(doc)
