@@ -10,6 +10,7 @@ import typer
 from spacy.tokens import Doc
 
 from clinical_ie.annotate import ID_COLUMN, TEXT_COLUMN, Failure, open_source
+from clinical_ie.console import tell
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder.masking import Pool
@@ -21,8 +22,6 @@ from clinical_ie.encoder.pretraining import (
     pretrain_encoder,
 )
 from clinical_ie.progress import progress_bar, track
-
-SHOWN = 20
 
 
 def main(
@@ -68,7 +67,7 @@ def main(
 
             report = pretrain_encoder(pools, encoder, out, settings, gpu_id, on_step)
     except (OSError, ValueError) as error:
-        _tell(failures)
+        tell("notes were left out", failures)
         typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -86,18 +85,7 @@ def main(
                 f"{last:,.1f} in the last"
             )
     typer.echo(f"encoder in {out}")
-    _tell(failures)
-
-
-def _tell(failures: list[str]) -> None:
-    """Count and list the notes that cannot be read."""
-    if not failures:
-        return
-    typer.echo(f"{len(failures)} notes were left out:", err=True)
-    for line in failures[:SHOWN]:
-        typer.echo(f"  {line}", err=True)
-    if len(failures) > SHOWN:
-        typer.echo(f"  and {len(failures) - SHOWN} more", err=True)
+    tell("notes were left out", failures)
 
 
 def _docs(path: Path, columns: tuple[str, str], failures: list[str]) -> Iterator[Doc]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.report.marks import hues, marks_html
 from clinical_ie.report.page import dev_scores, render, write_page
 
 from .helpers import metrics
@@ -75,24 +74,6 @@ def test_page_says_what_is_not_there() -> None:
 def test_at_most_twenty_rewrites() -> None:
     examples = AUGMENTATION["examples"][:1] * 30
     assert render({"a": metrics()}, {"examples": examples}, []).count("<section") == 20
-
-
-@pytest.mark.parametrize(
-    ("markup", "expected"),
-    [
-        ("[[T1|Drug: a<b]]", '<mark style="--hue: 0"><b>Drug</b> a&lt;b</mark>'),
-        (
-            "[[A: x [[B: y]] z]]",
-            '<mark style="--hue: 0"><b>A</b> x <mark style="--hue: 137"><b>B</b> y</mark> z</mark>',
-        ),
-        ("[** name **] [1] \\[[x\\]]", "[** name **] [1] [[x]]"),
-        ("stray ]] [[A: open", 'stray ]] <mark style="--hue: 0"><b>A</b> open</mark>'),
-        ("[[A b: no label]]", "[[A b: no label]]"),
-        ("", ""),
-    ],
-)
-def test_marks(markup: str, expected: str) -> None:
-    assert marks_html(markup, hues([markup])) == expected
 
 
 def test_dev_scores(tmp_path: Path) -> None:

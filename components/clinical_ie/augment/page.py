@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from .markup import Kind, pieces_of
-
-# The golden angle: labels that follow each other get hues that lie far apart.
-_HUE_STEP = 137
+from ..html import hues_of, marks_html, page_template
 
 
 def render(summary: Mapping[str, Any]) -> str:
@@ -17,15 +11,8 @@ def render(summary: Mapping[str, Any]) -> str:
 
     summary (Mapping[str, Any]): What stands in `augment.json`.
     """
-    environment = Environment(
-        loader=PackageLoader("clinical_ie.augment", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    hues = {label: i * _HUE_STEP % 360 for i, label in enumerate(sorted(summary["mentions"]))}
-    return environment.get_template("page.html.jinja").render(
+    hues = hues_of(summary["mentions"])
+    return page_template(__package__).render(
         accepted=summary["accepted"],
         n_augmented=summary["n_augmented"],
         rewrites=summary["rewrites"],
@@ -95,23 +82,5 @@ def _shares(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
 
 
 def _coloured(pair: Mapping[str, str], hues: Mapping[str, int]) -> dict[str, Any]:
-    sides = {side: _marks(pair[side], hues) for side in ("source", "rewrite")}
+    sides = {side: marks_html(pair[side], hues) for side in ("source", "rewrite")}
     return {**sides, "detail": pair.get("detail", "")}
-
-
-def _marks(markup: str, hues: Mapping[str, int]) -> Markup:
-    """Markers as `<mark>` elements; broken ones are closed at the end."""
-    html: list[Markup] = []
-    depth = 0
-    for kind, piece in pieces_of(markup):
-        if kind is Kind.OPEN:
-            depth += 1
-            label = piece.split("|")[-1]
-            hue = hues.get(label, 0)
-            html.append(Markup('<mark style="--hue: {}"><b>{}</b> ').format(hue, label))
-        elif kind is Kind.CLOSE and depth:
-            depth -= 1
-            html.append(Markup("</mark>"))
-        else:
-            html.append(escape(piece))
-    return Markup("").join([*html, Markup("</mark>") * depth])

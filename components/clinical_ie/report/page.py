@@ -12,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..html import hues_of, labels_in, marks_html, page_template
 from ..scoring.errors import NoteErrors
 from ..workplace import write_whole
 from . import charts
@@ -29,7 +29,6 @@ from .analysis import (
     training_curves,
 )
 from .browser import as_script, browser_data
-from .marks import hues, marks_html
 from .metrics import Metrics, read_arms
 from .predictions import ScoredNote, read_predictions
 from .tables import percent, tables
@@ -107,17 +106,15 @@ def render(
     """
     summary = augmentation or {}
     examples = _rewrites(summary)[:MAX_REWRITES]
-    hue_of = hues(str(example[side]) for example in examples for side in ("source", "rewrite"))
-    environment = Environment(
-        loader=PackageLoader("clinical_ie.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    hues = hues_of(
+        label
+        for example in examples
+        for side in ("source", "rewrite")
+        for label in labels_in(str(example[side]))
     )
     shown = dict.fromkeys(CHARTS) | dict(drawings or {})
     theme_script, browser_script = _own("theme.js"), _own("note.js") + _own("page.js")
-    return environment.get_template("page.html.jinja").render(
+    return page_template(__package__).render(
         style=_own("page.css"),
         theme_script=theme_script,
         browser_script=browser_script,
@@ -149,8 +146,8 @@ def render(
         rewrites=[
             {
                 "note": example.get("note", ""),
-                "source": marks_html(str(example["source"]), hue_of),
-                "rewrite": marks_html(str(example["rewrite"]), hue_of),
+                "source": marks_html(str(example["source"]), hues),
+                "rewrite": marks_html(str(example["rewrite"]), hues),
             }
             for example in examples
         ],
