@@ -70,6 +70,7 @@ def test_any_text_is_written_back_as_it_was(text):
         ("T1 Drug 0 7", "no tab"),
         ("T1\tDrug 0 x\ttext", "'0 x' is not"),
         ("T1\tDrug 7 0\ttext", "empty or reversed"),
+        ("T1\tDrug 7 7\t", "empty or reversed"),
         ("T1\t", "nothing after the id"),
         ("R1\tADE-Drug Arg1:T1", "two arguments, not 1"),
         ("R1\tADE-Drug Arg1:T1 T2", "'T2' is not ROLE:ID"),
