@@ -64,9 +64,9 @@ def test_an_unknown_name_lists_the_known(config: Path, tmp_path: Path) -> None:
 
 
 def test_an_unreadable_config_is_named(config: Path, tmp_path: Path) -> None:
-    with pytest.raises(ChoiceError, match=r"absent\.cfg: can't be read"):
+    with pytest.raises(ChoiceError, match=r"absent\.cfg: cannot be read"):
         models_in_config(tmp_path / "absent.cfg", tmp_path)
     config.write_text("no section\n", encoding="utf8")
-    with pytest.raises(ChoiceError, match=r"train\.cfg: can't be read as a config") as caught:
+    with pytest.raises(ChoiceError, match=r"train\.cfg: cannot be read as a config") as caught:
         models_in_config(config, tmp_path)
     assert "\n" not in str(caught.value)

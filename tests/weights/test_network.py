@@ -107,9 +107,9 @@ def test_a_hub_out_of_reach_is_noticed_at_once_and_asked_once(
 ) -> None:
     network = Network("http://127.0.0.1:9")
     started = time.monotonic()
-    assert "can't be reached" in str(network.hub_problem())
+    assert "cannot be reached" in str(network.hub_problem())
     monkeypatch.setattr(Network, "_probe", lambda self: pytest.fail("asked twice"))
-    assert "can't be reached" in str(network.hub_problem())
+    assert "cannot be reached" in str(network.hub_problem())
     assert time.monotonic() - started < 3
 
 
@@ -119,9 +119,9 @@ def test_a_hub_that_goes_away_is_given_up(hub: str, monkeypatch: pytest.MonkeyPa
     network = Network(hub)
     assert network.hub_problem() is None
     network._endpoint = "http://127.0.0.1:9"
-    with pytest.raises(SourceError, match="can't be reached"):
+    with pytest.raises(SourceError, match="cannot be reached"):
         network.hub_identity(source(), "model.bin")
-    assert "can't be reached" in str(network.hub_problem())
+    assert "cannot be reached" in str(network.hub_problem())
 
 
 @pytest.mark.usefixtures("no_way_out")
@@ -149,10 +149,10 @@ def test_a_registry_out_of_reach_is_asked_once(
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     network = Network()
-    with pytest.raises(SourceError, match="the package registry can't be reached"):
+    with pytest.raises(SourceError, match="the package registry cannot be reached"):
         network.pip_download("tiny-data==1.0", tmp_path)
     monkeypatch.setattr("subprocess.Popen", lambda *args, **kwargs: pytest.fail("asked twice"))
-    with pytest.raises(SourceError, match="the package registry can't be reached"):
+    with pytest.raises(SourceError, match="the package registry cannot be reached"):
         network.pip_download("tiny-data==1.0", tmp_path)
 
 

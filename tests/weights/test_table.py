@@ -75,7 +75,7 @@ def test_a_wrong_table_names_file_and_key(tmp_path: Path, change: Any, told: str
 
 def test_an_unreadable_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "models.yml"
-    with pytest.raises(TableError, match=r"models\.yml: can't be read"):
+    with pytest.raises(TableError, match=r"models\.yml: cannot be read"):
         load_table(path)
     path.write_text("models: [", encoding="utf8")
     with pytest.raises(TableError, match=r"models\.yml: not YAML"):
@@ -88,7 +88,7 @@ def test_an_unreadable_table_is_named(tmp_path: Path) -> None:
 def test_only_the_hub_vouches_for_a_file_without_hash() -> None:
     unknown = [{"name": "a.txt", "sha256": None, "size": None}]
     table_of(tiny=entry({}, [HUB]) | {"files": unknown})
-    with pytest.raises(ValidationError, match="can't vouch for a file whose sha256 is null"):
+    with pytest.raises(ValidationError, match="cannot vouch for a file whose sha256 is null"):
         table_of(tiny=entry({}, [HUB, WHEEL]) | {"files": unknown})
 
 

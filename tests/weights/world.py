@@ -87,7 +87,7 @@ class FakeNetwork(Network):
 
     def hub_problem(self) -> str | None:
         self.asked.append("hub?")
-        return "can't be reached (test)" if self.hub is None else None
+        return "cannot be reached (test)" if self.hub is None else None
 
     def hub_identity(self, source: HubSource, path: str) -> HubIdentity:
         assert self.hub is not None

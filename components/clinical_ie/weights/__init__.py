@@ -3,11 +3,11 @@
 Needs the extra `project`. See `assets/models.yml` for the table of models.
 """
 
-from clinical_ie.weights.choose import Choice, ChoiceError, choose, models_in_config
-from clinical_ie.weights.fetch import FetchError, fetch_model, fetch_models, model_problems
-from clinical_ie.weights.network import Network
-from clinical_ie.weights.progress import Reporter, RichReporter
-from clinical_ie.weights.table import Table, TableError, load_table
+from .choose import Choice, ChoiceError, choose, models_in_config
+from .fetch import FetchError, fetch_model, fetch_models, model_problems
+from .network import Network
+from .progress import Reporter, RichReporter
+from .table import Table, TableError, load_table
 
 __all__ = [
     "Choice",

@@ -8,22 +8,22 @@ from typing import Any
 
 from confection import Config, ConfigValidationError
 
-from clinical_ie.weights.table import Table
+from .table import Table
 
 # Where a project's configs look for weights, wherever the table's own output folder is.
 MODELS_DIR = "assets/models"
 
 
 class ChoiceError(Exception):
-    """A model that nobody knows, or a config that can't be read; the text says which."""
+    """A model that nobody knows, or a config that cannot be read; the text says which."""
 
 
 @dataclass(frozen=True)
 class Choice:
     """The models of a run.
 
-    from_table (List[str]): Names in the table, each once, in the order in which they were met.
-    own (List[str]): Folders that the table does not know: the user's own models.
+    from_table (list[str]): Names in the table, each once, in the order in which they were met.
+    own (list[str]): Folders that the table does not know: the user's own models.
     """
 
     from_table: list[str]
@@ -38,7 +38,7 @@ def choose(table: Table, names: Iterable[str], configs: Iterable[Path], out_dir:
     configs (Iterable[Path]): Configs whose string values may point into a folder of models.
     out_dir (Path): The folder of model folders.
     RETURNS (Choice): What to fetch, and what is the user's own.
-    RAISES (ChoiceError): If a name is neither in the table nor a folder, or a config can't be read.
+    RAISES (ChoiceError): A name is neither in the table nor a folder, or a config cannot be read.
     """
     asked = [(name, "") for name in names]
     for config in configs:
@@ -63,14 +63,14 @@ def models_in_config(path: Path, out_dir: Path) -> list[str]:
     path (Path): A .cfg file; its variables are not filled in.
     out_dir (Path): The folder of model folders. `assets/models/NAME` is found as well as
         OUT_DIR/NAME, and so are paths below either.
-    RETURNS (List[str]): The names, each once.
-    RAISES (ChoiceError): If the file can't be read as a config.
+    RETURNS (list[str]): The names, each once.
+    RAISES (ChoiceError): The file cannot be read as a config.
     """
     try:
         config = Config().from_disk(path, interpolate=False)
     except (OSError, ValueError, ConfigValidationError) as error:
         reason = " ".join(str(error).split())
-        raise ChoiceError(f"{path}: can't be read as a config: {reason}") from error
+        raise ChoiceError(f"{path}: cannot be read as a config: {reason}") from error
     folders = "|".join(re.escape(str(folder)) for folder in (MODELS_DIR, out_dir.as_posix()))
     pattern = re.compile(rf"(?:^|.*/)(?:{folders})/([^/\s\"']+)")
     found = (pattern.match(value) for value in _strings(config))

@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from clinical_ie.weights.folder import UNRECORDED, ModelFolder, sha256_of
-from clinical_ie.weights.network import Network, SourceError
-from clinical_ie.weights.progress import Reporter
-from clinical_ie.weights.sources import fetch_from, vouch
-from clinical_ie.weights.table import HubSource, Model, Table, WeightFile
+from .folder import UNRECORDED, ModelFolder, sha256_of
+from .network import Network, SourceError
+from .progress import Reporter
+from .sources import fetch_from, vouch
+from .table import HubSource, Model, Table, WeightFile
 
 
 class FetchError(Exception):
-    """A model can't be had; the text names it, every source's reason, and the remedy."""
+    """A model cannot be had; the text names it, every source's reason, and the remedy."""
 
 
 def model_problems(name: str, model: Model, out_dir: Path) -> dict[str, str]:
@@ -21,7 +21,7 @@ def model_problems(name: str, model: Model, out_dir: Path) -> dict[str, str]:
     name (str): The model's name, and that of its folder.
     model (Model): Its entry in the table.
     out_dir (Path): The folder of model folders.
-    RETURNS (Dict[str, str]): What is wrong, by file name; empty if all is right.
+    RETURNS (dict[str, str]): What is wrong, by file name; empty if all is right.
     """
     missing = ModelFolder(out_dir / name, model).missing()
     return {key: problem for key, (_, problem) in missing.items()}
@@ -37,7 +37,7 @@ def fetch_model(
     out_dir (Path): The folder of model folders.
     network (Network): The way out, and what is known of it in this run.
     reporter (Reporter): Is told what happens.
-    RAISES (FetchError): If no source gives the right bytes. Nothing half-written is left; parts
+    RAISES (FetchError): No source gives the right bytes. Nothing half-written is left; parts
         that came right stay for the next run.
     """
     folder = ModelFolder(out_dir / name, model)
@@ -78,14 +78,14 @@ def fetch_model(
 def fetch_models(
     table: Table, names: Iterable[str], out_dir: Path, network: Network, reporter: Reporter
 ) -> list[FetchError]:
-    """Bring several models into place; one that can't be had does not stop the others.
+    """Bring several models into place; one that cannot be had does not stop the others.
 
     table (Table): The table of weights.
     names (Iterable[str]): Names of models in it.
     out_dir (Path): The folder of model folders.
     network (Network): The way out.
     reporter (Reporter): Is told what happens.
-    RETURNS (List[FetchError]): One error for each model that is not in place.
+    RETURNS (list[FetchError]): One error for each model that is not in place.
     """
     errors = []
     for name in names:
@@ -99,7 +99,7 @@ def fetch_models(
 def _adopt(folder: ModelFolder, network: Network, reporter: Reporter) -> None:
     """Record files that lie in place with no hash to go by, which a user has put there by hand.
 
-    The hub decides over them. Where it can't be asked they are taken as found, since a machine
+    The hub decides over them. Where it cannot be asked they are taken as found, since a machine
     without the hub has no other way to such a model.
     """
     name = folder.path.name

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from clinical_ie.weights.table import Model, WeightFile
-from clinical_ie.workplace import write_whole
+from ..workplace import write_whole
+from .table import Model, WeightFile
 
 STAMPS = ".verified"
 SUMS = "SHA256SUMS"
@@ -43,7 +43,7 @@ class ModelFolder:
         """The SHA-256 that decides over a file.
 
         file (WeightFile): A file of the model.
-        RETURNS (Optional[str]): The table's, else the one recorded at the first download, else
+        RETURNS (str | None): The table's, else the one recorded at the first download, else
             None.
         """
         return file.sha256 or self._sums.get(file.name)
@@ -52,7 +52,7 @@ class ModelFolder:
         """What is wrong with a file on disk; an unchanged, stamped file is not read again.
 
         file (WeightFile): A file of the model.
-        RETURNS (Optional[str]): What to tell the user, or None if the file is right.
+        RETURNS (str | None): What to tell the user, or None if the file is right.
         """
         place = self.path / file.name
         if not place.exists():
@@ -79,7 +79,7 @@ class ModelFolder:
     def missing(self) -> dict[str, tuple[WeightFile, str]]:
         """The files that have to be fetched.
 
-        RETURNS (Dict[str, Tuple[WeightFile, str]]): File and problem by name, in table order.
+        RETURNS (dict[str, tuple[WeightFile, str]]): File and problem by name, in table order.
         """
         problems = ((file, self.problem(file)) for file in self.model.files)
         return {file.name: (file, problem) for file, problem in problems if problem is not None}
@@ -157,7 +157,7 @@ def git_blob_of(path: Path) -> str:
 
 
 def _read_stamp(path: Path) -> dict[str, dict[str, Any]]:
-    """RETURNS (Dict[str, Dict[str, Any]]): The stamps; none if the file is absent or spoiled."""
+    """RETURNS (dict[str, dict[str, Any]]): The stamps; none if the file is absent or spoiled."""
     try:
         stamps = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):

