@@ -9,11 +9,11 @@ from clinical_ie.corpora.synthetic import write_corpus
 
 
 def main(
-    out_dir: Annotated[Path, typer.Argument(help="Folder to write; replaced where it is a demo.")],
-    seed: Annotated[int, typer.Option(help="Another seed gives another corpus.")] = 0,
-    train: Annotated[int, typer.Option(min=0, help="Number of training notes.")] = 32,
-    dev: Annotated[int, typer.Option(min=0, help="Number of development notes.")] = 10,
-    test: Annotated[int, typer.Option(min=0, help="Number of test notes.")] = 15,
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write; replaced where it is a demo")],
+    seed: Annotated[int, typer.Option(help="Another seed gives another corpus")] = 0,
+    train: Annotated[int, typer.Option(min=0, help="Number of training notes")] = 32,
+    dev: Annotated[int, typer.Option(min=0, help="Number of development notes")] = 10,
+    test: Annotated[int, typer.Option(min=0, help="Number of test notes")] = 15,
 ) -> None:
     """Write made-up discharge summaries in the schema of n2c2-2018 Track 2."""
     write_corpus(out_dir, seed, {"train": train, "dev": dev, "test": test})

