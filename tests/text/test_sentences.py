@@ -22,6 +22,7 @@ from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
         ["Seen by Dr. A. Smith, M.D. on the ward. ", "She took vitamin A. ", "He did not."],
         ["Baseline Cr. 1.8 as shown in Fig. 2 before. ", "20 mg were given."],
         ["\n\n", "Text after blank lines."],
+        ["Aspirin 81 mg b.i.d., heparin 5 mg p.o.; insulin. ", "He left."],
     ],
 )
 def test_sentences_of_clinical_text(sentences):
