@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ def test_a_link_that_leads_nowhere_is_no_note_without_annotations(tmp_path: Path
     for path in list_notes(tmp_path):
         with pytest.raises(FileNotFoundError):
             read_note(path)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".ann"])
+def test_what_may_never_end_is_not_read(ending: str, tmp_path: Path):
+    write_note(tmp_path, "a", "x", Standoff())
+    (tmp_path / f"a{ending}").unlink()
+    (tmp_path / f"a{ending}").symlink_to(os.devnull)
+    with pytest.raises(OSError, match=f"a{ending}: is a pipe, a socket or a device"):
+        read_note(tmp_path / "a.txt")
 
 
 def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
 import os
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,7 +132,7 @@ def read_note(path: Path, root: Path | None = None) -> Note:
     ann_path = path.with_suffix(".ann")
     if not os.path.lexists(ann_path):
         return Note(name, text, Standoff(), [], has_ann=False, ann=str(ann_path))
-    standoff = Standoff.from_bytes(ann_path.read_bytes())
+    standoff = Standoff.from_bytes(content_of(ann_path))
     bom = text.startswith(BOM) and _bom_is_not_counted(text, standoff)
     problems = [replace(problem, file=str(ann_path)) for problem in standoff.problems]
     return Note(name, text[1:] if bom else text, standoff, problems, bom, ann=str(ann_path))
@@ -166,6 +167,17 @@ def write_note(
     for place, content in contents.items():
         with open(place, "wb", opener=lambda file, flags: os.open(file, flags, mode)) as file:
             file.write(content)
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file.
+
+    RAISES (OSError): It cannot be read, or is a pipe or a device, which may never come to an end.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(f"{path}: is a pipe, a socket or a device; expected a file")
+    return path.read_bytes()
 
 
 def file_below(folder: Path, name: str, ending: str) -> Path:
@@ -225,7 +237,7 @@ def _bom_is_not_counted(text: str, standoff: Standoff) -> bool:
 
 
 def _decode(path: Path) -> str:
-    content = path.read_bytes()
+    content = content_of(path)
     try:
         return content.decode("utf8")
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...brat import Attribute, Comment, Note, Problem, Standoff
 from ...brat.files import (
+    content_of,
     covered_text,
     files_below,
     hidden_folders,
@@ -219,7 +220,7 @@ class _Builder:
 
 
 def _decode(path: Path, mended: list[Problem]) -> str:
-    content = path.read_bytes()
+    content = content_of(path)
     try:
         return content.decode("utf8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
