@@ -37,6 +37,9 @@ def plain_annotations(text: str, columns: Columns) -> Annotations | None:
         if behind.get(trigger) != trigger or id_ in behind:
             return None
         behind[id_] = trigger
+    roles = (role for *_, args in columns.events for role in args.split())
+    if any(role.partition(":")[2] not in behind for role in roles):
+        return None
     rest = (columns.relations, columns.attributes, columns.normalizations, columns.comments)
     other_ids = {line[0] for column in rest for line in column}
     n_borne = sum(len(column) for column in (columns.mentions, columns.events, *rest))

@@ -131,10 +131,9 @@ class _Reader:
         mentions = self._mentions()
         self.mention_ids = {mention.id for mention in mentions}
         triggers = self._resolve_events()
-        if self.settings.roles:
-            for (number, event), trigger in zip(self.events, triggers, strict=True):
-                self.line = number
-                self._roles(event, trigger)
+        for (number, event), trigger in zip(self.events, triggers, strict=True):
+            self.line = number
+            self._roles(event, trigger)
         # What says something of a relation comes after it: a relation can be left out.
         for number, record in sorted(self.others, key=lambda item: isinstance(item[1], Detail)):
             self.line = number
@@ -235,10 +234,10 @@ class _Reader:
             return
         for role, ref in event.args:
             tail = self._mention_behind(ref)
-            if tail is not None:
-                self._link(role, trigger, tail)
-            else:
+            if tail is None:
                 self._tell(f"{event.id}: its {role} {ref} is no mention here: role left out")
+            elif self.settings.roles:
+                self._link(role, trigger, tail)
 
     def _link(self, label: str, head: str, tail: str) -> None:
         self.links.append(Link(label, head, tail))
