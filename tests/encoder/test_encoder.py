@@ -191,6 +191,8 @@ def test_saved_weights_load_without_the_folder(encoder, tiny_bert):
         ({"width": 15}, "width = 15"),
         ({"lstm_depth": -1}, "lstm_depth = -1"),
         ({"context": 15}, "context = 15"),
+        ({"batch_pieces": 0}, "batch_pieces = 0: must be 1"),
+        ({"learn_rate_scale": -0.1}, "learn_rate_scale = -0.1: must be 0"),
         ({"lstm_depth": 0, "width": 20}, "width = 20: .* 16"),
     ],
 )

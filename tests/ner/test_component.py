@@ -49,6 +49,11 @@ def test_needs_to_be_initialized():
         fresh()("Some text.")
 
 
+def test_a_layer_without_width_is_refused_by_value():
+    with pytest.raises(ValueError, match="hidden = 0: must be 1"):
+        fresh(model={"hidden": 0})
+
+
 def test_notes_without_a_mention_cannot_train_it():
     nlp = fresh()
     batch = examples(nlp, [corpus_nlp()("Nothing here.")])

@@ -156,6 +156,7 @@ def test_many_mentions_and_pairs_run(trained):
     [
         ({"max_distance": -1}, "max_distance = -1"),
         ({"predicted_share": 1.5}, "predicted_share = 1.5"),
+        ({"model": {"hidden": 0}}, "hidden = 0: must be 1"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_value(settings, message):

@@ -61,6 +61,11 @@ def LongDocEncoder(  # noqa: N802
         raise ValueError(f"lstm_depth = {lstm_depth}: must be 0 (no BiLSTM) or more")
     if width < 2 or width % 2:
         raise ValueError(f"width = {width}: must be even, half for each direction of the BiLSTM")
+    if batch_pieces < 1:
+        raise ValueError(f"batch_pieces = {batch_pieces}: must be 1 or more")
+    # Below 0 the transformer would be trained away from what the notes say.
+    if not learn_rate_scale >= 0:
+        raise ValueError(f"learn_rate_scale = {learn_rate_scale}: must be 0 (frozen) or more")
     for setting, value in (("mask_share", mask_share), ("layer_decay", layer_decay)):
         if not 0 <= value <= 1:
             raise ValueError(f"{setting} = {value}: must lie between 0 and 1")

@@ -47,7 +47,10 @@ def TokenLabeler(  # noqa: N802
     hidden (int): Width of the layer between.
     RETURNS (Model[list[Doc], list[Floats2d]]): One array a Doc, shape (n_tokens, n_scores), not
         normalised.
+    RAISES (ValueError): `hidden` is below 1.
     """
+    if hidden < 1:
+        raise ValueError(f"hidden = {hidden}: must be 1 or more")
     return Model(
         "token_labeler",
         forward,

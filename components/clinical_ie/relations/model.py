@@ -147,7 +147,10 @@ def RelationClassifier(  # noqa: N802
     RETURNS (Model[list[Candidates], Floats2d]): Shape (pairs of all Docs, n_labels), not
         normalised. A batch without a pair passes a gradient of zeros to the encoder, which waits
         for one.
+    RAISES (ValueError): `hidden` is below 1.
     """
+    if hidden < 1:
+        raise ValueError(f"hidden = {hidden}: must be 1 or more")
     return Model(
         "relation_classifier",
         forward,
