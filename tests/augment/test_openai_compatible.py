@@ -289,6 +289,17 @@ def test_a_server_that_only_fails_is_given_up() -> None:
         assert len(server.requests) == 5
 
 
+def test_a_server_that_only_fails_is_given_up_however_few_prompts_come_at_once() -> None:
+    with serving(lambda _: error(500)) as server:
+        model = model_of(server.url, in_flight=16, give_up_after=5)
+        # Whoever asks for few has all answers in hand when the last of them fails.
+        for _ in range(2):
+            list(model([prompts(2)]))
+        with pytest.raises(EndpointError, match="the last 5 requests got no answer"):
+            next(iter(model([prompts(1)])))
+        assert len(server.requests) == 5
+
+
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

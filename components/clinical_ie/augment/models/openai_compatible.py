@@ -152,8 +152,9 @@ class OpenAICompatible:
             for place, prompt in waiting:
                 try:
                     answer = await self._ask(client, prompt)
-                    put((place, answer))
+                    # First: whoever has every answer does not wait for what is raised after it.
                     self._see(answer)
+                    put((place, answer))
                 except EndpointError as error:
                     hopeless.append(error)
                 # Those that are under way beside this one have their price: they end by themselves.
