@@ -193,6 +193,24 @@ def test_a_term_fits_its_label(label: str, old: str, new: str, ok: bool, tagged:
     assert (objection(check, source, rewrite, terms=tagged) is None) == ok
 
 
+@pytest.mark.parametrize(
+    ("others", "new", "ok"),
+    [
+        ([], "MRSA", False),
+        ([], "two puffs", True),
+        # Where some go without.
+        (["low dose", "high dose"], "half strength", True),
+    ],
+)
+def test_where_terms_have_numbers_a_new_one_has_one(others: list[str], new: str, ok: bool) -> None:
+    terms = [*(f"{number} mg" for number in range(1, 21)), *others]
+    known = collect_terms([note(f"Took {term}.", ("Strength", term)) for term in terms])
+    source = passage("Took 5 mg.", ("Strength", "5 mg"))
+    rewrite = passage(f"Took {new}.", ("Strength", new))
+    found = objection(make_term_fits_label(), source, rewrite, terms=known)
+    assert found == (None if ok else f"{new!r} as Strength")
+
+
 def test_another_unit_may_be_allowed(tagged: Terms) -> None:
     source = passage("Took 5 mg.", ("Dose", "5 mg"))
     rewrite = passage("Took 20 units.", ("Dose", "20 units"))

@@ -16,6 +16,8 @@ from .case import Case, Filter
 
 # A head word seen less often says little by itself.
 _EVIDENCE = 3
+# Where so many of a label's terms, of so many at least, have a number, a new one has one too.
+_NUMBERED, _SPELLINGS = 0.95, 20
 # Rough: adverbs and adjectives by their endings, and some adjectives that have none.
 _ADVERB = re.compile(r"[a-z]{3,}ly")
 _ADJECTIVE = re.compile(r"[a-z]+(?:ous|ic|al|ar|ive|ary|able|ible|less|ful|ed|oid|ile|ing|ent|ant)")
@@ -35,8 +37,9 @@ def make_term_fits_label(
     In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
     the old one, or is known and (`same_units`) has a unit of the old one; any other where training
     knows it under its label or as what it replaces; never where it is nothing but function words
-    (`it`), or what is left of a value without its number; then by its head word; and where that is
-    new too, by its endings and form (`Kinds`), which no acronym shows.
+    (`it`), or what is left of a value without its number; then by its head word; where that is new
+    too, not for a value where the label's terms have numbers (`MRSA` for `5 mg`), and else by its
+    endings and form (`Kinds`), which no acronym shows.
 
     min_share (float): How often, of all times, a known term or head word must have the label.
     same_units (bool): Whether a value keeps its unit, as it must where it stays with what was
@@ -176,6 +179,9 @@ def _fits(
     head_kinds = terms.heads.get(head_of(after), Counter())
     if head_kinds.total() >= _EVIDENCE or (head_kinds and max_doubt is None):
         return _share(head_kinds, label) >= min_share
+    lost = _has_number(before) and not _has_number(after)
+    if lost and _is_for_numbers(terms.by_label.get(label, [])):
+        return False
     if max_doubt is None or head_of(after) == head_of(before):
         return True
     if ACRONYM.fullmatch(after):
@@ -190,6 +196,15 @@ def _words(term: str) -> list[str]:
 def _is_bare(before: str, after: str) -> bool:
     """Whether a term is one that began with a number, without it: `mg`, `year old`."""
     return bool(re.match(r"\s*\d", before)) and set(_words(after)) <= set(_words(before))
+
+
+def _has_number(term: str) -> bool:
+    return "0" in shape_of(term)
+
+
+def _is_for_numbers(terms: list[str]) -> bool:
+    """Whether hardly any of a label's terms goes without a number."""
+    return len(terms) >= _SPELLINGS and sum(map(_has_number, terms)) >= _NUMBERED * len(terms)
 
 
 def _units(term: str) -> set[str]:
