@@ -107,6 +107,15 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
     assert f"  {places[0]}; {places[1]}" in err
 
 
+def test_a_mention_and_a_relation_may_have_one_name(tmp_path: Path) -> None:
+    ann = "T1\tDrug 0 7\taspirin\nT2\tDose 8 13\t81 mg\nR1\tdose Arg1:T1 Arg2:T2\n"
+    folders = [
+        write_brat(tmp_path / side, {"1": ("aspirin 81 mg", ann)}) for side in ("gold", "arm")
+    ]
+    code, _, err = run("score", *folders)
+    assert (code, err) == (0, "")
+
+
 def test_a_relation_to_nothing_is_named_and_not_scored(gold: Path, tmp_path: Path) -> None:
     bad = write_brat(
         tmp_path / "bad", dict.fromkeys("12", (TEXT, f"{GOLD}R9\tForm-Drug Arg1:T1 Arg2:T77\n"))

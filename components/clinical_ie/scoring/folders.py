@@ -25,7 +25,8 @@ class FolderPair:
     without_ann (tuple[list[Path], list[Path]]): The `.txt` of gold, and of predicted, that have no
         `.ann`; what they are is the protocol's to say.
     problems (list[Problem]): Lines that are not as they should be, and what became of them.
-    first_met (dict[str, str]): Every label of a mention or relation, with file and line.
+    first_met (dict[str, dict[str, str]]): Every label, with file and line, of `mention` and of
+        `relation`: mentions are never compared with relations.
     """
 
     gold: dict[str, Annotations] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class FolderPair:
     extra: list[str] = field(default_factory=list)
     without_ann: tuple[list[Path], list[Path]] = field(default_factory=lambda: ([], []))
     problems: list[Problem] = field(default_factory=list)
-    first_met: dict[str, str] = field(default_factory=dict)
+    first_met: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
 @collect_rarely()
@@ -134,7 +135,8 @@ def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderP
     for number, line in enumerate(note.standoff.lines):
         record = line.record
         if isinstance(record, TextBound | Relation):
-            pair.first_met.setdefault(record.label, f"{note.ann}:{number + 1}")
+            kind = "mention" if isinstance(record, TextBound) else "relation"
+            pair.first_met[kind].setdefault(record.label, f"{note.ann}:{number + 1}")
         if isinstance(record, TextBound):
             if has_text and not covers(note.text, record):
                 problems.append(_disagreement(note, number, record))
@@ -204,9 +206,10 @@ def case_twins(pair: FolderPair) -> list[str]:
 
     RETURNS (list[str]): The spellings of each such label, with the line that each is first met on.
     """
-    spellings: dict[str, dict[str, str]] = defaultdict(dict)
-    for label, place in pair.first_met.items():
-        spellings[label.casefold()][label] = place
+    spellings: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for kind, labels in pair.first_met.items():
+        for label, place in labels.items():
+            spellings[kind, label.casefold()][label] = place
     return [
         "; ".join(f"{label}, first in {place}" for label, place in sorted(found.items()))
         for _, found in sorted(spellings.items())
