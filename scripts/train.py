@@ -30,7 +30,11 @@ def main(
         typer.echo(f"train: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo(f"train: interrupted; the best so far is in {out}.part", err=True)
+        part = Path(f"{out}.part")
+        # spaCy saves the first one with the first evaluation.
+        is_saved = (part / "model-best").is_dir()
+        left = f"the best so far is in {part}" if is_saved else "no pipeline was saved yet"
+        typer.echo(f"train: interrupted; {left}", err=True)
         raise typer.Exit(130) from None
     if told.get("candidate_ceiling") is not None:
         typer.echo(

@@ -170,6 +170,23 @@ def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path,
     assert {path.name for path in tmp_path.iterdir()} == {"bad.cfg"}
 
 
+@pytest.mark.parametrize(
+    ("saved", "told"), [(True, "the best so far is in"), (False, "no pipeline was saved yet")]
+)
+def test_an_interrupted_run_names_a_pipeline_that_is_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: bool, told: str
+):
+    def interrupted(config, out: Path, overrides, gpu_id):
+        if saved:
+            (tmp_path / "out.part" / "model-best").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_pipeline", interrupted)
+    where = ["--train", "a.spacy", "--dev", "a.spacy", "--encoder", "e"]
+    result = run_script("train.py", CONFIG, tmp_path / "out", *where)
+    assert (result.exit_code, told in result.stderr) == (130, True)
+
+
 def test_missing_notes_are_told(files, tmp_path: Path):
     where = ["--train", "nope.spacy", "--dev", "nope.spacy", "--encoder", files / "encoder"]
     result = run_script("train.py", CONFIG, tmp_path / "out", *where)
