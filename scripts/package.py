@@ -26,6 +26,8 @@ def main(
     typer.echo(f"packaged {best.name}:")
     for wheel in wheels:
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
+    if not best.dev_score:
+        typer.echo("package: this pipeline finds nothing right on dev: train it longer", err=True)
 
 
 def _read(value: str) -> Arm:

@@ -101,6 +101,18 @@ def test_the_script_refuses_in_one_line(tmp_path: Path):
         assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
 
+def test_a_pipeline_that_finds_nothing_is_told(tmp_path: Path, monkeypatch):
+    wheel = tmp_path / "en_clinical_ie-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    monkeypatch.setattr("clinical_ie.packaging.build_wheels", lambda *_: [wheel])
+    for mentions, told in [(0.0, "finds nothing right on dev"), (0.1, "")]:
+        folder = write_meta(tmp_path / str(mentions), mentions, 0.0)
+        done = run_script("package.py", tmp_path, "--arm", f"a={folder}")
+        assert done.exit_code == 0
+        assert told in done.stderr
+        assert bool(done.stderr) == bool(told)
+
+
 def test_a_build_that_fails_is_told_by_its_last_words():
     with pytest.raises(RuntimeError, match=r"`python -m no_such` failed: .* named no_such"):
         packaging._run(["-m", "no_such"])
