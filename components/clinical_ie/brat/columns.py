@@ -20,7 +20,7 @@ _RELATION = re.compile(r"\n(R[0-9]+)\t(\S+) Arg1:([^\s:]+) Arg2:([^\s:]+)[ \t]?(
 _ATTRIBUTE = re.compile(r"\n([AM][0-9]+)\t(\S+) (\S+)(?: (\S+))?(?=\n)")
 _NORMALIZATION = re.compile(r"\n(N[0-9]+)\t(\S+) (\S+) (\S+)\t(.*)(?=\n)")
 _COMMENT = re.compile(r"\n(#[0-9]+)\t(\S+) (\S+)\t(.*)(?=\n)")
-_EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+)*)(?=\n)")
+_EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+){2,})(?=\n)")
 
 
 class Columns(NamedTuple):

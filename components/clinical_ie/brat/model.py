@@ -29,14 +29,20 @@ def _unknown(raw: str, number: int) -> Problem:
     """A line of no kind; one that was meant to be an annotation is lost where it is not seen."""
     cited = shown(raw.rstrip())
     meant = raw.lstrip()
-    try:
-        record = _read(meant[:1].upper() + meant[1:])
-    except StandoffError:
-        record = None
-    if record is not None:
+    guesses = [meant[:1].upper() + meant[1:]]
+    if raw.startswith("\t"):
+        guesses += [f"{kind}1{raw}" for kind in "TRE"]
+    if any(map(_is_annotation, guesses)):
         wanted = "expected a line that begins with its id, in capitals, no blank before it"
         return Problem("", number, f"{cited} is no annotation to brat; {wanted}: line left out")
     return Problem("", number, f"{cited} is of no kind that brat knows: kept as it is", "warning")
+
+
+def _is_annotation(raw: str) -> bool:
+    try:
+        return _read(raw) is not None
+    except StandoffError:
+        return False
 
 
 class Standoff:

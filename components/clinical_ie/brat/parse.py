@@ -114,6 +114,8 @@ def _comment(id_: str, words: list[str], text: str) -> Comment:
 
 
 def _equivalence(id_: str, words: list[str], text: str) -> Equivalence:
+    if len(words) < 3:
+        raise StandoffError(f"an equivalence names two annotations or more, not {len(words) - 1}")
     return Equivalence(id_, words[0], tuple(words[1:]))
 
 
