@@ -162,7 +162,7 @@ def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPath
     nlp = load_model_from_config(config, auto_fill=True)
     batch, sgd = examples(nlp, notes), Adam(0.01)
     nlp.initialize(lambda: batch)
-    for _ in range(150):
+    for _ in range(100):
         update_like_spacy_train(nlp, batch, sgd)
     folder = tmp_path_factory.mktemp("learned")
     nlp.to_disk(folder)

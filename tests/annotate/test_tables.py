@@ -228,6 +228,7 @@ for point in points:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_and_doubles_no_note(pipeline: Path, tmp_path: Path) -> None:
     notes = as_parquet(tmp_path / "notes.parquet")
     out = tmp_path / "out.parquet"
