@@ -6,42 +6,15 @@ import pytest
 
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora import convert as convert_module
-from clinical_ie.corpora.convert import ConvertSettings, convert_dataset, convert_folder
-from clinical_ie.corpora.count import SplitCount
+from clinical_ie.corpora.convert import ConvertSettings, convert_folder
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.notes import corpus_nlp
-from clinical_ie.corpora.splits import find_splits
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
 
-
-def quiet(paths: list[Path], _: str) -> list[Path]:
-    return paths
-
-
-def convert(root: Path, out: Path, seed: int = 0) -> tuple[dict[str, SplitCount], list[str]]:
-    return convert_dataset(root, out, ConvertSettings(), quiet, seed=seed)
-
-
-def fill(folder: Path, n: int, ann: str = "T1\tDrug 0 7\taspirin\n") -> None:
-    for i in range(n):
-        write_note(folder, f"n{i}", "aspirin daily", Standoff.parse(ann))
-
-
-def test_a_missing_dev_is_drawn_from_train_by_the_seed(tmp_path: Path):
-    fill(tmp_path / "in" / "train", 10)
-    drawn = []
-    for seed in (0, 0, 1):
-        out = tmp_path / "out"
-        counts, remarks = convert(tmp_path / "in", out, seed)
-        drawn.append({doc._.note_id for doc in read_docs(out / "dev.spacy")})
-        assert (counts["train"].notes, counts["dev"].notes, counts["test"].notes) == (8, 2, 0)
-        assert any("by seed" in r for r in remarks)
-        assert any("evaluation will use dev" in r for r in remarks)
-        assert drawn[-1].isdisjoint(doc._.note_id for doc in read_docs(out / "train.spacy"))
-    assert drawn[0] == drawn[1] != drawn[2]
+from .small_folders import BROKEN, convert, fill, quiet
 
 
 def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
@@ -179,9 +152,6 @@ def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
     assert len(read_docs(tmp_path / "all.spacy")) == 6
 
 
-BROKEN = "T1\tDrug 0 7\taspirin\nT2\tDrug 9 99\tx\nR1\tX Arg1:T1\n"
-
-
 @pytest.mark.parametrize(
     ("policy", "notes", "mentions", "code"),
     [("skip-line", 3, 3, 0), ("skip-note", 2, 2, 0), ("stop", 0, 0, 1)],
@@ -224,19 +194,6 @@ def test_annotations_in_utf16_are_one_error(tmp_path: Path, policy, notes, code)
         assert [len(annotations_of(doc).mentions) for doc in docs] == [0, 1, 1][-notes:]
         written = ann.with_stem(docs[0]._.note_id)
         assert doc_to_standoff(docs[0]).to_bytes() == written.read_bytes()
-
-
-def test_splits_are_written_all_together_or_not_at_all(tmp_path: Path):
-    fill(tmp_path / "in" / "train", 2)
-    fill(tmp_path / "in" / "dev", 1)
-    convert(tmp_path / "in", tmp_path / "out")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    fill(tmp_path / "in" / "train", 4)
-    fill(tmp_path / "in" / "dev", 1, BROKEN)
-    with pytest.raises(ValueError, match="n0"):
-        convert_dataset(tmp_path / "in", tmp_path / "out", ConvertSettings(on_error="stop"), quiet)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
-    assert sorted(before) == ["dev.spacy", "test.spacy", "train.spacy"]
 
 
 def test_an_error_ends_what_shows_the_progress(tmp_path: Path):
@@ -349,61 +306,3 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script,
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("out*"))
-
-
-def test_notes_that_no_split_has_are_told(tmp_path: Path):
-    fill(tmp_path / "data" / "train", 5)
-    fill(tmp_path / "data" / "validation", 3)
-    (tmp_path / "data" / "docs").mkdir()
-    (tmp_path / "data" / "loose.txt").write_text("aspirin")
-    _, remarks = convert(tmp_path / "data", tmp_path / "out")
-    assert f"{tmp_path}/data/validation holds 3 notes and is no split: they are not read" in remarks
-    assert f"1 notes lie in {tmp_path}/data itself and not in a split: not read" in remarks
-    assert not any("docs" in remark for remark in remarks)
-
-
-def test_a_split_without_a_mention_is_told(tmp_path: Path):
-    for split in ("train", "dev", "test"):
-        fill(tmp_path / "in" / split, 2, "" if split == "dev" else "T1\tDrug 0 7\taspirin\n")
-    _, remarks = convert(tmp_path / "in", tmp_path / "out")
-    [told] = [remark for remark in remarks if "has a mention" in remark]
-    assert told.startswith("none of the 2 notes of dev has a mention: training cannot choose")
-
-
-def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
-    data = tmp_path / "data"
-    texts = {"train": ("aspirin", "warfarin", " "), "dev": ("heparin", ""), "test": ("gout",) * 6}
-    for split, own in texts.items():
-        for i, text in enumerate(own):
-            write_note(data / split, f"{split}{i}", text, None)
-    _, remarks = convert(data, tmp_path / "out")
-    assert not any("word for word" in remark for remark in remarks)
-    # Another name, and other white space.
-    write_note(data / "test", "copy", "aspirin\r\n", None)
-    for i in range(6):
-        write_note(data / "dev", f"gout{i}", "gout", None)
-    result = run("convert.py", data, tmp_path / "out")
-    assert "1 of the 7 notes of test stand in train, too, word for word (copy): " in result.stdout
-    assert "6 of the 7 notes of test stand in dev, too" in result.stdout
-    assert "test4, …)" in result.stdout
-    told = json.loads((tmp_path / "out" / "convert.json").read_text())
-    assert told["test"]["same_text_as_in"] == {
-        "train": ["copy"],
-        "dev": [f"test{i}" for i in range(6)],
-    }
-    assert told["dev"]["same_text_as_in"] == {}
-
-
-def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
-    fill(tmp_path / "data" / "train", 2)
-    fill(tmp_path / "data" / "train" / "sub", 2)
-    names = sorted(p.stem for p in (tmp_path / "data" / "train").glob("*.txt"))
-    ids = tmp_path / "ids"
-    for line in (names[0], f"sub/{names[0]}"):
-        ids.write_text(line)
-        splits, _ = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
-        [dev] = splits["dev"].paths
-        assert dev == tmp_path / "data" / "train" / f"{line}.txt"
-    ids.write_bytes(b"caf\xe9")
-    with pytest.raises(ValueError, match=r"ids: .*; names must be UTF-8"):
-        find_splits(tmp_path / "data", format_named("brat"), 0, ids)
