@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,15 @@ def test_the_wheels_give_what_the_trained_folder_gave(learned, notes, tmp_path: 
     (tmp_path / "packages").mkdir()
     for name in ("en_clinical_ie-1.0.0", "other-1.0"):
         (tmp_path / "packages" / f"{name}-py3-none-any.whl").touch()
+    words = (learned / "vocab" / "strings.json").read_text("utf8")
+    assert "Lisinopril" in words
     wheels = build_wheels(learned, tmp_path / "packages", "1.2.3", ROOT)
+    with zipfile.ZipFile(wheels[1]) as wheel:
+        [strings] = [name for name in wheel.namelist() if name.endswith("strings.json")]
+        assert "Drug" in json.loads(wheel.read(strings))
+        assert b"Lisinopril" not in wheel.read(strings)
+    # The folder itself stays as it was.
+    assert (learned / "vocab" / "strings.json").read_text("utf8") == words
     assert [wheel.name.split("-")[0] for wheel in wheels] == ["clinical_ie", "en_clinical_ie"]
     (tmp_path / "packages" / "other-1.0-py3-none-any.whl").unlink()
     assert {path.name for path in (tmp_path / "packages").iterdir()} == {w.name for w in wheels}
