@@ -136,3 +136,23 @@ def test_a_frozen_head_with_an_encoder_of_its_own_stays_as_it_is(tiny_bert, note
     with nlp.use_params(sgd.averages):
         assert change(of_the_shared, encoder_weights(nlp)) > 1e-5
         assert frozen.to_bytes() == before
+
+
+def test_an_encoder_that_gets_no_gradient_is_told(tiny_bert, notes, caplog):
+    nlp = make(tiny_bert, notes, learn_rate_scale=0.5)
+    before = encoder_weights(nlp)
+    sgd = Adam(0.01)
+    for _ in range(2):
+        nlp.update(examples(nlp, notes), sgd=sgd)
+    assert not caplog.messages
+    assert change(before, encoder_weights(nlp)) > 0
+    for _ in range(3):
+        nlp.update(examples(nlp, notes), sgd=sgd, exclude=["clinical_relations"])
+    [message] = caplog.messages
+    assert "the encoder learned nothing from the last batch" in message
+    # The remedy that it names.
+    nlp.replace_listeners("tok2vec", "clinical_relations", ["model.tok2vec"])
+    before = encoder_weights(nlp)
+    for _ in range(2):
+        nlp.update(examples(nlp, notes), sgd=sgd, exclude=["clinical_relations"])
+    assert change(before, encoder_weights(nlp)) > 0

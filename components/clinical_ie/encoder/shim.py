@@ -1,5 +1,6 @@
 """The transformer inside the thinc model."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from ..torch_shim import AveragedParams
 from .attention import PlainAttention
 from .reading import Precision, has_bfloat16, reading_copy
+
+logger = logging.getLogger(__name__)
 
 Backprop = Callable[[torch.Tensor], None]
 
@@ -47,6 +50,8 @@ class EncoderShim(AveragedParams, HFShim):
         self.precision = precision
         # Made when something is read, and gone when the weights change.
         self._reader: torch.nn.Module | None = None
+        self._awaits_gradient = False
+        self._told = False
         self.bfloat16 = mixed_precision
         self.freeze_embeddings = freeze_embeddings
 
@@ -107,6 +112,25 @@ class EncoderShim(AveragedParams, HFShim):
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
+
+    def await_gradient(self) -> None:
+        """Called with each batch of notes that is read for training.
+
+        Where none came for the batch before, that is told, once: spaCy leaves out the encoder's
+        backward pass where the component is left out that would start it.
+        """
+        if self._awaits_gradient and not self._told:
+            self._told = True
+            logger.warning(
+                "the encoder learned nothing from the last batch: of the components that share it, "
+                "the last one in the pipeline starts its backward pass, and that one is excluded "
+                "or frozen; give it an encoder of its own before, with "
+                'nlp.replace_listeners("tok2vec", NAME, ["model.tok2vec"])'
+            )
+        self._awaits_gradient = True
+
+    def gradient_came(self) -> None:
+        self._awaits_gradient = False
 
     @contextmanager
     def use_params(self, params: dict[tuple[int, str], Any]) -> Iterator[None]:

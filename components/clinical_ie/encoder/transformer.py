@@ -135,6 +135,8 @@ def forward(
     if is_train and reading.mask_share:
         hidden_from_view = np.random.random(len(ids)) < reading.mask_share
         ids = np.where(hidden_from_view, special.mask, ids)
+    if is_train:
+        shim.await_gradient()
     capacity = reading.window - len(special)
     windows: list[Window] = []
     offset = 0
@@ -165,6 +167,7 @@ def forward(
     release_memory(KEPT_IN_TRAINING if is_train else 0)
 
     def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
+        shim.gradient_came()
         d_tokens = ops.flatten(d_tokens_list)
         d_blank = ops.alloc2f(BLANK_KINDS, d_tokens.shape[1])
         ops.scatter_add(d_blank, kinds, d_tokens[blanks])
