@@ -251,14 +251,16 @@ def test_what_could_not_be_read_back_is_not_written(record):
         assert str(standoff) == text
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_a_file_in_utf16_is_one_error_and_stays_as_it_is(encoding):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_file_in_utf16_or_utf32_is_one_error_and_stays_as_it_is(encoding):
     content = SAMPLE.encode(encoding)
+    wide = encoding[:6].upper()
     standoff = Standoff.from_bytes(content)
     [problem] = standoff.problems
     assert (problem.line, problem.severity) == (0, "error")
-    assert "looks like UTF-16, which brat files are not: `iconv -f UTF-16" in problem.message
+    told = f"looks like {wide}, which brat files are not: `iconv -f {wide} -t UTF-8` mends it"
+    assert told in problem.message
     assert all(line.record is None for line in standoff.lines)
-    with pytest.raises(ValueError, match="T1 cannot be added to a file that looks like UTF-16"):
+    with pytest.raises(ValueError, match=f"T1 cannot be added to a file that looks like {wide}"):
         standoff.add(TextBound("T1", "Drug", ((0, 7),), "aspirin"))
     assert standoff.to_bytes() == content

@@ -6,6 +6,13 @@ _REASONING = ("<think>", "</think>")
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n```\s*\Z", re.DOTALL)
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _LINE = re.compile(r"\n\s*")
+# As models begin that will not do what they are asked.
+_REFUSAL = re.compile(
+    r"\b(sorry|apologi[sz]e|as an ai|i (cannot|can.?t|won.?t|will not|am not able|am unable|must "
+    r"decline)|i.?m (unable|not able)|(cannot|can.?t|unable to) (assist|help|comply|provide))\b",
+    re.IGNORECASE,
+)
+_BEGINNING = 200
 
 
 def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
@@ -35,3 +42,8 @@ def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
     parts = (_BLANK_LINE if "\n" in source else _LINE).split(text)
     chosen = next((part for part in parts if "[[" in part), parts[0]).strip()
     return chosen, text.endswith(chosen)
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether a model says, in English and without one marker, that it will not rewrite."""
+    return "[[" not in answer and bool(_REFUSAL.search(answer[:_BEGINNING]))

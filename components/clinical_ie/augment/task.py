@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy_llm.registry import registry
 
-from .answer import rewrite_in
+from .answer import is_refusal, rewrite_in
 from .attempt import Attempt, attempt_of, judged, set_rewrite
 from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
@@ -217,7 +217,8 @@ class StructuredRewrite:
         try:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:
-            return "", [], error.reason, error.detail
+            reason = "refusal" if is_refusal(answer) else error.reason
+            return "", [], reason, error.detail
         terms = [segment.text[m.start : m.end] for m in mentions]
         text, new = mended(text, new, terms, segment.text[:1].isupper(), self._has_articles)
         case = Case(

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from ..garbage import collect_rarely
 from .model import BOM, Standoff
-from .parse import is_utf16
+from .parse import wide_encoding
 from .problem import Problem
 from .records import Fragments, TextBound
 
@@ -242,7 +242,7 @@ def _decode(path: Path) -> str:
         return content.decode("utf8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        looks = "UTF-16" if is_utf16(content) else "another encoding"
+        looks = wide_encoding(content) or "another encoding"
         error.reason = (
             f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like "
             f"{looks}: iconv -f <its encoding> -t UTF-8 mends it"

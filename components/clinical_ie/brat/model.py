@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from ..printable import shown
 from .columns import Columns, columns_of
-from .parse import UNDECODED, StandoffError, is_utf16, parse_line
+from .parse import UNDECODED, StandoffError, parse_line, wide_encoding
 from .problem import Problem
 from .records import Fragments, Record, Relation, TextBound
 
@@ -128,12 +128,13 @@ class Standoff:
     def from_bytes(cls, content: bytes) -> "Standoff":
         """Read an `.ann` file as it is on disk; a line that is not UTF-8 costs no other line.
 
-        A file in UTF-16 is one problem, and its lines hold no record.
+        A file in UTF-16 or UTF-32 is one problem, and its lines hold no record.
         """
         text = content.decode("utf8", errors="surrogateescape")
-        if not is_utf16(content):
+        wide = wide_encoding(content)
+        if not wide:
             return cls.parse(text)
-        told = "looks like UTF-16, which brat files are not: `iconv -f UTF-16 -t UTF-8` mends it"
+        told = f"looks like {wide}, which brat files are not: `iconv -f {wide} -t UTF-8` mends it"
         lines = (Line(raw, None) for raw in _LINE.findall(text))
         return cls(lines, [Problem("", 0, f"{told}: all of its lines left out")])
 

@@ -19,9 +19,15 @@ from .records import (
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-def is_utf16(content: bytes) -> bool:
-    """Whether a file is UTF-16: its first two bytes say so, or almost half of all are NULs."""
-    return content[:2] in (b"\xff\xfe", b"\xfe\xff") or content.count(0) > 0.4 * len(content)
+def wide_encoding(content: bytes) -> str:
+    """`UTF-16` or `UTF-32` where a file is in it, else "".
+
+    Its first bytes say so, or the share of NULs: almost half of all, or three quarters.
+    """
+    nuls = content.count(0) / max(1, len(content))
+    if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or nuls > 0.6:
+        return "UTF-32"
+    return "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") or nuls > 0.4 else ""
 
 
 class StandoffError(ValueError):
