@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import torch
 import typer
+from filelock import FileLock
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -156,7 +157,18 @@ def notes() -> list[Doc]:
 
 @pytest.fixture(scope="session")
 def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a pipeline that knows the four notes by heart."""
+    """The folder of a pipeline that knows the four notes by heart; not to be written to."""
+    base = tmp_path_factory.getbasetemp()
+    # One for all processes of a run, whichever asks for it first.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "learned"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            learn(tiny_bert, notes).to_disk(folder)
+    return folder
+
+
+def learn(tiny_bert: Path, notes: list[Doc]) -> Language:
+    """A pipeline that was trained until it knows some notes by heart."""
     fix_random_seed(0)
     config = Config(pipeline_config(tiny_bert, learn_rate_scale=0.5))
     nlp = load_model_from_config(config, auto_fill=True)
@@ -164,9 +176,7 @@ def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPath
     nlp.initialize(lambda: batch)
     for _ in range(100):
         update_like_spacy_train(nlp, batch, sgd)
-    folder = tmp_path_factory.mktemp("learned")
-    nlp.to_disk(folder)
-    return folder
+    return nlp
 
 
 def examples(nlp: Language, docs: list[Doc]) -> list[Example]:

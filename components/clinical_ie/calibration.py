@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 AnyFloat = TypeVar("AnyFloat", bound=np.floating[Any])
@@ -47,6 +46,9 @@ class Calibration:
         right (ArrayLike): Whether each item was right, shape (n,). Without an item, nothing is
             changed.
         """
+        # Here, since spaCy loads every component at its start, and this takes a second.
+        from scipy.optimize import minimize
+
         x = _logit(scores)
         y = np.asarray(right, dtype=np.float64)
         if not len(x):

@@ -21,6 +21,7 @@ N_KILLS = 10
 RUNS = """
 import os, signal, sys, time
 from pathlib import Path
+import openai, spacy
 from clinical_ie.augment import config, task  # noqa
 from clinical_ie.augment.models import openai_compatible  # noqa
 from clinical_ie.augment.run import augment
@@ -28,6 +29,8 @@ from spacy_llm.registry import registry
 
 registry.llm_models.get_all()
 registry.llm_misc.get_all()
+spacy.blank("en")
+openai.OpenAI(api_key="x").close()
 train, out, out_dir, config = map(Path, sys.argv[1:5])
 for delay in [float(text) for text in sys.argv[5:]] + [None]:
     began = time.monotonic()
