@@ -19,7 +19,7 @@ from clinical_ie.doc import (
     Relation,
     annotate,
     annotations_of,
-    mention_scores,
+    scored_mentions,
     set_mentions,
     spans_of,
     unique_ids,
@@ -199,7 +199,7 @@ def test_the_scores_of_spancat_are_read():
     doc.spans["entities"] = SpanGroup(doc, name="entities", spans=spans)
     doc.spans["entities"].attrs["scores"] = np.array([0.25, 0.75])
     assert [m.score for m in annotations_of(doc).mentions] == [0.25, 0.75]
-    assert mention_scores(doc) == [0.25, 0.75]
+    assert scored_mentions(doc)[1] == [0.25, 0.75]
 
 
 def test_what_is_done_to_the_relations_is_done_to_the_doc(doc):
@@ -239,7 +239,7 @@ def test_merged_tokens_leave_mentions_where_they_are(doc, tmp_path):
     with doc.retokenize() as retokenizer:
         retokenizer.merge(doc[1 : len(doc)])
     assert annotations_of(doc) == ANNOTATIONS
-    assert mention_scores(doc) == [1.0, 0.25, 1.0, 1.0, 1.0]
+    assert scored_mentions(doc)[1] == [1.0, 0.25, 1.0, 1.0, 1.0]
     doc._.relations = [*doc._.relations]
     assert annotations_of(doc) == ANNOTATIONS
     write_docs([doc], tmp_path / "x.spacy")

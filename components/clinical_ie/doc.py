@@ -16,6 +16,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
@@ -33,7 +34,7 @@ from .span_groups import (
     pieces_of,
 )
 from .text.alignment import touched_tokens
-from .text.columns import text_length, token_words
+from .text.columns import span_borders, text_length, token_words
 from .text.sentences import merge_inside_mentions
 
 SPANS_KEY = "entities"
@@ -122,7 +123,11 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept], details)
     merge_inside_mentions(doc, spans)
     if annotations.links:
-        keys = {m.id: key_of(span) for m, span in zip(kept, spans, strict=True)}
+        # As `key_of` has them, whose strings are at hand here.
+        keys = {
+            m.id: (span.start_char, span.end_char, m.label, m.id)
+            for m, span in zip(kept, spans, strict=True)
+        }
         doc.user_data[_RELATIONS] = [
             (link.label, keys[link.head], keys[link.tail], float(link.score))
             for link in annotations.links
@@ -157,17 +162,19 @@ def set_mentions(
     fragments (Sequence | None): Exact characters, one entry a span; default: those of the spans.
     details (Details | None): By `span_id`, then by the names in `DETAILS`, what else is known.
     """
-    if fragments is None:
-        fragments = [((span.start_char, span.end_char),) for span in spans]
     group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
-    keep_beside(group, scores, fragments, details or {})
+    keep_beside(group, spans, scores, fragments, details or {})
     doc.spans[SPANS_KEY] = group
-    doc.set_ents(filter_spans(_without_white_ends(doc, spans)))
+    doc.set_ents(_longest(_without_white_ends(doc, spans)))
     doc.user_data.pop(_RELATIONS, None)
 
 
 def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
     """The spans less white space at their ends: spaCy's `ner` refuses to train on it (E024)."""
+    first, after = span_borders(spans)
+    white = np.asarray(doc.to_array("IS_SPACE"), dtype=bool)
+    if not (white[first] | white[after - 1]).any():
+        return list(spans)
     words = token_words(doc)
     trimmed = []
     for span in spans:
@@ -181,6 +188,22 @@ def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
         elif start < end:
             trimmed.append(Span(doc, start, end, label=span.label, span_id=span.id))
     return trimmed
+
+
+def _longest(spans: list[Span]) -> list[Span]:
+    """What `filter_spans` gives, which looks at every token, in another order."""
+    first, after = span_borders(spans)
+    order = np.argsort(first, kind="stable")
+    reach = np.maximum.accumulate(after[order])
+    # Those that begin before what is ahead of them has ended, and what they begin in.
+    met = np.zeros(len(spans) + 1, dtype=bool)
+    met[1:-1] = first[order][1:] < reach[:-1]
+    overlapping = np.zeros(len(spans), dtype=bool)
+    overlapping[order] = met[:-1] | met[1:]
+    return [
+        *compress(spans, ~overlapping),
+        *filter_spans(compress(spans, overlapping)),
+    ]
 
 
 def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
@@ -198,7 +221,7 @@ def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
         ])  # fmt: skip
     group = doc.spans[SPANS_KEY]
     spans = members(group)
-    fragments, scores = exact_of(group)
+    fragments, scores = exact_of(group, spans)
     ids = unique_ids([span.id_ for span in spans], reserved)
     details = details_of(group)
     mentions = [
@@ -229,11 +252,12 @@ def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
     ]
 
 
-def mention_scores(doc: Doc) -> list[float]:
-    """The score of each mention in `doc.spans["entities"]`; 1 where nothing else is known."""
+def scored_mentions(doc: Doc) -> tuple[list[Span], list[float]]:
+    """The members of `doc.spans["entities"]`, and the score of each; 1 where none is known."""
     if SPANS_KEY not in doc.spans:
-        return []
-    return exact_of(doc.spans[SPANS_KEY])[1]
+        return [], []
+    spans = members(doc.spans[SPANS_KEY])
+    return spans, exact_of(doc.spans[SPANS_KEY], spans)[1]
 
 
 def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:

@@ -22,16 +22,24 @@ KEPT: Any = ("._.", "clinical_ie.kept", None, None)
 
 
 def keep_beside(
-    group: SpanGroup, scores: Sequence[float], fragments: Sequence[Fragments], details: Details
+    group: SpanGroup,
+    spans: Sequence[Span],
+    scores: Sequence[float],
+    fragments: Sequence[Fragments] | None,
+    details: Details,
 ) -> None:
     """Put scores, exact characters and details beside the spans of a group.
+
+    spans (Sequence[Span]): Those of the group, which would make them anew.
+    fragments (Sequence[Fragments] | None): None where the spans' own characters are exact.
 
     They go into the group's `attrs`; what is not as usual goes into the Doc as well, by the id of
     the mention: a list of spans that is assigned to `doc.spans` becomes a group without any.
     """
-    spans = list(group)
     ids = [span.id_ for span in spans]
     own = list(map(_characters, spans))
+    if fragments is None:
+        fragments = [(characters,) for characters in own]
     group.attrs["scores"] = [float(score) for score in scores]
     # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
     # lists again and again while Docs gather in memory.
@@ -83,15 +91,16 @@ def _by_characters(group: SpanGroup) -> list[Span]:
     ]
 
 
-def exact_of(group: SpanGroup) -> Exact:
+def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
     """The exact characters and the score of each span of the group.
+
+    spans (Sequence[Span]): Its `members`.
 
     They stand beside the group in its order, with the ids of the spans. Where spans were put in,
     taken out, moved or changed since, each finds its own by its characters, or by the tokens that
     the exact ones touch: what had its id there, else what no other span has claimed. One that is
     new has its own characters, and a score of 1.
     """
-    spans = members(group)
     entries, scores = _listed(group, "fragments"), _listed(group, "scores")
     if "fragments" not in group.attrs:
         return _exact_by_id(group.doc, spans, scores)
@@ -126,7 +135,8 @@ def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
         if _border(pieces) == _characters(span):
             return pieces
     key = key_of(span)
-    for member, pieces in zip(members(group), exact_of(group)[0], strict=True):
+    spans = members(group)
+    for member, pieces in zip(spans, exact_of(group, spans)[0], strict=True):
         if key_of(member) == key:
             return pieces
     return _own(span)
@@ -220,6 +230,8 @@ def _pair(pair: Sequence[int]) -> tuple[int, int]:
 
 
 def _border(pieces: Fragments) -> tuple[int, int]:
+    if len(pieces) == 1:
+        return _pair(pieces[0])
     return min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
 
 

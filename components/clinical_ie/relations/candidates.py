@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
+from ..text.columns import span_borders
+
 Ints = NDArray[np.int64]
 
 # Upper borders of the distance classes, in tokens between the two mentions.
@@ -47,11 +49,13 @@ class Candidates:
 
     doc (Doc): The Doc whose vectors are used.
     spans (Sequence[Span]): Its mentions.
+    sure (NDArray[np.float64]): Their scores; 1 where a person annotated. Shape (n_spans,).
     heads, tails (Ints): Places in `spans`, shape (n_pairs,).
     """
 
     doc: Doc
     spans: Sequence[Span]
+    sure: NDArray[np.float64]
     heads: Ints
     tails: Ints
 
@@ -60,12 +64,17 @@ class Candidates:
 
 
 def find_candidates(
-    doc: Doc, spans: Sequence[Span], schema: Schema, max_distance: int
+    doc: Doc,
+    spans: Sequence[Span],
+    schema: Schema,
+    max_distance: int,
+    scores: Sequence[float] | None = None,
 ) -> Candidates:
     """Pairs that the schema allows with at most `max_distance` tokens between them.
 
     Each mention is paired with those that start up to that distance after its end, so that the work
     grows with the number of near pairs, not with the square of the mentions.
+    scores (Sequence[float] | None): Of the mentions; default: 1.
     """
     starts, ends = span_borders(spans)
     order = np.lexsort((ends, starts))
@@ -80,13 +89,8 @@ def find_candidates(
     tails = np.stack([right, left], axis=1).reshape(-1)
     types = schema.type_ids(spans)
     kept = schema.allows(types[heads], types[tails])
-    return Candidates(doc, spans, heads[kept], tails[kept])
-
-
-def span_borders(spans: Sequence[Span]) -> tuple[Ints, Ints]:
-    """First token of each span, and the token after its last."""
-    borders = np.array([(span.start, span.end) for span in spans], dtype=np.int64).reshape(-1, 2)
-    return borders[:, 0], borders[:, 1]
+    sure = np.ones(len(spans)) if scores is None else np.array(scores, dtype=np.float64)
+    return Candidates(doc, spans, sure, heads[kept], tails[kept])
 
 
 def distance_classes(candidates: Candidates) -> Ints:

@@ -15,11 +15,10 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..calibration import sigmoid
-from ..doc import SPANS_KEY, mention_scores, set_mentions, unique_ids
+from ..doc import SPANS_KEY, scored_mentions, set_mentions, unique_ids
 from ..gold import gold_spans
 from ..pipe import LearnedLabelsPipe, Scorer, default_model
 from ..relation_list import Relation
-from ..span_groups import members
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
 
@@ -194,13 +193,15 @@ class ClinicalRelations(LearnedLabelsPipe):
         if not docs:
             return []
         schema = self.schema
-        batch = [find_candidates(doc, _mentions_on(doc), schema, self.max_distance) for doc in docs]
+        batch = []
+        for doc in docs:
+            spans, sure = _mentions_on(doc)
+            batch.append(find_candidates(doc, spans, schema, self.max_distance, sure))
         scores = sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
         borders = np.cumsum([len(candidates) for candidates in batch])[:-1]
         found = []
         for candidates, given in zip(batch, np.split(scores, borders), strict=True):
-            sure = np.array(mention_scores(candidates.doc) or [1.0] * len(candidates.spans))
-            both = sure[candidates.heads] * sure[candidates.tails] if len(candidates) else sure[:0]
+            both = candidates.sure[candidates.heads] * candidates.sure[candidates.tails]
             found.append((candidates, given[:, : len(self.labels)] * both[:, None]))
         return found
 
@@ -211,8 +212,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
             if SPANS_KEY not in doc.spans and candidates.spans:
                 set_mentions(doc, candidates.spans, [1.0] * len(candidates.spans))
-            given = all(score == 1.0 for score in mention_scores(doc))
-            threshold = self.cfg["thresholds"][GIVEN if given else PREDICTED]
+            source = GIVEN if (candidates.sure == 1.0).all() else PREDICTED
+            threshold = self.cfg["thresholds"][source]
             found = np.argwhere(probabilities >= threshold)
             calibrated = self.calibration(probabilities[found[:, 0], found[:, 1]])
             doc._.relations = [
@@ -318,15 +319,16 @@ class ClinicalRelations(LearnedLabelsPipe):
         return float(n_reached / n_gold) if n_gold else None
 
 
-def _mentions_on(doc: Doc) -> list[Span]:
-    """What other software put into `doc.ents` alone are mentions too."""
+def _mentions_on(doc: Doc) -> tuple[list[Span], list[float]]:
+    """With their scores. What other software put into `doc.ents` alone are mentions too."""
     if SPANS_KEY in doc.spans:
-        return members(doc.spans[SPANS_KEY])
+        return scored_mentions(doc)
     ids = unique_ids([ent.id_ for ent in doc.ents])
-    return [
+    spans = [
         Span(doc, ent.start, ent.end, label=ent.label, kb_id=ent.kb_id, span_id=id_)
         for ent, id_ in zip(doc.ents, ids, strict=True)
     ]
+    return spans, [1.0] * len(spans)
 
 
 def _most_overlapped(span: Span, gold: Sequence[Span]) -> int:

@@ -10,8 +10,9 @@ import torch
 from thinc.api import Model, xp2torch
 from thinc.types import Floats2d
 
+from ..text.columns import span_borders
 from ..torch_shim import LazyTorchShim, run_module
-from .candidates import N_DISTANCES, Candidates, Ints, distance_classes, span_borders
+from .candidates import N_DISTANCES, Candidates, Ints, distance_classes
 
 ROWS_AT_ONCE = 1024
 SUM_BLOCK = 64

@@ -1,8 +1,11 @@
 """The tokens of a Doc as columns: no `Token` object is made, which would cost most of the time."""
 
+from collections.abc import Sequence
+from operator import add
+
 import numpy as np
 import numpy.typing as npt
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 Offsets = npt.NDArray[np.int64]
 
@@ -11,6 +14,12 @@ def token_borders(doc: Doc) -> tuple[Offsets, Offsets]:
     """Where each token starts and ends, in characters; the blank after a token is no part of it."""
     starts, lengths = np.asarray(doc.to_array(["IDX", "LENGTH"])).astype(np.int64).T
     return starts, starts + lengths
+
+
+def span_borders(spans: Sequence[Span]) -> tuple[Offsets, Offsets]:
+    """First token of each span, and the token after its last."""
+    borders = np.array([(span.start, span.end) for span in spans], dtype=np.int64).reshape(-1, 2)
+    return borders[:, 0], borders[:, 1]
 
 
 # A word by its number, which is a hash of it and the same in every vocabulary.
@@ -38,9 +47,8 @@ def text_of(doc: Doc, words: list[str] | None = None) -> str:
 
     words (list[str] | None): Those of the Doc, where they are at hand.
     """
-    spaces = doc.to_array("SPACY").tolist()
-    pairs = zip(token_words(doc) if words is None else words, spaces, strict=True)
-    return "".join([f"{word} " if space else word for word, space in pairs])
+    blanks = map(("", " ").__getitem__, doc.to_array("SPACY").tolist())
+    return "".join(map(add, token_words(doc) if words is None else words, blanks))
 
 
 def text_length(doc: Doc) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from .columns import text_of, token_words
+from .columns import span_borders, text_of, token_words
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
@@ -63,10 +63,11 @@ def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
     starts = doc.to_array("SENT_START").astype("int64")
     # Counted once for all mentions, however deep they are nested: one up behind the first token of
     # each, one down behind its last.
-    depth = np.zeros(len(doc) + 2, dtype="int64")
-    np.add.at(depth, [span.start + 1 for span in mentions], 1)
-    np.add.at(depth, [max(span.end, span.start + 1) for span in mentions], -1)
-    wrong = (starts == 1) & (depth.cumsum()[: len(doc)] > 0)
+    first, after = span_borders(mentions)
+    up, down = (
+        np.bincount(at, minlength=len(doc) + 2) for at in (first + 1, np.maximum(after, first + 1))
+    )
+    wrong = (starts == 1) & ((up - down).cumsum()[: len(doc)] > 0)
     merged = int(wrong.sum())
     if merged:
         starts[wrong] = -1
