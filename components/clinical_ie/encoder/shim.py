@@ -4,13 +4,16 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import srsly
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
 from torch.utils.checkpoint import checkpoint
+from transformers import AutoConfig
 
 from ..torch_shim import AveragedParams
 from .attention import PlainAttention
@@ -75,6 +78,7 @@ class EncoderShim(AveragedParams, HFShim):
         self._freeze()
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
+        self.config_cls = _ExactConfig(srsly.msgpack_loads(bytes_data)["config"])
         super().from_bytes(bytes_data)
         self._reader = None
         if self.is_loaded:
@@ -170,6 +174,25 @@ class EncoderShim(AveragedParams, HFShim):
     def _freeze(self) -> None:
         if self.freeze_embeddings:
             self._model.get_input_embeddings().weight.requires_grad = False
+
+
+class _ExactConfig:
+    """Reads a saved config with all digits.
+
+    HFShim has it written to a file on the way, where 1e-12, with which BERT keeps from dividing by
+    zero, becomes zero.
+    values (dict[str, Any]): As they were saved.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def from_pretrained(self, path: Path) -> Any:
+        config = AutoConfig.from_pretrained(path)
+        for name, value in self.values.items():
+            if isinstance(value, float):
+                setattr(config, name, value)
+        return config
 
 
 def _hidden(model: torch.nn.Module, arguments: dict[str, Any]) -> Any:
