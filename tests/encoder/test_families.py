@@ -68,6 +68,12 @@ def test_positions_that_begin_after_the_padding_are_not_counted(family):
     assert piece_limit(config, SimpleNamespace(model_max_length=512)) == 64
 
 
+def test_positions_without_a_limit_leave_that_of_the_tokenizer():
+    config = AutoConfig.for_model("xlnet")
+    assert config.max_position_embeddings == -1
+    assert piece_limit(config, SimpleNamespace(model_max_length=512)) == 512
+
+
 def test_it_learns(folder):
     model = LongDocEncoder(str(folder), width=16, window=32, context=6)
     docs = [corpus_nlp()(text) for text in ("Took aspirin 81 mg", NOTE)]

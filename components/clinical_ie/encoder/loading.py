@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from .wordpieces import SpecialTokens
 
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = {
@@ -14,6 +18,8 @@ _OFFSET_POSITIONS = {
     *("mpnet", "longformer", "data2vec-text", "ibert"),
 }
 _UNLIMITED = 10**6
+# What an encoder is tried on before anything is trained: no window is shorter.
+_TRIED = 8
 
 
 def load_pretrained(
@@ -24,6 +30,7 @@ def load_pretrained(
     name (str): A folder, or a name on the hub.
     tokenizer_config, transformer_config (Mapping[str, Any]): Passed to `from_pretrained`.
     RAISES (FileNotFoundError): It can only be a folder, and is none.
+    RAISES (ValueError): It cannot be read, or cannot be an encoder here; the message says why.
     """
     path = Path(name)
     # A name on the hub has one slash at most.
@@ -31,14 +38,75 @@ def load_pretrained(
         raise FileNotFoundError(
             f"{name}: no such folder of weights; `weasel run models` fetches them"
         )
-    return huggingface_from_pretrained(
-        name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
+    try:
+        loaded = huggingface_from_pretrained(
+            name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
+        )
+    except ImportError as error:
+        # What transformers tells of a folder without any tokenizer, too.
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise ValueError(
+            f"{name}: no tokenizer.json beside its weights, or something is not installed "
+            f"({reason})"
+        ) from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"{name}: its weights cannot be read ({error}): the file was cut short, or is a "
+            "pointer of Git LFS; fetch it again"
+        ) from error
+    _check_encoder(name, loaded)
+    return loaded
+
+
+def _check_encoder(name: str, loaded: HFObjects) -> None:
+    """See that a model gives a vector for each wordpiece, and its tokenizer says where those lie.
+
+    RAISES (ValueError): They do not.
+    """
+    tokenizer, config = loaded.tokenizer, loaded.transformer.config
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"{name}: its tokenizer gives no character offsets; "
+            "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
+        )
+    if getattr(config, "attention_type", None) == "block_sparse":
+        # Its first short batch would have it read in full from then on.
+        raise ValueError(
+            f"{name}: what its sparse attention makes of a note hangs on the notes before; set "
+            'attention_type = "original_full" in the transformer_config'
+        )
+    special = SpecialTokens.of(tokenizer)
+    known = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
+    highest = max(*known, *special.before, *special.after, special.pad, special.mask)
+    if highest >= getattr(config, "vocab_size", highest + 1):
+        raise ValueError(
+            f"{name}: its tokenizer counts wordpieces up to {highest}, and its weights are for "
+            f"{config.vocab_size}: they are not of one model"
+        )
+    ids = torch.full((1, _TRIED), special.mask)
+    try:
+        with torch.no_grad():
+            hidden = loaded.transformer(ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        found = tuple(hidden.shape)
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise _no_encoder(name, config, " ".join(str(error).split())) from error
+    if found != (1, _TRIED, config.hidden_size):
+        raise _no_encoder(name, config, f"{_TRIED} wordpieces gave the shape {found}")
+
+
+def _no_encoder(name: str, config: Any, reason: str) -> ValueError:
+    return ValueError(
+        f"{name}: a model of type {config.model_type} does not give one vector of its width for "
+        f"each wordpiece, as BERT and its kin do ({reason}); take another encoder"
     )
 
 
 def piece_limit(config: Any, tokenizer: Any) -> int:
     """The most wordpieces, special tokens included, that an encoder can read at once."""
     positions = getattr(config, "max_position_embeddings", None) or _UNLIMITED
+    # XLNet's way to say that there is no limit.
+    if positions < 0:
+        positions = _UNLIMITED
     if config.model_type in _OFFSET_POSITIONS:
         positions -= config.pad_token_id + 1
     return int(min(positions, tokenizer.model_max_length, _UNLIMITED))

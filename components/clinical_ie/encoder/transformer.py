@@ -98,11 +98,6 @@ def init(
                 model.attrs["transformer_config"],
             )
         )
-    if not shim.tokenizer.is_fast:
-        raise ValueError(
-            f"{model.attrs['name']}: its tokenizer gives no character offsets; "
-            "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
-        )
     check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
     width = shim.config.hidden_size
     if model.attrs["width"] not in {None, width}:

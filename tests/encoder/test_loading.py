@@ -1,0 +1,81 @@
+"""What cannot be an encoder here is told before anything is trained."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    BigBirdConfig,
+    BigBirdModel,
+    PreTrainedModel,
+    ReformerConfig,
+    ReformerModel,
+    T5Config,
+    T5Model,
+)
+
+from clinical_ie.encoder.loading import load_pretrained
+
+from .tiny_models import SIZES
+
+T5 = T5Config(vocab_size=105, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+REFORMER = ReformerConfig(
+    vocab_size=105, hidden_size=16, num_attention_heads=2, attention_head_size=8,
+    feed_forward_size=32, axial_pos_embds=False, max_position_embeddings=64,
+)  # fmt: skip
+BIGBIRD = BigBirdConfig(**SIZES, vocab_size=105, max_position_embeddings=64, block_size=4)
+OTHER_WORDS = BertConfig(**SIZES, vocab_size=95, max_position_embeddings=64)
+
+
+@pytest.fixture
+def folder(tiny_bert: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bert, tmp_path / "encoder"))
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (T5Model(T5), r"a model of type t5 does not give .* \(.*decoder_input_ids"),
+        (
+            ReformerModel(REFORMER),
+            r"type reformer .* \(8 wordpieces gave the shape \(1, 8, 32\)\)",
+        ),
+        (BigBirdModel(BIGBIRD), 'attention_type = "original_full" in the transformer_config'),
+        (BertModel(OTHER_WORDS), "counts wordpieces up to 104, and its weights are for 95"),
+    ],
+    ids=["needs a decoder", "other width", "sparse attention", "other vocabulary"],
+)
+def test_a_model_that_cannot_be_an_encoder_is_refused(folder, model: PreTrainedModel, told):
+    model.save_pretrained(folder)
+    with pytest.raises(ValueError, match=f"{folder}: .*{told}"):
+        load_pretrained(str(folder), {}, {})
+
+
+def test_sparse_attention_can_be_switched_off(folder):
+    BigBirdModel(BIGBIRD).save_pretrained(folder)
+    loaded = load_pretrained(str(folder), {}, {"attention_type": "original_full"})
+    assert loaded.transformer.attention_type == "original_full"
+
+
+def test_weights_that_are_cut_short_are_told(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=f"{folder}: its weights cannot be read .* fetch it again"):
+        load_pretrained(str(folder), {}, {})
+
+
+def test_weights_without_a_tokenizer_are_told(folder):
+    for path in folder.glob("*token*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=f"{folder}: no tokenizer.json beside its weights"):
+        load_pretrained(str(folder), {}, {})
+
+
+def test_a_tokenizer_without_character_offsets_is_refused(folder):
+    vocabulary = AutoTokenizer.from_pretrained(folder).get_vocab()
+    (folder / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
+    with pytest.raises(ValueError, match=f"{folder}: its tokenizer gives no character offsets"):
+        load_pretrained(str(folder), {"use_fast": False, "tokenizer_type": "bert"}, {})
