@@ -149,6 +149,15 @@ def test_what_would_be_nothing_but_line_breaks_is_fine_in_a_batch(overlapping, n
     assert np.isfinite(losses["clinical_ner"])
 
 
+def test_a_label_that_is_given_twice_is_one(notes):
+    nlp = fresh()
+    ner = nlp.get_pipe("clinical_ner")
+    batch = examples(nlp, notes)
+    ner.initialize(lambda: batch, labels=["Drug", "Drug", "Strength"])
+    assert ner.labels == ("Drug", "Strength")
+    assert ner.predict([batch[0].predicted])
+
+
 def test_nothing_is_found_in_nothing(trained):
     head = trained.get_pipe("clinical_ner")
     assert head.predict([]) == []

@@ -102,14 +102,16 @@ class ClinicalNER(LearnedLabelsPipe):
                 f'{self.name}: no training note has a mention in doc.spans["entities"]; '
                 "`scripts/convert.py` puts them there"
             )
-        self.cfg["labels"] = list(labels)
-        self.model.set_dim("nO", n_tag_scores(len(labels)), force=True)
+        # One that is given twice would put those after it in the wrong places.
+        self.cfg["labels"] = list(dict.fromkeys(labels))
+        self.model.set_dim("nO", n_tag_scores(len(self.labels)), force=True)
         self.model.initialize(X=[eg.predicted for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[list[TokenSpan], list[float]]]:
         """Spans and their scores for each Doc."""
         self._require_labels()
         docs = list(docs)
+        self.require_vectors(docs)
         return self._decode(self.model.predict(docs)) if docs else []
 
     def set_annotations(
