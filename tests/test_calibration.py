@@ -109,7 +109,7 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) == 0.5
     # Each is used where it belongs: mentions with a score of 1 were given.
     for sure, expected in ((1.0, 0), (0.99, 1)):
-        doc = nlp.make_doc(notes[0].text)
+        doc = nlp.get_pipe("tok2vec")(nlp.make_doc(notes[0].text))
         given = annotations_of(notes[0]).mentions
         annotate(doc, Annotations([m._replace(score=sure) for m in given]))
         [(candidates, _)] = pipe.predict([doc])

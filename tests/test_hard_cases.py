@@ -86,7 +86,7 @@ def test_a_mention_longer_than_a_window(tiny_bert):
 
 def test_every_pair_of_many_mentions_is_scored(trained):
     """22,500 pairs: more than are scored at once."""
-    doc = trained.make_doc("aspirin 81 mg , " * 150)
+    doc = trained.get_pipe("tok2vec")(trained.make_doc("aspirin 81 mg , " * 150))
     mentions = [
         Mention(f"T{2 * k + n}", label, ((16 * k + start, 16 * k + end),))
         for k in range(150)

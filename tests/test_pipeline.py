@@ -1,5 +1,6 @@
 """The whole pipeline, with one encoder under two heads."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,22 @@ def test_worker_processes_give_what_one_process_gives(learned, notes):
     alone = [annotations_of(doc) for doc in nlp.pipe(texts)]
     assert [annotations_of(doc) for doc in nlp.pipe(texts, n_process=2)] == alone
     assert any(annotations.links for annotations in alone)
+
+
+def test_a_pipeline_fresh_from_training_can_be_pickled(tiny_bert, notes):
+    """As it is for worker processes that are spawned."""
+    nlp = make(tiny_bert, notes)
+    update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
+    assert pickle.loads(pickle.dumps(nlp)).to_bytes() == nlp.to_bytes()
+
+
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, head):
+    nlp = spacy.load(learned, exclude="tok2vec")
+    told = f"{head}: the component whose vectors it reads .* has not seen the Doc"
+    with pytest.raises(ValueError, match=told):
+        nlp.get_pipe(head)(nlp.make_doc(notes[0].text))
+    assert not len(nlp.get_pipe(head)(nlp.make_doc("")))
 
 
 def test_what_is_initialized_anew_keeps_the_encoder_alone(tiny_bert, notes):

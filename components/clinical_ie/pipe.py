@@ -1,11 +1,13 @@
 """What the trainable components have in common."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from spacy.pipeline import TrainablePipe
-from thinc.api import Config
+from spacy.pipeline.tok2vec import Tok2VecListener
+from spacy.tokens import Doc
+from thinc.api import Config, Optimizer
 
 from .calibration import Calibration
 
@@ -55,6 +57,32 @@ class LearnedLabelsPipe(TrainablePipe):
     @calibration.setter
     def calibration(self, calibration: Calibration) -> None:
         self.cfg["calibration"] = calibration.to_dict()
+
+    def require_vectors(self, docs: Sequence[Doc]) -> None:
+        """See that the encoder, where it is a component of its own, has read Docs.
+
+        spaCy gives zeros for those it has not, and what is found by them is worth nothing.
+        RAISES (ValueError): It has not.
+        """
+        listens = isinstance(self.model.get_ref("tok2vec"), Tok2VecListener)
+        if listens and any(len(doc) and not doc.tensor.size for doc in docs):
+            raise ValueError(
+                f"{self.name}: the component whose vectors it reads (`tok2vec`) has not seen the "
+                "Doc: it is missing, disabled, or stands behind; have it run before, or copy it "
+                "into this component (nlp.replace_listeners) before this one is sourced alone"
+            )
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Change the weights by the gradients of `update`.
+
+        What a listener keeps of the last batch goes: its callback can't be pickled, which takes
+        `nlp.pipe(n_process=2)` where worker processes are spawned.
+        """
+        super().finish_update(sgd)
+        for layer in self.model.walk():
+            if isinstance(layer, Tok2VecListener):
+                # As before the first batch.
+                layer.receive(None, None, None)  # type: ignore[arg-type]
 
     def tell_unknown(self, label: str) -> None:
         """Say that a label of a training note is none of those that are learned."""

@@ -192,6 +192,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             raise ValueError(Errors.E109.format(name=self.name))
         if not docs:
             return []
+        self.require_vectors(docs)
         schema = self.schema
         batch = []
         for doc in docs:
