@@ -88,6 +88,9 @@ def test_training_curves_from_spacys_log(tmp_path: Path) -> None:
     log.parent.mkdir(parents=True)
     entry = {"step": 50, "scores": {"mentions_strict_f": 61.5, "relations_strict_f": 30.0}}
     log.write_text(json.dumps(entry) + "\n" + '{"step": 100, "sc')
+    interrupted = tmp_path / "with_aug" / "seed-0.part" / "log.jsonl"
+    interrupted.parent.mkdir(parents=True)
+    interrupted.write_text(json.dumps(entry))
     rows = training_curves(tmp_path)
     assert [(r["arm"], r["step"], r["f1"]) for r in rows] == [
         ("no_aug", 50, 61.5),

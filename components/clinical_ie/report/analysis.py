@@ -196,7 +196,8 @@ def training_curves(training: Path) -> list[Row]:
     training (Path): Folder of `<arm>/seed-<seed>/log.jsonl`; may be missing.
     """
     rows = []
-    for path in sorted(training.glob("*/seed-*/log.jsonl")):
+    # An interrupted run is none: its folder ends with `.part`.
+    for path in sorted(training.glob("*/seed-*[0-9]/log.jsonl")):
         for line in path.read_text("utf8").splitlines():
             try:
                 entry = json.loads(line)

@@ -220,7 +220,8 @@ def dev_scores(training: Path) -> list[dict[str, Any]]:
     RAISES (ValueError): A `meta.json` is no JSON object.
     """
     result = []
-    for path in sorted(training.glob("*/seed-*/model-best/meta.json")):
+    # An interrupted run is none: its folder ends with `.part`.
+    for path in sorted(training.glob("*/seed-*[0-9]/model-best/meta.json")):
         performance = _read_object(path).get("performance", {})
         scores = {k: v for k, v in performance.items() if k.endswith("_f") and v is not None}
         seed = path.parents[1].name.removeprefix("seed-")
