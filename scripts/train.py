@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.training import TrainingError, run_values, train_pipeline
+from clinical_ie.training import TrainingError, is_trained, run_values, train_pipeline
 
 
 def main(
@@ -20,10 +20,14 @@ def main(
     eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
 ) -> None:
-    """Run `spacy train` with the workflow's values in the config."""
+    """Run `spacy train` with the workflow's values in the config, if that was not done before."""
     overrides = run_values(train, dev, encoder, max_steps, eval_frequency) | {"system.seed": seed}
     if augmented is not None:
         overrides["paths.augmented"] = str(augmented)
+    # weasel remembers one run: it starts this after another dataset or seed, too.
+    if is_trained(config, out, overrides):
+        typer.echo(f"train: {out} is this very run, finished before; remove it to train again")
+        return
     try:
         told = train_pipeline(config, out, overrides, gpu_id)
     except TrainingError as error:

@@ -11,7 +11,7 @@ from spacy.util import load_config
 
 from clinical_ie import training
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.training import fingerprint, is_trained
+from clinical_ie.training import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
 from tests.dependencies import PIPELINE_GROUPS
 
@@ -56,6 +56,13 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     labels |= {relation.label for doc in docs for relation in doc._.relations}
     for name in ("model-best", "model-last"):
         assert saved_strings(out / name) == sorted(labels)
+
+    # weasel starts it again once another dataset or seed has been trained.
+    made = out.stat().st_ino
+    again = train(files, CONFIG, out)
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert "is this very run, finished before" in again.stdout
+    assert out.stat().st_ino == made
 
 
 def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
@@ -107,7 +114,7 @@ def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     values = {"paths.train": str(files / "notes.spacy")}
     stamp = tmp_path / "out" / "fingerprint.json"
-    stamp.write_text(json.dumps({"fingerprint": fingerprint(CONFIG, values)}))
+    stamp.write_text(json.dumps(training._stamp(CONFIG, tmp_path / "out", values)))
     assert is_trained(CONFIG, tmp_path / "out", values)
     shutil.rmtree(tmp_path / "out" / "model-best")
     assert not is_trained(CONFIG, tmp_path / "out", values)
@@ -214,11 +221,14 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     (out / "model-best").mkdir(parents=True)
     (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
-    (out / "fingerprint.json").write_text(
-        json.dumps({"fingerprint": fingerprint(config, values)}), encoding="utf8"
-    )
+    stamp = training._stamp(config, out, values)
+    (out / "fingerprint.json").write_text(json.dumps(stamp), encoding="utf8")
     assert is_trained(config, out, values)
     assert not is_trained(config, out, {**values, "system.seed": 2})
+    weights = out / "model-best" / "model"
+    weights.write_bytes(b"1234")
+    assert not is_trained(config, out, values)
+    weights.unlink()
     for path in (config, notes):
         content = path.read_bytes()
         path.write_bytes(content + b"\n")

@@ -83,7 +83,7 @@ def train_pipeline(
     told = _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
     for name in ("model-best", "model-last"):
         forget_words(part / name)
-    stamp = {"fingerprint": fingerprint(config, overrides)}
+    stamp = _stamp(config, part, overrides)
     (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
@@ -123,13 +123,21 @@ def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
 
 
 def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
-    """Whether `out` is what a run of today would make: same config, values, data, weights, code."""
+    """Whether `out` is what a run of today would make: same config, values, data, weights, code;
+    and is whole."""
     try:
         stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
     except (OSError, ValueError):
         return False
-    is_there = (out / "model-best" / "meta.json").is_file()
-    return is_there and bool(stamp == {"fingerprint": fingerprint(config, overrides)})
+    return bool(stamp == _stamp(config, out, overrides))
+
+
+def _stamp(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, str]:
+    """What a run was made of, and what it has made."""
+    return {
+        "fingerprint": fingerprint(config, overrides),
+        "model-best": hash_of([out / "model-best"]),
+    }
 
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
