@@ -17,15 +17,21 @@ def main(
     try:
         arms = [_read(value) for value in arm]
         best = choose_arm(arms)
+        before = {wheel.name for wheel in out.glob("*.whl")}
         wheels = build_wheels(best.path, out, version, Path(__file__).parents[1])
     except (OSError, RuntimeError, ValueError) as error:
         typer.echo(f"package: {error}", err=True)
         raise typer.Exit(1) from None
     for candidate in arms:
-        typer.echo(f"{candidate.name}: {100 * candidate.dev_score:.2f} on dev, as training counted")
+        typer.echo(f"{candidate.name}: {100 * candidate.dev_score:.2f} on dev, weighted as in training")
     typer.echo(f"packaged {best.name}:")
     for wheel in wheels:
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
+    if before & {wheel.name for wheel in wheels}:
+        typer.echo(
+            "they replace wheels of the same version, and pip keeps what it has of a version: where "
+            f"those are installed, `pip install --force-reinstall --no-deps {out}/*.whl`"
+        )
     if not best.dev_score:
         typer.echo("package: this pipeline finds nothing right on dev: train it longer", err=True)
 

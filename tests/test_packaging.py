@@ -119,6 +119,22 @@ def test_a_build_that_fails_is_told_by_its_last_words():
         packaging._run(["-m", "no_such"])
 
 
+def test_a_wheel_that_pip_would_not_install_again_is_told(tmp_path: Path, monkeypatch):
+    folder = write_meta(tmp_path / "a", 0.5, 0.4)
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def built(pipeline: Path, out: Path, version: str, project: Path) -> list[Path]:
+        wheel = out / f"en_clinical_ie-{version}-py3-none-any.whl"
+        wheel.touch()
+        return [wheel]
+
+    monkeypatch.setattr("clinical_ie.packaging.build_wheels", built)
+    for version, told in [("0.1.0", False), ("0.1.0", True), ("0.1.1", False)]:
+        done = run_script("package.py", out, "--arm", f"a={folder}", "--version", version)
+        assert ("pip install --force-reinstall" in done.stdout) == told
+
+
 @pytest.mark.slow
 def test_the_wheels_give_what_the_trained_folder_gave(learned, notes, tmp_path: Path):
     (tmp_path / "packages").mkdir()

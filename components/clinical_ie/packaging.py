@@ -22,7 +22,7 @@ class Arm:
 
     name (str): Of the arm, such as `with_aug`.
     path (Path): Its folder.
-    dev_score (float): The weighted score that training kept it by, between 0 and 1.
+    dev_score (float): Its score once calibrated, weighted as in training, between 0 and 1.
     """
 
     name: str
