@@ -85,8 +85,8 @@ def _summary(outcome: Outcome) -> list[str]:
         )
     elif outcome.accepted < outcome.wanted and most is not None and outcome.asked >= most:
         lines.append(
-            f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again, it "
-            "goes on from the journal"
+            f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again "
+            "(weasel: with --force, since nothing has changed), it goes on from the journal"
         )
     elif outcome.accepted < outcome.wanted:
         lines.append(

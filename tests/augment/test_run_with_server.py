@@ -34,6 +34,17 @@ def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> 
     assert (tmp_path / "out" / "augment.json").is_file()
 
 
+def test_a_run_that_ends_at_max_requests_tells_how_to_go_on(train: Path, tmp_path: Path) -> None:
+    with serving(lambda _: completion(None)) as server:
+        config = config_for(tmp_path, server.url)
+        text = config.read_text().replace("[augment]", "[augment]\nmax_requests = 1")
+        config.write_text(text)
+        paths = train, tmp_path / "out.spacy", tmp_path / "out"
+        result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 2)
+    # To weasel nothing has changed: it would skip the step.
+    assert "ended at max_requests = 1; run again (weasel: with --force" in result.output
+
+
 def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: Path) -> None:
     answers = iter([error(500), completion(None), completion("[[" * 9), error(429)])
 
