@@ -23,16 +23,15 @@ def main(
         typer.echo(f"package: {error}", err=True)
         raise typer.Exit(1) from None
     for candidate in arms:
-        typer.echo(
-            f"{candidate.name}: {100 * candidate.dev_score:.2f} on dev, weighted as in training"
-        )
+        score = 100 * candidate.dev_score
+        typer.echo(f"{candidate.name}: {score:.2f} on dev, weighted as in training")
     typer.echo(f"packaged {best.name}:")
     for wheel in wheels:
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
     if before & {wheel.name for wheel in wheels}:
         typer.echo(
-            "they replace wheels of the same version, and pip keeps what it has of a version: where "
-            f"those are installed, `pip install --force-reinstall --no-deps {out}/*.whl`"
+            "they replace wheels of the same version, and pip keeps what it has of a version: "
+            f"where those are installed, `pip install --force-reinstall --no-deps {out}/*.whl`"
         )
     if not best.dev_score:
         typer.echo("package: this pipeline finds nothing right on dev: train it longer", err=True)
