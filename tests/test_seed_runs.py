@@ -1,0 +1,33 @@
+import json
+from pathlib import Path
+
+from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.doc import Annotations, annotate
+from clinical_ie.scoring import sum_up
+from clinical_ie.seed_runs import Experiment, run_seed
+from clinical_ie.training import FINGERPRINT, fingerprint
+from tests.conftest import ROOT
+
+
+def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: Path):
+    config, gold = ROOT / "configs" / "train" / "minilm.cfg", tmp_path / "gold.spacy"
+    experiment = Experiment(config, {}, gold, tmp_path / "training", tmp_path / "metrics")
+    run = experiment.training / "no_aug" / "seed-3"
+    run.mkdir(parents=True)
+    (run / "model-best").symlink_to(learned)
+    stamp = {"fingerprint": fingerprint(config, {"system.seed": 3})}
+    (run / FINGERPRINT).write_text(json.dumps(stamp))
+    # What is found in the first is wrong.
+    unlike = [notes[0].copy(), *notes[1:]]
+    annotate(unlike[0], Annotations())
+    for number, doc in enumerate(unlike):
+        doc._.note_id = str(number)
+    write_docs(unlike, gold)
+    first = run_seed(experiment, read_docs(gold), "no_aug", {}, 3)
+    micro = sum_up(first["end-to-end"]["one-to-one"], "one-to-one")["entities"]["strict"]["micro"]
+    assert (micro["fp"], micro["fn"]) == (3, 0)
+    # No note is looked at.
+    assert run_seed(experiment, [], "no_aug", {}, 3) == first
+    write_docs(unlike[1:2], gold)
+    again = run_seed(experiment, read_docs(gold), "no_aug", {}, 3)
+    assert list(again["end-to-end"]["one-to-one"]) == ["1"]
