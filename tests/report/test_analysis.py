@@ -2,10 +2,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from clinical_ie.calibration import Calibration
 from clinical_ie.doc import Annotations, Link, Mention
 from clinical_ie.report.analysis import (
+    MAX_TYPES,
+    _precision_recall,
     borders,
     changes,
     confusion,
@@ -15,8 +19,9 @@ from clinical_ie.report.analysis import (
     training_curves,
 )
 from clinical_ie.report.browser import as_script, browser_data
-from clinical_ie.report.predictions import read_predictions
+from clinical_ie.report.predictions import ScoredNote, read_predictions
 from clinical_ie.scoring import score
+from clinical_ie.scoring.reliability import Outcomes
 
 from .helpers import GOLD, metrics, perturbed, write_arm
 
@@ -74,6 +79,30 @@ def test_figures_add_up_to_the_scores(tmp_path: Path) -> None:
                 r["items"] for r in reliability if (r["task"], r["scores"]) == ("mentions", scores_)
             ]
             assert sum(items) == entities["tp"] + entities["fp"]
+        raw = [r for r in reliability if (r["task"], r["scores"]) == ("mentions", scores_)]
+        undone = Calibration(0.5, 0.1).undo([m.score for n in found for m in n.predicted.mentions])
+        assert sum(r["items"] * r["score"] for r in raw) == pytest.approx(100 * undone.sum())
+
+
+def test_a_curve_goes_from_the_surest_items_to_all_of_them() -> None:
+    scores = np.linspace(0, 1, 100)
+    points = list(_precision_recall(Outcomes(scores, scores > 0.5), n_gold=60))
+    # Fewer than twenty items are no point.
+    assert len(points) == 81
+    assert points[0] == {"recall": pytest.approx(100 * 20 / 60), "precision": 100}
+    assert points[-1] == {"recall": pytest.approx(100 * 50 / 60), "precision": 50}
+
+
+def test_the_most_frequent_types_that_are_taken_for_each_other() -> None:
+    mentions = [Mention(f"T{n}", f"{n:02}", ((n, n + 1),)) for n in range(25)]
+    wrong = [mention._replace(label="other") for mention in mentions[::-1]]
+    found = ScoredNote("a", "x" * 25, Annotations(mentions), Annotations(wrong), [], {})
+    often = ScoredNote("b", "x", Annotations(mentions[:1]), Annotations(), [], {})
+    notes = {"arm": [found, often, often]}
+    rows = {(r["gold"], r["predicted"]): r["mentions"] for r in confusion(notes, judge(notes))}
+    assert len(rows) == MAX_TYPES
+    assert rows["00", "(nothing)"] == 2
+    assert rows["00", "other"] == rows["01", "other"] == 1
 
 
 def test_changes_between_arms() -> None:

@@ -118,3 +118,5 @@ def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "augment.json").write_text(json.dumps(AUGMENTATION))
     script.main(*paths)
     assert "ASA" in (tmp_path / "index.html").read_text()
+    script.main(*paths, no_text=True)
+    assert "ASA" not in (tmp_path / "index.html").read_text()
