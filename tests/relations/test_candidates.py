@@ -39,4 +39,4 @@ def test_distance_tells_the_order_apart():
     spans = [Span(doc, 0, 1, label="Drug"), Span(doc, 4, 5, label="Drug")]
     candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 10)
     forward, backward = distance_classes(candidates)
-    assert backward - forward == N_DISTANCES // 2
+    assert (forward, backward - forward) == (3, N_DISTANCES // 2)

@@ -79,7 +79,7 @@ def find_candidates(
     starts, ends = span_borders(spans)
     order = np.lexsort((ends, starts))
     reach = np.searchsorted(starts[order], ends[order] + max_distance, side="right")
-    counts = np.maximum(reach - np.arange(len(order)) - 1, 0)
+    counts = reach - np.arange(len(order)) - 1
     first = np.repeat(np.arange(len(order)), counts)
     # 1, 2, 3, … places further on, for each mention anew.
     further = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
@@ -99,4 +99,4 @@ def distance_classes(candidates: Candidates) -> Ints:
     heads, tails = candidates.heads, candidates.tails
     gaps = np.maximum(starts[heads] - ends[tails], starts[tails] - ends[heads])
     after = starts[heads] > starts[tails]
-    return np.searchsorted(DISTANCES, np.maximum(gaps, 0)) + after * (len(DISTANCES) + 1)
+    return np.searchsorted(DISTANCES, gaps) + after * (len(DISTANCES) + 1)
