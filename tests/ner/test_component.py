@@ -92,6 +92,9 @@ def test_gold_may_be_tokenized_in_another_way():
     nlp.initialize(lambda: [example])
     losses = nlp.get_pipe("clinical_ner").update([example])
     assert losses["clinical_ner"] > 0
+    other = Example(nlp.make_doc("Gave 10mg."), gold)
+    with pytest.raises(ValueError, match=r"T2 \(13-20\) lies outside .* must share one text"):
+        nlp.get_pipe("clinical_ner").update([other])
 
 
 def test_labels_it_never_saw_count_as_outside_and_are_told_once(trained, caplog):

@@ -63,6 +63,18 @@ def test_mentions_of_one_label_never_overlap(seed, bias):
             assert without_overlap(chosen) == chosen
 
 
+# With these margins the longer one has a probability of 0.80, and of 0.95.
+@pytest.mark.parametrize(("margin", "end"), [(1.4, 3), (3.0, 4)])
+def test_a_mention_takes_the_place_of_one_with_its_label_where_it_is_all_but_certain(margin, end):
+    scores = np.full((5, 2, 4), -20, dtype="f")
+    # To the third token or to the fourth, which another label asks for.
+    scores[0, 0, tags.B] = scores[1, 0, tags.I] = scores[2, 0, tags.L] = scores[2, 0, tags.I] = 5
+    scores[3, 0, tags.L] = margin
+    scores[3, 1, tags.B] = scores[4, 1, tags.L] = 5
+    [(spans, _)] = decode_tags(scores.reshape(5, 8), [5], overlapping=True)
+    assert spans == [(0, end, 0), (3, 5, 1)]
+
+
 def test_a_higher_bias_finds_more():
     scores = np.random.default_rng(0).normal(-2, 1, (200, 4 * N_LABELS)).astype("f")
     counts = [len(decode_tags(scores, [200], True, bias)[0][0]) for bias in (-2, 0, 2)]

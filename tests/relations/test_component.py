@@ -151,6 +151,44 @@ def test_many_mentions_and_pairs_run(trained):
     assert np.isfinite(scores).all()
 
 
+def test_a_relation_is_no_more_probable_than_its_mentions(trained, notes):
+    found = []
+    for score in (1.0, 0.5):
+        doc = trained.make_doc(notes[0].text)
+        given = annotations_of(notes[0]).mentions
+        annotate(doc, Annotations([mention._replace(score=score) for mention in given]))
+        [(_, probabilities)] = trained.get_pipe("clinical_relations").predict([doc])
+        found.append(probabilities)
+    assert found[0].max() > 0.5
+    np.testing.assert_allclose(found[1], found[0] / 4, rtol=1e-5)
+
+
+def test_a_predicted_mention_is_in_the_relations_of_the_gold_one_of_its_type():
+    gold = note(
+        "rash from aspirin or ASA",
+        ("ADE", "rash"),
+        ("Drug", "aspirin"),
+        ("Drug", "ASA"),
+        links=(("ADE-Drug", 0, 1), ("Same", 1, 2)),
+    )
+    nlp = fresh()
+    [example] = examples(nlp, [gold])
+    nlp.initialize(lambda: [example])
+    doc = example.predicted
+    doc.spans["entities"] = [Span(doc, 0, 2, label="ADE"), Span(doc, 0, 1, label="Drug")]
+    head = nlp.get_pipe("clinical_relations")
+    candidates, targets = head._gold_candidates(example, head.schema, with_predicted=True)
+    learned = set()
+    for pair, label in np.argwhere(targets):
+        ends = [candidates.spans[places[pair]] for places in (candidates.heads, candidates.tails)]
+        learned.add((*((span.text, span.label_) for span in ends), head.labels[label]))
+    assert learned == {
+        (("rash", "ADE"), ("aspirin", "Drug"), "ADE-Drug"),
+        (("rash from", "ADE"), ("aspirin", "Drug"), "ADE-Drug"),
+        (("aspirin", "Drug"), ("ASA", "Drug"), "Same"),
+    }
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
