@@ -16,6 +16,7 @@ BONE = ("Structure", "bone")
         ("The bone was seen.", "As was known by then, the bone was seen.", "5 words"),
         ("The bone was seen.", "The bone was seen due to pus.", "due to pus"),
         ("The bone hurt due to pus.", "The bone hurt because of pus.", None),
+        ("We could see an old bone.", "There stood out one long bone.", None),
         ("The bone was seen.", "Two bone were seen.", "two"),
         ("Two of the bone were seen.", "The two bone were seen.", None),
         # What mentions hold is for other filters to judge.

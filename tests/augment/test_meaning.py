@@ -53,6 +53,11 @@ def test_half_a_word_far_ahead_is_no_negation() -> None:
     assert objection(make_negation_kept(), source, rewrite) is None
     source = passage(f"Neither nor {'a ' * 43}fever.", ("Sign", "fever"))
     assert objection(make_negation_kept(), source, rewrite) == "'cough' is not negated"
+    source = passage(f"None {'a ' * 45}fever.", ("Sign", "fever"))
+    assert objection(make_negation_kept(), source, rewrite) is None
+    # And no more than there are.
+    source = passage(f"No fever {'a ' * 60}.", ("Sign", "fever"))
+    assert objection(make_negation_kept(), source, rewrite) == "'cough' is not negated"
 
 
 def test_a_negation_reaches_over_a_list_and_not_over_a_but() -> None:

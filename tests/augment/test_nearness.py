@@ -67,6 +67,20 @@ def test_sense_kept(encoder: Path, bounds: dict[str, float], objection: str | No
     assert found is None if objection is None else found and objection in found
 
 
+def test_another_name_and_another_number_may_be_near_or_far(encoder: Path) -> None:
+    def case(old: str, new: str) -> Case:
+        known = Terms(synonyms={"Reason": {"pain": Counter(["ache"])}})
+        texts = [passage(f"Had {term}.", ("Reason", term)) for term in (old, new)]
+        return Case(*texts, terms=known)
+
+    least = make_sense_kept(encoder, least=0.9999, coherence=-1.0)
+    assert least(case("pain", "ache")) is None
+    assert least(case("pain", "leg"))
+    most = make_sense_kept(encoder, least=-1.0, most=-0.9999, coherence=-1.0)
+    assert most(case("2 days", "3 days")) is None
+    assert most(case("2 days", "3 weeks"))
+
+
 def test_an_unchanged_passage_keeps_its_sense(encoder: Path) -> None:
     same = passage("He took tea for pain.", ("Drug", "tea"))
     assert make_sense_kept(encoder, coherence=0.99)(Case(same, same)) is None

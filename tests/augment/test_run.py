@@ -152,6 +152,16 @@ def test_batches_and_variants(
     }
 
 
+def test_no_more_is_asked_for_than_is_still_wanted(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\nbatch_size = 4"))
+    scripted.script = lambda p: "Lost it." if len(scripted.asked) == 1 else shouting(p)
+    assert augment(train, out, out_dir, config, 2, seed=0).accepted == 2
+    # Both at once, and the first again.
+    assert len(scripted.asked) == 3
+
+
 def test_an_interrupted_run_leaves_its_journal_alone(
     scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
 ) -> None:

@@ -69,6 +69,16 @@ def test_no_mention_crosses_a_border() -> None:
     assert skipped == Counter({"mention in several pieces": 1})
 
 
+def test_no_mention_is_cut_where_other_software_has_a_sentence_begin_inside_it() -> None:
+    doc = spacy.blank("en")("He had chest pain. It grew.")
+    for token in doc:
+        token.is_sent_start = token.i in (0, 3, 5)
+    doc.spans["entities"] = [
+        Span(doc, start, end, label="Sign") for start, end in [(2, 4), (2, 3), (3, 4)]
+    ]
+    assert [s.text for s in segments_of(doc, max_words=40)[0]] == ["He had chest pain."]
+
+
 def test_a_mention_over_a_line_break_is_one_piece() -> None:
     doc = note("Had chest\npain then.", ("Sign", "pain"))
     annotate(doc, Annotations([Mention("T1", "Sign", ((4, 9), (10, 14)))]))
