@@ -7,7 +7,7 @@ from thinc.api import Config
 
 from clinical_ie.calibrate import calibrate_pipeline
 from clinical_ie.calibration import Calibration
-from clinical_ie.doc import Annotations, annotate, annotations_of
+from clinical_ie.doc import Annotations, Link, annotate, annotations_of
 from clinical_ie.scoring.evaluation import evaluate
 from clinical_ie.scoring.reliability import Outcomes, outcomes
 
@@ -65,16 +65,17 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_a_duplicate_and_a_wrong_border_are_wrong() -> None:
-    gold = {"a": note(mention("T1", "Drug", (0, 7)))}
+    gold = {"a": note(mention("T1", "Drug", (0, 7)), Link("Same", "T1", "T1"))}
     predicted = {
         "a": note(
             mention("T1", "Drug", (0, 7)), mention("T2", "Drug", (0, 7)),
             mention("T3", "Drug", (0, 5)),
+            Link("Same", "T1", "T1"), Link("Same", "T1", "T1"), Link("Same", "T3", "T3"),
         )
     }  # fmt: skip
     found = outcomes(gold, predicted, {"a": "aspirin"})
-    assert sorted(found["entities"].right.tolist()) == [False, False, True]
-    assert len(found["relations"].scores) == 0
+    for task in ("entities", "relations"):
+        assert sorted(found[task].right.tolist()) == [False, False, True]
 
 
 def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:

@@ -5,7 +5,7 @@ from clinical_ie.scoring.lengths import by_length
 
 from .helpers import mention, note
 
-TEXT = "aspirin 81 mg daily , held ."
+TEXT = "aspirin 81 mg daily, held."
 
 
 def test_kappa_by_hand() -> None:
@@ -26,6 +26,13 @@ def test_a_token_may_have_several_labels() -> None:
     found = token_agreement({"a": both}, {"a": one}, {"a": TEXT})
     assert found.by_label["ADE"].kappa == 1.0
     assert found.by_label["Reason"].kappa == 0.0
+    assert found.overall.observed == pytest.approx(6 / 7)
+
+
+@pytest.mark.parametrize("place", [(14, 19), (19, 20)])
+def test_a_token_that_a_mention_touches_is_not_in_it(place: tuple[int, int]) -> None:
+    one = note(mention("T1", "Drug", place))
+    found = token_agreement({"a": one}, {"a": note()}, {"a": TEXT})
     assert found.overall.observed == pytest.approx(6 / 7)
 
 
@@ -55,3 +62,9 @@ def test_mentions_by_length() -> None:
         "strict": {"found": 1, "right": 1}, "lenient": {"found": 1, "right": 2},
     }  # fmt: skip
     assert found["9+"]["gold"] == 0
+
+
+def test_classes_of_length() -> None:
+    longest = [mention(f"T{n}", "Drug", (0, 2 * n)) for n in range(1, 10)]
+    found = by_length({"a": note(*longest)}, {}, {"a": "w " * 9})
+    assert [figures["gold"] for figures in found.values()] == [1, 1, 1, 2, 3, 1]

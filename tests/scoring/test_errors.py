@@ -28,7 +28,9 @@ from .helpers import mention, note
         ([("A", 0, 4)], [("B", 0, 4)], (["wrong type"], ["wrong type"])),
         ([("A", 0, 4)], [("B", 0, 6)], (["wrong type and borders"],) * 2),
         ([("A", 2, 4)], [("A", 0, 6)], (["too long"],) * 2),
+        ([("A", 0, 4)], [("A", 0, 6)], (["too long"],) * 2),
         ([("A", 0, 6)], [("A", 2, 4)], (["too short"],) * 2),
+        ([("A", 0, 6)], [("A", 2, 6)], (["too short"],) * 2),
         ([("A", 0, 6)], [("A", 4, 8)], (["shifted"],) * 2),
         ([("A", 0, 9)], [("A", 0, 4), ("A", 5, 9)], (["split"], ["split", "split"])),
         ([("A", 0, 4), ("A", 5, 9)], [("A", 0, 9)], (["merged", "merged"], ["merged"])),
@@ -56,10 +58,15 @@ ENDS = mention("T1", "Drug", (0, 4)), mention("T2", "Dose", (5, 8))
         ([*ENDS, Link("Has", "T1", "T2")], ("correct", "correct")),
         ([*ENDS, Link("Has", "T2", "T1")], ("wrong direction", "wrong direction")),
         ([*ENDS, Link("Had", "T1", "T2")], ("wrong label", "wrong label")),
+        ([*ENDS, Link("Had", "T2", "T1")], ("wrong label", "wrong label")),
         ([*ENDS], ("not proposed", None)),
         ([ENDS[0]], ("mention missed", None)),
         (
             [ENDS[0], mention("T2", "Form", (5, 8)), Link("Has", "T1", "T2")],
+            ("mention of wrong type", "mention of wrong type"),
+        ),
+        (
+            [ENDS[0], mention("T2", "Form", (5, 9)), Link("Has", "T1", "T2")],
             ("mention of wrong type", "mention of wrong type"),
         ),
         (

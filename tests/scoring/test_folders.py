@@ -103,10 +103,10 @@ def test_notes_without_text_have_no_words_and_no_tokens(tmp_path: Path, option: 
 
 
 def test_other_text_names_file_and_line_of_the_first_and_how_many(tmp_path: Path) -> None:
-    gold = write_brat(tmp_path / "g", {"1": (f"\n{TEXT}", ""), "2": (TEXT, ""), "3": (TEXT, "")})
+    gold = write_brat(tmp_path / "g", {"1": (f"\n{TEXT}\n", ""), "2": (TEXT, ""), "3": (TEXT, "")})
     other = TEXT.replace(" 81", "  81")
     predicted = write_brat(
-        tmp_path / "p", {"1": (f"\n{other}", ""), "2": (other, ""), "3": (TEXT, "")}
+        tmp_path / "p", {"1": (f"\n{other}\n", ""), "2": (other, ""), "3": (TEXT, "")}
     )
     message = r"p/1\.txt:2: its text differs .* character 9 .* \(and 1 more notes differ\)"
     with pytest.raises(ValueError, match=message):
