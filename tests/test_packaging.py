@@ -63,6 +63,9 @@ def test_the_scores_are_those_that_training_chose_by(tmp_path: Path):
     )
     (folder / "meta.json").write_text('{"performance": {"ents_f": 0.625}}')
     assert read_arm("no_aug", folder).dev_score == 0.625
+    # Null is what spaCy has for a score that no note could give.
+    (folder / "meta.json").write_text('{"performance": {"ents_f": null}}')
+    assert read_arm("no_aug", folder).dev_score == 0.0
     (folder / "meta.json").write_text('{"performance": {}}')
     with pytest.raises(ValueError, match="ents_f"):
         read_arm("no_aug", folder)

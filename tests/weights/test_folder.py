@@ -52,6 +52,16 @@ def test_what_depends_on_the_weights_does_not_depend_on_their_times(place: Path)
     assert hash_of([place]) == before
 
 
+def test_what_python_and_others_leave_in_a_folder_is_no_part_of_its_hash(place: Path) -> None:
+    before = hash_of([place])
+    for name in ("__pycache__/a.pyc", ".cache/b", ".DS_Store"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).touch()
+    assert hash_of([place]) == before
+    (place / "c").touch()
+    assert hash_of([place]) != before
+
+
 def test_a_flipped_byte_is_noticed(place: Path) -> None:
     ModelFolder(place, MODEL).missing()
     flipped = b"X" + DATA[1:]
