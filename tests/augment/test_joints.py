@@ -70,6 +70,12 @@ def test_a_term_keeps_article_bracket_and_number(before: str, after: str, broken
     assert (make_joints_kept()(case) is not None) is broken
 
 
+def test_another_term_may_have_a_verb_in_another_number() -> None:
+    source = passage("All margins were clear.", ("S", "margins"), ("V", "clear"))
+    rewrite = passage("The border was free.", ("S", "border"), ("V", "free"))
+    assert make_joints_kept()(Case(source, rewrite)) is None
+
+
 def test_half_a_word_far_ahead_takes_the_place_of_no_article() -> None:
     # Forty characters are looked at.
     source = passage("He had a good course.", ("S", "good course"))

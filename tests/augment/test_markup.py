@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.augment.markup import Marker, MarkupError, decode, encode, keys_in
+from clinical_ie.augment.markup import (
+    Marker,
+    MarkupError,
+    decode,
+    encode,
+    keys_in,
+    read_loosely,
+)
 from clinical_ie.doc import Mention
 
 PIECES = [
@@ -125,3 +132,8 @@ def test_what_is_no_rewrite(markup: str, reason: str) -> None:
 def test_a_marker_without_its_blank_is_read() -> None:
     markers = encode("aspirin", [Mention("T1", "Drug", ((0, 7),))]).markers
     assert decode("[[Drug:heparin]]", markers)[0] == "heparin"
+
+
+def test_what_is_read_loosely_is_in_each_marker_around_it() -> None:
+    found = read_loosely("a [[A: b [[B: c]] d]] e]]")
+    assert found == ("a b c d e]]", {"A": "b c d", "B": "c"})

@@ -87,7 +87,7 @@ def test_new_notes_do_not_replace_the_training_notes(
 ) -> None:
     before = train.read_bytes()
     with pytest.raises(ValueError, match="would replace the training notes; name another file"):
-        augment(train, train.parent / "." / train.name, out_dir, config, 1, seed=0)
+        augment(train, train.parent / "corpus" / ".." / train.name, out_dir, config, 1, seed=0)
     assert train.read_bytes() == before
     with pytest.raises(IsADirectoryError, match="is a folder; expected the name of a file"):
         augment(train, train.parent, out_dir, config, 1, seed=0)
