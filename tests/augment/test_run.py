@@ -376,7 +376,9 @@ def test_what_was_rewritten_before_the_last_request_is_kept(
 ) -> None:
     settings = "tries = 1\nmin_mentions = 1\nsegments_per_note = 2\nmax_requests = 1"
     config.write_text(CONFIG.replace("tries = 3", settings))
-    outcome = augment(train, out, out_dir, config, 1, seed=0)
+    outcome = augment(train, out, out_dir, config, 1, seed=1)
+    # The note was to have a second one.
+    assert outcome.tried == 2
     assert (outcome.asked, outcome.rewrites, outcome.accepted) == (1, 1, 1)
     assert len(read_docs(out)) == 1
 
