@@ -94,12 +94,14 @@ def test_relations_are_found_where_tokens_were_merged_after_the_mentions(trained
 
 def test_a_corpus_without_relations_trains_to_find_none(caplog):
     nlp = fresh()
-    batch = examples(nlp, [note("Took aspirin.", ("Drug", "aspirin"))])
+    gold = note("Took aspirin.", ("Drug", "aspirin"))
+    batch = examples(nlp, [gold])
     with caplog.at_level(logging.WARNING):
         nlp.initialize(lambda: batch)
     assert "no relation in the training notes" in caplog.text
     nlp.update(batch, sgd=Adam(0.01))
     assert nlp("Took aspirin.")._.relations == []
+    assert evaluate(nlp, [gold]).candidate_ceiling is None
 
 
 def test_bytes_and_disk_give_the_same_pipeline_back(trained, notes, tmp_path: Path):

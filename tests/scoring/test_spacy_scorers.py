@@ -30,6 +30,12 @@ def example(predicted: Annotations, gold: Annotations, text: str = TEXT) -> Exam
     return Example(*docs)
 
 
+def test_pieces_that_white_space_parts_are_one() -> None:
+    pieces = Annotations([Mention("T1", "Dosage", ((8, 10), (11, 13)))])
+    whole = Annotations([Mention("T1", "Dosage", ((8, 13),))])
+    assert score_mentions([example(whole, pieces)])["mentions_strict_f"] == 1.0
+
+
 def test_mentions() -> None:
     scores = score_mentions(iter([example(PREDICTED, GOLD), example(GOLD, GOLD)]))
     assert scores.pop("mentions_per_type") == {
