@@ -96,6 +96,7 @@ def test_a_curve_goes_from_the_surest_items_to_all_of_them() -> None:
 def test_the_most_frequent_types_that_are_taken_for_each_other() -> None:
     mentions = [Mention(f"T{n}", f"{n:02}", ((n, n + 1),)) for n in range(25)]
     wrong = [mention._replace(label="other") for mention in mentions[::-1]]
+    wrong[0] = wrong[0]._replace(label="last")
     found = ScoredNote("a", "x" * 25, Annotations(mentions), Annotations(wrong), [], {})
     often = ScoredNote("b", "x", Annotations(mentions[:1]), Annotations(), [], {})
     notes = {"arm": [found, often, often]}
