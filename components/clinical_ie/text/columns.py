@@ -31,7 +31,7 @@ def token_words(doc: Doc) -> list[str]:
     """The text of each token; equal ones are one object, which keeps a long Doc's list small."""
     orths = doc.to_array("ORTH").tolist()
     try:
-        return [_WORDS[orth] for orth in orths]
+        return list(map(_WORDS.__getitem__, orths))
     except KeyError:
         strings = doc.vocab.strings
         words = {orth: strings[orth] for orth in set(orths)}
