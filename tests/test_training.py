@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.cli.train import train as spacy_train
 from spacy.training import Example
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 
 from clinical_ie import training
 from clinical_ie.corpora.docbin import read_docs, write_docs
@@ -98,6 +98,16 @@ def test_what_spacy_itself_trained_can_be_trained_on(files, tmp_path: Path):
     nlp.resume_training()
     # What does not stand by itself in any call of spaCy still follows from what it names.
     assert nlp.config["training"]["seed"] == "${system.seed}"
+
+
+def test_a_pipeline_of_a_config_is_initialized_without_a_training_run(files):
+    """As `spacy debug data` and `spacy debug model` do it."""
+    config = load_config(CONFIG, {"paths.encoder": str(files / "encoder"), "training.max_steps": 7})
+    nlp = load_model_from_config(config, auto_fill=True)
+    notes = [Example(nlp.make_doc(doc.text), doc) for doc in read_docs(files / "notes.spacy")]
+    sgd = nlp.initialize(lambda: notes)
+    nlp.update(notes, sgd=sgd)
+    assert nlp.config["training"]["optimizer"]["learn_rate"]["total_steps"] == 7
 
 
 def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path):

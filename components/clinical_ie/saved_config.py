@@ -1,4 +1,4 @@
-"""What a trained pipeline's config says of its training."""
+"""What a pipeline's config says of its training."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ from spacy.language import Language
 
 
 def make_resolved_optimizer() -> Callable[[Language], Language]:
-    """`clinical_ie.ResolvedOptimizer.v1`, for `training.before_to_disk`.
+    """`clinical_ie.ResolvedOptimizer.v1`, for `initialize.before_init`.
 
-    In a saved pipeline the optimizer's settings are values, not the names of others:
-    `nlp.resume_training` and `nlp.create_optimizer` read that section by itself, where
-    `${training.max_steps}` is nothing.
+    From then on, and in the saved pipeline, the optimizer's settings are values, not the names of
+    others: `nlp.initialize`, `nlp.resume_training`, `spacy debug data` and `spacy debug model` read
+    that section by itself, where `${training.max_steps}` is nothing.
     """
     return _resolve_optimizer
 
