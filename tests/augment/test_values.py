@@ -16,7 +16,9 @@ def drawn(term: str) -> set[str]:
 @pytest.mark.parametrize(
     ("term", "some"),
     [
-        ("10 mg", {"9 mg", "11 mg"}),
+        ("10 mg", {"5 mg", "15 mg"}),
+        ("12 units", {"11 units", "13 units"}),
+        ("10 mg/dL", {"9 mg/dL", "11 mg/dL"}),
         ("500 mg/d", {"400 mg/d", "600 mg/d"}),
         ("1,500 mL", {"1,400 mL", "1,600 mL"}),
         ("52-year-old", {"50-year-old", "55-year-old"}),
@@ -25,12 +27,17 @@ def drawn(term: str) -> set[str]:
         ("4-6 mm", {"5-7 mm", "3-5 mm"}),
         ("2.1 \u00d7 106 IU/mL", {"2.2 \u00d7 106 IU/mL"}),
         ("December 15", {"December 14", "December 16"}),
-        ("5 mg every 24 hours", {"4 mg every 24 hours"}),
+        ("5 mg every 24 hours", {"10 mg every 24 hours"}),
     ],
 )
 def test_other_values(term: str, some: set[str]) -> None:
     assert some <= drawn(term)
     assert term not in drawn(term)
+
+
+def test_nobody_makes_eleven_milligrams() -> None:
+    assert drawn("11 mg daily") >= {"10 mg daily", "12 mg daily"}
+    assert drawn("10 mg daily") == {"5 mg daily", "15 mg daily"}
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ _WEEKS, _GESTATION = re.compile(r"[\s-]*w(?:ee)?k"), re.compile(r"\b(?:gestation
 _SATURATION = re.compile(r"\bs[ap]o2\b|\bsat(?:uration|s)?\b", re.IGNORECASE)
 _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
+# Of a drug, and not of what was found in the blood.
+_DOSE = re.compile(r"[ -]?(?:mg|mcg|[µμu]g|units?|IU)\b(?! ?/ ?[dm]?l\b)", re.IGNORECASE)
 _PH = re.compile(r"[67]\.\d+\Z")
 # A thousand as German notes have it, and no number of three decimals.
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
@@ -185,7 +187,8 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     whole = int(old)
     if text[0] == "0":
         return None
-    step = 1 if narrow else _grain(whole)
+    in_fives = whole in {5, 10, 15} and _DOSE.match(term, number.end())
+    step = 1 if narrow else 5 if in_fives else _grain(whole)
     steps = max(1, round(abs(share) * whole / step))
     other = whole + steps * sign * step
     # One is no plural, and what was a plural stays one.
