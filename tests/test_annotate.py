@@ -117,6 +117,18 @@ def test_notes_are_read_as_they_are_needed(loader: Callable[[], Language]) -> No
     assert next(taken) < 60
 
 
+def test_the_words_of_notes_do_not_stay_in_memory(loader: Callable[[], Language]) -> None:
+    nlp = loader()
+    texts = ["A1 saw O1.", "A2 in a CRASH", "A3 saw O3.", "A4 saw O4.", "A5 saw O5."]
+    notes = [InputNote(str(number), text, "") for number, text in enumerate(texts)]
+    before = set(nlp.vocab.strings)
+    results = list(annotate_notes(lambda: nlp, notes, batch_size=2))
+    assert set(nlp.vocab.strings) == before
+    found = [result.annotations for result in results if isinstance(result, Annotated)]
+    mentions = [Mention("T1", "Name", ((0, 2),), 0.75), Mention("T2", "Name", ((7, 9),), 0.75)]
+    assert found == [Annotations(mentions, [Link("Next", "T1", "T2", 0.5)])] * 4
+
+
 def test_a_long_note_is_one_note(loader: Callable[[], Language]) -> None:
     (result,) = annotate_notes(loader, [InputNote("long", "x" * 1_000_100, "")], batch_size=1)
     assert isinstance(result, Annotated)

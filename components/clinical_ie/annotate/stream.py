@@ -91,6 +91,13 @@ def _texts(batch: Batch) -> list[str]:
 
 def _run(nlp: Language, texts: list[str]) -> list[Annotations | str]:
     """What the pipeline finds in each text, or why it failed on it."""
+    # Outside, the vocabulary keeps every name and number of all notes, until memory is full.
+    with nlp.memory_zone():
+        return _run_batch(nlp, texts)
+
+
+def _run_batch(nlp: Language, texts: list[str]) -> list[Annotations | str]:
+    # No error may leave the memory zone: spaCy would not end it.
     try:
         found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
         if len(found) == len(texts):
