@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.docbin import read_docs
+from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
 from clinical_ie.corpora.i2b2.note import line_fragments
 from clinical_ie.corpora.i2b2.tags import read_xml
+from clinical_ie.corpora.splits import find_splits
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import Annotations
 from tests.conftest import run_script
@@ -330,3 +332,23 @@ def test_an_event_id_that_is_borne_twice_means_the_first():
     assert 'polarity="NEG"' in first
     assert 'polarity="POS"' in second
     assert left_out == {"relations whose ends are no mentions": 1}
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["2012-08-23.test-data.groundtruth", "x test-data.groundtruth/ground_truth", "ground_truth"],
+)
+def test_of_the_four_forms_of_the_test_notes_one_is_read(tmp_path: Path, inside: str):
+    files = {"1.xml": xml(), "1.xml.txt": TEXT, "1.xml.extent": EXTENT, "1.xml.tlink": TLINK}
+    train = tmp_path / "2012-07-15.original-annotation.release"
+    forms = [tmp_path / inside / f"{m}merged_{f}" for m in ("", "un") for f in ("i2b2", "xml")]
+    for folder in (train, *forms):
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            if folder == train or (name == "1.xml") == folder.name.endswith("xml"):
+                (folder / name).write_text(content, encoding="utf8")
+    (train / "2.xml").write_text(xml(), encoding="utf8")
+    splits, remarks = find_splits(tmp_path, format_named("i2b2-2012"), 0)
+    assert splits["test"].paths == [tmp_path / inside / "merged_xml" / "1.xml"]
+    assert len(splits["train"].paths) == len(splits["dev"].paths) == 1
+    assert not any("no split" in remark for remark in remarks)

@@ -6,10 +6,17 @@ The data needs a signed agreement and is no part of this project.
 from .note import I2b2Settings, list_notes, read_note, strays
 from .write import standoff_to_xml
 
-# Folders as the release names them, and the notes in each.
+# Folders as the release names them, and the notes in each. The test release holds every note four
+# times: `merged_xml`, `merged_i2b2` and both of them unmerged.
 FOLDERS = {
     "train": ("2012-07-15.original-annotation.release", "*original-annotation*", "*train*"),
-    "test": ("2012-08-23.test-data.groundtruth", "*test-data.groundtruth*", "ground_truth*"),
+    "test": (
+        "*test-data.groundtruth*/**/merged_xml",
+        "ground_truth*/**/merged_xml",
+        "2012-08-23.test-data.groundtruth",
+        "*test-data.groundtruth*",
+        "ground_truth*",
+    ),
 }
 SIZES = {"train": 190, "test": 120}
 
