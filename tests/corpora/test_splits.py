@@ -61,7 +61,8 @@ def test_a_split_without_a_mention_is_told(tmp_path: Path):
 
 def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
     data = tmp_path / "data"
-    texts = {"train": ("aspirin", "warfarin", " "), "dev": ("heparin", ""), "test": ("gout",) * 6}
+    gouts = [f"gout {i}" for i in range(6)]
+    texts = {"train": ("aspirin", "warfarin", " "), "dev": ("heparin", ""), "test": gouts}
     for split, own in texts.items():
         for i, text in enumerate(own):
             write_note(data / split, f"{split}{i}", text, None)
@@ -70,7 +71,7 @@ def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
     # Another name, and other white space.
     write_note(data / "test", "copy", "aspirin\r\n", None)
     for i in range(6):
-        write_note(data / "dev", f"gout{i}", "gout", None)
+        write_note(data / "dev", f"gout{i}", gouts[i], None)
     result = run("convert.py", data, tmp_path / "out")
     assert "1 of the 7 notes of test stand in train, too, word for word (copy): " in result.stdout
     assert "6 of the 7 notes of test stand in dev, too" in result.stdout
@@ -81,6 +82,23 @@ def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
         "dev": [f"test{i}" for i in range(6)],
     }
     assert told["dev"]["same_text_as_in"] == {}
+
+
+def test_a_note_that_stands_twice_in_its_split_is_told(tmp_path: Path):
+    data = tmp_path / "data"
+    for name, text in (
+        ("a", "aspirin"),
+        ("sub/a", "aspirin\n"),
+        ("b", "gout"),
+        ("e", ""),
+        ("f", ""),
+    ):
+        write_note(data / "train", name, text, None)
+    fill(data / "dev", 1)
+    counts, remarks = convert(data, tmp_path / "out")
+    [told] = [remark for remark in remarks if "word for word" in remark]
+    assert told.startswith("1 of the 5 notes of train stand in it before, word for word (sub/a): ")
+    assert counts["train"].as_dict()["same_text_as_in"] == {"train": ["sub/a"]}
 
 
 def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):

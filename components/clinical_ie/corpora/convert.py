@@ -106,18 +106,26 @@ def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
 
 
 def _same_texts(counts: dict[str, SplitCount]) -> list[str]:
-    """Notes that stand in two splits: what was learned by heart would count as found."""
+    """Notes that stand in two splits: what was learned by heart would count as found; or twice."""
     remarks = []
+    for name, count in counts.items():
+        if names := count.repeated_texts(name):
+            remarks.append(
+                f"{len(names)} of the {count.notes} notes of {name} stand in it before, word for "
+                f"word ({_some_of(names)}): a note counts as often as it is there"
+            )
     for earlier, later in combinations(SPLITS, 2):
-        names = counts[later].compare_texts(earlier, counts[earlier])
-        if names:
-            rest = ", …" if len(names) > MAX_NAMED else ""
+        if names := counts[later].compare_texts(earlier, counts[earlier]):
             remarks.append(
                 f"{len(names)} of the {counts[later].notes} notes of {later} stand in {earlier}, "
-                f"too, word for word ({', '.join(map(printable, names[:MAX_NAMED]))}{rest}): "
-                f"scores on {later} are too good by them"
+                f"too, word for word ({_some_of(names)}): scores on {later} are too good by them"
             )
     return remarks
+
+
+def _some_of(names: Sequence[str]) -> str:
+    rest = ", …" if len(names) > MAX_NAMED else ""
+    return ", ".join(map(printable, names[:MAX_NAMED])) + rest
 
 
 def write_counts(counts: dict[str, SplitCount], path: Path) -> None:

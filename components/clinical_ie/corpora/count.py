@@ -31,7 +31,8 @@ class SplitCount:
     left_out (list[str]): Notes that are not there at all; the problems say why.
     problems (list[Problem]): What could not be taken over as it stands.
     texts (list[tuple[str, bytes]]): Each note with a hash of its words; those without any left out.
-    shared (dict[str, list[str]]): By another split, the notes whose words a note there has, too.
+    shared (dict[str, list[str]]): By split, the notes whose words a note there has, too; in their
+        own split, one before them.
     """
 
     notes: int = 0
@@ -88,6 +89,21 @@ class SplitCount:
         """Keep, and return, the names of the notes whose words a note of another split has."""
         known = {digest for _, digest in other.texts}
         if names := [name for name, digest in self.texts if digest in known]:
+            self.shared[split] = names
+        return names
+
+    def repeated_texts(self, split: str) -> list[str]:
+        """Keep, and return, the names of the notes whose words one before them has.
+
+        split (str): The name of this one.
+        """
+        known: set[bytes] = set()
+        names = []
+        for name, digest in self.texts:
+            if digest in known:
+                names.append(name)
+            known.add(digest)
+        if names:
             self.shared[split] = names
         return names
 
