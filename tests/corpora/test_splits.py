@@ -101,6 +101,14 @@ def test_a_note_that_stands_twice_in_its_split_is_told(tmp_path: Path):
     assert counts["train"].as_dict()["same_text_as_in"] == {"train": ["sub/a"]}
 
 
+def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):
+    fill(tmp_path / "data" / "train", 2)
+    ids = tmp_path / "data" / "dev.txt"
+    ids.write_text("n0")
+    _, remarks = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+    assert not any("not read" in remark for remark in remarks)
+
+
 def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     fill(tmp_path / "data" / "train" / "sub", 2)

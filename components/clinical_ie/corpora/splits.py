@@ -49,7 +49,7 @@ def find_splits(
         else Split(train_root)
         for name, folder in folders.items()
     }
-    remarks = _size_remarks(splits, folders, format_) + _unread(root, folders, format_)
+    remarks = _size_remarks(splits, folders, format_) + _unread(root, folders, format_, dev_ids)
     train, dev = splits["train"], splits["dev"]
     if folders["dev"] is None:
         if dev_ids is not None:
@@ -66,8 +66,10 @@ def find_splits(
     return splits, remarks
 
 
-def _unread(root: Path, folders: dict[str, Path | None], format_: Format) -> list[str]:
-    """Notes beside the splits, which no split has."""
+def _unread(
+    root: Path, folders: dict[str, Path | None], format_: Format, dev_ids: Path | None
+) -> list[str]:
+    """Notes beside the splits, which no split has; the list of the dev notes is none."""
     remarks = []
     used = [folder for folder in folders.values() if folder is not None]
     for path in sorted(root.iterdir()):
@@ -79,7 +81,10 @@ def _unread(root: Path, folders: dict[str, Path | None], format_: Format) -> lis
             # No notes in it.
             continue
         remarks.append(f"{path} holds {found} notes and is no split: they are not read")
-    if loose := [path for path in root.iterdir() if path.suffix in {".txt", ".xml"}]:
+    loose = [path for path in root.iterdir() if path.suffix in {".txt", ".xml"}]
+    if dev_ids is not None:
+        loose = [path for path in loose if not path.samefile(dev_ids)]
+    if loose:
         remarks.append(f"{len(loose)} notes lie in {root} itself and not in a split: not read")
     return remarks
 
