@@ -352,3 +352,21 @@ def test_of_the_four_forms_of_the_test_notes_one_is_read(tmp_path: Path, inside:
     assert splits["test"].paths == [tmp_path / inside / "merged_xml" / "1.xml"]
     assert len(splits["train"].paths) == len(splits["dev"].paths) == 1
     assert not any("no split" in remark for remark in remarks)
+
+
+def test_a_file_that_is_cut_off_is_told(tmp_path: Path):
+    whole = xml()
+    until_tags, behind = whole.split("<TAGS>")
+    for content in (whole, whole.replace("</TAGS>", "</tags >"), until_tags + "<TAGS/>", xml("")):
+        assert read(tmp_path, content)[1] == []
+    assert read(tmp_path, until_tags)[1] == [
+        "warning: 1.xml: no <TAGS> element: a note without annotations, or the first part of one"
+    ]
+    # At the end of a tag, none of which is broken.
+    cut = until_tags + "<TAGS>" + behind[: behind.index('<EVENT id="E2')]
+    annotations, told = read(tmp_path, cut)
+    assert len(annotations.mentions) == 2
+    line = cut.count("\n") + 1
+    assert told == [
+        f"error: 1.xml:{line}: the file ends without </TAGS>: what stood behind is not there"
+    ]

@@ -45,6 +45,7 @@ _TEXT = re.compile(r"<TEXT\b[^<>]*>", re.IGNORECASE)
 _BODY = re.compile(r"(\s*<!\[CDATA\[.*?\]\]>\s*|.*?)</TEXT\s*>", re.DOTALL | re.IGNORECASE)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
+_TAGS_END = re.compile(r"</TAGS\s*>", re.IGNORECASE)
 _KINDS = r"(?:EVENT|TIMEX3|SECTIME|TLINK)\b"
 _OPENED = re.compile(f"<{_KINDS}")
 # A value may hold `<` as it is, but no tag lies within another: one that does not close is read as
@@ -83,8 +84,8 @@ def read_xml(content: str, file: str) -> Source:
     else:
         text = _unescaped(body)
     source = Source(text.removeprefix("\n"))
-    opened = _TAGS.search(content, found.end())
-    start = opened.end() if opened is not None else found.end()
+    tags = _TAGS.search(content, found.end())
+    start = tags.end() if tags is not None else found.end()
     line, counted = content.count("\n", 0, start) + 1, start
     for opened in _OPENED.finditer(content, start):
         line += content.count("\n", counted, opened.start())
@@ -102,6 +103,12 @@ def read_xml(content: str, file: str) -> Source:
             name: _unescaped(double or single) for name, double, single in _VALUE.findall(raw)
         }
         source.tags.append(Tag(match[1], line, values, _xml_span(values)))
+    if tags is None and not source.tags:
+        told = "no <TAGS> element: a note without annotations, or the first part of one"
+        source.problems.append(Problem(file, 0, told, "warning"))
+    elif tags is not None and not tags[0].endswith("/>") and not _TAGS_END.search(content, start):
+        told = "the file ends without </TAGS>: what stood behind is not there"
+        source.problems.append(Problem(file, content.count("\n") + 1, told))
     return source
 
 
