@@ -1,5 +1,8 @@
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -28,7 +31,7 @@ from clinical_ie.annotate.run_log import pipeline_fingerprint
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
 
-from .conftest import examples, note, pipeline_config
+from .conftest import ROOT, examples, note, pipeline_config
 from .scoring.helpers import load, save_pipeline
 
 TEXT = "Anna saw\r\nOmar."
@@ -84,6 +87,35 @@ def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
         check_results(list(islice(stream, len(found))))
         assert multiprocessing.active_children()
     assert not multiprocessing.active_children()
+
+
+KILLED = """
+import os, sys
+from functools import partial
+from clinical_ie.annotate import InputNote, annotate_notes
+from tests.scoring.helpers import load
+
+if __name__ == "__main__":
+    notes = (InputNote(str(number), "Anna", "") for number in range(10**6))
+    stream = annotate_notes(partial(load, sys.argv[1]), notes, batch_size=1, n_process=2)
+    print(next(stream).note.name, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(KILLED)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "components")])
+    # The workers hold the other end of its output, which is waited for.
+    killed = subprocess.run(
+        [sys.executable, tmp_path / "killed.py", save_pipeline(tmp_path / "pipeline")],
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
+    assert (killed.returncode, killed.stdout) == (-9, b"0\n")
 
 
 def test_a_component_that_drops_notes(loader: Callable[[], Language], notes: Path) -> None:

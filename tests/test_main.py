@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -239,6 +240,23 @@ def test_annotate_lists_what_it_left_out(pipeline: Path, notes: Path, tmp_path: 
     assert len(list((tmp_path / "out").rglob("*.ann"))) == 3
 
 
+@pytest.mark.parametrize("format_", ["brat", "jsonl", "parquet"])
+def test_annotate_a_file_whose_name_is_not_utf8(
+    pipeline: Path, notes: Path, tmp_path: Path, format_: str
+) -> None:
+    try:
+        Path(os.fsdecode(bytes(notes) + b"/caf\xe9.txt")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    code, _, err = run("annotate", pipeline, notes, tmp_path / "out", "--format", format_)
+    if format_ == "brat":
+        assert (code, (tmp_path / "out" / "caf\udce9.ann").exists()) == (0, True)
+    else:
+        assert code == 1
+        assert "3 of 4 notes written" in err
+        assert r": its name 'caf\udce9' is not UTF-8, as all of annotations." in err
+
+
 def test_annotate_leaves_out_what_brat_cannot_hold(
     pipeline: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +347,18 @@ def test_annotate_stopped_on_the_way(
     assert message in err
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left == {"empty.txt", "empty.ann", ".annotate-run"}
+
+
+def test_a_worker_process_that_ends_while_it_loads(
+    pipeline: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ending(*args: object, **kwargs: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(main, "annotate_notes", ending)
+    code, _, err = run("annotate", pipeline, notes, tmp_path / "out", "--n-process", 2)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "too little memory for --n-process?" in err
 
 
 @pytest.mark.parametrize("format_", ["brat", "jsonl", "parquet"])

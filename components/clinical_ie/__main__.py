@@ -22,6 +22,8 @@ from .console import fail, tell
 from .progress import progress_bar
 from .score_command import score_command
 
+_WORKER_ENDED = "a worker process ended by itself; is there too little memory for --n-process?"
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -90,6 +92,8 @@ def annotate_command(
         )
     except (OSError, ValueError) as error:
         fail(str(error))
+    except BrokenProcessPool:
+        fail(_WORKER_ENDED)
     for warning in notes.warnings:
         typer.echo(warning, err=True)
     failures = list(notes.left_out)
@@ -109,14 +113,13 @@ def annotate_command(
                         writer.write(note.name, note.text, result.annotations, bom=note.bom)
                         written += 1
                     except ValueError as error:
-                        # The pipeline gives a label that brat has no room for.
-                        failures.append(Failure(f"{note.name}.txt", str(error)))
+                        # The format has no room for a label of the pipeline's, or for the name.
+                        failures.append(Failure(note.place, str(error)))
                 bar.advance(task)
     except KeyboardInterrupt:
         fail(stopped("interrupted", written), code=130)
     except BrokenProcessPool:
-        reason = "a worker process ended by itself; is there too little memory for --n-process?"
-        fail(stopped(reason, written))
+        fail(stopped(_WORKER_ENDED, written))
     except OSError as error:
         fail(stopped(str(error), written))
     typer.echo(f"{written} of {notes.total} notes written to {out}", err=True)

@@ -84,6 +84,31 @@ def test_lines_in(pipeline: Path, notes: Path, tmp_path: Path, ending: str) -> N
     assert left == {"pipeline", "notes.jsonl", out.name}
 
 
+@pytest.mark.parametrize("kind", [BratWriter, JsonlWriter, ParquetWriter])
+def test_two_runs_do_not_write_the_same_files(pipeline: Path, tmp_path: Path, kind: type) -> None:
+    notes = as_parquet(tmp_path / "notes.parquet")
+    format_ = {BratWriter: "brat", JsonlWriter: "jsonl"}.get(kind, "parquet")
+    out = tmp_path / ("out" if kind is BratWriter else f"out.{format_}")
+    refused = f"{kind.log_of(out)}: another run is at work here"
+    arguments = ("annotate", pipeline, notes, out, "--format", format_)
+    late = kind(out)
+    with kind(out) as writer:
+        writer.write("a", TEXT, Annotations())
+        for more in ((), ("--overwrite",)):
+            code, _, err = run_command(*arguments, *more)
+            assert (code, err.count("\n")) == (1, 1)
+            assert refused in err
+        # One that began to load its pipeline when there was no log yet.
+        with pytest.raises(BlockingIOError, match="another run is at work"), late:
+            pass
+        writer.write("b", TEXT, Annotations())
+    assert not kind.log_of(out).exists()
+    if kind is BratWriter:
+        assert {path.name for path in out.iterdir()} == {"a.txt", "a.ann", "b.txt", "b.ann"}
+    else:
+        assert list(records(out)) == ["a", "b"]
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_parquet_in(pipeline: Path, tmp_path: Path, ending: str) -> None:
     notes = as_parquet(tmp_path / "notes.parquet", "key", "note")

@@ -5,46 +5,79 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TextIO
+from weakref import finalize
 
 from ..hashing import hash_of
+
+try:
+    import fcntl
+except ImportError:
+    # Windows: that two runs do not meet is left to whoever starts them.
+    fcntl = None  # type: ignore[assignment]
 
 
 class RunLog:
     """A hidden file beside the output: what the run is, then the name of each note it has written.
 
-    It is there while a run is unfinished, for its owner alone.
+    It is there while a run is unfinished, for its owner alone. Two runs that wrote the same files
+    at once would spoil each other's, so a run at work has it locked.
 
     path (Path): The file.
     run (Mapping[str, str]): All that must be the same for a run to be the same.
     RAISES (ValueError): An unfinished run of another kind is there, or the file is no such log.
+    RAISES (BlockingIOError): Another run is at work there.
     """
+
+    _file: TextIO | None = None
 
     def __init__(self, path: Path, run: Mapping[str, str]) -> None:
         self._path = path
         self._run = dict(run)
         self.names: list[str] = []
         if path.exists():
+            self._lock()
             self.names = self._read()
 
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Take away the log of an unfinished run, if there is one, but for a run at work.
+
+        RAISES (BlockingIOError): A run is at work there.
+        """
+        if path.exists():
+            with _locked(path):
+                path.unlink()
+
     def start(self, names: Sequence[str]) -> None:
-        """Begin to write, after those of the names that still hold."""
+        """Begin to write, after those of the names that still hold.
+
+        RAISES (BlockingIOError): Another run has begun there since.
+        """
         self.names = list(names)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        # A line at a time: whatever ends this process, the lines before stay.
-        self._file = os.fdopen(descriptor, "w", encoding="utf8", buffering=1)
+        self._file = self._file or self._lock()
+        self._file.truncate(0)
         for line in (self._run, *self.names):
             self._file.write(json.dumps(line) + "\n")
 
     def add(self, name: str) -> None:
         """The note is in its place."""
+        assert self._file is not None
         self._file.write(json.dumps(name) + "\n")
         self.names.append(name)
 
     def close(self, finished: bool) -> None:
         """End the run; one that is finished leaves no log, and neither does one without a note."""
+        assert self._file is not None
         self._file.close()
         if finished or not self.names:
-            self._path.unlink()
+            self._path.unlink(missing_ok=True)
+
+    def _lock(self) -> TextIO:
+        self._file = _locked(self._path)
+        # Where a run is not started after all.
+        finalize(self, self._file.close)
+        return self._file
 
     def _read(self) -> list[str]:
         # The last line may have been cut off.
@@ -64,6 +97,25 @@ class RunLog:
                 "with --overwrite"
             )
         return names
+
+
+def _locked(path: Path) -> TextIO:
+    """A log to be added to by this run alone, until it is closed; made where it is missing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    # A line at a time: whatever ends this process, the lines before stay.
+    file = os.fdopen(descriptor, "a", encoding="utf8", buffering=1)
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise BlockingIOError(
+            f"{path}: another run is at work here; wait for its end, or write to another place"
+        ) from error
+    except OSError:
+        # A file system without locks, such as some that are shared over a network.
+        pass
+    return file
 
 
 def pipeline_fingerprint(name: str) -> str:

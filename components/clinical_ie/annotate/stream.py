@@ -1,11 +1,13 @@
 """A pipeline over notes, one after the other; a bad note is told and takes no other with it."""
 
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 import spacy
 import torch
@@ -65,7 +67,7 @@ def annotate_notes(
     batch_size (int): Notes that run together.
     n_process (int): Processes that run the pipeline, each with a copy of its own.
     RETURNS (Generator[Annotated | Failure, None, None]): One for each note, in their order.
-    RAISES (BrokenProcessPool): Among the results, where a process was killed.
+    RAISES (BrokenProcessPool): Here or among the results, where a process was killed.
     """
     batches: Iterator[Batch] = minibatch(notes, batch_size)
     if n_process == 1:
@@ -157,6 +159,15 @@ def _start(load: Callable[[], Language], n_process: int) -> None:
     # Ctrl-C goes to all processes of a terminal; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(max(1, torch.get_num_threads() // n_process))
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed ends no worker, which would wait for notes, and keep its memory."""
+    parent = parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 @cache

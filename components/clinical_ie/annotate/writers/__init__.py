@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...brat.files import files_below
+from ..run_log import RunLog
 from ..sources import FolderSource, Source
 from .base import Writer
 from .brat import BratWriter
@@ -36,6 +37,7 @@ def open_writer(
     format_ (str): One of `FORMATS`.
     run (Mapping[str, str]): What the run is; see `RunLog`.
     RAISES (ValueError): It is none of these, or cannot be written to without harm.
+    RAISES (BlockingIOError): Another run is at work there.
     """
     ending = out.suffix.removeprefix(".")
     if ending != format_ and ending in _ONE_FILE:
@@ -51,7 +53,7 @@ def open_writer(
         raise ValueError(f"{path} is the input, and would be replaced; choose another file")
     kind = _ONE_FILE[format_]
     if overwrite:
-        kind.log_of(path).unlink(missing_ok=True)
+        RunLog.remove(kind.log_of(path))
     writer = kind(path, run)
     if path.exists() and not (overwrite or writer.done):
         raise ValueError(f"{path} is there already; --overwrite replaces it")
@@ -67,7 +69,7 @@ def _brat(out: Path, source: Source, run: Mapping[str, str], overwrite: bool) ->
             "input's .ann; choose a folder outside"
         )
     if overwrite:
-        BratWriter.log_of(out).unlink(missing_ok=True)
+        RunLog.remove(BratWriter.log_of(out))
     writer = BratWriter(out, run)
     if overwrite or writer.done:
         return writer

@@ -41,10 +41,10 @@ class BratWriter:
     def __enter__(self) -> Self:
         make_folder(self.folder)
         self._mode = self.folder.stat().st_mode & 0o777
+        self._log.start(self.done)
         # On the same file system as the folder: from here, a file moves in whole.
         self._stack = ExitStack()
         self._part = self._stack.enter_context(workplace(self.folder, "part"))
-        self._log.start(self.done)
         return self
 
     def __exit__(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ...doc import Annotations
+from ...printable import shown
 from ..run_log import RunLog
 from .base import make_folder
 
@@ -43,13 +44,14 @@ class JsonlWriter:
 
     def __enter__(self) -> Self:
         make_folder(self.path.parent)
+        # First of all: from here on, no other run touches the part.
+        self._log.start(self.done)
         how = os.O_WRONLY | os.O_APPEND if self.done else os.O_WRONLY | os.O_CREAT | os.O_EXCL
         if not self.done:
             self._part.unlink(missing_ok=True)
         descriptor = os.open(self._part, how, 0o600)
         os.truncate(descriptor, self._kept)
         self._file = os.fdopen(descriptor, "a", encoding="utf8", newline="\n", buffering=1)
-        self._log.start(self.done)
         return self
 
     def __exit__(
@@ -77,6 +79,13 @@ class JsonlWriter:
         return None
 
     def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"its name {shown(name)} is not UTF-8, as all of {self.path.name} has to be; "
+                "rename it (--format brat takes any name of a file)"
+            ) from error
         # The line goes out before the log knows of it.
         self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
         self._log.add(name)
