@@ -16,7 +16,11 @@ def main(
     test: Annotated[int, typer.Option(min=0, help="Number of test notes")] = 15,
 ) -> None:
     """Write made-up discharge summaries in the schema of n2c2-2018 Track 2."""
-    write_corpus(out_dir, seed, {"train": train, "dev": dev, "test": test})
+    try:
+        write_corpus(out_dir, seed, {"train": train, "dev": dev, "test": test})
+    except OSError as error:
+        typer.echo(f"demo: {error}", err=True)
+        raise typer.Exit(1) from None
     typer.echo(f"Wrote {train} train, {dev} dev and {test} test notes to {out_dir}")
 
 

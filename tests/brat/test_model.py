@@ -162,12 +162,14 @@ def test_a_new_id_is_none_that_the_file_bears_or_names():
     assert standoff.add_textbound("Drug", [(0, 1)], "a").id == "T5"
     standoff.add(TextBound("T8", "Drug", ((0, 1),), "a"))
     assert standoff.next_id("T") == "T9"
+    assert Standoff.parse("T2\tDrug 0 x\tbroken\n").next_id("T") == "T3"
     assert Standoff.parse(f"T{'9' * 10_000}\tDrug 0 1\ta\n").next_id("T") == "T1"
 
 
 def test_a_line_end_is_kept_as_it_was():
     standoff = Standoff.parse("T1\tDrug 0 2\ta\r\r\nT2\tDrug 5 6\tb\r")
     standoff.add_textbound("Drug", [(0, 1)], "a")
+    assert str(standoff).endswith("\tb\r\nT3\tDrug 0 1\ta\r\n")
     standoff.shift(5, 1)
     assert str(standoff) == "T1\tDrug 0 2\ta\r\r\nT2\tDrug 6 7\tb\r\nT3\tDrug 0 1\ta\r\n"
 
@@ -180,6 +182,9 @@ def test_of_two_lines_with_one_id_each_can_be_changed():
     standoff = Standoff.parse(text)
     standoff.edit({0: None})
     assert str(standoff) == "T1\tDrug 2 3\tb\n"
+    standoff = Standoff.parse(text)
+    standoff.edit({1: None}, {"T1": 1})
+    assert str(standoff) == "T1\tDrug 0 1\ta\n"
     standoff = Standoff.parse(text)
     standoff.edit({1: TextBound("T1", "ADE", ((2, 4),), "bc")})
     assert str(standoff) == text.replace("Drug 2 3\tb", "ADE 2 4\tbc")

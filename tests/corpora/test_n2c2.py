@@ -102,6 +102,7 @@ def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
         ("R3\tADE-Drug Arg1:E1 Arg2:T1\n", "R3 names E1, which is no T line"),
         ("R3\tADE-Drug Arg1:T1 Arg2:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg2:T1 Arg1:T2\n", "relates Drug to ADE"),
+        ("R3\tADE-Drug Arg1:T3 Arg2:T1\n", "relates Reason to Drug"),
         ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
         ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, none of the eight"),
         ("E1\tADE:T2\n", "E1 is an event"),

@@ -22,6 +22,7 @@ from clinical_ie.corpora.synthetic import (
 from clinical_ie.corpora.synthetic.dice import Dice
 from clinical_ie.corpora.synthetic.lexicon import KINDS
 from clinical_ie.corpora.synthetic.story import Story
+from tests.conftest import run_script
 
 SIZES = {"train": 32, "dev": 10, "test": 15}
 ATTRIBUTES = {"Strength", "Form", "Dosage", "Frequency", "Route", "Duration", "Reason", "ADE"}
@@ -351,6 +352,9 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     mine.write_text("my note")
     with pytest.raises(FileExistsError, match=r"100035\.txt is no part of a demo corpus"):
         write_corpus(tmp_path, 0, {"train": 1})
+    result = run_script("demo.py", tmp_path)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"demo: {mine} is no part of a demo corpus")
     assert mine.read_text() == "my note"
 
 

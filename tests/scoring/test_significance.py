@@ -61,6 +61,13 @@ def test_p_is_that_of_all_assignments() -> None:
     assert (result.first, result.second) == (0.5, 1.0)
 
 
+def test_differences_that_are_equal_on_paper_are_equal() -> None:
+    """One run gains in the first note what the other loses: all assignments differ as much."""
+    first = [counted((0, 0, 5), (3, 0, 2)), counted((4, 0, 1), (0, 0, 5))]
+    second = [counted((1, 0, 4), (3, 0, 2)), counted((3, 0, 2), (5, 0, 0))]
+    assert compare(first, second, "entities", "strict", measure="recall", rounds=200).p == 1.0
+
+
 def test_intervals_hold_the_value_and_narrow_with_more_notes() -> None:
     few, many = (drawn(np.random.default_rng(1), 0.7, n) for n in (20, 500))
     widths = []
