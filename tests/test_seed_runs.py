@@ -3,6 +3,7 @@ from pathlib import Path
 
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.doc import Annotations, annotate
+from clinical_ie.hashing import hash_of
 from clinical_ie.scoring import sum_up
 from clinical_ie.seed_runs import Experiment, run_seed
 from clinical_ie.training import FINGERPRINT, fingerprint
@@ -15,7 +16,10 @@ def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: 
     run = experiment.training / "no_aug" / "seed-3"
     run.mkdir(parents=True)
     (run / "model-best").symlink_to(learned)
-    stamp = {"fingerprint": fingerprint(config, {"system.seed": 3})}
+    stamp = {
+        "fingerprint": fingerprint(config, {"system.seed": 3}),
+        "model-best": hash_of([run / "model-best"]),
+    }
     (run / FINGERPRINT).write_text(json.dumps(stamp))
     # What is found in the first is wrong.
     unlike = [notes[0].copy(), *notes[1:]]

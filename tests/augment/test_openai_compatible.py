@@ -160,7 +160,7 @@ def test_the_caller_may_stop_half_way() -> None:
         (completion(None, refusal="I cannot help with that."), "refusal"),
         (completion("", finish="content_filter"), "refusal"),
         (completion("She had [[Drug: hep", finish="length"), "cut at max_tokens"),
-        (completion("I'm sorry, but I cannot."), "missing marker"),
+        (completion("I'm sorry, but I cannot."), "refusal"),
         (completion("[" * 1_000_000), "malformed marker"),
         (completion("[[" * 500_000 + "]]" * 500_000), "malformed marker"),
         (completion("[[T1|Form: pill]] for [[T2|Form: tube]]."), "unknown marker"),

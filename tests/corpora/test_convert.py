@@ -96,7 +96,7 @@ def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):
 
 def test_a_large_file_that_is_not_read_costs_nothing(tmp_path: Path):
     fill(tmp_path, 1)
-    (tmp_path / "i2b2.xml").write_text("<TEXT>aspirin</TEXT>")
+    (tmp_path / "i2b2.xml").write_text("<TEXT>aspirin</TEXT><TAGS></TAGS>")
     for name in ("n0.xml", "n0.tlink", "i2b2.txt"):
         (tmp_path / name).write_bytes(b" " * 1_000_001)
     for name, path in (("brat", "n0.txt"), ("n2c2-2018", "n0.txt"), ("i2b2-2012", "i2b2.xml")):
