@@ -12,10 +12,10 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
 from clinical_ie.corpora.i2b2.note import line_fragments
-from clinical_ie.corpora.i2b2.tags import read_xml
+from clinical_ie.corpora.i2b2.tags import read_extent, read_xml
 from clinical_ie.corpora.splits import find_splits
 from clinical_ie.corpora.standoff_reading import note_to_annotations
-from clinical_ie.doc import Annotations
+from clinical_ie.doc import Annotations, Link
 from tests.conftest import run_script
 
 TEXT = "Admission Date :\n2001-02-03\nHe had chest\npain & took aspirin .\n"
@@ -91,20 +91,23 @@ def test_times_and_links_when_asked(tmp_path: Path):
 
 def read_merged(folder: Path, links: str) -> Note:
     for suffix, content in ((".txt", TEXT), (".extent", EXTENT), (".tlink", links)):
-        (folder / "2").with_suffix(suffix).write_text(content)
+        # Some editors put a byte order mark before it, which no place counts.
+        (folder / "2").with_suffix(suffix).write_text(content, encoding="utf-8-sig")
     return read_note(folder / "2.extent", folder, ALL)
 
 
 def test_both_forms_say_the_same(tmp_path: Path):
     from_xml, _ = read(tmp_path, xml())
-    note = read_merged(tmp_path, TLINK)
+    # Of two kinds at one place the one that is called.
+    second = 'EVENT="aspirin" 4:3 4:3||SECTIME="2001-02-03" 2:0 2:0||type="AFTER"'
+    note = read_merged(tmp_path, f"{TLINK}{second}\n")
     annotations, problems = note_to_annotations(note)
     assert problems == []
     assert note.text == TEXT
     assert [(m.label, m.fragments, m.attributes) for m in annotations.mentions] == [
         (m.label, m.fragments, m.attributes) for m in from_xml.mentions
     ]
-    assert annotations.links == from_xml.links
+    assert annotations.links == [*from_xml.links, Link("AFTER", "T3", "T5")]
     (tmp_path / "1.xml.extent").write_text(EXTENT)
     assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
 
@@ -138,6 +141,12 @@ def test_a_link_is_read_as_a_link_whatever_its_ends_are(line: str, told: str, tm
     assert links == ([("AFTER", "TREATMENT", "SECTIME")] if "mended" in told else [])
 
 
+@pytest.mark.parametrize("place", ["0:1", f"{'9' * 5000}:1", "1:2"])
+def test_a_place_that_no_text_has_is_none(place: str):
+    [tag] = read_extent("a b", f'EVENT="b" {place} 1:1||type="TEST"', "", "1", "1").tags
+    assert tag.span is None
+
+
 def test_files_of_no_note_are_told(tmp_path: Path):
     (tmp_path / "1.xml").write_text(xml())
     read_merged(tmp_path, TLINK)
@@ -156,6 +165,7 @@ def test_files_of_no_note_are_told(tmp_path: Path):
     [
         ('text="aspirin" mod', 'text="aspirin & co" mod', "says 'aspirin & co', its place covers"),
         ('start="54" end="61"', 'start="56" end="63"', "mended, found at 53 60"),
+        ('start="54" end="61"', 'start="16" end="23"', "mended, found at 53 60"),
         ('start="54"', 'start="x"', "its place cannot be read (start='x' end='61'): left out"),
         ('start="54" end="61" text="aspirin"', 'start="540" end="610" text=""', "lies outside"),
         ('start="54" end="61" text="aspirin"', 'start="10" end="11" text=""', "but white space"),
@@ -201,6 +211,15 @@ def test_an_id_that_two_tags_bear_means_the_one_whose_text_the_link_gives(tmp_pa
     ]
     [problem] = problems
     assert problem.endswith("EVENT E1: the id E1 is used twice: mended, now E1~2")
+
+
+def test_a_time_of_a_section_that_is_called_as_a_timex_has_the_text_of_the_link(tmp_path: Path):
+    tags = TAGS.replace('id="S0"', 'id="S7"').replace('toID="E2"', 'toID="T7"')
+    annotations, problems = read(tmp_path, xml(tags))
+    assert [link.label for link in annotations.links] == ["OVERLAP"]
+    [problem] = problems
+    assert problem.startswith("error:")
+    assert "toID='T7' is no EVENT" in problem
 
 
 def test_an_id_of_several_words_costs_nothing(tmp_path: Path):
@@ -257,8 +276,9 @@ def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
     assert len(read_docs(tmp_path / "x.spacy")) == 1
 
 
-def test_line_ends_of_the_file_are_those_of_xml(tmp_path: Path):
-    annotations, problems = read(tmp_path, xml().replace("\n", "\r\n"))
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_the_file_are_those_of_xml(end: str, tmp_path: Path):
+    annotations, problems = read(tmp_path, xml().replace("\n", end))
     assert problems == []
     assert len(annotations.mentions) == 5
 
