@@ -12,6 +12,7 @@ from clinical_ie.scoring.evaluation import evaluate
 from clinical_ie.scoring.reliability import Outcomes, outcomes
 
 from .conftest import examples, pipeline_config
+from .conftest import note as doc_of
 from .scoring.helpers import mention, note
 
 
@@ -98,6 +99,26 @@ def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:
     np.testing.assert_allclose(
         again.outcomes()["entities"]["raw"].scores, raw["entities"]["raw"].scores, atol=1e-5
     )
+    # Of an earlier time nothing stays.
+    assert calibrate_pipeline(nlp, docs) == found
+
+
+def test_what_gives_the_best_f1_is_taken_and_scores_are_fitted_on_that(
+    learned, notes, monkeypatch
+) -> None:
+    nlp = load_model_from_path(learned)
+    # There is nothing in the last, and what is found there is less probable.
+    docs = [*(doc.copy() for doc in notes), doc_of("diabetes. for mg 500 metformin on Started")]
+    for number, doc in enumerate(docs):
+        doc._.note_id = str(number)
+    # With the first, all that is found is right, and some are missing.
+    monkeypatch.setattr("clinical_ie.calibrate._BIASES", (-9.0, 0.0))
+    found = calibrate_pipeline(nlp, docs)
+    assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
+    for task, calibration in found.items():
+        taken = evaluate(nlp, docs).outcomes()[task]["raw"]
+        fitted = Calibration.fit(taken.scores, taken.right).to_dict()
+        assert fitted == pytest.approx(calibration.to_dict(), rel=1e-3), task
 
 
 def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> None:

@@ -24,11 +24,15 @@ def test_before_stays_after_shifts_and_relations_cross(train_docs: list[Doc]) ->
         Mention("T2", "Strength", ((16, 19),)),
         Mention("T3", "Reason", ((4, 7),)),
     ]
-    text, annotations = splice(doc.text, annotations_of(doc), segment, new, mentions)
+    # The first ends where the segment begins.
+    before = Mention("T0", "Course", ((6, segment.start),))
+    links = annotations_of(doc).links
+    whole = Annotations([before, *annotations_of(doc).mentions], links)
+    text, annotations = splice(doc.text, whole, segment, new, mentions)
     assert text == f"Brief course.\n{new} No rash was seen.\nHe left."
     covered = {m.id: text[m.start : m.end] for m in annotations.mentions}
-    assert covered == {"T1": "tea", "T2": "2 g", "T3": "flu", "T4": "rash"}
-    assert annotations.links == annotations_of(doc).links
+    assert covered == {"T0": "course.\n", "T1": "tea", "T2": "2 g", "T3": "flu", "T4": "rash"}
+    assert annotations.links == links
 
 
 def test_every_segment_can_be_put_back_as_it_is(train_docs: list[Doc]) -> None:
