@@ -101,8 +101,6 @@ def make_relation_cues_kept() -> Filter:
     def relation_cues_kept(case: Case) -> str | None:
         place = {mention.id: i for i, mention in enumerate(case.source.mentions)}
         for link in case.links:
-            if link.head not in place or link.tail not in place:
-                continue
             ends = place[link.head], place[link.tail]
             kinds, turned = _cues(case.source, *ends)
             if not kinds:
@@ -128,7 +126,7 @@ def make_named_alike() -> Filter:
         labels = {old.id: old.label for old, _ in pairs}
         before = {old.id: case.source.covered(old) for old, _ in pairs}
         after = {old.id: case.rewrite.covered(new) for old, new in pairs}
-        links = [(x.head, x.tail) for x in case.links if {x.head, x.tail} <= labels.keys()]
+        links = [(x.head, x.tail) for x in case.links]
         for group in named_alike(labels, before, links):
             terms = [after[id_] for id_ in group]
             terms += [before[id_] for id_ in group if id_ in case.echoed]
