@@ -229,6 +229,13 @@ def test_a_note_stays_in_its_folder(tmp_path: Path, name: str) -> None:
         writer.write(name, TEXT, FOUND)
 
 
+def test_no_text_is_there_without_its_annotations(tmp_path: Path) -> None:
+    (tmp_path / "1.ann").mkdir()
+    with BratWriter(tmp_path) as writer, pytest.raises(IsADirectoryError):
+        writer.write("1", TEXT, FOUND)
+    assert not (tmp_path / "1.txt").exists()
+
+
 def test_jsonl_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "out.jsonl"
     with JsonlWriter(path) as writer:
@@ -248,6 +255,9 @@ def test_jsonl_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stop(JsonlWriter(path))
     assert len(path.read_text().splitlines()) == 2
+    with pytest.raises(KeyboardInterrupt), JsonlWriter(tmp_path / "none.jsonl"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [path.parent]
 
 
 def test_what_a_killed_run_wrote_is_taken_as_far_as_it_is_whole(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_nothing_to_learn_from_changes_nothing() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    found = Outcomes(np.array([0.95, 0.95, 0.15, 1.0]), np.array([True, False, False, True]))
+    found = Outcomes(np.array([0.95, 0.95, 0.15, 1.0]), np.array([True, True, False, False]))
     # The last bin: three items, mean 2.9 / 3, right 2 / 3. The second: 0.15 off, one item.
     assert found.calibration_error() == pytest.approx((0.9 + 0.15) / 4)
     assert Outcomes(np.zeros(0), np.zeros(0, dtype=bool)).calibration_error() == 0.0

@@ -186,10 +186,13 @@ def test_what_is_a_name_for_a_file(tmp_path: Path, name: str) -> None:
 
 def test_an_input_is_not_replaced_by_its_output(pipeline: Path, notes: Path) -> None:
     before = notes.read_bytes()
-    arguments = ("annotate", pipeline, notes, notes, "--format", "jsonl", "--overwrite")
-    code, _, err = run_command(*arguments)
-    assert code == 1
-    assert "is the input, and would be replaced" in err
+    link = notes.with_name("link.jsonl")
+    link.symlink_to(notes)
+    for out in (notes, link):
+        arguments = ("annotate", pipeline, notes, out, "--format", "jsonl", "--overwrite")
+        code, _, err = run_command(*arguments)
+        assert code == 1
+        assert "is the input, and would be replaced" in err
     code, _, err = run_command("annotate", pipeline, notes, "o.parquet", "--format", "jsonl")
     assert code == 1
     assert "give --format parquet with it" in err

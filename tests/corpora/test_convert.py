@@ -159,6 +159,9 @@ def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
 def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, mentions, code):
     fill(tmp_path / "in", 2)
     write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))
+    # What is kept as it is costs nothing.
+    with (tmp_path / "in" / "n0.ann").open("a") as ann:
+        ann.write("Z1\tno kind\n")
     out = tmp_path / "out.spacy"
     result = run("convert.py", tmp_path / "in", out, "--on-error", policy)
     assert result.exit_code == code
@@ -174,7 +177,7 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     assert [len(docs), sum(len(annotations_of(doc).mentions) for doc in docs)] == [notes, mentions]
     written = json.loads(out.with_suffix(".json").read_text())["out"]
     assert written["left_out"] == (["n1-bad.txt"] if policy == "skip-note" else [])
-    assert len(written["problems"]) == 2
+    assert len(written["problems"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -261,6 +264,8 @@ def test_a_text_without_annotations_gets_none_on_export(tmp_path: Path):
     (tmp_path / "in" / "latin.txt").write_text("aspirin")
     (tmp_path / "in" / "latin.ann").write_bytes(b"T1\tDrug 0 7\taspirin\n#1\tX T1\t\xe8")
     run("convert.py", tmp_path / "in", tmp_path / "x.spacy")
+    counts = json.loads((tmp_path / "x.json").read_text())["x"]
+    assert (counts["notes"], counts["without_annotations"]) == (4, 1)
     run("export.py", tmp_path / "x.spacy", tmp_path / "out")
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == {
         p.name: p.read_bytes() for p in (tmp_path / "in").iterdir()

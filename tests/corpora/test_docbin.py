@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
@@ -15,6 +15,8 @@ from clinical_ie.doc import annotations_of
 def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
     docs = [doc.copy() for doc in notes]
     docs[0].cats = {"discharge": 1.0}
+    docs[1].ents = [Span(docs[1], 2, 3, label="Drug", kb_id="C0025598")]
+    docs.append(Doc(Vocab(), words=["No", "blanks", "known"]))
     with DocBinWriter(tmp_path / "x.spacy") as writer:
         for doc in docs:
             writer.add(pack(doc))
@@ -53,6 +55,13 @@ def test_a_file_that_fails_half_way_is_not_there(notes, tmp_path: Path):
 
     with pytest.raises(KeyError):
         fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_tokens_than_a_file_holds_are_told(notes, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("clinical_ie.corpora.docbin._MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"x\.spacy: 1,680 bytes of tokens; a \.spacy file holds"):
+        write_docs(notes, tmp_path / "x.spacy")
     assert not list(tmp_path.iterdir())
 
 

@@ -179,3 +179,6 @@ def test_export_leaves_out_a_note_whose_label_brat_cannot_hold(tmp_path: Path):
     assert "rename or remove it" in result.stderr
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["note-000002.ann", "note-000002.txt"]
+    result = run_script("export.py", tmp_path / "none.spacy", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "none.spacy: no such file" in result.stderr

@@ -138,6 +138,9 @@ def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
         (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=none_left
     )
     assert again == first
+    # Other notes to look at are another run.
+    looked = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
+    assert len(looked["held_out_losses"]) == 1
 
 
 def test_other_weights_in_the_same_place_are_another_run(tmp_path: Path):

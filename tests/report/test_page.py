@@ -107,8 +107,9 @@ def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     paths = tmp_path, tmp_path / "augment.json", tmp_path, tmp_path / "index.html"
-    with pytest.raises(script.typer.Exit):
+    with pytest.raises(script.typer.Exit) as stopped:
         script.main(*paths)
+    assert stopped.value.exit_code == 1
     assert "no <arm>.json" in capsys.readouterr().err
     (tmp_path / "a.json").write_text(json.dumps(metrics()))
     (tmp_path / "augment.json").write_text("{not JSON")
@@ -118,5 +119,6 @@ def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "augment.json").write_text(json.dumps(AUGMENTATION))
     script.main(*paths)
     assert "ASA" in (tmp_path / "index.html").read_text()
+    assert "ASA" in capsys.readouterr().out
     script.main(*paths, no_text=True)
-    assert "ASA" not in (tmp_path / "index.html").read_text()
+    assert "ASA" not in (tmp_path / "index.html").read_text() + capsys.readouterr().out

@@ -134,6 +134,7 @@ def test_an_arm_that_fails_leaves_nothing_of_the_others(
         ("nowhere.spacy", "a=p", "no notes to score on"),
         ("test.spacy", "a", "expected NAME=PIPELINE"),
         ("test.spacy", "../a=p", "expected NAME=PIPELINE"),
+        ("test.spacy", "a=p a=q", "two --arm have one name"),
         ("test.spacy", "a=nowhere", "cannot load the pipeline nowhere"),
     ],
 )
@@ -146,7 +147,8 @@ def test_script_tells_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_docs(gold_docs(), tmp_path / "test.spacy")
-    with pytest.raises(script.typer.Exit):
-        script.main(tmp_path / gold, tmp_path / "metrics", [arm])
+    with pytest.raises(script.typer.Exit) as stopped:
+        script.main(tmp_path / gold, tmp_path / "metrics", arm.split())
+    assert stopped.value.exit_code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

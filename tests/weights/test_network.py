@@ -1,6 +1,7 @@
 """The one module that goes out, against a registry that is a folder and a hub that is a thread."""
 
 import hashlib
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         name = self.path.rsplit("/", 1)[-1]
         data = {"config.json": SMALL, "model.bin": LARGE, "": b""}.get(name)
-        self.send_response(200 if data is not None else 404)
+        missing = 403 if name == "forbidden" else 404
+        self.send_response(200 if data is not None else missing)
         blob = hashlib.sha1(f"blob {len(SMALL)}\0".encode() + SMALL).hexdigest()
         if name == "config.json":
             self.send_header("ETag", f'"{blob}"')
@@ -113,6 +115,10 @@ def test_a_hub_out_of_reach_is_noticed_at_once_and_asked_once(
     assert time.monotonic() - started < 3
 
 
+def test_a_proxy_that_forbids_the_hub_is_no_hub(hub: str) -> None:
+    assert Network(f"{hub}/forbidden").hub_problem() == "answers with HTTP status 403"
+
+
 def test_a_hub_that_goes_away_is_given_up(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # huggingface_hub tries a lost connection again and again, which is right and slow.
     monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -162,6 +168,24 @@ def test_no_pip_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(SourceError, match="pip is not installed in this environment"):
         Network().pip_download("tiny-data==1.0", tmp_path)
+
+
+def test_an_interrupt_leaves_no_pip_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    started: list[subprocess.Popen[str]] = []
+
+    def interrupted(process: subprocess.Popen[str]) -> None:
+        started.append(process)
+        assert process.stderr is not None
+        process.stderr.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("subprocess.Popen.communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Network().pip_download("tiny-data==1.0", tmp_path)
+    assert [process.returncode for process in started] == [-9]
 
 
 def test_stop_ends_what_runs_and_starts_no_more(

@@ -308,18 +308,21 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
     text = "fever before surgery or chills"
     standoff = Standoff.parse(
         "T1\tPROBLEM 0 5\tfever\nT2\tTREATMENT 13 20\tsurgery\n"
-        "T3\tPROBLEM 0 5;24 30\tfever chills\n"
+        "T3\tPROBLEM 24 30;0 5\tchills fever\n"
         "E1\tPROBLEM:T1\nE2\tTREATMENT:T2 By:E1\n"
         "A1\tpolarity E1 NEG\nA2\tmodality E2 PROPOSED\nA3\tCertainty T3 low\n"
         "A4\tpolarity T1 POS\nA5\tpolarity T1 NEG\nA6\tpolarity E1 NEG\n*\tEquiv T1 T3\n"
         "R1\tBEFORE Arg1:E1 Arg2:E2\nN1\tReference T1 UMLS:C1\tfever\n#1\tAnnotatorNotes T1\tx\n"
+        "#2\tI2b2Id T2\tE0\n"
     )
     written, left_out = standoff_to_xml(text, standoff)
     events = [line for line in written.splitlines() if line.startswith("<EVENT")]
     assert 'polarity="NEG"' in events[0]
     assert 'modality="PROPOSED"' in events[1]
+    assert events[2].startswith('<EVENT id="E2" start="1" end="31" text="fever before')
     [link] = [line for line in written.splitlines() if line.startswith("<TLINK")]
-    assert 'fromText="fever" toID="E1" toText="surgery" type="BEFORE"' in link
+    # The released file has one called E0.
+    assert 'fromID="E1" fromText="fever" toID="E0" toText="surgery" type="BEFORE"' in link
     assert left_out == {
         # NEG, then POS, then NEG twice.
         "attributes that another of the name replaces": 2,
