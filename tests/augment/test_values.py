@@ -169,6 +169,15 @@ def test_readings_stay_those_of_a_living_body() -> None:
     assert all(int(value.split()[1]) <= 28 for value in drawn("May 27"))
 
 
+@pytest.mark.parametrize(
+    ("term", "broken"),
+    [("100-101 mg", "110-105 mg"), ("100 to 105 mg", "90 to 90 mg"), ("95/90 mmHg", "80/80 mmHg")],
+)
+def test_of_two_numbers_the_greater_one_stays_so(term: str, broken: str) -> None:
+    assert drawn(term)
+    assert broken not in drawn(term)
+
+
 @example("0.0,0", 0)
 @example("1,234.5 mg", 0)
 @given(st.text("0123456789.,/-x\u00d7 mgCDto%°", max_size=20), st.integers(0, 100))

@@ -102,7 +102,7 @@ def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
     found = []
     for other in others:
         new = _logarithms(other)
-        if own and new and own != new and len(own) == len(new):
+        if own != new and len(own) == len(new):
             far = max(abs(a - b) for a, b in zip(own, new, strict=True))
             if far <= _TWICE:
                 found.append((far, other))
@@ -203,10 +203,10 @@ def _grain(number: int) -> int:
     return next((step for step in steps if number % step == 0 and 4 * step <= number), 1)
 
 
-def _order(numbers: list[str | None]) -> list[bool]:
-    """Which numbers are above the one before them."""
+def _order(numbers: list[str | None]) -> list[tuple[bool, bool]]:
+    """Which numbers are above and which below the one before them."""
     values = [_value(number) for number in numbers if number is not None]
-    return [after > before for before, after in pairwise(values)]
+    return [(after > before, after < before) for before, after in pairwise(values)]
 
 
 def _value(number: str) -> float:
