@@ -43,6 +43,7 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
         (b'{"id": "", "text": "x"}', "'id' is ''"),
         (b'{"id": "e", "text": "caf\xe9"}', "byte 0xe9 at 25 is not UTF-8; iconv"),
         (b'{"id": "f", "text": "\\ud83d"}', r"'\ud83d' is half of a sign"),
+        (b'{"id": "\\ud83d", "text": "x"}', r"'\ud83d' is half of a sign"),
         (b"[" * 100_000, "not JSON"),
         (b'{"id": "no", "text": "x"}', "no such name, please"),
         (b'{"id": "d", "text": "x"}', None),

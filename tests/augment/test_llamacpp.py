@@ -30,14 +30,24 @@ def test_weights_are_looked_for_at_the_first_prompt(tmp_path: Path) -> None:
         _ = model.fingerprint
 
 
-def test_the_fingerprint_is_that_of_weights_and_settings(tmp_path: Path) -> None:
+def test_the_fingerprint_is_that_of_weights_and_settings(tmp_path: Path, train: Path) -> None:
     paths = [tmp_path / name for name in ("a.gguf", "b.gguf", "c.gguf")]
     for path, content in zip(paths, (b"x" * 10, b"x" * 10, b"y" * 10), strict=True):
         path.write_bytes(content)
     one, copy, other = (make_llamacpp(path).fingerprint for path in paths)
     assert one == copy != other
     assert make_llamacpp(paths[0], n_threads=2).fingerprint == one
-    assert make_llamacpp(paths[0], temperature=0.1).fingerprint != one
+    near = make_near_terms(train, str(tmp_path))
+    for settings in (
+        {"temperature": 0.1},
+        {"temperature_step": 0.1},
+        {"max_tokens": 9},
+        {"context_length": 9},
+        {"stop": ["x"]},
+        {"grammar": "markers"},
+        {"near_terms": near},
+    ):
+        assert make_llamacpp(paths[0], **settings).fingerprint != one, settings
 
 
 def test_a_grammar_holds_each_marker_once_and_nested() -> None:
@@ -88,6 +98,7 @@ class Refusing:
 
     def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
+        self.stop = request["stop"]
         if self.takes_none or self.asked % 2:
             return {"error": {"message": "too long"}}
         choice = {"message": {"content": "yes"}, "finish_reason": "stop"}
@@ -95,10 +106,12 @@ class Refusing:
 
 
 def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
-    model = make_llamacpp(tmp_path / "m.gguf")
+    model = make_llamacpp(tmp_path / "m.gguf", stop=["\n\n", "[["])
     server = Refusing()
     model.__dict__["_server"] = server
-    answers = [answer for [answer] in model([["x"]] * 40)]
+    answers = [answer for [answer] in model([["x"]] * 39 + [[Prompt("", [], source="a\n\nb")]])]
+    # A passage that holds it must be able to get past it.
+    assert server.stop == ["[["]
     assert [str(answer) for answer in answers] == ["", "yes"] * 20
     assert {answer.fault for answer in answers} == {"request not taken", ""}
     assert {answer.refused for answer in answers} == {True, False}

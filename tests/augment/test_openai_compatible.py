@@ -352,4 +352,6 @@ def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
     assert answer.likelihood is None
     # A journal has no room for this one either.
     body["choices"][0]["logprobs"] = {"content": [{"logprob": float("nan")}]}
-    assert read_completion(json.dumps(body).encode(), 0.0).likelihood is None
+    body["usage"]["completion_tokens"] = -7
+    answer = read_completion(json.dumps(body).encode(), 0.0)
+    assert (answer.likelihood, answer.completion_tokens) == (None, None)

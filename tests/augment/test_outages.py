@@ -125,6 +125,10 @@ def test_a_long_pause_ends_the_run() -> None:
         with pytest.raises(EndpointError, match=r"no more for 300 seconds .*run again then"):
             list(model_of(server.url, in_flight=1, max_retries=3)([prompts(5)]))
         assert len(server.requests) == 1
+    # What is no number of seconds ends nothing.
+    with serving(lambda _: error(429, Retry_After="inf")) as server:
+        [[answer]] = model_of(server.url, max_retries=0)([prompts(1)])
+    assert answer.fault == "too many requests (HTTP 429)"
 
 
 def failing_after(count: int) -> Script:

@@ -171,6 +171,11 @@ def test_a_passage_that_speaks_of_the_tags_keeps_them(task: StructuredRewrite) -
     doc = note("</think> on aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
     list(task.parse_responses([doc], [["</think> on [[Drug: heparin]] for [[Reason: a clot]]."]]))
     assert rewrite_of(doc).text == "</think> on heparin for a clot."
+    # So does one that begins and ends with quotes.
+    doc = note('"Sore", on aspirin for "pain"', ("Drug", "aspirin"), ("Reason", "pain"))
+    quoted = '"Hurt", on [[Drug: heparin]] for [[Reason: a clot]] "now"'
+    list(task.parse_responses([doc], [[quoted]]))
+    assert rewrite_of(doc).text == '"Hurt", on heparin for a clot "now"'
 
 
 def test_mentions_that_cannot_be_encoded(task: StructuredRewrite) -> None:

@@ -189,6 +189,14 @@ def test_a_predicted_mention_is_in_the_relations_of_the_gold_one_of_its_type():
         (("rash from", "ADE"), ("aspirin", "Drug"), "ADE-Drug"),
         (("aspirin", "Drug"), ("ASA", "Drug"), "Same"),
     }
+    # With a share of 0, nothing is learned from predicted mentions.
+    losses = []
+    for head.predicted_share in (1.0, 0.0):
+        losses.append(nlp.update([example], sgd=False)["clinical_relations"])
+    doc.spans["entities"] = []
+    head.predicted_share = 1.0
+    losses.append(nlp.update([example], sgd=False)["clinical_relations"])
+    assert losses[0] != losses[1] == losses[2]
 
 
 @pytest.mark.parametrize(
