@@ -89,6 +89,21 @@ def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
+def test_notes_over_which_a_process_is_killed(loader: Callable[[], Language]) -> None:
+    # The first takes all processes with it, the second those that came in their place.
+    texts = {str(number): TEXT for number in range(20)} | {"3": "KILL", "13": "KILL"}
+    notes = (InputNote(name, text, f"{name}.txt") for name, text in texts.items())
+    results = list(annotate_notes(loader, notes, batch_size=2, n_process=2))
+    names = [r.name if isinstance(r, Failure) else f"{r.note.name}.txt" for r in results]
+    assert names == [f"{name}.txt" for name in texts]
+    failures = {r.name: r.reason for r in results if isinstance(r, Failure)}
+    assert failures.keys() == {"3.txt", "13.txt"}
+    assert all("the process that read it was killed" in reason for reason in failures.values())
+    assert all(r.annotations == FOUND for r in results if isinstance(r, Annotated))
+    assert not multiprocessing.active_children()
+
+
 KILLED = """
 import os, sys
 from functools import partial

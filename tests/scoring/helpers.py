@@ -1,6 +1,8 @@
 """Short ways to write notes down, and a pipeline without a model."""
 
+import os
 import re
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,7 +35,10 @@ def write_brat(folder: Path, notes: dict[str, tuple[str, str]]) -> Path:
 
 @Language.component("test_capitals")
 def capitals(doc: Doc) -> Doc:
-    """Words that begin with a capital are of type Name; a note that says CRASH is too much."""
+    """Words that begin with a capital are of type Name; a note that says CRASH is too much, and
+    one that says KILL ends its process."""
+    if "KILL" in doc.text:
+        os.kill(os.getpid(), signal.SIGKILL)
     if "CRASH" in doc.text:
         raise RuntimeError("too much\nand more about it")
     spans = [doc[t.i : t.i + 1] for t in doc if re.match("[A-Z]", t.text)]

@@ -1,25 +1,18 @@
 """A pipeline over notes, one after the other; a bad note is told and takes no other with it."""
 
-import os
-import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from functools import cache
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from collections.abc import Callable, Generator, Iterable
 
 import spacy
-import torch
 from confection import ConfigValidationError
 from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import require_gpu
 
-from ..doc import Annotations, annotations_of
 from ..encoder.reading import PRECISIONS
 from ..text.limit import lift_length_limit
 from .notes import Annotated, Failure, InputNote, reason_of
+from .pool import PipelinePool
+from .texts import Found, run_texts
 
 Batch = list[InputNote | Failure]
 
@@ -67,58 +60,22 @@ def annotate_notes(
     batch_size (int): Notes that run together.
     n_process (int): Processes that run the pipeline, each with a copy of its own.
     RETURNS (Generator[Annotated | Failure, None, None]): One for each note, in their order.
-    RAISES (BrokenProcessPool): Here or among the results, where a process was killed.
+    RAISES (BrokenProcessPool): Here or among the results, where a process was killed before it had
+        read the pipeline. A note over which one is killed later is told as failed.
     """
-    batches: Iterator[Batch] = minibatch(notes, batch_size)
-    if n_process == 1:
-        nlp = load()
-        return _merged((batch, _run(nlp, _texts(batch))) for batch in batches)
-    # A forked process hangs in torch once its parent has run torch in several threads.
-    pool = ProcessPoolExecutor(
-        n_process, get_context("spawn"), initializer=_start, initargs=(load, n_process)
-    )
-    try:
-        # As many at once as there are processes, so that all are there before the first note.
-        for ready in [pool.submit(_warm_up) for _ in range(n_process)]:
-            ready.result()
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
-    return _merged(_pooled(pool, batches, 2 * n_process))
+    batches = ((batch, _texts(batch)) for batch in minibatch(notes, batch_size))
+    if n_process > 1:
+        return _merged(PipelinePool(load, n_process).run(batches))
+    nlp = load()
+    return _merged((batch, run_texts(nlp, texts)) for batch, texts in batches)
 
 
 def _texts(batch: Batch) -> list[str]:
     return [note.text for note in batch if isinstance(note, InputNote)]
 
 
-def _run(nlp: Language, texts: list[str]) -> list[Annotations | str]:
-    """What the pipeline finds in each text, or why it failed on it."""
-    # Outside, the vocabulary keeps every name and number of all notes, until memory is full.
-    with nlp.memory_zone():
-        return _run_batch(nlp, texts)
-
-
-def _run_batch(nlp: Language, texts: list[str]) -> list[Annotations | str]:
-    # No error may leave the memory zone: spaCy would not end it.
-    try:
-        found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
-        if len(found) == len(texts):
-            return list(found)
-    except Exception:
-        # One bad note takes its batch with it.
-        pass
-    return [_run_alone(nlp, text) for text in texts]
-
-
-def _run_alone(nlp: Language, text: str) -> Annotations | str:
-    try:
-        return annotations_of(nlp(text))
-    except Exception as error:
-        return reason_of(error)
-
-
 def _merged(
-    results: Iterable[tuple[Batch, list[Annotations | str]]],
+    results: Iterable[tuple[Batch, list[Found]]],
 ) -> Generator[Annotated | Failure, None, None]:
     for batch, found in results:
         remaining = iter(found)
@@ -131,53 +88,3 @@ def _merged(
                 yield Failure(note.place, result)
             else:
                 yield Annotated(note, result)
-
-
-def _pooled(
-    pool: ProcessPoolExecutor, batches: Iterable[Batch], n_under_way: int
-) -> Iterator[tuple[Batch, list[Annotations | str]]]:
-    under_way: deque[tuple[Batch, Future[list[Annotations | str]]]] = deque()
-    try:
-        for batch in batches:
-            under_way.append((batch, pool.submit(_work, _texts(batch))))
-            if len(under_way) >= n_under_way:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        for first, future in under_way:
-            yield first, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-# What a worker process holds; set by `_start`, which cannot fail.
-_load: Callable[[], Language]
-
-
-def _start(load: Callable[[], Language], n_process: int) -> None:
-    global _load
-    _load = load
-    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(max(1, torch.get_num_threads() // n_process))
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed ends no worker, which would wait for notes, and keep its memory."""
-    parent = parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
-
-
-@cache
-def _worker_pipeline() -> Language:
-    return _load()
-
-
-def _warm_up() -> None:
-    _worker_pipeline()
-
-
-def _work(texts: list[str]) -> list[Annotations | str]:
-    return _run(_worker_pipeline(), texts)

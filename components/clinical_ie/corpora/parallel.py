@@ -1,14 +1,13 @@
 """The same work on many items, in several processes, with the results in order."""
 
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from ..workers import start_worker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,18 +54,3 @@ def ended(*items: Iterable[Any]) -> Iterator[None]:
 
 def _work(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [function(item) for item in items]
-
-
-def start_worker() -> None:
-    """Make this process one that ends with its parent, and by its parent's word alone."""
-    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its processes."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
