@@ -74,6 +74,15 @@ def test_links_are_followed_but_in_no_circle(tmp_path: Path):
     assert names == ["a.txt", "c.txt", "linked/b.txt"]
 
 
+def test_folders_that_link_to_each_other_are_read_once_by_each_way(tmp_path: Path):
+    for name in ("one/a", "two/b"):
+        write_note(tmp_path, name, "x", Standoff())
+    (tmp_path / "one" / "other").symlink_to(tmp_path / "two")
+    (tmp_path / "two" / "other").symlink_to(tmp_path / "one")
+    names = [path.relative_to(tmp_path).as_posix() for path in list_notes(tmp_path)]
+    assert names == ["one/a.txt", "one/other/b.txt", "two/b.txt", "two/other/a.txt"]
+
+
 def test_a_link_that_leads_nowhere_is_no_note_without_annotations(tmp_path: Path):
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "a.ann").symlink_to(tmp_path / "nowhere.ann")

@@ -66,13 +66,15 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     for name, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(name)
         hidden = [each for each in folders if each.startswith(".")]
-        # A link to a folder that it lies in would be followed for ever.
-        real = here.resolve()
-        folders[:] = [
+        # A link to a folder that it lies in, by way of other links too, would be followed for ever.
+        around = [path.resolve() for path in (here, *here.parents) if path.is_relative_to(folder)]
+        circles = {
             each
             for each in folders
-            if each not in hidden and not real.is_relative_to((here / each).resolve())
-        ]
+            if (here / each).is_symlink()
+            and any(path.is_relative_to((here / each).resolve()) for path in around)
+        }
+        folders[:] = [each for each in folders if each not in hidden and each not in circles]
         yield here, hidden, files
 
 
