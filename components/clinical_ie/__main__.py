@@ -11,6 +11,7 @@ import typer
 from .annotate import (
     FORMATS,
     Failure,
+    Part,
     annotate_notes,
     load_pipeline,
     open_source,
@@ -61,6 +62,13 @@ def annotate_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is there already")
     ] = False,
+    part: Annotated[
+        str,
+        typer.Option(
+            metavar="K/N",
+            help="Of N runs the K-th: every N-th note; each needs an OUT of its own",
+        ),
+    ] = "1/1",
     batch_size: Annotated[int, typer.Option(min=1, help="Notes that run together")] = 16,
     n_process: Annotated[int, typer.Option(min=1, help="Processes, on a CPU")] = 1,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
@@ -77,7 +85,7 @@ def annotate_command(
     if format_ not in FORMATS:
         fail(f"no format {format_!r} in this version; there is: {', '.join(FORMATS)}")
     try:
-        notes = open_source(source, id_column, text_column)
+        notes = open_source(source, id_column, text_column, Part.parse(part))
         run = {
             "pipeline": pipeline_fingerprint(pipeline),
             "precision": precision or "as saved",

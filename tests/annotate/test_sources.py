@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clinical_ie.annotate import Failure, InputNote, JsonlSource, ParquetSource, open_source
+from clinical_ie.annotate import Failure, InputNote, JsonlSource, ParquetSource, Part, open_source
 
 
 def read(source: JsonlSource | ParquetSource, *done: str) -> tuple[list[str], dict[int, str]]:
@@ -143,3 +143,49 @@ def test_without_pyarrow_the_extra_is_named(
         open_source(tmp_path / "notes.parquet")
     (tmp_path / "notes.jsonl").write_text(json.dumps({"id": "a", "text": "x"}))
     assert open_source(tmp_path / "notes.jsonl").total == 1
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "folder"])
+def test_parts_are_together_all_notes_once_each(tmp_path: Path, kind: str) -> None:
+    names = [f"n{number}" for number in range(10)]
+    if kind == "folder":
+        path = tmp_path
+        for name in (*names, "odd"):
+            (path / f"{name}{'.TXT' if name == 'odd' else '.txt'}").write_text("x")
+    elif kind == "jsonl":
+        path = tmp_path / "notes.jsonl"
+        path.write_text("\n\n".join(json.dumps({"id": name, "text": "x"}) for name in names))
+    else:
+        path = tmp_path / "notes.parquet"
+        pq.write_table(pa.table({"id": names, "text": ["x"] * 10}), path)
+    found: list[str] = []
+    for number in (1, 2, 3, 4):
+        source = open_source(path, part=Part(number, 4))
+        here = [note.name for note in source.read((), lambda name: None)]
+        assert source.total == len(here)
+        # Told by one of them, or each run would fail for it.
+        assert len(source.left_out) == (kind == "folder" and number == 1)
+        assert source.describe().endswith(f", part {number}/4")
+        found += here
+    assert found != names
+    assert sorted(found) == names
+    # More parts than notes.
+    assert open_source(path, part=Part(11, 11)).total == 0
+
+
+def test_an_id_of_another_part_is_no_note_s_again(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    lines = ['{"id": "a", "text": "x"}', "no JSON", "no JSON", '{"id": "a", "text": "y"}']
+    path.write_text("\n".join(lines))
+    found = list(open_source(path, part=Part(2, 2)).read((), lambda name: None))
+    assert [(type(each), each.name) for each in found] == [
+        (Failure, f"{path}:2"),
+        (Failure, f"{path}:4"),
+    ]
+    assert "row 1 has the id 'a' too" in found[1].reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "2", "a/b", "1/4/2", "-1/4", ""])
+def test_what_is_no_part(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^part "):
+        Part.parse(text)

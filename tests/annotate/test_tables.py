@@ -161,6 +161,25 @@ def test_lines_to_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     assert "is there already; --overwrite replaces it and the others" in err
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_runs_that_share_the_notes(pipeline: Path, tmp_path: Path, ending: str) -> None:
+    notes = as_parquet(tmp_path / "notes.parquet")
+    found: dict[str, tuple[list, list]] = {}
+    # The last of five has none of the four notes.
+    for number, names in enumerate(([*NOTES][:1], [*NOTES][1:2], [*NOTES][2:3], ["e"], []), 1):
+        out = tmp_path / f"{number}.{ending}"
+        arguments = ("annotate", pipeline, notes, out, "--format", ending)
+        code, _, err = run_command(*arguments, "--part", f"{number}/5")
+        assert (code, f"{len(names)} of {len(names)} notes written" in err) == (0, True)
+        assert list(records(out)) == names
+        found |= records(out)
+    code, _, _ = run_command(
+        "annotate", pipeline, notes, tmp_path / f"all.{ending}", *arguments[4:]
+    )
+    assert code == 0
+    assert found == records(tmp_path / f"all.{ending}")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -11,6 +11,7 @@ from .sources import (
     FolderSource,
     JsonlSource,
     ParquetSource,
+    Part,
     open_source,
 )
 from .stream import annotate_notes, load_pipeline
@@ -29,6 +30,7 @@ __all__ = [
     "JsonlWriter",
     "ParquetSource",
     "ParquetWriter",
+    "Part",
     "annotate_notes",
     "as_record",
     "load_pipeline",

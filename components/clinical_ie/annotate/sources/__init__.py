@@ -6,9 +6,18 @@ from .base import Source
 from .folder import FolderSource
 from .jsonl import JsonlSource
 from .parquet import ParquetSource
+from .part import WHOLE, Part
 from .rows import RowSource
 
-__all__ = ["FolderSource", "JsonlSource", "ParquetSource", "RowSource", "Source", "open_source"]
+__all__ = [
+    "FolderSource",
+    "JsonlSource",
+    "ParquetSource",
+    "Part",
+    "RowSource",
+    "Source",
+    "open_source",
+]
 
 ID_COLUMN, TEXT_COLUMN = "id", "text"
 _BY_ENDING: dict[str, type[JsonlSource] | type[ParquetSource]] = {
@@ -19,11 +28,15 @@ _BY_ENDING: dict[str, type[JsonlSource] | type[ParquetSource]] = {
 
 
 def open_source(
-    path: Path, id_column: str = ID_COLUMN, text_column: str = TEXT_COLUMN
+    path: Path,
+    id_column: str = ID_COLUMN,
+    text_column: str = TEXT_COLUMN,
+    part: Part = WHOLE,
 ) -> FolderSource | JsonlSource | ParquetSource:
     """What reads the notes at a place.
 
     id_column, text_column (str): Of a file.
+    part (Part): What of it this run reads.
     RAISES (OSError): It cannot be read.
     RAISES (ValueError): It is no file of such a kind, or not as it should be.
     """
@@ -33,10 +46,10 @@ def open_source(
             raise ValueError(
                 f"{path} is no file with columns; leave --id-column, --text-column out"
             )
-        return FolderSource(path)
+        return FolderSource(path, part)
     if kind is None:
         raise ValueError(
             f"{path} is a file of a kind that is not read; expected a folder of .txt notes, a "
             ".jsonl or a .parquet file"
         )
-    return kind(path, id_column, text_column)
+    return kind(path, id_column, text_column, part)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..notes import Failure, InputNote
+from .part import Part
 
 # Why a note of this name cannot be written where the output goes; None where it can.
 Refusal = Callable[[str], str | None]
@@ -14,12 +15,14 @@ class Source(Protocol):
     """Notes to be annotated, read one after the other.
 
     path (Path): The folder or file.
-    total (int): How many there are, bad ones too.
+    part (Part): What of it this run reads.
+    total (int): How many there are in the part, bad ones too.
     left_out (list[Failure]): What looks like a note by its file's name and is none.
     warnings (list[str]): What its owner should know, and costs no note.
     """
 
     path: Path
+    part: Part
     total: int
     left_out: list[Failure]
     warnings: list[str]
@@ -28,7 +31,8 @@ class Source(Protocol):
         """What a run has to read again to go on where it was."""
 
     def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
-        """All notes in their order but those that are done; a bad one takes no other with it.
+        """The part's notes in their order, less those that are done; a bad one takes no other with
+        it.
 
         done (Collection[str]): Names.
         refusal (Refusal): Asked for names that were not made as file names.

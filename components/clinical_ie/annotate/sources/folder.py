@@ -7,6 +7,7 @@ from ...brat import list_notes, read_note
 from ...brat.files import files_below, hidden_folders, misspelt, note_name
 from ..notes import Failure, InputNote, reason_of
 from .base import Refusal
+from .part import WHOLE, Part
 
 
 class FolderSource:
@@ -15,16 +16,18 @@ class FolderSource:
     RAISES (FileNotFoundError): No such folder, or it holds no `.txt`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: Part = WHOLE) -> None:
         self.path = path
-        self.files = list_notes(path)
+        self.part = part
+        self.files = list_notes(path)[part.number - 1 :: part.of]
         self.total = len(self.files)
-        odd = misspelt(files_below(path), (".txt",))
+        # What is no note has no place among them; the first part tells of it.
+        odd = misspelt(files_below(path), (".txt",)) if part.number == 1 else []
         self.warnings = [str(problem) for problem in hidden_folders(path)]
         self.left_out = [Failure(problem.file, problem.message) for problem in odd]
 
     def describe(self) -> str:
-        return str(self.path.resolve())
+        return self.part.of_place(str(self.path.resolve()))
 
     def names(self) -> Iterator[str]:
         """What the notes are called, those that cannot be read too."""

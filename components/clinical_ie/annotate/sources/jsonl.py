@@ -5,6 +5,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
+from .part import WHOLE, Part
 from .rows import Row, RowSource
 
 
@@ -15,11 +16,12 @@ class JsonlSource(RowSource):
     RAISES (ValueError): It holds no line.
     """
 
-    def __init__(self, path: Path, id_column: str, text_column: str) -> None:
-        super().__init__(path, id_column, text_column)
-        self.total = sum(1 for _ in self._lines())
-        if not self.total:
+    def __init__(self, path: Path, id_column: str, text_column: str, part: Part = WHOLE) -> None:
+        super().__init__(path, id_column, text_column, part)
+        n_lines = sum(1 for _ in self._lines())
+        if not n_lines:
             raise ValueError(f'{path}: holds no line; expected {{"id": …, "text": …}} a note')
+        self.total = part.size(n_lines)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         for number, line in self._lines():

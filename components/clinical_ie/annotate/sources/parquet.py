@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arrow import require_pyarrow
+from .part import WHOLE, Part
 from .rows import Row, RowSource
 
 # Notes that are in memory at once; the pipeline takes them on in batches of its own.
@@ -21,20 +22,21 @@ class ParquetSource(RowSource):
         not installed.
     """
 
-    def __init__(self, path: Path, id_column: str, text_column: str) -> None:
-        super().__init__(path, id_column, text_column)
+    def __init__(self, path: Path, id_column: str, text_column: str, part: Part = WHOLE) -> None:
+        super().__init__(path, id_column, text_column, part)
         self._arrow = require_pyarrow()
         try:
             with self._open() as file:
-                self.total = file.metadata.num_rows
+                n_rows = file.metadata.num_rows
                 schema = file.schema_arrow
         except self._arrow.ArrowException as error:
             raise ValueError(f"{path}: no Parquet file ({error})") from error
         types = self._arrow.types
         self._check(schema, id_column, "id", (_is_string, types.is_integer))
         self._check(schema, text_column, "text", (_is_string,))
-        if not self.total:
+        if not n_rows:
             raise ValueError(f"{path}: holds no row; expected one a note")
+        self.total = part.size(n_rows)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         number = 0

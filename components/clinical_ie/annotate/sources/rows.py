@@ -8,6 +8,7 @@ from pathlib import Path
 from ...printable import shown
 from ..notes import Failure, InputNote
 from .base import Refusal
+from .part import Part
 
 # The values of both columns; None stands for none. Or what is wrong with the whole row.
 Row = tuple[object, object] | str
@@ -21,19 +22,22 @@ class RowSource(ABC):
     The ids that were read stay in memory, and nothing else.
 
     id_column, text_column (str): The names of the columns; others are not looked at.
+    part (Part): The rows that are notes of this run.
     """
 
     total: int
 
-    def __init__(self, path: Path, id_column: str, text_column: str) -> None:
+    def __init__(self, path: Path, id_column: str, text_column: str, part: Part) -> None:
         self.path = path
+        self.part = part
         self.id_column = id_column
         self.text_column = text_column
         self.left_out: list[Failure] = []
         self.warnings: list[str] = []
 
     def describe(self) -> str:
-        return f"{self.path.resolve()}, columns {self.id_column} and {self.text_column}"
+        columns = f"columns {self.id_column} and {self.text_column}"
+        return self.part.of_place(f"{self.path.resolve()}, {columns}")
 
     @abstractmethod
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -41,7 +45,7 @@ class RowSource(ABC):
 
     def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
         first_row: dict[str, int] = {}
-        for number, row in self.rows():
+        for index, (number, row) in enumerate(self.rows()):
             name, text, problem = self._checked(row)
             if problem is None and name in first_row:
                 problem = f"row {first_row[name]} has the id {shown(name)} too; expected another"
@@ -50,6 +54,9 @@ class RowSource(ABC):
                 if name in done:
                     continue
                 problem = refusal(name)
+            if not self.part.holds(index):
+                # Read all the same: its id is no other note's.
+                continue
             place = f"{self.path}:{number}"
             if problem is None:
                 yield InputNote(name, text, place)

@@ -1,0 +1,50 @@
+"""Notes that several runs share, each on a machine or a GPU of its own."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Every `of`-th note, from the `number`-th on: all parts together are all notes, once each.
+
+    RAISES (ValueError): `number` does not lie between 1 and `of`.
+    """
+
+    number: int = 1
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise ValueError(f"part {self}: the first number must lie between 1 and the second")
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Read "2/4".
+
+        RAISES (ValueError): It is no part.
+        """
+        found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+        if found is None:
+            raise ValueError(
+                f"part {text!r}: expected two numbers like 2/4, for the second of four"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def holds(self, index: int) -> bool:
+        """Whether the note that has so many before it is one of this part."""
+        return index % self.of == self.number - 1
+
+    def size(self, total: int) -> int:
+        """How many of so many notes are in it."""
+        return len(range(self.number - 1, total, self.of))
+
+    def of_place(self, place: str) -> str:
+        """What of a place is read, in words."""
+        return place if self.of == 1 else f"{place}, part {self}"
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+WHOLE = Part()
