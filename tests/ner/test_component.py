@@ -59,6 +59,9 @@ def test_notes_without_a_mention_cannot_train_it():
     batch = examples(nlp, [corpus_nlp()("Nothing here.")])
     with pytest.raises(ValueError, match="no training note has a mention"):
         nlp.initialize(lambda: batch)
+    # Not the notes' fault.
+    with pytest.raises(ValueError, match=r"labels = \[\]: name a type"):
+        nlp.get_pipe("clinical_ner").initialize(lambda: batch, nlp=nlp, labels=[])
 
 
 @pytest.mark.parametrize("text", ["", "x", " ", "\n\n\n", "\x00\x07", "w" * 5000])

@@ -91,10 +91,12 @@ class ClinicalNER(LearnedLabelsPipe):
         get_examples (Callable[[], Iterable[Example]]): A sample of the training data.
         nlp (Language | None): The pipeline.
         labels (Sequence[str] | None): The types, where they shall not be read off the sample.
-        RAISES (ValueError): No mention in the sample, and no labels given.
+        RAISES (ValueError): No mention in the sample and no labels given, or an empty list of them.
         """
         validate_get_examples(get_examples, "ClinicalNER.initialize")
         examples = list(get_examples())
+        if labels is not None and not labels:
+            raise ValueError(f"{self.name}: labels = []: name a type, or leave labels out")
         if labels is None:
             labels = sorted({m.label for eg in examples for m in gold_spans(eg)[0].mentions})
         if not labels:
