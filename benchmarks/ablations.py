@@ -23,7 +23,7 @@ from support.tiny import TINY_SETTINGS, tiny_corpus, tiny_encoder
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.scoring.evaluation import evaluate
-from clinical_ie.training import train_pipeline
+from clinical_ie.training.run import train_pipeline
 
 CONFIG = Path(__file__).parent.parent / "configs" / "train" / "minilm.cfg"
 ENCODER = "components.tok2vec.model"

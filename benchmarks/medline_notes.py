@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import typer
 
-from clinical_ie.progress import track
+from clinical_ie.terminal.progress import track
 
 CASE_REPORT = re.compile(r"\bcase reports?\b", re.IGNORECASE)
 PATIENT = re.compile(r"\bpatients?\b", re.IGNORECASE)

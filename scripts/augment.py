@@ -10,7 +10,7 @@ from rich.console import Console
 from clinical_ie.augment.outcome import Outcome
 from clinical_ie.augment.output import rewrites_table
 from clinical_ie.augment.run import augment
-from clinical_ie.progress import progress_bar
+from clinical_ie.terminal.progress import progress_bar
 
 N_SHOWN = 5
 

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from clinical_ie.annotate import BratWriter, load_pipeline
-from clinical_ie.progress import progress_bar
 from clinical_ie.report.metrics import arm_metrics
 from clinical_ie.report.predictions import write_predictions
 from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
-from clinical_ie.scored_notes import notes_to_score
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
-from clinical_ie.workplace import write_whole
+from clinical_ie.system.workplace import write_whole
+from clinical_ie.terminal.progress import progress_bar
+from clinical_ie.training.scored_notes import notes_to_score
 
 
 def main(

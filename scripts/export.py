@@ -14,7 +14,7 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import unique_ids
-from clinical_ie.progress import track
+from clinical_ie.terminal.progress import track
 
 
 def main(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clinical_ie.corpora.generator import NoteCounts, load_schema, write_generated_corpus
-from clinical_ie.progress import track
+from clinical_ie.terminal.progress import track
 
 
 def main(

@@ -10,7 +10,6 @@ import typer
 from spacy.tokens import Doc
 
 from clinical_ie.annotate import ID_COLUMN, TEXT_COLUMN, Failure, open_source
-from clinical_ie.console import tell
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder.masking import Pool
@@ -21,7 +20,8 @@ from clinical_ie.encoder.pretraining import (
     perplexity,
     pretrain_encoder,
 )
-from clinical_ie.progress import progress_bar, track
+from clinical_ie.terminal.console import tell
+from clinical_ie.terminal.progress import progress_bar, track
 
 
 def main(

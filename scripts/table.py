@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from clinical_ie.report.seeds import seed_table, seed_tables_markdown
-from clinical_ie.scored_notes import notes_to_score
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
-from clinical_ie.seed_runs import Experiment, RunCounts, run_seed
-from clinical_ie.training import TrainingError, run_values
-from clinical_ie.workplace import write_whole
+from clinical_ie.system.workplace import write_whole
+from clinical_ie.training.run import TrainingError, run_values
+from clinical_ie.training.scored_notes import notes_to_score
+from clinical_ie.training.seed_runs import Experiment, RunCounts, run_seed
 
 
 def main(

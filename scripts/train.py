@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.training import TrainingError, is_trained, run_values, train_pipeline
+from clinical_ie.training.run import TrainingError, is_trained, run_values, train_pipeline
 
 
 def main(

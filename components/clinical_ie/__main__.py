@@ -19,9 +19,9 @@ from .annotate import (
 )
 from .annotate.run_log import pipeline_fingerprint
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
-from .console import fail, tell
-from .progress import progress_bar
 from .score_command import score_command
+from .terminal.console import fail, tell
+from .terminal.progress import progress_bar
 
 _WORKER_ENDED = "a worker process ended by itself; is there too little memory for --n-process?"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 from spacy.util import load_config
 
-from .saved_strings import forget_words
-from .workplace import workplace
+from .system.workplace import workplace
+from .training.saved_strings import forget_words
 
 PACKAGE_NAME = "clinical_ie"
 

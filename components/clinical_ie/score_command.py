@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from .console import fail, tell
 from .doc import Annotations
 from .report import terminal
 from .scoring import (
@@ -29,6 +28,7 @@ from .scoring.lengths import by_length
 from .scoring.protocols import Protocol
 from .scoring.scores import figures
 from .scoring.significance import Comparison, Interval, bootstrap, compare
+from .terminal.console import fail, tell
 
 _Counts = Mapping[str, NoteCounts]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clinical_ie.calibration import Calibration
 from clinical_ie.doc import Annotations, Link, Mention
+from clinical_ie.heads.calibration import Calibration
 from clinical_ie.report.metrics import arm_metrics
 from clinical_ie.report.predictions import write_predictions
 from clinical_ie.scoring import score

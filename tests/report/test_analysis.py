@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clinical_ie.calibration import Calibration
 from clinical_ie.doc import Annotations, Link, Mention
+from clinical_ie.heads.calibration import Calibration
 from clinical_ie.report.analysis import (
     MAX_TYPES,
     _precision_recall,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.hashing import hash_of
+from clinical_ie.system.hashing import hash_of
 from clinical_ie.weights import folder as folder_module
 from clinical_ie.weights.folder import STAMPS, UNRECORDED, ModelFolder, git_blob_of
 from clinical_ie.weights.table import Model

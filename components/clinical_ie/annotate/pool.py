@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from spacy.language import Language
 
-from ..workers import start_worker
+from ..system.workers import start_worker
 from .texts import Found, run_texts
 
 Item = TypeVar("Item")

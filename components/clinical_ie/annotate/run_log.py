@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from weakref import finalize
 
-from ..hashing import hash_of
+from ..system.hashing import hash_of
 
 try:
     import fcntl

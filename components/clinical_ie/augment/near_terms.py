@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spacy_llm.registry import registry
 
-from ..hashing import hash_of
+from ..system.hashing import hash_of
 from .counterparts import Counterparts
 from .models.wording import EXPRESSIONS
 from .nearness import Nearness

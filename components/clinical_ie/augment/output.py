@@ -11,8 +11,8 @@ from rich.text import Text
 
 from ..brat import write_note
 from ..corpora.docbin import DocBinWriter, pack
-from ..printable import printable
-from ..workplace import workplace
+from ..system.workplace import workplace
+from ..terminal.printable import printable
 from .outcome import Outcome
 from .page import render
 from .source import NewNote

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpora.docbin import read_docs
-from ..garbage import collect_rarely
+from ..system.garbage import collect_rarely
 from .config import Settings, load
 from .outcome import Outcome
 from .output import Output

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from ..garbage import collect_rarely
+from ..system.garbage import collect_rarely
 from .model import BOM, Standoff
 from .parse import wide_encoding
 from .problem import Problem

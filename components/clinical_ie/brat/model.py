@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from ..printable import shown
+from ..terminal.printable import shown
 from .columns import Columns, columns_of
 from .parse import UNDECODED, StandoffError, parse_line, wide_encoding
 from .problem import Problem

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from ..printable import shown
+from ..terminal.printable import shown
 from .records import (
     Attribute,
     Comment,

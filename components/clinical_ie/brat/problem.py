@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..printable import printable
+from ..terminal.printable import printable
 
 Severity = Literal["error", "mended", "warning"]
 # A damaged file has ids and words of any length, and signs that a terminal would obey.

@@ -12,8 +12,8 @@ from typing import Literal
 from spacy.language import Language
 
 from ..brat import Problem
-from ..garbage import collect_rarely
-from ..printable import printable
+from ..system.garbage import collect_rarely
+from ..terminal.printable import printable
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format

@@ -17,9 +17,9 @@ from spacy.vocab import Vocab
 from srsly.msgpack import Packer, Unpacker
 
 from ..doc import KEYS
-from ..garbage import collect_rarely
 from ..span_groups import SPAN_LAYOUT, members
-from ..workplace import workplace
+from ..system.garbage import collect_rarely
+from ..system.workplace import workplace
 
 # SENT_START goes only where no HEAD goes: spaCy would read the heads of an unparsed Doc as
 # "every token is its own sentence".

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from ..brat import Note, Problem
 from ..doc import Annotations, annotate
-from ..garbage import collect_rarely
+from ..system.garbage import collect_rarely
 from ..text.limit import lift_length_limit
 from .standoff_reading import LinkSettings, note_to_annotations
 

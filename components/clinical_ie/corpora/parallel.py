@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from ..workers import start_worker
+from ..system.workers import start_worker
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -24,7 +24,7 @@ from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
 from ..brat.triggers import Triggers
 from ..doc import Annotations, Link, Mention, unique_ids
-from ..printable import shown
+from ..terminal.printable import shown
 from .plain_reading import plain_annotations
 
 # Looking a text up in the whole note is for the first few mistakes, not for thousands.

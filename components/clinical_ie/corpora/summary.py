@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..printable import printable
+from ..terminal.printable import printable
 from .count import SplitCount
 
 # More lines than a screen holds help nobody; the report file has them all.

@@ -19,8 +19,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from ..hashing import hash_of
-from ..memory import KEPT_IN_TRAINING, release_memory
+from ..system.hashing import hash_of
+from ..system.memory import KEPT_IN_TRAINING, release_memory
 from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, group_windows, mask_windows
 from .reading import has_bfloat16

@@ -11,7 +11,7 @@ from spacy_transformers.data_classes import HFObjects
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
-from ..memory import KEPT_IN_TRAINING, release_memory
+from ..system.memory import KEPT_IN_TRAINING, release_memory
 from .loading import check_window, load_pretrained
 from .reading import Precision
 from .shim import EncoderShim

@@ -15,8 +15,8 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import has_standoff, set_mentions
-from ..gold import gold_spans
-from ..pipe import LearnedLabelsPipe, Scorer, default_model
+from ..heads.gold import gold_spans
+from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..text.limit import lift_length_limit
 from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
 

@@ -14,10 +14,10 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..calibration import sigmoid
 from ..doc import SPANS_KEY, scored_mentions, set_mentions, unique_ids
-from ..gold import gold_spans
-from ..pipe import LearnedLabelsPipe, Scorer, default_model
+from ..heads.calibration import sigmoid
+from ..heads.gold import gold_spans
+from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from ..html import hues_of, labels_in, marks_html, page_template
 from ..scoring.errors import NoteErrors
-from ..workplace import write_whole
+from ..system.workplace import write_whole
 from . import charts
 from .analysis import (
     borders,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..calibration import Calibration
 from ..doc import Annotations, Link, Mention
+from ..heads.calibration import Calibration
 from ..scoring.evaluation import Evaluation
-from ..workplace import write_whole
+from ..system.workplace import write_whole
 
 
 @dataclass(frozen=True, slots=True)

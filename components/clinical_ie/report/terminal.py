@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..printable import printable
 from ..scoring import Figures, Ratios, Scores, TaskScores
 from ..scoring.agreement import TokenAgreement
 from ..scoring.lengths import LengthFigures
 from ..scoring.significance import Interval
+from ..terminal.printable import printable
 from .metrics import Metrics
 from .tables import percent, tables
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..calibration import Calibration
 from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
-from ..pipe import LearnedLabelsPipe
+from ..heads.calibration import Calibration
+from ..heads.pipe import LearnedLabelsPipe
 from ..text.limit import lift_length_limit
 from .counts import NoteCounts
 from .reliability import Outcomes, outcomes

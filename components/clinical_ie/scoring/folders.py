@@ -11,7 +11,7 @@ from ..brat.model import BOM, Line
 from ..brat.records import Fragments
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
-from ..garbage import collect_rarely
+from ..system.garbage import collect_rarely
 from .protocols import DEFAULT_PROTOCOL, get_protocol
 
 

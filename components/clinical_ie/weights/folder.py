@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..workplace import write_whole
+from ..system.workplace import write_whole
 from .table import Model, WeightFile
 
 STAMPS = ".verified"

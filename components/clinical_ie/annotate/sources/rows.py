@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ...printable import shown
+from ...terminal.printable import shown
 from ..notes import Failure, InputNote
 from .base import Refusal
 from .part import Part

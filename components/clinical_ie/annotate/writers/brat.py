@@ -9,8 +9,8 @@ from typing import Self
 from ...brat import write_note
 from ...corpora.standoff_writing import annotations_to_standoff
 from ...doc import Annotations
-from ...printable import shown
-from ...workplace import workplace
+from ...system.workplace import workplace
+from ...terminal.printable import shown
 from ..run_log import RunLog
 from .base import make_folder
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ...doc import Annotations
-from ...printable import shown
+from ...terminal.printable import shown
 from ..run_log import RunLog
 from .base import make_folder
 

@@ -12,7 +12,7 @@ from typing import Iterable  # noqa: UP035
 from spacy_llm.registry import registry
 
 from ...doc import Mention
-from ...hashing import hash_of
+from ...system.hashing import hash_of
 from ..counterparts import Counterparts
 from ..markup import decode, encode
 from ..nearness import Nearness

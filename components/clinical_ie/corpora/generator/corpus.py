@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ...brat import Relation, Standoff, TextBound, write_note
-from ...workers import start_worker
+from ...system.workers import start_worker
 from ..parallel import ended
 from ..synthetic.folder import files_below, replaced_folder
 from .note import Generator

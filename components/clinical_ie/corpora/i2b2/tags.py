@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from ...brat import Problem
-from ...printable import shown
+from ...terminal.printable import shown
 
 MENTION_KINDS = ("EVENT", "TIMEX3", "SECTIME")
 

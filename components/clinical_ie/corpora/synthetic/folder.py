@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...workplace import workplace
+from ...system.workplace import workplace
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from spacy.cli.train import train as spacy_train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
-from clinical_ie import training
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.training import is_trained
+from clinical_ie.training import run
+from clinical_ie.training.run import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
 from tests.dependencies import PIPELINE_GROUPS
 
@@ -68,13 +68,13 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
 def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
     files, tmp_path: Path, monkeypatch
 ):
-    calibrate = training.calibrate_pipeline
+    calibrate = run.calibrate_pipeline
 
     def after_another_score(nlp, *args):
         nlp.meta["performance"]["mentions_strict_f"] = 0.987
         return calibrate(nlp, *args)
 
-    monkeypatch.setattr(training, "calibrate_pipeline", after_another_score)
+    monkeypatch.setattr(run, "calibrate_pipeline", after_another_score)
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     nlp = spacy.load(tmp_path / "out" / "model-best")
     notes = [Example(nlp.make_doc(doc.text), doc) for doc in read_docs(files / "notes.spacy")]
@@ -124,7 +124,7 @@ def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     values = {"paths.train": str(files / "notes.spacy")}
     stamp = tmp_path / "out" / "fingerprint.json"
-    stamp.write_text(json.dumps(training._stamp(CONFIG, tmp_path / "out", values)))
+    stamp.write_text(json.dumps(run._stamp(CONFIG, tmp_path / "out", values)))
     assert is_trained(CONFIG, tmp_path / "out", values)
     shutil.rmtree(tmp_path / "out" / "model-best")
     assert not is_trained(CONFIG, tmp_path / "out", values)
@@ -198,7 +198,7 @@ def test_an_interrupted_run_names_a_pipeline_that_is_there_alone(
             (tmp_path / "out.part" / "model-best").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_pipeline", interrupted)
+    monkeypatch.setattr(run, "train_pipeline", interrupted)
     where = ["--train", "a.spacy", "--dev", "a.spacy", "--encoder", "e"]
     result = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert (result.exit_code, told in result.stderr) == (130, True)
@@ -214,7 +214,7 @@ def test_missing_notes_are_told(files, tmp_path: Path):
 def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint():
     """What a name no longer stands for would count as nothing."""
     package = ROOT / "components" / "clinical_ie"
-    code = [package / part for part in training._MODEL_CODE]
+    code = [package / part for part in run._MODEL_CODE]
     assert all(path.exists() for path in code)
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["entry-points"]
     for group in (*PIPELINE_GROUPS, "spacy_readers"):
@@ -231,7 +231,7 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     (out / "model-best").mkdir(parents=True)
     (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
-    stamp = training._stamp(config, out, values)
+    stamp = run._stamp(config, out, values)
     (out / "fingerprint.json").write_text(json.dumps(stamp), encoding="utf8")
     assert is_trained(config, out, values)
     assert not is_trained(config, out, {**values, "system.seed": 2})

@@ -5,15 +5,14 @@ from hypothesis import strategies as st
 from spacy.util import load_model_from_config, load_model_from_path
 from thinc.api import Config
 
-from clinical_ie.calibrate import calibrate_pipeline
-from clinical_ie.calibration import Calibration
 from clinical_ie.doc import Annotations, Link, annotate, annotations_of
+from clinical_ie.heads.calibration import Calibration
 from clinical_ie.scoring.evaluation import evaluate
 from clinical_ie.scoring.reliability import Outcomes, outcomes
-
-from .conftest import examples, pipeline_config
-from .conftest import note as doc_of
-from .scoring.helpers import mention, note
+from clinical_ie.training.calibrate import calibrate_pipeline
+from tests.conftest import examples, pipeline_config
+from tests.conftest import note as doc_of
+from tests.scoring.helpers import mention, note
 
 
 def drawn(slope: float, shift: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +111,7 @@ def test_what_gives_the_best_f1_is_taken_and_scores_are_fitted_on_that(
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
     # With the first, all that is found is right, and some are missing.
-    monkeypatch.setattr("clinical_ie.calibrate._BIASES", (-9.0, 0.0))
+    monkeypatch.setattr("clinical_ie.training.calibrate._BIASES", (-9.0, 0.0))
     found = calibrate_pipeline(nlp, docs)
     assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
     for task, calibration in found.items():

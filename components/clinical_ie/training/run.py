@@ -11,11 +11,11 @@ from spacy.cli.train import train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
-from .annotate import load_pipeline
+from ..annotate import load_pipeline
+from ..corpora.docbin import read_docs
+from ..system.hashing import hash_of
+from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
-from .corpora.docbin import read_docs
-from .hashing import hash_of
-from .progress import progress_bar
 from .saved_strings import forget_words
 
 FINGERPRINT = "fingerprint.json"
@@ -23,9 +23,9 @@ FINGERPRINT = "fingerprint.json"
 _MADE = {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
-    "encoder", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "calibrate.py", "calibration.py", "doc.py", "gold.py", "pipe.py", "relation_list.py",
-    "span_groups.py", "torch_shim.py", "training.py",
+    "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
+    "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py", "training/calibrate.py",
+    "training/run.py",
     # By what it counts the best step, bias and thresholds are chosen.
     "scoring",
 )  # fmt: skip
@@ -142,7 +142,7 @@ def _stamp(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, str]
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
     """A hash of all that a run depends on: what the paths among the overrides hold, too."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
     roots = (config, *paths, *(package / part for part in _MODEL_CODE))
     return hash_of(roots, json.dumps(overrides, sort_keys=True, default=str))

@@ -7,18 +7,18 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .calibration import Calibration
-from .doc import Annotations, annotations_of
-from .ner.component import ClinicalNER
-from .relations.component import GIVEN, PREDICTED, ClinicalRelations
-from .scoring.evaluation import (
+from ..doc import Annotations, annotations_of
+from ..heads.calibration import Calibration
+from ..ner.component import ClinicalNER
+from ..relations.component import GIVEN, PREDICTED, ClinicalRelations
+from ..scoring.evaluation import (
     MENTION_COMPONENT,
     RELATION_COMPONENT,
     calibrated_pipes,
     predict,
     relate_given,
 )
-from .scoring.reliability import Outcomes, outcomes
+from ..scoring.reliability import Outcomes, outcomes
 
 # What is tried; 0 first, so that nothing changes where nothing is better.
 _BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, -0.5)

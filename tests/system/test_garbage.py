@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from clinical_ie.garbage import OBJECTS_BETWEEN, collect_rarely
+from clinical_ie.system.garbage import OBJECTS_BETWEEN, collect_rarely
 
 
 @pytest.fixture(autouse=True)

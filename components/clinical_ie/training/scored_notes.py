@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from .corpora.docbin import read_docs
+from ..corpora.docbin import read_docs
 
 
 def notes_to_score(gold: Path, fallback: Path | None) -> tuple[Path, list[Doc]]:

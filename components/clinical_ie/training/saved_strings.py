@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spacy.util import load_config
 
-from .workplace import write_whole
+from ..system.workplace import write_whole
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.workplace import workplace, write_whole
+from clinical_ie.system.workplace import workplace, write_whole
 
 
 def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
@@ -37,7 +37,8 @@ def test_what_is_in_use_stays(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom clinical_ie.workplace import workplace\n"
+        "import sys, time\nfrom pathlib import Path\n"
+        "from clinical_ie.system.workplace import workplace\n"
         "with workplace(Path(sys.argv[1]), 'x') as f:\n (f / 'note').write_text('a')\n"
         " time.sleep(60)\n"
     )

@@ -9,12 +9,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from .annotate import load_pipeline
-from .progress import progress_bar
-from .scoring import PROTOCOLS, Counts, NoteCounts
-from .scoring.evaluation import SETTINGS, evaluate
-from .training import fingerprint, is_trained, train_pipeline
-from .workplace import write_whole
+from ..annotate import load_pipeline
+from ..scoring import PROTOCOLS, Counts, NoteCounts
+from ..scoring.evaluation import SETTINGS, evaluate
+from ..system.workplace import write_whole
+from ..terminal.progress import progress_bar
+from .run import fingerprint, is_trained, train_pipeline
 
 # By setting, by protocol: the counts of every note.
 RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]

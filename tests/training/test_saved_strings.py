@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 from clinical_ie.doc import annotations_of
-from clinical_ie.saved_strings import forget_words
+from clinical_ie.training.saved_strings import forget_words
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from clinical_ie import progress
-from clinical_ie.progress import progress_bar, track
+from clinical_ie.terminal import progress
+from clinical_ie.terminal.progress import progress_bar, track
 
 
 def test_items_pass_through_and_the_bar_goes_to_standard_error(capsys):

@@ -3,7 +3,7 @@
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .doc import Annotations, annotations_of, spans_of
+from ..doc import Annotations, annotations_of, spans_of
 
 
 def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:

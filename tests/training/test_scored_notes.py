@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clinical_ie.corpora.docbin import write_docs
-from clinical_ie.scored_notes import notes_to_score
+from clinical_ie.training.scored_notes import notes_to_score
 
 
 def test_dev_stands_in_where_there_is_no_test_note(notes, tmp_path: Path):

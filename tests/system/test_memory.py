@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie import memory
+from clinical_ie.system import memory
 
 MB = 2**20
 

@@ -1,0 +1,1 @@
+"""What both heads have in common: their pipe, gold annotations, calibrated scores."""
