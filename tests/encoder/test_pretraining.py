@@ -170,7 +170,7 @@ def test_another_run_does_not_go_on_where_this_one_stopped(tiny_bert: Path, tmp_
 
 
 def test_a_gpu_without_bfloat16_reads_in_float32(monkeypatch):
-    monkeypatch.setattr(pretraining, "has_bfloat16", lambda device: False)
+    monkeypatch.setattr(pretraining, "bfloat16_pays", lambda device: False)
     run = object.__new__(pretraining._Run)
     run._device = torch.device("cuda")
     with run._mixed():

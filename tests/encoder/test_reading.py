@@ -66,9 +66,9 @@ def test_learning_makes_the_copy_anew(nlp, notes):
 def test_precision_is_chosen_when_loading_and_never_saved(
     precision, nlp, tmp_path: Path, monkeypatch
 ):
-    if precision != "int8" and not reading.has_bfloat16(torch.device("cpu")):
+    if precision != "int8" and not reading.bfloat16_pays(torch.device("cpu")):
         # Slowly, and without oneDNN's layers, any processor does it.
-        monkeypatch.setattr(reading, "has_bfloat16", lambda device: True)
+        monkeypatch.setattr(reading, "bfloat16_pays", lambda device: True)
         monkeypatch.setattr(reading, "can_pack", lambda device: False)
     nlp.to_disk(tmp_path / "full")
     rough = spacy.load(tmp_path / "full", config={"components.tok2vec.model.precision": precision})
@@ -85,7 +85,7 @@ def test_what_would_be_slower_is_told_and_read_in_float32(nlp, monkeypatch, capl
     doc = corpus_nlp()("He took aspirin 81 mg.")
     expected = encoder_of(nlp).predict([doc])[0]
     shim = encoder_of(nlp).shims[0]
-    monkeypatch.setattr(reading, "has_bfloat16", lambda device: False)
+    monkeypatch.setattr(reading, "bfloat16_pays", lambda device: False)
     shim.precision, shim._reader = "bfloat16", None
     for _ in range(2):
         np.testing.assert_array_equal(encoder_of(nlp).predict([doc])[0], expected)
@@ -177,12 +177,31 @@ def test_bfloat16_that_a_gpu_only_imitates_is_none(capability, has, monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     monkeypatch.setattr(torch.cuda, "device", lambda d: asked.append(d) or nullcontext())
     device = torch.device("cuda", 1)
-    assert reading.has_bfloat16(device) is has
+    assert reading.bfloat16_pays(device) is has
     assert asked == [device]
 
 
+@pytest.mark.parametrize(("ratio", "pays"), [(0.5, True), (0.9, False), (1.8, False)])
+def test_bfloat16_that_a_cpu_is_slow_at_is_none(ratio, pays, monkeypatch):
+    """A processor can have instructions for it, and be faster without them."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(reading, "_bfloat16_over_float32", lambda: ratio)
+    assert reading.bfloat16_pays(torch.device("cpu")) is pays
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert not reading.bfloat16_pays(torch.device("cpu"))
+
+
+def test_what_bfloat16_takes_is_measured_once_and_changes_no_random_number():
+    state = torch.get_rng_state()
+    ratio = reading._bfloat16_over_float32()
+    assert 0 < ratio < 1000
+    assert reading._bfloat16_over_float32() == ratio
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_rotary_frequencies_keep_their_digits(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(reading, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(reading, "bfloat16_pays", lambda device: True)
     monkeypatch.setattr(reading, "can_pack", lambda device: False)
     model = AutoModel.from_pretrained(FAMILIES["modernbert"](tmp_path)).eval()
     reader = reading_copy(model, "bfloat16")

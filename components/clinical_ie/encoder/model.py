@@ -50,9 +50,9 @@ def LongDocEncoder(  # noqa: N802
         of dropout that makes the model read what stands around a word.
     precision (Precision): Of reading, `float32`, `bfloat16` (or `bf16`) or `int8`; to be chosen
         when a pipeline is loaded, whatever it was trained with. `bfloat16` is for GPUs and for CPUs
-        that have it in hardware, `int8` for other CPUs. One that would be slower than float32 where
+        that are fast at it, `int8` for other CPUs. One that would be slower than float32 where
         the pipeline runs is not used, and that is told.
-    mixed_precision (bool): Train the transformer in bfloat16 where the hardware has it.
+    mixed_precision (bool): Train the transformer in bfloat16 where that is faster.
     freeze_embeddings (bool): Do not train the word embeddings.
     tokenizer_config, transformer_config (dict[str, Any] | None): Passed to `from_pretrained`.
     RAISES (ValueError): A size that cannot be, with the value and the limit.

@@ -23,7 +23,7 @@ from ..system.hashing import hash_of
 from ..system.memory import KEPT_IN_TRAINING, release_memory
 from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, group_windows, mask_windows
-from .reading import has_bfloat16
+from .reading import bfloat16_pays
 from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
@@ -278,7 +278,7 @@ class _Run:
         return loss, int(rows.sum())
 
     def _mixed(self) -> AbstractContextManager[object]:
-        if self._device.type == "cuda" and has_bfloat16(self._device):
+        if self._device.type == "cuda" and bfloat16_pays(self._device):
             return cast(
                 AbstractContextManager[object], torch.autocast("cuda", dtype=torch.bfloat16)
             )

@@ -17,7 +17,7 @@ from transformers import AutoConfig
 
 from ..torch_shim import AveragedParams
 from .attention import PlainAttention
-from .reading import Precision, has_bfloat16, reading_copy
+from .reading import Precision, bfloat16_pays, reading_copy
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class EncoderShim(AveragedParams, HFShim):
     layer_decay (float): Each layer learns at this share of the rate of the one above, since what is
         nearer to the words is more general.
     precision (Precision): Of reading; training and saving know nothing of it.
-    mixed_precision (bool): Train in bfloat16 where the hardware has it. Its range is that of
+    mixed_precision (bool): Train in bfloat16 where that is faster. Its range is that of
         float32, so no gradient scaling is needed.
     freeze_embeddings (bool): Leave the word embeddings as they are.
     """
@@ -105,7 +105,7 @@ class EncoderShim(AveragedParams, HFShim):
         with torch.autocast(
             self.device.type,
             dtype=torch.bfloat16,
-            enabled=self.bfloat16 and has_bfloat16(self.device),
+            enabled=self.bfloat16 and bfloat16_pays(self.device),
         ):
             if recompute:
                 hidden = checkpoint(_hidden, self._model, inputs.kwargs, use_reentrant=False)
