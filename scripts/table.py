@@ -68,7 +68,7 @@ def main(
         typer.echo(f"table: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("table: interrupted; run it again to go on at this seed", err=True)
+        typer.echo("table: interrupted; run it again to go on", err=True)
         raise typer.Exit(130) from None
     Console(width=140).print(Markdown(markdown))
 

@@ -35,9 +35,10 @@ def main(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         part = Path(f"{out}.part")
-        # spaCy saves the first one with the first evaluation.
+        # The first one comes with the first evaluation.
         is_saved = (part / "model-best").is_dir()
-        left = f"the best so far is in {part}" if is_saved else "no pipeline was saved yet"
+        left = f"the best so far is in {part}, and the same command goes on from there"
+        left = left if is_saved else "no pipeline was saved yet"
         typer.echo(f"train: interrupted; {left}", err=True)
         raise typer.Exit(130) from None
     if told.get("candidate_ceiling") is not None:

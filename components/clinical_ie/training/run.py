@@ -1,4 +1,4 @@
-"""One training run of spaCy's, that fails in one line and leaves nothing half-done."""
+"""One training run, that fails in one line, goes on where it was stopped, and is known again."""
 
 import json
 import shutil
@@ -7,25 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from confection import ConfigValidationError
-from spacy.cli.train import train
 from spacy.training import Example
+from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
+from thinc.api import require_gpu
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..system.hashing import hash_of
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
+from .checkpoint import Checkpoint
+from .loop import train
 from .saved_strings import forget_words
 
 FINGERPRINT = "fingerprint.json"
 # What a run leaves, and an earlier one may have left.
-_MADE = {"model-best", "model-last", "log.jsonl", FINGERPRINT}
+_MADE = {"model-best", "model-best.part", "model-last", "log.jsonl", FINGERPRINT}
+# How its name begins.
+_CHECKPOINT = "checkpoint-"
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py", "training/calibrate.py",
-    "training/run.py",
+    "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py",
+    "training/batches.py", "training/calibrate.py", "training/loop.py", "training/run.py",
     # By what it counts the best step, bias and thresholds are chosen.
     "scoring",
 )  # fmt: skip
@@ -56,35 +61,44 @@ def train_pipeline(
 ) -> dict[str, Any]:
     """Train by a config; `out` gets `model-best`, `model-last` and `log.jsonl`, all at once.
 
-    Until the end they stand beside it, in a folder with `.part` at its end. A run that is
-    interrupted leaves that folder, with the best so far. `is_trained` knows a finished run again.
-    The scores of `model-best` are calibrated on dev.
+    Until the end they stand beside it, in a folder with `.part` at its end. Of a run that is
+    interrupted that folder stays, with the best so far, and the same run, started again, goes on in
+    it. `is_trained` knows a finished run again. The scores of `model-best` are calibrated on dev.
     overrides (dict[str, Any]): Values for the config, by dotted name; `paths.dev` among them.
     gpu_id (int): -1 for the CPU.
     RETURNS (dict[str, Any]): What was chosen on dev, and the candidate ceiling; the same stands in
         the pipeline's meta.json.
     RAISES (TrainingError): The config does not parse or holds what cannot be, or `out` holds what
-        no run has made; nothing is left.
+        no run has made; what is left is what goes on.
     """
     out = out.absolute()
     part = out.with_name(f"{out.name}.part")
     for folder in (out, part):
         _check_replaceable(folder)
-    shutil.rmtree(part, ignore_errors=True)
+    # By its name it is this run's.
+    checkpoint = part / f"{_CHECKPOINT}{fingerprint(config, overrides)[:16]}.pt"
+    if not checkpoint.exists():
+        shutil.rmtree(part, ignore_errors=True)
     try:
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
+        if gpu_id >= 0:
+            require_gpu(gpu_id)
+        part.mkdir(parents=True, exist_ok=True)
         log = {"paths.log": f"{part}/log.jsonl"}
-        train(config, part, use_gpu=gpu_id, overrides=overrides | log)
+        values = load_config(config, overrides=overrides | log, interpolate=False)
+        train(init_nlp(values, use_gpu=gpu_id), part, Checkpoint(checkpoint), gpu_id)
     except (ConfigValidationError, OSError, ValueError) as error:
-        shutil.rmtree(part, ignore_errors=True)
+        if not checkpoint.exists():
+            shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
     told = _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
     for name in ("model-best", "model-last"):
         forget_words(part / name)
     stamp = _stamp(config, part, overrides)
     (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
+    checkpoint.unlink()
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
     return told
@@ -97,7 +111,11 @@ def _check_replaceable(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder for the run")
-    strange = sorted({path.name for path in folder.glob("*")} - _MADE)
+    strange = sorted(
+        path.name
+        for path in folder.glob("*")
+        if path.name not in _MADE and not path.name.startswith(_CHECKPOINT)
+    )
     if strange:
         raise TrainingError(
             f"{folder} holds {strange[0]!r}, which no training run makes, and would be replaced: "

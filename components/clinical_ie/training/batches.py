@@ -1,0 +1,75 @@
+"""Training notes in batches, epoch after epoch, from any batch on."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Self
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.training import Example
+
+Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
+
+
+class Batches(Iterator[list[Example]]):
+    """The batches that spaCy would make, in its order.
+
+    nlp (Language): The pipeline.
+    corpus (Callable[[Language], Iterable[Example]]): The notes.
+    batcher (Batcher): Makes batches of them.
+    max_epochs (int): 0 for no end; -1 to read the notes anew in each epoch, in their own order.
+    RAISES (ValueError): No notes.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        corpus: Callable[[Language], Iterable[Example]],
+        batcher: Batcher,
+        max_epochs: int,
+    ) -> None:
+        self._read = lambda: corpus(nlp)
+        self._batcher = batcher
+        self._max_epochs = max_epochs
+        self._examples = list(corpus(nlp)) if max_epochs >= 0 else []
+        if max_epochs >= 0 and not self._examples:
+            raise ValueError(Errors.E986)
+        self._order = list(range(len(self._examples)))
+        self.epoch = 0
+        self._taken = 0
+        self._batches = self._of_epoch(shuffled=True)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `go_on` needs; of random numbers it knows nothing."""
+        return {"epoch": self.epoch, "taken": self._taken, "order": list(self._order)}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Let the batch be the next one that was when the state was read."""
+        self.epoch, self._taken = state["epoch"], state["taken"]
+        self._order = list(state["order"])
+        # Its first batch shuffles an epoch.
+        self._batches = islice(self._of_epoch(shuffled=not self._taken), self._taken, None)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Example]:
+        while (batch := next(self._batches, None)) is None:
+            self.epoch += 1
+            if self.epoch == self._max_epochs:
+                raise StopIteration
+            self._taken = 0
+            self._batches = self._of_epoch(shuffled=True)
+        self._taken += 1
+        return batch
+
+    def _of_epoch(self, shuffled: bool) -> Iterator[list[Example]]:
+        if self._max_epochs < 0:
+            yield from self._batcher(self._read())
+            return
+        # When the first batch is asked for, as spaCy does: random numbers are the same then.
+        if shuffled:
+            random.shuffle(self._order)
+        yield from self._batcher([self._examples[place] for place in self._order])

@@ -1,0 +1,164 @@
+"""All that a training run needs to go on as if it had not been stopped, in one file."""
+
+import os
+import random
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from spacy.language import Language
+from thinc.api import Model, Optimizer, get_current_ops
+
+# Of an optimizer: arrays by the key of a weight.
+_MOMENTS = ("mom1", "mom2", "averages")
+_Key = tuple[int, str]
+# A key that is the same in the next process: of a layer or a module, its place, and a name.
+_Place = tuple[str, int, str]
+
+
+class Checkpoint:
+    """A file with the weights, what the optimizer keeps of each, and the state of chance.
+
+    It is replaced at once, so that what is there is whole. Weights go to it as they are, not as
+    their mean over the last steps, which the saved pipelines have. Batch sizes and dropout that
+    change by step go on where they were only by the number of steps.
+
+    path (Path): The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Any] | None:
+        """What the run was; None where there is no such file, or a damaged one."""
+        try:
+            return dict(torch.load(self.path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
+            # To train anew is right in any case.
+            return None
+
+    def save(self, nlp: Language, optimizer: Optimizer, progress: dict[str, Any]) -> None:
+        """Write the file.
+
+        progress (dict[str, Any]): Plain values: how far the run is.
+        RAISES (OSError): There is no room for it.
+        """
+        part = self.path.with_name(f"{self.path.name}.part")
+        state = {
+            "progress": progress,
+            "weights": _weights(nlp),
+            "optimizer": _moments(nlp, optimizer),
+            "chance": _chance(),
+        }
+        # Its owner's alone: weights know the notes they have seen.
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            torch.save(state, file)
+        part.replace(self.path)
+
+    @staticmethod
+    def restore(found: dict[str, Any], nlp: Language, optimizer: Optimizer) -> None:
+        """Bring a pipeline that was initialized as at the start to where it was."""
+        _set_weights(nlp, found["weights"])
+        _set_moments(nlp, optimizer, found["optimizer"])
+        _set_chance(found["chance"])
+
+
+def _layers(nlp: Language) -> Iterator[Model]:
+    for _, pipe in nlp.pipeline:
+        model = getattr(pipe, "model", None)
+        if isinstance(model, Model):
+            yield from model.walk()
+
+
+def _shims(nlp: Language) -> list[Any]:
+    """Those that hold a PyTorch module."""
+    shims = (shim for layer in _layers(nlp) for shim in layer.shims)
+    return [shim for shim in shims if isinstance(shim._model, torch.nn.Module)]
+
+
+def _weights(nlp: Language) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "layers": [
+            {
+                name: _saved(layer.get_param(name))
+                for name in layer.param_names
+                if layer.has_param(name)
+            }
+            for layer in _layers(nlp)
+        ],
+        "modules": [shim._model.state_dict() for shim in _shims(nlp)],
+    }
+
+
+def _set_weights(nlp: Language, weights: dict[str, list[dict[str, Any]]]) -> None:
+    for layer, values in zip(_layers(nlp), weights["layers"], strict=True):
+        for name, value in values.items():
+            layer.set_param(name, _restored(value))
+    for shim, values in zip(_shims(nlp), weights["modules"], strict=True):
+        shim._model.load_state_dict(values)
+
+
+def _places(nlp: Language) -> dict[_Key, _Place]:
+    """Where the weight stands that an optimizer knows by a number of this process."""
+    found: dict[_Key, _Place] = {}
+    for place, layer in enumerate(_layers(nlp)):
+        found |= {(layer.id, name): ("layer", place, name) for name in layer.param_names}
+    for place, shim in enumerate(_shims(nlp)):
+        names = (name for name, _ in shim._model.named_parameters())
+        found |= {(shim.id, name): ("module", place, name) for name in names}
+    return found
+
+
+def _moments(nlp: Language, optimizer: Optimizer) -> dict[str, Any]:
+    places = _places(nlp)
+    kept: dict[str, Any] = {
+        name: {places[key]: _saved(array) for key, array in getattr(optimizer, name).items()}
+        for name in _MOMENTS
+        if getattr(optimizer, name) is not None
+    }
+    kept["nr_update"] = {places[key]: count for key, count in optimizer.nr_update.items()}
+    return kept
+
+
+def _set_moments(nlp: Language, optimizer: Optimizer, kept: dict[str, Any]) -> None:
+    keys = {place: key for key, place in _places(nlp).items()}
+    for name in _MOMENTS:
+        if name in kept:
+            arrays = {keys[place]: _restored(value) for place, value in kept[name].items()}
+            getattr(optimizer, name).update(arrays)
+    optimizer.nr_update.update({keys[place]: n for place, n in kept["nr_update"].items()})
+
+
+def _chance() -> dict[str, Any]:
+    """What the next random numbers follow from; of CuPy's there is no way to ask."""
+    name, keys, *rest = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def _set_chance(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _saved(array: Any) -> torch.Tensor:
+    with warnings.catch_warnings():
+        # Some are views that cannot be written to, and are not.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(np.ascontiguousarray(get_current_ops().to_numpy(array)))
+
+
+def _restored(tensor: torch.Tensor) -> Any:
+    return get_current_ops().asarray(tensor.numpy())

@@ -1,0 +1,232 @@
+"""spaCy's training, step for step, but that a run that was stopped goes on where it was."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    subdivide_batch,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
+
+from .batches import Batches
+from .checkpoint import Checkpoint
+
+# A checkpoint is written after each evaluation, and where the last one is as old as that.
+SECONDS_BETWEEN = 600.0
+
+# What a logger of spaCy's gets: of an evaluated step, or None.
+Info = dict[str, Any]
+LogStep = Callable[[Info | None], None]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is, in plain values.
+
+    step (int): The next one.
+    batches (dict[str, Any]): The state of the batches before it.
+    results (list[tuple[float, int]]): The score of each evaluation, and its step.
+    losses (dict[str, float]): Summed up since the last evaluation.
+    words (int): Read so far.
+    seconds (float): Taken so far, less those of what was done twice.
+    told (list[Info]): What the logger got.
+    """
+
+    step: int = 0
+    batches: dict[str, Any] = field(default_factory=dict)
+    results: list[tuple[float, int]] = field(default_factory=list)
+    losses: dict[str, float] = field(default_factory=dict)
+    words: int = 0
+    seconds: float = 0.0
+    told: list[Info] = field(default_factory=list)
+
+    def is_over(self, patience: int, max_steps: int) -> bool:
+        """Whether there is no next step, by settings of which 0 stands for no limit."""
+        last = self.step - 1
+        if last < 0:
+            return False
+        best_step = -max((score, -step) for score, step in self.results)[1]
+        return bool(
+            (patience and last - best_step >= patience) or (max_steps and last >= max_steps)
+        )
+
+
+def train(nlp: Language, out: Path, checkpoint: Checkpoint, use_gpu: int) -> None:
+    """Train an initialized pipeline by its config; `out` gets `model-best` and `model-last`.
+
+    They are what `spacy train` makes, number for number; on a CPU, where the run was stopped on its
+    way, too.
+
+    checkpoint (Checkpoint): Of this very run, where there is one.
+    use_gpu (int): -1 for the CPU.
+    RAISES (ValueError): No training notes.
+    """
+    settings = nlp.config.interpolate()["training"]
+    if settings["seed"] is not None:
+        fix_random_seed(settings["seed"])
+    if use_gpu >= 0 and settings["gpu_allocator"]:
+        set_gpu_allocator(settings["gpu_allocator"])
+    found = checkpoint.read()
+    if settings["logger"].get("output_file"):
+        # A logger keeps away from a file that is there; what a stopped run left is told again.
+        Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
+    run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
+    with nlp.select_pipes(disable=run.frozen):
+        log_step, end_log = run.values["logger"](nlp, sys.stdout, sys.stderr)
+    try:
+        if found:
+            run.go_on(checkpoint, found, log_step)
+        saved = time.monotonic()
+        for info in run.steps():
+            log_step(info)
+            if info or time.monotonic() - saved > SECONDS_BETWEEN:
+                run.save_checkpoint(checkpoint)
+                saved = time.monotonic()
+    finally:
+        end_log()
+    run.save_pipeline(is_best=False)
+
+
+class _Run:
+    """What does not change in a run, and how far it is.
+
+    values (dict[str, Any]): The section `training` of the config, as objects.
+    """
+
+    def __init__(self, nlp: Language, out: Path, values: dict[str, Any]) -> None:
+        config = nlp.config.interpolate()
+        train_corpus, dev_corpus = resolve_dot_names(
+            config, [values["train_corpus"], values["dev_corpus"]]
+        )
+        self.nlp = nlp
+        self.out = out
+        self.values = values
+        self.frozen: list[str] = values["frozen_components"]
+        self.optimizer: Optimizer = values["optimizer"]
+        self.batches = Batches(nlp, train_corpus, values["batcher"], values["max_epochs"])
+        self.evaluate = create_evaluation_callback(nlp, dev_corpus, values["score_weights"])
+        self.before_to_disk = create_before_to_disk_callback(values["before_to_disk"])
+        dropout = values["dropout"]
+        self.dropouts = repeat(dropout) if isinstance(dropout, float) else dropout
+        self.progress = Progress()
+
+    def go_on(self, checkpoint: Checkpoint, found: dict[str, Any], log_step: LogStep) -> None:
+        """Be where the run was, and tell the logger all that it was told."""
+        self.progress = progress = Progress(**found["progress"])
+        self.batches.go_on(progress.batches)
+        for _ in range(progress.step):
+            self.optimizer.step_schedules()
+            next(self.dropouts)
+        sys.stdout.write(f"going on after step {progress.step - 1}\n")
+        for info in progress.told:
+            log_step(info)
+        for _ in range(progress.told[-1]["step"] + 1, progress.step):
+            log_step(None)
+        self._update_meta(progress.told[-1])
+        # Last: nothing draws a random number after it.
+        checkpoint.restore(found, self.nlp, self.optimizer)
+
+    def steps(self) -> Iterator[Info | None]:
+        """Make the steps that are left; gives what to tell of each."""
+        progress, values = self.progress, self.values
+        before = progress.seconds
+        began = time.monotonic()
+        while not progress.is_over(values["patience"], values["max_steps"]):
+            batch = next(self.batches, None)
+            if batch is None:
+                return
+            if values["before_update"]:
+                values["before_update"](
+                    self.nlp, {"step": progress.step, "epoch": self.batches.epoch}
+                )
+            self._update(batch)
+            progress.seconds = before + time.monotonic() - began
+            progress.words += sum(map(len, batch))
+            info = None
+            if progress.step % values["eval_frequency"] == 0:
+                info = self._evaluated()
+            progress.step += 1
+            yield info
+
+    def _update(self, batch: list[Example]) -> None:
+        dropout = next(self.dropouts)
+        for part in subdivide_batch(batch, self.values["accumulate_gradient"]):
+            self.nlp.update(
+                part,
+                drop=dropout,
+                losses=self.progress.losses,
+                sgd=False,
+                exclude=self.frozen,
+                annotates=self.values["annotating_components"],
+            )
+        for name, pipe in self.nlp.pipeline:
+            if name not in self.frozen and getattr(pipe, "is_trainable", False):
+                pipe.finish_update(self.optimizer)  # type: ignore[attr-defined]
+        self.optimizer.step_schedules()
+
+    def _evaluated(self) -> Info:
+        """Score the pipeline as it is, save it, and give what to tell of it."""
+        progress = self.progress
+        with self.nlp.use_params(self.optimizer.averages or {}):
+            score, scores = self.evaluate()
+        progress.results.append((float(score), progress.step))
+        info = {
+            "epoch": self.batches.epoch,
+            "step": progress.step,
+            "score": float(score),
+            "other_scores": _plain(scores),
+            "losses": _plain(progress.losses),
+            "checkpoints": list(progress.results),
+            "seconds": int(progress.seconds),
+            "words": progress.words,
+            "output_path": str(self.out / DIR_MODEL_LAST),
+        }
+        self._update_meta(info)
+        self.save_pipeline(is_best=score == max(progress.results)[0])
+        progress.told.append(info)
+        progress.losses = {}
+        return info
+
+    def _update_meta(self, info: Info) -> None:
+        with self.nlp.select_pipes(disable=self.frozen):
+            update_meta(self.values, self.nlp, info)
+
+    def save_pipeline(self, is_best: bool) -> None:
+        """Save it with the mean of its weights over the last steps, where that is kept."""
+        last, best = self.out / DIR_MODEL_LAST, self.out / DIR_MODEL_BEST
+        with self.nlp.use_params(self.optimizer.averages or {}):
+            self.before_to_disk(self.nlp).to_disk(last)
+        if is_best:
+            # Whole at any moment: the run may be stopped here.
+            new = best.with_name(f"{best.name}.part")
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(last, new)
+            shutil.rmtree(best, ignore_errors=True)
+            new.rename(best)
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.progress.batches = self.batches.state
+        checkpoint.save(self.nlp, self.optimizer, _plain(asdict(self.progress)))
+
+
+def _plain(value: Any) -> Any:
+    """Scores and losses without NumPy's numbers, which a checkpoint would not be read with."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,179 @@
+"""A training run that was stopped goes on as if it had not been."""
+
+import json
+import random
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from spacy.training.batchers import minibatch_by_words
+from spacy.training.loop import create_train_batches
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.training import loop, run
+from clinical_ie.training.batches import Batches
+from tests.conftest import ROOT, build_tiny_bert
+
+CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory, notes) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("resuming")
+    write_docs(notes, folder / "notes.spacy")
+    build_tiny_bert(folder / "encoder", max_pieces=256)
+    paths = folder / "notes.spacy", folder / "notes.spacy", str(folder / "encoder")
+    # Small batches, so that there are several to an epoch.
+    return run.run_values(*paths, STEPS, 2) | {"training.batcher.size": 20}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How often pipelines were updated, and the update that is not to be made."""
+    counted = {"made": 0, "stop_before": -1}
+    update = Language.update
+
+    def counting(self, *args, **kwargs):
+        if counted["made"] == counted["stop_before"]:
+            raise KeyboardInterrupt
+        counted["made"] += 1
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(Language, "update", counting)
+    return counted
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        # They name the folder of the run.
+        if path.is_file() and path.name not in ("config.cfg", run.FINGERPRINT)
+    }
+
+
+def stopped(out: Path, values: dict[str, object], calls: dict[str, int], after: int) -> Path:
+    """Begin a run that is stopped after so many steps; its checkpoint."""
+    calls.update(made=0, stop_before=after)
+    with pytest.raises(KeyboardInterrupt):
+        run.train_pipeline(CONFIG, out, values, -1)
+    calls.update(made=0, stop_before=-1)
+    [checkpoint] = out.with_name(f"{out.name}.part").glob("checkpoint-*.pt")
+    return checkpoint
+
+
+@pytest.mark.parametrize(("seconds", "after", "left"), [(600.0, 4, 4), (-1.0, 4, 3), (-1.0, 1, 6)])
+def test_a_run_that_was_stopped_ends_like_one_that_was_not(
+    values, tmp_path: Path, calls, monkeypatch, capsys, seconds, after, left
+):
+    run.train_pipeline(CONFIG, tmp_path / "straight", values, -1)
+    # With -1, there is a checkpoint after every step; else after those that were evaluated.
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN", seconds)
+    checkpoint = stopped(tmp_path / "out", values, calls, after)
+    assert stat.S_IMODE(checkpoint.stat().st_mode) == 0o600
+    capsys.readouterr()
+    random.seed(1)
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    # spaCy makes one step more than it is told.
+    assert calls["made"] == left == STEPS + 1 - (after - (1 if seconds > 0 else 0))
+    assert f"going on after step {STEPS - left}" in capsys.readouterr().out
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+    log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == [0, 2, 4, 6]
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "straight"}
+
+
+def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
+    values, tmp_path: Path, calls, monkeypatch
+):
+    with monkeypatch.context() as patch:
+
+        def interrupted(*args):
+            raise KeyboardInterrupt
+
+        patch.setattr(run, "_calibrate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    calls["made"] = 0
+    told = run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert calls["made"] == 0
+    assert told["candidate_ceiling"] == 1.0
+    assert spacy.load(tmp_path / "out" / "model-best").meta["performance"]["clinical_ner_loss"] > 0
+
+
+@pytest.mark.parametrize("change", ["seed", "damaged"])
+def test_another_run_and_a_damaged_checkpoint_begin_anew(
+    values, tmp_path: Path, calls, capsys, change
+):
+    checkpoint = stopped(tmp_path / "out", values, calls, after=4)
+    if change == "seed":
+        values = values | {"system.seed": 1}
+    else:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    capsys.readouterr()
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert calls["made"] == STEPS + 1
+    assert "going on" not in capsys.readouterr().out
+    log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert len(log) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert not list((tmp_path / "out").glob("checkpoint*"))
+
+
+def test_an_error_on_the_way_leaves_what_goes_on(values, tmp_path: Path, calls, monkeypatch):
+    stopped(tmp_path / "out", values, calls, after=3)
+
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Language, "to_disk", full)
+        with pytest.raises(run.TrainingError, match="no space left"):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    calls["made"] = 0
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert calls["made"] == STEPS + 1 - 3
+
+
+@pytest.mark.parametrize("max_epochs", [0, 3, -1])
+def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int):
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("word " * size) for size in (3, 1, 4, 1, 5, 9, 2, 6)]
+
+    def corpus(nlp: Language) -> Iterator[Example]:
+        return (Example(doc, doc) for doc in docs)
+
+    def batcher(examples):
+        return minibatch_by_words(examples, size=8)
+
+    def words(batch: list[Example]) -> list[int]:
+        return [docs.index(example.reference) for example in batch]
+
+    def drawn(batches: Batches, n: int) -> list[tuple[int, list[int]]]:
+        return [(batches.epoch, words(batch)) for batch in islice(batches, n)]
+
+    random.seed(0)
+    theirs = create_train_batches(nlp, corpus, batcher, max_epochs)
+    expected = [(epoch, words(batch)) for epoch, batch in islice(theirs, 40)]
+    assert len(expected) == 40 or max_epochs == 3
+    for stop in range(len(expected)):
+        random.seed(0)
+        batches = Batches(nlp, corpus, batcher, max_epochs)
+        before = drawn(batches, stop)
+        state, chance = json.loads(json.dumps(batches.state)), random.getstate()
+        random.seed(9)
+        again = Batches(nlp, corpus, batcher, max_epochs)
+        again.go_on(state)
+        random.setstate(chance)
+        assert before + drawn(again, 40 - stop) == expected
+
+
+def test_no_notes_are_told_before_the_first_step():
+    with pytest.raises(ValueError, match="E986"):
+        Batches(spacy.blank("en"), lambda nlp: iter(()), lambda examples: iter(()), 0)
