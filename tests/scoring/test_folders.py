@@ -233,6 +233,37 @@ def test_ends_are_told_apart_by_name_and_by_the_official_script_by_order(
     assert (micro["tp"], micro["fp"]) == (right, 1 - right)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "entities", "relations"),
+    [("one-to-one", (1, 2, 0), (0, 2, 1)), ("n2c2-2018", (1, 1, 0), (1, 0, 0))],
+)
+def test_of_lines_with_one_id_the_official_script_keeps_the_last_in_the_place_of_the_first(
+    tmp_path: Path, protocol: str, entities: tuple[int, ...], relations: tuple[int, ...]
+) -> None:
+    gold = write_brat(
+        tmp_path / "g", {"1": (TEXT, "T1\tDrug 0 7\taspirin\nR1\tOf Arg1:T1 Arg2:T1\n")}
+    )
+    lines = (
+        "T1\tForm 8 13\t81 mg\nT2\tDrug 0 3\tasp\nT1\tDrug 0 7\taspirin, so to say\n"
+        "R1\tOf Arg1:T2 Arg2:T2\nR1\tOf Arg1:T1 Arg2:T1\n"
+    )
+    predicted = write_brat(tmp_path / "p", {"1": (TEXT, lines)})
+    code, scores, err = run_score(gold, predicted, "--protocol", protocol)
+    for task, counts in (("entities", entities), ("relations", relations)):
+        micro = scores[task]["strict"]["micro"]
+        assert (micro["tp"], micro["fp"], micro["fn"]) == counts
+    assert code == 0
+    said = [line.partition("1.ann:")[2] for line in err.splitlines() if "1.ann:" in line]
+    if protocol == "n2c2-2018":
+        # `T1` comes first, and takes the gold mention before `T2` shares it.
+        assert scores["entities"]["lenient"]["micro"]["fp"] == 0
+        assert said[0] == "1: the id T1 is used again in line 3: not scored, as that line is"
+        assert said[1].startswith("3: T1 says 'aspirin, so to say'")
+        assert said[2] == "4: the id R1 is used again in line 5: not scored, as that line is"
+    else:
+        assert "T1~2" in said[1]
+
+
 @pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
 def test_an_ann_that_leads_nowhere_is_told_beside_a_note_and_passed_over_alone(
     tmp_path: Path, protocol: str

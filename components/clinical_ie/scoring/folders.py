@@ -12,7 +12,7 @@ from ..brat.records import Fragments
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
 from ..system.garbage import collect_rarely
-from .protocols import DEFAULT_PROTOCOL, get_protocol
+from .protocols import DEFAULT_PROTOCOL, Protocol, get_protocol
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def read_pair(gold: Path, predicted: Path, protocol: str = DEFAULT_PROTOCOL) -> 
             if name in of_side:
                 path = of_side[name]
                 note = notes.get(path) or _without_text(path, text)
-                side[name] = _annotations(note, text is not None, rules.ends_as_listed, pair)
+                side[name] = _annotations(note, text is not None, rules, pair)
     if different:
         more = f" (and {len(different) - 1} more notes differ)" if len(different) > 1 else ""
         raise ValueError(different[0] + more)
@@ -123,7 +123,7 @@ def _without_text(path: Path, text: str | None) -> Note:
     return Note(path.stem, text or "", standoff, problems, ann=str(ann))
 
 
-def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderPair) -> Annotations:
+def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) -> Annotations:
     """What a note's lines say. Unlike for training, a mention whose text is not what its offsets
     cover stays: it was annotated or predicted, and offsets are what is compared.
 
@@ -132,7 +132,11 @@ def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderP
     fragments: dict[int, Fragments] = {}
     problems: list[Problem] = []
     lines: list[Line] = []
-    for number, line in enumerate(note.standoff.lines):
+    of_file = note.standoff.lines
+    numbers = list(range(len(of_file)))
+    if rules.last_of_id:
+        of_file, numbers = _last_of_id(note, problems)
+    for place, (number, line) in enumerate(zip(numbers, of_file, strict=True)):
         record = line.record
         if isinstance(record, TextBound | Relation):
             kind = "mention" if isinstance(record, TextBound) else "relation"
@@ -141,18 +145,46 @@ def _annotations(note: Note, has_text: bool, ends_as_listed: bool, pair: FolderP
             if has_text and not covers(note.text, record):
                 problems.append(_disagreement(note, number, record))
             # The reader leaves out what the text does not bear out: it is shown no offsets.
-            fragments[number] = record.fragments
+            fragments[place] = record.fragments
             record = TextBound(record.id, record.label, ((0, 0),), "")
-        elif isinstance(record, Relation) and ends_as_listed:
+        elif isinstance(record, Relation) and rules.ends_as_listed:
             record = record._replace(args=tuple(("", id_) for _, id_ in record.args))
         lines.append(line._replace(record=record))
     reading = read_lines(replace(note, standoff=Standoff(lines)))
-    pair.problems += sorted([*problems, *reading.problems], key=lambda problem: problem.line)
+    problems += (
+        replace(problem, line=numbers[problem.line - 1] + 1) if problem.line else problem
+        for problem in reading.problems
+    )
+    pair.problems += sorted(problems, key=lambda problem: problem.line)
     mentions = [
         mention._replace(fragments=fragments[reading.mention_lines[mention.id]])
         for mention in reading.annotations.mentions
     ]
     return Annotations(mentions, reading.annotations.links)
+
+
+def _last_of_id(note: Note, problems: list[Problem]) -> tuple[list[Line], list[int]]:
+    """The lines as they are where a later mention, or relation, replaces an earlier one of its id.
+
+    problems (list[Problem]): Gets every line that is replaced.
+    RETURNS (tuple[list[Line], list[int]]): As many lines as there were, and what number each has in
+        the file, from 0.
+    """
+    lines = list(note.standoff.lines)
+    numbers = list(range(len(lines)))
+    places: dict[tuple[type, str], int] = {}
+    for number, line in enumerate(lines):
+        record = line.record
+        if not isinstance(record, TextBound | Relation):
+            continue
+        place = places.setdefault((type(record), record.id), number)
+        if place == number:
+            continue
+        told = f"the id {record.id} is used again in line {number + 1}: not scored, as that line is"
+        problems.append(Problem(note.ann, numbers[place] + 1, told, "warning"))
+        lines[place], numbers[place] = line, number
+        lines[number] = Line("", None)
+    return lines, numbers
 
 
 def _disagreement(note: Note, number: int, bound: TextBound) -> Problem:

@@ -26,6 +26,8 @@ class Protocol:
         else it is left out.
     ends_as_listed (bool): The ends of a relation are told apart by the order of its line; else by
         the names Arg1 and Arg2, where it has these.
+    last_of_id (bool): Of the mentions, or relations, of one id the last counts, in the place of the
+        first; else all do.
     in_words (str): The matching, for people.
     """
 
@@ -35,6 +37,7 @@ class Protocol:
     needs_ann: bool
     empty_is_zero: bool
     ends_as_listed: bool
+    last_of_id: bool
     in_words: str
 
 
@@ -48,6 +51,7 @@ PROTOCOLS = {
             needs_ann=False,
             empty_is_zero=False,
             ends_as_listed=False,
+            last_of_id=False,
             in_words="each item matches at most one; duplicates are wrong, missing notes missed",
         ),
         Protocol(
@@ -57,6 +61,7 @@ PROTOCOLS = {
             needs_ann=True,
             empty_is_zero=True,
             ends_as_listed=True,
+            last_of_id=True,
             in_words="as the official script counts; notes that one side lacks are not scored",
         ),
     )
