@@ -106,6 +106,10 @@ def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
         ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
         ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, none of the eight"),
         ("E1\tADE:T2\n", "E1 is an event"),
+        ("T2\tADE 13 15\tas\n", "T2 has the id of a line before"),
+        ("T4\tForm 0 2;3 4;5 6;7 8\ta i i \n", "T4 is in 4 pieces: the official script reads 3"),
+        ("T4\tForm 0 7\t\n", "T4 has no text"),
+        ("T4\tForm 0 7\tasp\trin\n", "T4 has a tab in its text"),
     ],
 )
 def test_what_the_official_script_trips_over_is_told(lines, told):
@@ -113,6 +117,13 @@ def test_what_the_official_script_trips_over_is_told(lines, told):
     [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
     assert (warning.file, warning.line, warning.severity) == ("n.ann", 6, "warning")
     assert told in warning.message
+
+
+def test_mentions_and_relations_each_have_ids_of_their_own():
+    lines = "R2\tReason-Drug Arg1:T4 Arg2:T1\nT4\tReason 13 15\tas\n"
+    [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
+    assert warning.line == 6
+    assert warning.message.startswith("R2 has the id of a line before")
 
 
 def test_a_relation_is_repeated_where_its_ends_are_collapsed_to_the_same():

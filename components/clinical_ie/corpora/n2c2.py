@@ -28,6 +28,8 @@ ENTITIES = frozenset(
         "ADE",
     }
 )
+# A mention in more pieces is none that the official script can read.
+MAX_PIECES = 3
 RELATIONS = frozenset(f"{label}-Drug" for label in ENTITIES - {"Drug"})
 
 
@@ -43,9 +45,16 @@ def official_script_warnings(note: Note) -> list[Problem]:
     ]
     mentions = {r.id: r for _, r in numbered if isinstance(r, TextBound)}
     seen: Counter[tuple[object, ...]] = Counter()
+    borne: set[tuple[type, str]] = set()
     problems = []
     for number, record in numbered:
-        for told in _told(record, mentions, seen):
+        of_record = list(_told(record, mentions, seen))
+        if isinstance(record, TextBound | Relation):
+            bearer = (type(record), record.id)
+            if bearer in borne:
+                of_record.append("has the id of a line before: the official script drops that one")
+            borne.add(bearer)
+        for told in of_record:
             problems.append(Problem(note.ann, number, f"{record.id} {told}", "warning"))
     return problems
 
@@ -66,6 +75,15 @@ def _told_of_mention(mention: TextBound, seen: Counter[tuple[object, ...]]) -> I
         yield (
             f"is of type {mention.label}, none of the nine: the official script counts it in the "
             "overall row and in no other"
+        )
+    text = mention.text.strip()
+    if not text or "\t" in text:
+        wrong = "has a tab in its text" if text else "has no text"
+        yield f"{wrong}: the official script passes the line over, and stops where it is the first"
+    if len(mention.fragments) > MAX_PIECES:
+        yield (
+            f"is in {len(mention.fragments)} pieces: the official script reads {MAX_PIECES} at "
+            "most, and takes this one to be what the mention of the line before is"
         )
     start, end = _span(mention)
     if sorted(mention.fragments) != list(mention.fragments):
