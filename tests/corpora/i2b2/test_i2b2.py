@@ -253,6 +253,34 @@ def test_a_value_may_hold_what_is_no_tag(tmp_path: Path):
     assert source.problems == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("</TAGS>", '<SIGNAL id="X0" /></TAGS>', "error: 1.xml:20: '<SIGNAL>' is none of EVENT, "),
+        ("<EVENT", '<event id="E7" />\n<EVENT', "error: 1.xml:10: '<event>' is none of EVENT, "),
+        ("NEG", 'NEG" polarity="NEG', "mended: 1.xml:12: EVENT gives polarity 2 times: mended, "),
+        ('"NEG"', "NEG", "mended: 1.xml:12: EVENT holds 'polarity=NEG' without quotes: mended, "),
+        ('"NEG"', '"NEG" ""x/', "error: 1.xml:12: EVENT holds '\"\"x/', which is no NAME="),
+    ],
+)
+def test_what_is_no_attribute_and_no_tag_of_the_format_is_told(tmp_path: Path, old, new, told):
+    annotations, problems = read(tmp_path, xml().replace(old, new, 1))
+    [problem] = problems
+    assert problem.startswith(told)
+    assert (len(annotations.mentions), len(annotations.links)) == (5, 2)
+    assert annotations.mentions[1].attributes == (("modality", "FACTUAL"), ("polarity", "NEG"))
+
+
+@pytest.mark.timeout(60)
+def test_a_comment_holds_no_tags(tmp_path: Path):
+    hidden = '<!-- <EVENT id="E8" start="1" end="10" text="Admission" type="TEST" /> -->\n' + TAGS
+    # One that is not closed hides nothing, and costs little time.
+    for content in (hidden, "<!-- " * 200_000 + TAGS):
+        annotations, problems = read(tmp_path, xml(content))
+        assert len(annotations.mentions) == 5
+        assert problems == []
+
+
 def test_a_raw_ampersand_costs_nothing(tmp_path: Path):
     tag = '<EVENT id="E3" start="36" end="61" text="chest pain & took aspirin" type="TEST" />\n'
     annotations, problems = read(tmp_path, xml(tag))

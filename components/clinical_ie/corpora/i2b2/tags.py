@@ -6,12 +6,14 @@ Two forms hold the same: `N.xml`, whose tags count characters, and `N.txt` with 
 
 import html
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ...brat import Problem
 from ...terminal.printable import shown
 
 MENTION_KINDS = ("EVENT", "TIMEX3", "SECTIME")
+TAG_KINDS = (*MENTION_KINDS, "TLINK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
 _TAGS_END = re.compile(r"</TAGS\s*>", re.IGNORECASE)
 _KINDS = r"(?:EVENT|TIMEX3|SECTIME|TLINK)\b"
-_OPENED = re.compile(f"<{_KINDS}")
+_OPENED = re.compile(r"<(?:!--|[A-Za-z][\w.-]*)")
+_KNOWN = re.compile(f"<{_KINDS}")
 # A value may hold `<` as it is, but no tag lies within another: one that does not close is read as
 # far as the next, not to the end of the file, and nothing is tried in a second way (`*+`).
 _LESS = f"<(?!{_KINDS})"
@@ -56,6 +59,7 @@ _TAG = re.compile(
     rf"((?:[^<>\"']++|{_LESS}|\"(?:[^<\"]++|{_LESS})*+\"|'(?:[^<']++|{_LESS})*+')*+)>"
 )
 _VALUE = re.compile(r"(?<![\w:.-])([\w:.-]++)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_UNQUOTED = re.compile(r"(?<![\w:.-])([\w:.-]++)\s*=\s*([^\s\"'=]++)")
 _RAW_AMPERSAND = re.compile(r"&(?!(?:#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)")
 
 
@@ -87,22 +91,30 @@ def read_xml(content: str, file: str) -> Source:
     tags = _TAGS.search(content, found.end())
     start = tags.end() if tags is not None else found.end()
     line, counted = content.count("\n", 0, start) + 1, start
-    for opened in _OPENED.finditer(content, start):
+    at, last_comment = start, content.rfind("-->")
+    while (opened := _OPENED.search(content, at)) is not None:
+        at = opened.end()
         line += content.count("\n", counted, opened.start())
         counted = opened.start()
-        match = _TAG.match(content, opened.start())
-        if match is None:
-            told = f"this {opened[0][1:]} tag cannot be read to its end: left out"
-            source.problems.append(Problem(file, line, told))
+        name = opened[0][1:]
+        if name == "!--":
+            if at <= last_comment:
+                at = content.index("-->", at)
             continue
-        raw = match[2]
-        if _RAW_AMPERSAND.search(raw):
-            told = f"{match[1]} holds a raw &, which is no XML: mended, read as &amp;"
-            source.problems.append(Problem(file, line, told, "mended"))
-        values = {
-            name: _unescaped(double or single) for name, double, single in _VALUE.findall(raw)
-        }
-        source.tags.append(Tag(match[1], line, values, _xml_span(values)))
+        match = _TAG.match(content, opened.start()) if name in TAG_KINDS else None
+        if match is not None:
+            at = match.end()
+            values = _values(match, source.problems, file, line)
+            source.tags.append(Tag(name, line, values, _xml_span(values)))
+        elif name in TAG_KINDS:
+            told = f"this {name} tag cannot be read to its end: left out"
+            source.problems.append(Problem(file, line, told))
+            # What it holds is no tag.
+            following = _KNOWN.search(content, at)
+            at = len(content) if following is None else following.start()
+        elif name.upper() != "TAGS":
+            told = f"{shown(f'<{name}>')} is none of {', '.join(TAG_KINDS)}: left out"
+            source.problems.append(Problem(file, line, told))
     if tags is None and not source.tags:
         told = "no <TAGS> element: a note without annotations, or the first part of one"
         source.problems.append(Problem(file, 0, told, "warning"))
@@ -110,6 +122,33 @@ def read_xml(content: str, file: str) -> Source:
         told = "the file ends without </TAGS>: what stood behind is not there"
         source.problems.append(Problem(file, content.count("\n") + 1, told))
     return source
+
+
+def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -> dict[str, str]:
+    """The attributes of a tag, by name.
+
+    problems (list[Problem]): Gets what is no XML in it, and what became of it.
+    """
+    kind, raw = tag[1], tag[2]
+    if _RAW_AMPERSAND.search(raw):
+        told = f"{kind} holds a raw &, which is no XML: mended, read as &amp;"
+        problems.append(Problem(file, line, told, "mended"))
+    pairs = [(name, double or single) for name, double, single in _VALUE.findall(raw)]
+    rest = _VALUE.sub(" ", raw).rstrip().removesuffix("/")
+    if rest.strip():
+        for name, value in _UNQUOTED.findall(rest):
+            told = f"{kind} holds {shown(f'{name}={value}')} without quotes: mended, read with them"
+            problems.append(Problem(file, line, told, "mended"))
+            pairs.append((name, value))
+        if rest := _UNQUOTED.sub(" ", rest).strip():
+            told = f'{kind} holds {shown(rest)}, which is no NAME="VALUE": left out'
+            problems.append(Problem(file, line, told))
+    values = {name: _unescaped(value) for name, value in pairs}
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            told = f"{kind} gives {name} {times} times: mended, read as {shown(values[name])}"
+            problems.append(Problem(file, line, told, "mended"))
+    return values
 
 
 def _unescaped(text: str) -> str:
