@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.brat import Note, Standoff
+from clinical_ie.brat import Attribute, Note, Standoff
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
@@ -31,6 +31,7 @@ TAGS = """<EVENT id="E0" start="1" end="10" text="Admission" modality="FACTUAL" 
 <TLINK id="TL0" fromID="E1" fromText="chest pain" toID="E2" toText="aspirin" type="BEFORE" />
 <TLINK id="TL1" fromID="E0" fromText="Admission" toID="T0" toText="2001-02-03" type="OVERLAP" />
 """
+SAID = 'modality="FACTUAL" polarity="POS"'
 EXTENT = """EVENT="Admission" 1:0 1:0||type="OCCURRENCE"||modality="FACTUAL"||polarity="POS"
 EVENT="chest pain" 3:2 4:0||type="PROBLEM"||modality="FACTUAL"||polarity="NEG"
 EVENT="aspirin" 4:3 4:3||type="TREATMENT"||modality="PROPOSED"||polarity="POS"
@@ -198,8 +199,8 @@ def test_what_is_wrong_is_mended_or_left_out_and_told(tmp_path: Path, old, new, 
 
 def test_an_id_that_two_tags_bear_means_the_one_whose_text_the_link_gives(tmp_path: Path):
     tags = (
-        '<EVENT id="E1" start="{0}" end="{1}" text="{2}" type="TEST" />\n'
-        '<EVENT id="E1" start="{3}" end="{4}" text="{5}" type="TREATMENT" />\n'
+        f'<EVENT id="E1" start="{{0}}" end="{{1}}" text="{{2}}" type="TEST" {SAID} />\n'
+        f'<EVENT id="E1" start="{{3}}" end="{{4}}" text="{{5}}" type="TREATMENT" {SAID} />\n'
         '<TLINK id="TL0" fromID="E1" fromText="{5}" toID="E1" toText="{2}" type="AFTER" />\n'
     )
     words = [(m.start() + 1, m.end() + 1, m[0]) for m in re.finditer(r"\S+", TEXT)]
@@ -271,6 +272,30 @@ def test_what_is_no_attribute_and_no_tag_of_the_format_is_told(tmp_path: Path, o
     assert annotations.mentions[1].attributes == (("modality", "FACTUAL"), ("polarity", "NEG"))
 
 
+def test_what_the_format_has_no_name_for_is_kept_and_told(tmp_path: Path):
+    tags = TAGS.replace("<EVENT", '<EVENT comment="not  sure"').replace(
+        'id="TL0"', 'id="TL0" closure="no"'
+    )
+    annotations, problems = read(tmp_path, xml(tags))
+    assert annotations.mentions[2].attributes[2:] == (("comment", "not sure"),)
+    told = "attributes that the format does not have: comment of EVENT (3), closure of TLINK (1)"
+    assert problems == [f"warning: 1.xml: {told}: kept as attributes"]
+    note = read_note(tmp_path / "1.xml", tmp_path, ALL)
+    assert [a.target for a in note.standoff.records(Attribute) if a.label == "closure"] == ["R1"]
+    assert standoff_to_xml(TEXT, note.standoff)[1] == {"attributes of other names": 4}
+
+
+@pytest.mark.parametrize("value", ["", "neg"])
+def test_a_value_that_no_event_has_is_told(value: str, tmp_path: Path):
+    annotations, problems = read(tmp_path, xml().replace("NEG", value))
+    [problem] = problems
+    assert problem.startswith(f"warning: 1.xml:12: EVENT E1: polarity={value!r}; expected one of")
+    assert annotations.mentions[1].attributes == (
+        ("modality", "FACTUAL"),
+        *([("polarity", value)] if value else ()),
+    )
+
+
 @pytest.mark.timeout(60)
 def test_a_comment_holds_no_tags(tmp_path: Path):
     hidden = '<!-- <EVENT id="E8" start="1" end="10" text="Admission" type="TEST" /> -->\n' + TAGS
@@ -282,7 +307,10 @@ def test_a_comment_holds_no_tags(tmp_path: Path):
 
 
 def test_a_raw_ampersand_costs_nothing(tmp_path: Path):
-    tag = '<EVENT id="E3" start="36" end="61" text="chest pain & took aspirin" type="TEST" />\n'
+    tag = (
+        '<EVENT id="E3" start="36" end="61" text="chest pain & took aspirin" type="TEST" '
+        f"{SAID} />\n"
+    )
     annotations, problems = read(tmp_path, xml(tag))
     assert [mention.label for mention in annotations.mentions] == ["TEST"]
     assert problems == [

@@ -30,6 +30,15 @@ ATTRIBUTES = {
     "TIMEX3": ("val", "mod"),
     SECTIME: ("type", "dvalue"),
 }
+# What each EVENT has, and `.xml` is written with the first of where a note does not say.
+EVENT_VALUES = {
+    "modality": ("FACTUAL", "CONDITIONAL", "POSSIBLE", "PROPOSED"),
+    "polarity": ("POS", "NEG"),
+}
+# What a tag is, where it stands and what it links; all else is said of it.
+_OWN = {"id", "start", "end", "text", "type"} | {
+    f"{side}{name}" for side in ("from", "to") for name in ("ID", "Text", "Kind", "Start", "End")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,8 @@ class _Builder:
         self.left_out: set[str] = set()
         # How often an id was met; links are numbered by themselves.
         self.seen: Counter[tuple[bool, str]] = Counter()
+        # How often an attribute that the format does not have was met.
+        self.others: Counter[str] = Counter()
 
     def build(self) -> Standoff:
         for tag in self.source.tags:
@@ -137,6 +148,10 @@ class _Builder:
             if unasked:
                 told = f"{unasked} TLINKs name times that were not asked for: left out"
                 self.source.problems.append(Problem(str(self.path), 0, told, "warning"))
+        if self.others:
+            counts = ", ".join(f"{name} ({times})" for name, times in self.others.items())
+            told = f"attributes that the format does not have: {counts}: kept as attributes"
+            self.source.problems.append(Problem(str(self.path), 0, told, "warning"))
         return self.standoff
 
     def _mention(self, tag: Tag) -> None:
@@ -154,10 +169,7 @@ class _Builder:
         covered = covered_text(self.source.text, fragments)
         id_ = self.standoff.add_textbound(label, fragments, covered).id
         self.bound_ids[id(placed)] = id_
-        for name in ATTRIBUTES[tag.kind]:
-            value = " ".join(tag.values.get(name, "").split())
-            if value:
-                self.standoff.add(Attribute(self.standoff.next_id("A"), name, id_, value))
+        self._keep_attributes(tag, ATTRIBUTES[tag.kind], id_)
         self._keep_id(tag, id_)
 
     def _is_asked(self, kind: str) -> bool:
@@ -198,8 +210,24 @@ class _Builder:
         ids = [self.bound_ids.get(id(end)) for end in ends]
         if ids[0] is None or ids[1] is None:
             return 1
-        self._keep_id(tag, self.standoff.add_relation(label, ids[0], ids[1]).id)
+        id_ = self.standoff.add_relation(label, ids[0], ids[1]).id
+        self._keep_attributes(tag, (), id_)
+        self._keep_id(tag, id_)
         return 0
+
+    def _keep_attributes(self, tag: Tag, known: tuple[str, ...], target: str) -> None:
+        others = tuple(name for name in tag.values if name not in _OWN and name not in known)
+        self.others.update(f"{name} of {tag.kind}" for name in others)
+        for name in known + others:
+            value = " ".join(tag.values.get(name, "").split())
+            if value:
+                self.standoff.add(Attribute(self.standoff.next_id("A"), name, target, value))
+            expected = EVENT_VALUES.get(name, ()) if tag.kind == "EVENT" else ()
+            if expected and value not in expected:
+                told = f"{name}={value!r}; expected one of {', '.join(expected)}: " + (
+                    "kept as it is" if value else f"{expected[0]} where it is written back"
+                )
+                self._tell(tag, told, "warning")
 
     def _keep_id(self, tag: Tag, target: str) -> None:
         name = " ".join(tag.values.get("id", "").split())

@@ -16,11 +16,11 @@ from ...brat import (
 )
 from ...brat.files import covered_text, line_fragments
 from ...brat.triggers import Triggers
-from .note import ATTRIBUTES, EVENT_TYPES, ID_COMMENT, SECTIME, TIMEX_TYPES
+from .note import ATTRIBUTES, EVENT_TYPES, EVENT_VALUES, ID_COMMENT, SECTIME, TIMEX_TYPES
 
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
 # What a tag must have in the release, where the annotations do not say.
-_DEFAULTS = {"modality": "FACTUAL", "polarity": "POS", "mod": "NA", "val": "", "dvalue": ""}
+_DEFAULTS = {name: values[0] for name, values in EVENT_VALUES.items()} | {"mod": "NA"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
