@@ -1,5 +1,6 @@
 """Places and link ends that the released files give wrongly."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -34,7 +35,11 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
     if 0 <= start < end <= len(text) and (not wanted or _same(text[start:end], wanted)):
         if not text[start:end].strip():
             return None, "covers nothing but white space: left out", "error"
-        return Placed(tag, _trimmed(text, start, end)), "", "warning"
+        trimmed = _trimmed(text, start, end)
+        if trimmed == span:
+            return Placed(tag, span), "", "warning"
+        told = f"{start} {end} has white space at an end: mended, now {trimmed[0]} {trimmed[1]}"
+        return Placed(tag, trimmed), told, "mended"
     found = _nearby(text, wanted, start) if wanted.strip() else None
     if found is not None:
         told = f"{wanted!r} is not at {start} {end}: mended, found at {found[0]} {found[1]}"
@@ -105,16 +110,18 @@ def _is_sectime(placed: Placed, literal: str) -> bool:
 def _nearby(text: str, wanted: str, start: int) -> tuple[int, int] | None:
     """The one place near `start` where the text stands; None for none or several equally near."""
     first = max(0, start - REACH)
-    window = text[first : max(0, start) + REACH + len(wanted)]
+    last = max(0, start) + REACH + len(wanted)
+    # A line may end between two words.
+    words = re.compile(r"\s+".join(map(re.escape, wanted.split())))
     found = []
-    at = window.find(wanted)
-    while at >= 0:
-        found.append(first + at)
-        at = window.find(wanted, at + 1)
-    found.sort(key=lambda place: abs(place - start))
-    if not found or (len(found) > 1 and abs(found[0] - start) == abs(found[1] - start)):
+    match = words.search(text, first, last)
+    while match is not None:
+        found.append(match.span())
+        match = words.search(text, match.start() + 1, last)
+    found.sort(key=lambda place: abs(place[0] - start))
+    if not found or (len(found) > 1 and abs(found[0][0] - start) == abs(found[1][0] - start)):
         return None
-    return found[0], found[0] + len(wanted)
+    return found[0]
 
 
 def _same(one: str, other: str) -> bool:
