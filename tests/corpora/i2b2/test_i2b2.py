@@ -178,6 +178,8 @@ def test_files_of_no_note_are_told(tmp_path: Path):
         ('type="TREATMENT"', 'type="treatment"', "mended, read as TREATMENT"),
         ('toText="aspirin" type="BEFORE"', 'toText="aspirin" type=""', "type is empty"),
         ('type="BEFORE"', 'type="BEFORE OVERLAP"', "type='BEFORE OVERLAP' is no single word"),
+        ('type="BEFORE"', 'type="Before"', "type='Before': mended, read as BEFORE"),
+        ('fromText="chest', 'fromText="back', "and E1 says 'chest pain': mended, the id believed"),
         ('id="TL1"', 'id="TL0"', "the id TL0 is used twice: mended, now TL0~2"),
         ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is no id: mended, read as S0"),
         ('id="T0"', 'id="T9"', "toID='T0' is no TIMEX3: mended, read as S0"),

@@ -67,7 +67,10 @@ def resolve_end(
     if id_ and by_id:
         # An id that is borne twice means the one whose text the link gives.
         meant = [p for p in by_id if said and _same(p.tag.values.get("text", ""), said)]
-        return (meant or by_id)[0], ""
+        if meant or not said or not by_id[0].tag.values.get("text"):
+            return (meant or by_id)[0], ""
+        text = by_id[0].tag.values["text"]
+        return by_id[0], f"{side}Text={said!r}, and {id_} says {text!r}: mended, the id believed"
     literal = id_.strip().upper()
     if literal in _LITERALS:
         sectimes = [p for p in placed if _is_sectime(p, literal)]

@@ -194,11 +194,14 @@ class _Builder:
 
         RETURNS (int): 1 where it is left out because an end was not asked for.
         """
-        label = tag.values.get("type", "").strip().upper()
+        given = tag.values.get("type", "")
+        label = given.strip().upper()
         if not is_label(label):
             wrong = f"type={label!r} is no single word" if label else "type is empty"
             self._tell(tag, f"{wrong}; expected BEFORE, AFTER, OVERLAP …: left out", "error")
             return 0
+        if label != given:
+            self._tell(tag, f"type={given!r}: mended, read as {label}", "mended")
         ends = []
         for side in ("from", "to"):
             end, told = resolve_end(tag, side, self.placed, self.left_out)
