@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.brat import Attribute, Note, Standoff
+from clinical_ie.brat import Attribute, Note, Standoff, TextBound
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings, list_notes, read_note, standoff_to_xml, strays
@@ -404,6 +404,17 @@ def test_a_raw_ampersand_is_itself_whatever_follows(tmp_path: Path):
     note = read_note(tmp_path / "1.xml", tmp_path)
     assert not any("§" in str(problem) for problem in note.problems)
     assert any("C&section" in str(problem) for problem in note.problems)
+
+
+def test_a_reference_that_stands_in_the_text_is_itself(tmp_path: Path):
+    """A raw `&` before `amp;` looks like a reference, and the place says what was meant."""
+    tag = f'<EVENT id="E0" start="3" end="13" text="AT&amp;amp;T x" type="TEST" {SAID} />'
+    for told in (tag, tag.replace("&amp;amp;", "&amp;")):
+        (tmp_path / "1.xml").write_text(xml(told, "a AT&amp;T x b\n"), encoding="utf8")
+        note = read_note(tmp_path / "1.xml", tmp_path)
+        assert note.problems == []
+        [mention] = note.standoff.records(TextBound)
+        assert (mention.fragments, mention.text) == (((2, 12),), "AT&amp;T x")
 
 
 def test_an_event_id_that_is_borne_twice_means_the_first():

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...brat.problem import Severity
-from .tags import Tag
+from .tags import Tag, unescaped
 
 # How far from its offsets a mention's text is looked for, in characters.
 REACH = 40
@@ -128,8 +128,12 @@ def _nearby(text: str, wanted: str, start: int) -> tuple[int, int] | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """Equal but for case and white space, which the tags write anew."""
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
+    """Equal but for case and white space, which the tags write anew, and for `&amp;` and its kind.
+
+    What was written with a raw `&` gives a note's own `&amp;` as it stands, which reads as `&`.
+    """
+    first, second = ("".join(unescaped(text).split()).casefold() for text in (one, other))
+    return first == second
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

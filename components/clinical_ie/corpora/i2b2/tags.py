@@ -84,9 +84,9 @@ def read_xml(content: str, file: str) -> Source:
     if body.lstrip().startswith("<![CDATA["):
         # Several sections, where the text holds `]]>` or a carriage return, which stands between.
         between = _CDATA.split(body.strip())
-        text = "".join(_unescaped(s) if i % 2 == 0 else s for i, s in enumerate(between))
+        text = "".join(unescaped(s) if i % 2 == 0 else s for i, s in enumerate(between))
     else:
-        text = _unescaped(body)
+        text = unescaped(body)
     source = Source(text.removeprefix("\n"))
     tags = _TAGS.search(content, found.end())
     start = tags.end() if tags is not None else found.end()
@@ -143,7 +143,7 @@ def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -
         if rest := _UNQUOTED.sub(" ", rest).strip():
             told = f'{kind} holds {shown(rest)}, which is no NAME="VALUE": left out'
             problems.append(Problem(file, line, told))
-    values = {name: _unescaped(value) for name, value in pairs}
+    values = {name: unescaped(value) for name, value in pairs}
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
             told = f"{kind} gives {name} {times} times: mended, read as {shown(values[name])}"
@@ -151,7 +151,7 @@ def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -
     return values
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     """With a raw `&` as itself, whatever of HTML it may look like: `C&section` is no `C§ion`."""
     return html.unescape(_RAW_AMPERSAND.sub("&amp;", text))
 
