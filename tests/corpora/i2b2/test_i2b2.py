@@ -264,6 +264,9 @@ def test_a_value_may_hold_what_is_no_tag(tmp_path: Path):
     [
         ("</TAGS>", '<SIGNAL id="X0" /></TAGS>', "error: 1.xml:20: '<SIGNAL>' is none of EVENT, "),
         ("<EVENT", '<event id="E7" />\n<EVENT', "error: 1.xml:10: '<event>' is none of EVENT, "),
+        ("<EVENT", "x\n<EVENT", "error: 1.xml:10: 'x' stands where a tag should: left out"),
+        ("<EVENT", "< EVENT/>\n<EVENT", "error: 1.xml:10: '< EVENT/>' stands where a tag should"),
+        ("</TAGS>", "</EVENT id=''></TAGS>", "error: 1.xml:20: \"</EVENT id=''>\" stands where"),
         ("NEG", 'NEG" polarity="NEG', "mended: 1.xml:12: EVENT gives polarity 2 times: mended, "),
         ('"NEG"', "NEG", "mended: 1.xml:12: EVENT holds 'polarity=NEG' without quotes: mended, "),
         ('"NEG"', '"NEG" ""x/', "error: 1.xml:12: EVENT holds '\"\"x/', which is no NAME="),

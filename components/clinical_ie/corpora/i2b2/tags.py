@@ -50,7 +50,9 @@ _TAGS = re.compile(r"<TAGS\b[^>]*>", re.IGNORECASE)
 _TAGS_END = re.compile(r"</TAGS\s*>", re.IGNORECASE)
 _KINDS = r"(?:EVENT|TIMEX3|SECTIME|TLINK)\b"
 _OPENED = re.compile(r"<(?:!--|[A-Za-z][\w.-]*)")
+_CLOSED = re.compile(r"</[A-Za-z][\w.-]*\s*>")
 _KNOWN = re.compile(f"<{_KINDS}")
+_REST = re.compile("[^<>]*>")
 # A value may hold `<` as it is, but no tag lies within another: one that does not close is read as
 # far as the next, not to the end of the file, and nothing is tried in a second way (`*+`).
 _LESS = f"<(?!{_KINDS})"
@@ -90,31 +92,7 @@ def read_xml(content: str, file: str) -> Source:
     source = Source(text.removeprefix("\n"))
     tags = _TAGS.search(content, found.end())
     start = tags.end() if tags is not None else found.end()
-    line, counted = content.count("\n", 0, start) + 1, start
-    at, last_comment = start, content.rfind("-->")
-    while (opened := _OPENED.search(content, at)) is not None:
-        at = opened.end()
-        line += content.count("\n", counted, opened.start())
-        counted = opened.start()
-        name = opened[0][1:]
-        if name == "!--":
-            if at <= last_comment:
-                at = content.index("-->", at)
-            continue
-        match = _TAG.match(content, opened.start()) if name in TAG_KINDS else None
-        if match is not None:
-            at = match.end()
-            values = _values(match, source.problems, file, line)
-            source.tags.append(Tag(name, line, values, _xml_span(values)))
-        elif name in TAG_KINDS:
-            told = f"this {name} tag cannot be read to its end: left out"
-            source.problems.append(Problem(file, line, told))
-            # What it holds is no tag.
-            following = _KNOWN.search(content, at)
-            at = len(content) if following is None else following.start()
-        elif name.upper() != "TAGS":
-            told = f"{shown(f'<{name}>')} is none of {', '.join(TAG_KINDS)}: left out"
-            source.problems.append(Problem(file, line, told))
+    _read_tags(content, start, source, file)
     if tags is None and not source.tags:
         told = "no <TAGS> element: a note without annotations, or the first part of one"
         source.problems.append(Problem(file, 0, told, "warning"))
@@ -122,6 +100,51 @@ def read_xml(content: str, file: str) -> Source:
         told = "the file ends without </TAGS>: what stood behind is not there"
         source.problems.append(Problem(file, content.count("\n") + 1, told))
     return source
+
+
+def _read_tags(content: str, start: int, source: Source, file: str) -> None:
+    """Add the tags that stand in a file from `start` on, and tell what is none."""
+    line, counted = 1, 0
+
+    def line_of(place: int) -> int:
+        nonlocal line, counted
+        line, counted = line + content.count("\n", counted, place), place
+        return line
+
+    def tell(place: int, told: str) -> None:
+        source.problems.append(Problem(file, line_of(place), told))
+
+    at, last_comment = start, content.rfind("-->")
+    while at < len(content):
+        opened = _OPENED.search(content, at)
+        here = len(content) if opened is None else opened.start()
+        # Of the same length, so that places in it are those of the file.
+        between = _CLOSED.sub(lambda tag: " " * len(tag[0]), content[at:here])
+        if stranger := between.strip():
+            place = at + len(between) - len(between.lstrip())
+            tell(place, f"{shown(stranger)} stands where a tag should: left out")
+        if opened is None:
+            return
+        at, name = opened.end(), opened[0][1:]
+        match = _TAG.match(content, here) if name in TAG_KINDS else None
+        if match is not None:
+            at = match.end()
+            values = _values(match, source.problems, file, line_of(here))
+            source.tags.append(Tag(name, line_of(here), values, _xml_span(values)))
+        elif name in TAG_KINDS:
+            tell(here, f"this {name} tag cannot be read to its end: left out")
+            # What it holds is no tag.
+            following = _KNOWN.search(content, at)
+            at = len(content) if following is None else following.start()
+        elif name == "!--":
+            if at <= last_comment:
+                at = content.index("-->", at) + len("-->")
+        else:
+            if name.upper() != "TAGS":
+                told = f"{shown(f'<{name}>')} is none of {', '.join(TAG_KINDS)}: left out"
+                tell(here, told)
+            if rest := _REST.match(content, at):
+                at = rest.end()
 
 
 def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -> dict[str, str]:
