@@ -113,6 +113,24 @@ def test_both_forms_say_the_same(tmp_path: Path):
     assert [path.name for path in list_notes(tmp_path)] == ["1.xml", "2.extent"]
 
 
+@pytest.mark.parametrize("between", ["", '||type="TEST"||', "||"])
+def test_two_lines_that_ran_into_one_are_told(between: str):
+    lines = EXTENT.splitlines()
+    source = read_extent(TEXT, between.join(lines[:2]), "", "1.extent", "1.tlink")
+    assert source.tags == []
+    [problem] = source.problems
+    assert (problem.file, problem.line, problem.severity) == ("1.extent", 1, "error")
+    links = between.join(TLINK.splitlines())
+    assert len(read_extent(TEXT, "", links, "1.extent", "1.tlink").problems) == 1
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_of_the_merged_form_end_in_any_way(end: str):
+    files = (content.replace("\n", end) for content in (EXTENT, TLINK))
+    source = read_extent(TEXT, *files, "1.extent", "1.tlink")
+    assert (len(source.tags), source.problems) == (7, [])
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -203,10 +203,11 @@ def read_extent(text: str, extent: str, tlink: str, extent_file: str, tlink_file
         (tlink, tlink_file, _read_link, 'KIND="text" LINE:TOKEN LINE:TOKEN||KIND="text" …||…'),
     )
     for content, file, read, form in forms:
-        for number, line in enumerate(content.split("\n"), start=1):
+        lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            tag = read(line.rstrip("\r"), number, tokens)
+            tag = read(line, number, tokens)
             if tag is None:
                 told = f"{shown(line)} is not {form}: left out"
                 source.problems.append(Problem(file, number, told))
@@ -232,7 +233,10 @@ def _read_mention(line: str, number: int, tokens: Places) -> Tag | None:
     if parts is None or parts[0][1] not in MENTION_KINDS:
         return None
     head, *rest = parts
-    values = {"text": head[2], **{part[1]: part[2] for part in rest}}
+    fields = _fields(rest)
+    if fields is None:
+        return None
+    values = {"text": head[2], **fields}
     return Tag(head[1], number, values, _place(head, tokens))
 
 
@@ -241,7 +245,9 @@ def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
     parts = _parts(line)
     if parts is None or len(parts) < 2:
         return None
-    values = {part[1]: part[2] for part in parts[2:]}
+    values = _fields(parts[2:])
+    if values is None:
+        return None
     for name, part in zip(("from", "to"), parts[:2], strict=True):
         kind = part[1].upper()
         if kind not in MENTION_KINDS:
@@ -251,6 +257,12 @@ def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
         if span is not None:
             values[f"{name}Start"], values[f"{name}End"] = str(span[0]), str(span[1])
     return Tag("TLINK", number, values, None)
+
+
+def _fields(parts: list[re.Match[str]]) -> dict[str, str] | None:
+    """What is said of a tag; None where two lines ran into one, as a place or a name tells."""
+    fields = {part[1]: part[2] for part in parts if part[3] is None}
+    return fields if len(fields) == len(parts) else None
 
 
 def _parts(line: str) -> list[re.Match[str]] | None:
