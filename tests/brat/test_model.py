@@ -269,3 +269,29 @@ def test_a_file_in_utf16_or_utf32_is_one_error_and_stays_as_it_is(encoding):
     with pytest.raises(ValueError, match=f"T1 cannot be added to a file that looks like {wide}"):
         standoff.add(TextBound("T1", "Drug", ((0, 7),), "aspirin"))
     assert standoff.to_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "R1\tHas Arg1:T1 Arg2:T2\tR2\tHas Arg1:T2 Arg2:T1",
+        "E1\tUse:T1 Of:T2\tE2\tUse:T2",
+        "A1\tNegated T1\tA2 Negated T2",
+        "*\tEquiv T1 T2\tT3",
+    ],
+)
+def test_a_line_that_ran_into_another_is_told_and_kept(line: str):
+    standoff = Standoff.parse(f"T1\tDrug 0 4\tdrug\nT2\tDrug 5 9\tpill\n{line}\n")
+    [problem] = standoff.problems
+    assert (problem.line, problem.severity) == (3, "warning")
+    assert problem.message.startswith(f"{line.split(chr(9), 2)[2]!r} after the second tab")
+    assert "on a line of its own" in problem.message
+    assert standoff.lines[2].record is not None
+    assert str(standoff).endswith(f"\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "line", ["R1\tHas Arg1:T1 Arg2:T2\t", "E1\tUse:T1 Of:T2 \t ", "N1\tReference T1 X:1\ta\tb"]
+)
+def test_blanks_at_the_end_of_a_line_are_nothing_to_tell(line: str):
+    assert not Standoff.parse(f"T1\tDrug 0 4\tdrug\nT2\tDrug 5 9\tpill\n{line}\n\n").problems

@@ -12,7 +12,7 @@ from ..terminal.printable import shown
 from .columns import Columns, columns_of
 from .parse import UNDECODED, StandoffError, parse_line, wide_encoding
 from .problem import Problem
-from .records import Fragments, Record, Relation, TextBound
+from .records import Comment, Fragments, Normalization, Record, Relation, TextBound
 
 R = TypeVar("R", bound=Record)
 BOM = "\ufeff"
@@ -43,6 +43,13 @@ def _is_annotation(raw: str) -> bool:
         return _read(raw) is not None
     except StandoffError:
         return False
+
+
+def _unread(raw: str, record: Record | None) -> str:
+    """What a line holds beyond the columns of its kind, as where two lines ran into one."""
+    if record is None or isinstance(record, TextBound | Normalization | Comment):
+        return ""
+    return "".join(raw.split("\t", 2)[2:]).strip()
 
 
 class Standoff:
@@ -114,6 +121,10 @@ class Standoff:
             else:
                 if record is None and raw.strip(" \t\r\n" + BOM):
                     self._problems.append(_unknown(raw, number))
+                elif unread := _unread(raw, record):
+                    told = f"{shown(unread)} after the second tab is kept as it is, and not read"
+                    told += "; expected an annotation on a line of its own, or a note (#)"
+                    self._problems.append(Problem("", number, told, "warning"))
             self._lines.append(Line(raw, record))
 
     def __eq__(self, other: object) -> bool:
