@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,29 @@ def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
         "C.TXT: its name ends in .TXT; expected .txt: left out",
         "b.ann: no b.txt beside it, so it annotates nothing: left out",
     ]
+
+
+def test_annotations_that_are_dealt_out_to_several_files_are_told(tmp_path: Path):
+    # The form of the BioNLP shared tasks: brat reads it where there is no `.ann`.
+    folder = tmp_path / "dev set"
+    folder.mkdir()
+    (folder / "a b.txt").write_text("IL-2 expression")
+    # A last line without its end would run into the next file's first.
+    (folder / "a b.a1").write_text("T1\tProtein 0 4\tIL-2")
+    (folder / "a b.a2").write_text("T2\tEvent 5 15\texpression\nE1\tEvent:T2 Theme:T1\n")
+    # One that somebody joined.
+    for name in ("b.txt", "b.ann", "b.a1"):
+        (folder / name).write_text("")
+    [problem] = strays(folder)
+    assert problem.file == f"{folder}/a b.txt"
+    assert problem.severity == "error"
+    told, remedy, _ = problem.message.split("`")
+    assert told == "its annotations are in .a1 and .a2, which are not read; "
+    subprocess.run(remedy, shell=True, check=True, cwd=folder)
+    assert strays(folder) == []
+    note = read_note(folder / "a b.txt")
+    assert note.problems == []
+    assert [line.record.id for line in note.standoff.lines if line.record] == ["T1", "T2", "E1"]
 
 
 @pytest.mark.parametrize("name", ["../a", "ward/../../a", "/etc/a"])

@@ -171,6 +171,15 @@ def test_linked_folders_are_read_and_names_in_capitals_told(tmp_path: Path) -> N
     ]
 
 
+def test_gold_that_is_dealt_out_to_several_files_is_no_gold_without_annotations(tmp_path: Path):
+    gold = write_brat(tmp_path / "g", {"1": (TEXT, ANN)})
+    predicted = write_brat(tmp_path / "p", {"1": (TEXT, ANN)})
+    (gold / "1.ann").rename(gold / "1.a1")
+    code, _, told = run_score(gold, predicted)
+    assert code == 3
+    assert f"{gold}/1.txt: its annotations are in .a1, which are not read" in told
+
+
 @pytest.mark.parametrize("stray", [None, TEXT, "another text", b"caf\xe9"])
 @pytest.mark.parametrize("side", ["g", "p"])
 def test_the_official_script_sees_no_txt(

@@ -1,6 +1,7 @@
 """Pairs of `.txt` and `.ann` on disk."""
 
 import os
+import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from .model import BOM, Standoff
 from .parse import wide_encoding
 from .problem import Problem
 from .records import Fragments, TextBound
+
+# What brat takes for parts of one `.ann` where there is none: shared tasks deal lines out so.
+PARTS = (".a1", ".a2", ".co", ".rel")
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ def list_notes(folder: Path) -> list[Path]:
 def strays(folder: Path) -> list[Problem]:
     """Every file below a folder that looks like part of a note and belongs to none."""
     files = sorted(files_below(folder))
-    problems = hidden_folders(folder) + misspelt(files)
+    problems = hidden_folders(folder) + misspelt(files) + in_parts(files)
     for path in files:
         if path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
             told = f"no {path.stem}.txt beside it, so it annotates nothing: left out"
@@ -113,6 +117,22 @@ def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann"))
         for path in files
         if path.suffix != (ending := path.suffix.lower()) and ending in endings
     ]
+
+
+def in_parts(files: Iterable[Path]) -> list[Problem]:
+    """The notes without `.ann` whose annotations stand in several files, as shared tasks do it."""
+    known = set(files)
+    problems = []
+    for path in sorted(each for each in known if each.suffix == ".txt"):
+        parts = [part for part in map(path.with_suffix, PARTS) if part in known]
+        if parts and path.with_suffix(".ann") not in known:
+            *names, joined = (shlex.quote(each.name) for each in (*parts, path.with_suffix(".ann")))
+            # Unlike `cat`, it ends a last line that has no end.
+            remedy = f"`awk 1 {' '.join(names)} > {joined}` in that folder joins them"
+            endings = " and ".join(part.suffix for part in parts)
+            told = f"its annotations are in {endings}, which are not read; {remedy}: left out"
+            problems.append(Problem(str(path), 0, told))
+    return problems
 
 
 def note_name(path: Path, root: Path) -> str:

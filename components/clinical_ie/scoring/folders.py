@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
-from ..brat.files import covered_text, covers, files_below, misspelt, note_name
+from ..brat.files import covered_text, covers, files_below, in_parts, misspelt, note_name
 from ..brat.model import BOM, Line
 from ..brat.records import Fragments
 from ..corpora.standoff_reading import read_lines
@@ -108,7 +108,7 @@ def _paths(
     if not paths:
         expected = " and no ".join(endings)
         raise FileNotFoundError(f"{folder}: holds no {expected} file; expected brat notes")
-    pair.problems += misspelt(files, endings)
+    pair.problems += misspelt(files, endings) + in_parts(files)
     return paths
 
 
