@@ -103,9 +103,21 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
     ]
     code, out, err = run("score", *folders, "--json")
     assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (3, 0)
-    assert "1 labels that differ in case alone, scored as different:" in err
+    assert "1 labels that differ in case, or in how accents are written, alone: scored" in err
     places = [f"{label}, first in {tmp_path / label / '1.ann'}:1" for label in ("Drug", "drug")]
     assert f"  {places[0]}; {places[1]}" in err
+
+
+def test_score_tells_labels_apart_that_look_the_same(tmp_path: Path) -> None:
+    # What macOS and some editors make of an é: an e and an accent.
+    folders = [
+        write_brat(tmp_path / side, {"1": ("disnea", f"T1\t{label} 0 6\tdisnea\n")})
+        for side, label in (("gold", "S\u00edntoma"), ("found", "Si\u0301ntoma"))
+    ]
+    code, out, err = run("score", *folders, "--json")
+    assert (code, json.loads(out)["entities"]["strict"]["micro"]["tp"]) == (3, 0)
+    found, gold = (tmp_path / side / "1.ann" for side in ("found", "gold"))
+    assert f"  'Si\\u0301ntoma', first in {found}:1; 'S\\xedntoma', first in {gold}:1" in err
 
 
 def test_a_mention_and_a_relation_may_have_one_name(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from .scoring import (
 )
 from .scoring.agreement import TokenAgreement, token_agreement
 from .scoring.counts import total
-from .scoring.folders import FolderPair, case_twins, read_pair
+from .scoring.folders import FolderPair, read_pair, twins
 from .scoring.lengths import by_length
 from .scoring.protocols import Protocol
 from .scoring.scores import figures
@@ -66,10 +66,10 @@ def score_command(
 
     Relations are scored on the mentions that PRED_DIR has: end-to-end where those were predicted
     too, on gold entities where they were copied from gold. What the protocol leaves out, what could
-    not be read and labels that differ in case alone are named on standard error. The exit code is 0
-    where all was scored as it stands, 3 where scores were printed and notes that one side lacks or
-    PRED_DIR has without .ann, lines left out or labels that differ in case were named, and 1 where
-    there are no scores.
+    not be read and labels that differ in case, or in how accents are written, alone are named on
+    standard error. The exit code is 0 where all was scored as it stands, 3 where scores were
+    printed and notes that one side lacks or PRED_DIR has without .ann, lines left out or such
+    labels were named, and 1 where there are no scores.
     """
     try:
         rules = get_protocol(protocol)
@@ -149,20 +149,23 @@ def _tell(
         else ("not scored",) * 2
     )
     without_ann = "not scored" if rules.needs_ann else "read as a note with nothing in it"
-    twins = case_twins(pair)
+    alike = twins(pair)
     for what, items in (
         (f"not in {predicted}, {fate[0]}", pair.missing),
         (f"not in {gold}, {fate[1]}", pair.extra),
         (f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side]),
         ("not taken over as it stands", [str(problem) for problem in pair.problems]),
-        ("labels that differ in case alone, scored as different", twins),
+        (
+            "labels that differ in case, or in how accents are written, alone: scored as different",
+            alike,
+        ),
     ):
         tell(what, [item for item in items if (what, item) not in said])
         said.update((what, item) for item in items)
     left_out = any(problem.severity == "error" for problem in pair.problems)
     # Gold may leave a note without annotations; a system that answers writes a file.
     unanswered = pair.without_ann[1] and not rules.needs_ann
-    return not (pair.missing or pair.extra or unanswered or left_out or twins)
+    return not (pair.missing or pair.extra or unanswered or left_out or alike)
 
 
 def _by_document(counts: _Counts, protocol: str) -> tuple[dict[str, Any], Table]:

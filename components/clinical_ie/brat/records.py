@@ -1,6 +1,8 @@
 """What the lines of an `.ann` file hold. Format: https://brat.nlplab.org/standoff.html"""
 
-from collections.abc import Collection
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 Fragments = tuple[tuple[int, int], ...]
@@ -9,6 +11,31 @@ Fragments = tuple[tuple[int, int], ...]
 def is_label(text: str) -> bool:
     """Whether a line can bear it as its type: one word, or what follows would be read amiss."""
     return text.split() == [text]
+
+
+def label_twins(labels: Iterable[str]) -> list[dict[str, str]]:
+    """Labels that are one but for the case of letters, or for accents that stand apart in Unicode.
+
+    RETURNS (list[dict[str, str]]): Each such label's spellings, sorted, with how to show them: two
+        that look the same are shown with escapes.
+    """
+    twins: dict[str, set[str]] = defaultdict(set)
+    for label in labels:
+        twins[_composed(_composed(label).casefold())].add(label)
+    return [
+        {
+            spelling: spelling
+            if sum(_composed(spelling) == _composed(other) for other in spellings) == 1
+            else ascii(spelling)
+            for spelling in sorted(spellings)
+        }
+        for _, spellings in sorted(twins.items())
+        if len(spellings) > 1
+    ]
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 class TextBound(NamedTuple):

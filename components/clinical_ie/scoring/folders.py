@@ -8,7 +8,7 @@ from pathlib import Path
 from ..brat import Note, Problem, Relation, Standoff, TextBound, read_note
 from ..brat.files import covered_text, covers, files_below, in_parts, misspelt, note_name
 from ..brat.model import BOM, Line
-from ..brat.records import Fragments
+from ..brat.records import Fragments, label_twins
 from ..corpora.standoff_reading import read_lines
 from ..doc import Annotations
 from ..system.garbage import collect_rarely
@@ -233,17 +233,13 @@ def _difference(notes: Mapping[Path, Note]) -> str | None:
     )
 
 
-def case_twins(pair: FolderPair) -> list[str]:
-    """Labels that are one but for the case of letters, which no comparison takes for the same.
+def twins(pair: FolderPair) -> list[str]:
+    """Labels that no comparison takes for the same, and that may be meant so; see `label_twins`.
 
     RETURNS (list[str]): The spellings of each such label, with the line that each is first met on.
     """
-    spellings: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for kind, labels in pair.first_met.items():
-        for label, place in labels.items():
-            spellings[kind, label.casefold()][label] = place
     return [
-        "; ".join(f"{label}, first in {place}" for label, place in sorted(found.items()))
-        for _, found in sorted(spellings.items())
-        if len(found) > 1
+        "; ".join(f"{shown}, first in {met[label]}" for label, shown in found.items())
+        for met in (pair.first_met["mention"], pair.first_met["relation"])
+        for found in label_twins(met)
     ]
