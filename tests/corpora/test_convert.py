@@ -38,6 +38,20 @@ def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
     assert counts["train"].mentions.total() == 5
 
 
+def test_types_that_may_be_meant_as_one_are_told(tmp_path: Path):
+    composed, apart = "F\u00e1rmaco", "Fa\u0301rmaco"
+    for split, label in (("train", composed), ("dev", apart), ("test", "f\u00e1rmaco")):
+        fill(tmp_path / "in" / split, 1, f"T1\t{label} 0 7\taspirin\nR1\tself Arg1:T1 Arg2:T1\n")
+    fill(tmp_path / "in" / "dev" / "more", 1, "T1\tself 0 7\taspirin\n")
+    _, remarks = convert(tmp_path / "in", tmp_path / "out")
+    told = [line for line in remarks if "types of their own" in line]
+    # A mention and a relation may have one name.
+    assert len(told) == 1
+    assert told[0].startswith(
+        "'Fa\\u0301rmaco' and 'F\\xe1rmaco' and f\u00e1rmaco are mention types of their own"
+    )
+
+
 def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
     fill(tmp_path / "in", 2)
     (tmp_path / "in" / "bad.txt").write_bytes(b"\xff\xfe")

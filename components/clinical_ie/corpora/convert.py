@@ -12,6 +12,7 @@ from typing import Literal
 from spacy.language import Language
 
 from ..brat import Problem
+from ..brat.records import label_twins
 from ..system.garbage import collect_rarely
 from ..terminal.printable import printable
 from .count import SplitCount
@@ -94,7 +95,7 @@ def convert_dataset(
             name: _convert(splits[name], out / f"{name}.spacy", settings, track, outputs)
             for name in SPLITS
         }
-    return counts, remarks + _no_mentions(counts) + _same_texts(counts)
+    return counts, remarks + _no_mentions(counts) + _alike(counts) + _same_texts(counts)
 
 
 def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
@@ -102,6 +103,19 @@ def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
         f"none of the {count.notes} notes of {name} has a mention: {_WANTED_FOR[name]}"
         for name, count in counts.items()
         if count.notes and not count.mentions
+    ]
+
+
+def _alike(counts: dict[str, SplitCount]) -> list[str]:
+    """Types that may be meant as one; each would be learned from a part of its examples."""
+    return [
+        f"{' and '.join(map(printable, found.values()))} are {what} types of their own, which "
+        "differ in case, or in how their accents are written, alone: if one is meant, rename the "
+        "others"
+        for what in ("mention", "relation")
+        for found in label_twins(
+            label for count in counts.values() for label in getattr(count, f"{what}s")
+        )
     ]
 
 
