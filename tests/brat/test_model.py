@@ -52,6 +52,17 @@ def test_every_line_kind_is_read():
     assert [e.members for e in standoff.records(Equivalence)] == [("E1", "T2")]
 
 
+@pytest.mark.parametrize("value", ["nicht\xa0bekannt", "a  b", "\u30ac\u30f3\u3000\u7591\u3044"])
+def test_a_value_keeps_its_blanks(value: str):
+    standoff = Standoff.parse(
+        f"T1\tDrug 0 7\taspirin\nA1\tSure  T1 {value} \nN1\tRef T1 X:{value}\tt\n"
+    )
+    [attribute], [normalization] = standoff.records(Attribute), standoff.records(Normalization)
+    assert (attribute.value, normalization.reference) == (value, f"X:{value}")
+    # What is read can be written, too.
+    standoff.add(attribute._replace(id="A2"))
+
+
 def test_a_second_byte_order_mark_hides_no_line():
     standoff = Standoff.parse("\ufeff\ufeffT1\tDrug 0 7\taspirin\n")
     assert not standoff.problems

@@ -52,7 +52,8 @@ def parse_line(line: str) -> Record | None:
     if not tab:
         raise StandoffError(f"no tab after the id in {shown(line)}; expected ID<TAB>…")
     fields, _, text = rest.partition("\t")
-    words = fields.split()
+    # A value or reference is all of the rest, whatever blanks are in it.
+    words = fields.rstrip().split(maxsplit=2 if kind in "AMN" else -1)
     if not words:
         raise StandoffError(f"nothing after the id in {shown(line)}")
     return _PARSERS[kind](id_.strip(), words, text)
@@ -104,13 +105,13 @@ def _event(id_: str, words: list[str], text: str) -> Event:
 def _attribute(id_: str, words: list[str], text: str) -> Attribute:
     if len(words) < 2:
         raise StandoffError(f"{id_}: an attribute names the annotation it belongs to")
-    return Attribute(id_, words[0], words[1], " ".join(words[2:]))
+    return Attribute(id_, words[0], words[1], words[2] if len(words) > 2 else "")
 
 
 def _normalization(id_: str, words: list[str], text: str) -> Normalization:
     if len(words) < 3:
         raise StandoffError(f"{id_}: a normalisation reads TYPE TARGET SOURCE:ID")
-    return Normalization(id_, words[0], words[1], " ".join(words[2:]), text)
+    return Normalization(id_, words[0], words[1], words[2], text)
 
 
 def _comment(id_: str, words: list[str], text: str) -> Comment:
