@@ -97,7 +97,10 @@ def test_nested_mentions_are_nested_markers() -> None:
     [
         ([Mention("T1", "A", ((0, 2), (4, 5)))], "mention in several pieces"),
         ([Mention("T1", "A", ((0, 3),)), Mention("T2", "B", ((2, 5),))], "crossing mentions"),
-        ([Mention("T1", "two words", ((0, 3),))], "label that cannot be written"),
+        (
+            [Mention("T1", "two words", ((0, 3),))],
+            "label that cannot be written (a blank, or one of [ ] | : \\): 'two words'",
+        ),
     ],
 )
 def test_what_cannot_be_encoded(mentions: list[Mention], reason: str) -> None:

@@ -208,7 +208,10 @@ def nesting(mentions: Sequence[Mention]) -> dict[int, int | None]:
         if len(mention.fragments) > 1:
             raise MarkupError("mention in several pieces", mention.label)
         if not _LABEL.fullmatch(mention.label):
-            raise MarkupError("label that cannot be written", repr(mention.label))
+            reason = (
+                f"label that cannot be written (a blank, or one of [ ] | : \\): {mention.label!r}"
+            )
+            raise MarkupError(reason, "")
     order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end, i))
     parents: dict[int, int | None] = {}
     around: list[int] = []
