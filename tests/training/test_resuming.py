@@ -11,8 +11,9 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.training import Example
-from spacy.training.batchers import minibatch_by_words
+from spacy.training.batchers import configure_minibatch_by_words
 from spacy.training.loop import create_train_batches
+from thinc.api import compounding
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.training import loop, run
@@ -141,16 +142,18 @@ def test_an_error_on_the_way_leaves_what_goes_on(values, tmp_path: Path, calls, 
     assert calls["made"] == STEPS + 1 - 3
 
 
+@pytest.mark.parametrize("sizes", ["fixed", "growing"])
 @pytest.mark.parametrize("max_epochs", [0, 3, -1])
-def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int):
+def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int, sizes: str):
     nlp = spacy.blank("en")
     docs = [nlp.make_doc("word " * size) for size in (3, 1, 4, 1, 5, 9, 2, 6)]
 
     def corpus(nlp: Language) -> Iterator[Example]:
         return (Example(doc, doc) for doc in docs)
 
-    def batcher(examples):
-        return minibatch_by_words(examples, size=8)
+    def batcher():
+        size = 8 if sizes == "fixed" else compounding(3, 20, 1.1)
+        return configure_minibatch_by_words(size=size, tolerance=0.2, discard_oversize=False)
 
     def words(batch: list[Example]) -> list[int]:
         return [docs.index(example.reference) for example in batch]
@@ -159,16 +162,16 @@ def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int):
         return [(batches.epoch, words(batch)) for batch in islice(batches, n)]
 
     random.seed(0)
-    theirs = create_train_batches(nlp, corpus, batcher, max_epochs)
+    theirs = create_train_batches(nlp, corpus, batcher(), max_epochs)
     expected = [(epoch, words(batch)) for epoch, batch in islice(theirs, 40)]
     assert len(expected) == 40 or max_epochs == 3
     for stop in range(len(expected)):
         random.seed(0)
-        batches = Batches(nlp, corpus, batcher, max_epochs)
+        batches = Batches(nlp, corpus, batcher(), max_epochs)
         before = drawn(batches, stop)
         state, chance = json.loads(json.dumps(batches.state)), random.getstate()
         random.seed(9)
-        again = Batches(nlp, corpus, batcher, max_epochs)
+        again = Batches(nlp, corpus, batcher(), max_epochs)
         again.go_on(state)
         random.setstate(chance)
         assert before + drawn(again, 40 - stop) == expected

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Self
 
@@ -30,7 +31,8 @@ class Batches(Iterator[list[Example]]):
         max_epochs: int,
     ) -> None:
         self._read = lambda: corpus(nlp)
-        self._batcher = batcher
+        self._batcher, self._sizes = _with_counted_sizes(batcher)
+        self._sizes_before = 0
         self._max_epochs = max_epochs
         self._examples = list(corpus(nlp)) if max_epochs >= 0 else []
         if max_epochs >= 0 and not self._examples:
@@ -43,12 +45,19 @@ class Batches(Iterator[list[Example]]):
     @property
     def state(self) -> dict[str, Any]:
         """What `go_on` needs; of random numbers it knows nothing."""
-        return {"epoch": self.epoch, "taken": self._taken, "order": list(self._order)}
+        return {
+            "epoch": self.epoch,
+            "taken": self._taken,
+            "order": list(self._order),
+            "sizes": self._sizes_before,
+        }
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Let the batch be the next one that was when the state was read."""
         self.epoch, self._taken = state["epoch"], state["taken"]
         self._order = list(state["order"])
+        for _ in range(state["sizes"]):
+            next(self._sizes)
         # Its first batch shuffles an epoch.
         self._batches = islice(self._of_epoch(shuffled=not self._taken), self._taken, None)
 
@@ -66,6 +75,7 @@ class Batches(Iterator[list[Example]]):
         return batch
 
     def _of_epoch(self, shuffled: bool) -> Iterator[list[Example]]:
+        self._sizes_before = self._sizes.taken
         if self._max_epochs < 0:
             yield from self._batcher(self._read())
             return
@@ -73,3 +83,26 @@ class Batches(Iterator[list[Example]]):
         if shuffled:
             random.shuffle(self._order)
         yield from self._batcher([self._examples[place] for place in self._order])
+
+
+class _Counted(Iterator[Any]):
+    """Values, and how many of them were taken."""
+
+    def __init__(self, values: Iterator[Any]) -> None:
+        self._values = values
+        self.taken = 0
+
+    def __next__(self) -> Any:
+        value = next(self._values)
+        self.taken += 1
+        return value
+
+
+def _with_counted_sizes(batcher: Batcher) -> tuple[Batcher, _Counted]:
+    """A batcher of spaCy's, and the sizes it takes one after the other through all epochs, if its
+    config has a schedule of them."""
+    sizes = batcher.keywords.get("size") if isinstance(batcher, partial) else None
+    if not isinstance(sizes, Iterator):
+        return batcher, _Counted(iter(()))
+    counted = _Counted(sizes)
+    return partial(batcher, size=counted), counted
