@@ -200,6 +200,26 @@ def test_what_bfloat16_takes_is_measured_once_and_changes_no_random_number():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_what_bfloat16_takes_is_measured_on_one_thread(monkeypatch):
+    """Several, on cores that others use, wait for each other: 0.5 to 5 times as long, by chance."""
+    used = []
+    linear = torch.nn.functional.linear
+
+    def observed(*args):
+        used.append(torch.get_num_threads())
+        return linear(*args)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", observed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        reading._bfloat16_over_float32.__wrapped__()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert set(used) == {1}
+
+
 def test_rotary_frequencies_keep_their_digits(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(reading, "bfloat16_pays", lambda device: True)
     monkeypatch.setattr(reading, "can_pack", lambda device: False)
