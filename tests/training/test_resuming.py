@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.batchers import configure_minibatch_by_words
@@ -18,6 +19,7 @@ from thinc.api import compounding
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.training import loop, run
 from clinical_ie.training.batches import Batches
+from clinical_ie.training.checkpoint import Checkpoint
 from tests.conftest import ROOT, build_tiny_bert
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
@@ -125,6 +127,38 @@ def test_another_run_and_a_damaged_checkpoint_begin_anew(
     assert len(log) == 4
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert not list((tmp_path / "out").glob("checkpoint*"))
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), {"progress": {}}, 5, None, b"\x80\x02]u."])
+def test_a_checkpoint_that_is_none_is_told(tmp_path: Path, content: object, caplog):
+    path = tmp_path / "checkpoint.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    assert Checkpoint(path).read() is None
+    assert caplog.messages == [f"{path} is damaged: training from the start"]
+
+
+def test_a_checkpoint_of_another_pipeline_is_told(values, tmp_path: Path, calls):
+    checkpoint = stopped(tmp_path / "out", values, calls, after=4)
+    found = torch.load(checkpoint)
+    found["weights"]["layers"].pop()
+    torch.save(found, checkpoint)
+    with pytest.raises(run.TrainingError, match="remove it to train from the start"):
+        run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert checkpoint.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_checkpoint_for_which_there_is_no_room_leaves_the_last_one(values, tmp_path: Path, calls):
+    checkpoint = stopped(tmp_path / "out", values, calls, after=3)
+    before = checkpoint.read_bytes()
+    checkpoint.with_name(f"{checkpoint.name}.part").symlink_to("/dev/full")
+    with pytest.raises(run.TrainingError, match="is the disk full"):
+        run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert checkpoint.read_bytes() == before
+    assert list(checkpoint.parent.glob("checkpoint*")) == [checkpoint]
 
 
 def test_an_error_on_the_way_leaves_what_goes_on(values, tmp_path: Path, calls, monkeypatch):

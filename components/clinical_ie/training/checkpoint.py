@@ -1,11 +1,11 @@
 """All that a training run needs to go on as if it had not been stopped, in one file."""
 
+import logging
 import os
 import random
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ import torch
 from spacy.language import Language
 from thinc.api import Model, Optimizer, get_current_ops
 
+logger = logging.getLogger(__name__)
+
+_PARTS = {"progress", "weights", "optimizer", "chance"}
 # Of an optimizer: arrays by the key of a weight.
 _MOMENTS = ("mom1", "mom2", "averages")
 _Key = tuple[int, str]
@@ -34,12 +37,22 @@ class Checkpoint:
         self.path = path
 
     def read(self) -> dict[str, Any] | None:
-        """What the run was; None where there is no such file, or a damaged one."""
-        try:
-            return dict(torch.load(self.path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
-            # To train anew is right in any case.
+        """What the run was; None where there is no such file, or a damaged one, which is told.
+
+        RAISES (OSError): It cannot be read.
+        """
+        if not self.path.exists():
             return None
+        with self.path.open("rb") as file:
+            try:
+                found = torch.load(file, map_location="cpu", weights_only=True)
+            except Exception:
+                # Damaged bytes lead PyTorch into errors of any kind.
+                found = None
+        if isinstance(found, dict) and found.keys() == _PARTS:
+            return found
+        logger.warning("%s is damaged: training from the start", self.path)
+        return None
 
     def save(self, nlp: Language, optimizer: Optimizer, progress: dict[str, Any]) -> None:
         """Write the file.
@@ -55,13 +68,24 @@ class Checkpoint:
             "chance": _chance(),
         }
         # Its owner's alone: weights know the notes they have seen.
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            torch.save(state, file)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                torch.save(state, file)
+        except (OSError, RuntimeError) as error:
+            part.unlink()
+            # Of a full disk PyTorch says that a position was unexpected.
+            raise OSError(
+                f"{self.path} could not be written; is the disk full? ({error})"
+            ) from error
         part.replace(self.path)
 
     @staticmethod
     def restore(found: dict[str, Any], nlp: Language, optimizer: Optimizer) -> None:
-        """Bring a pipeline that was initialized as at the start to where it was."""
+        """Bring a pipeline that was initialized as at the start to where it was.
+
+        RAISES (LookupError, TypeError, ValueError, RuntimeError): It was another pipeline.
+        """
         _set_weights(nlp, found["weights"])
         _set_moments(nlp, optimizer, found["optimizer"])
         _set_chance(found["chance"])

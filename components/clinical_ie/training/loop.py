@@ -75,7 +75,7 @@ def train(nlp: Language, out: Path, checkpoint: Checkpoint, use_gpu: int) -> Non
 
     checkpoint (Checkpoint): Of this very run, where there is one.
     use_gpu (int): -1 for the CPU.
-    RAISES (ValueError): No training notes.
+    RAISES (ValueError): No training notes, or a checkpoint of another run.
     """
     settings = nlp.config.interpolate()["training"]
     if settings["seed"] is not None:
@@ -91,7 +91,13 @@ def train(nlp: Language, out: Path, checkpoint: Checkpoint, use_gpu: int) -> Non
         log_step, end_log = run.values["logger"](nlp, sys.stdout, sys.stderr)
     try:
         if found:
-            run.go_on(checkpoint, found, log_step)
+            try:
+                run.go_on(checkpoint, found, log_step)
+            except (LookupError, TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(
+                    f"cannot go on from {checkpoint.path}: {error!r}; if it is not of this run, "
+                    "remove it to train from the start"
+                ) from error
         saved = time.monotonic()
         for info in run.steps():
             log_step(info)
