@@ -95,6 +95,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
 def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
     values, tmp_path: Path, calls, monkeypatch
 ):
+    run.train_pipeline(CONFIG, tmp_path / "straight", values, -1)
     with monkeypatch.context() as patch:
 
         def interrupted(*args):
@@ -107,6 +108,7 @@ def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
     told = run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     assert calls["made"] == 0
     assert told["candidate_ceiling"] == 1.0
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
     assert spacy.load(tmp_path / "out" / "model-best").meta["performance"]["clinical_ner_loss"] > 0
 
 

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _PARTS = {"progress", "weights", "optimizer", "chance"}
 # Of an optimizer: arrays by the key of a weight.
 _MOMENTS = ("mom1", "mom2", "averages")
+_DROPOUT = "dropout_rate"
 _Key = tuple[int, str]
 # A key that is the same in the next process: of a layer or a module, its place, and a name.
 _Place = tuple[str, int, str]
@@ -104,7 +105,7 @@ def _shims(nlp: Language) -> list[Any]:
     return [shim for shim in shims if isinstance(shim._model, torch.nn.Module)]
 
 
-def _weights(nlp: Language) -> dict[str, list[dict[str, Any]]]:
+def _weights(nlp: Language) -> dict[str, list[Any]]:
     return {
         "layers": [
             {
@@ -114,14 +115,19 @@ def _weights(nlp: Language) -> dict[str, list[dict[str, Any]]]:
             }
             for layer in _layers(nlp)
         ],
+        # Saved with the pipeline, as the last update has set them.
+        "dropouts": [layer.attrs.get(_DROPOUT) for layer in _layers(nlp)],
         "modules": [shim._model.state_dict() for shim in _shims(nlp)],
     }
 
 
-def _set_weights(nlp: Language, weights: dict[str, list[dict[str, Any]]]) -> None:
+def _set_weights(nlp: Language, weights: dict[str, list[Any]]) -> None:
     for layer, values in zip(_layers(nlp), weights["layers"], strict=True):
         for name, value in values.items():
             layer.set_param(name, _restored(value))
+    for layer, dropout in zip(_layers(nlp), weights["dropouts"], strict=True):
+        if dropout is not None:
+            layer.attrs[_DROPOUT] = dropout
     for shim, values in zip(_shims(nlp), weights["modules"], strict=True):
         shim._model.load_state_dict(values)
 
