@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.training.run import TrainingError, is_trained, run_values, train_pipeline
+from clinical_ie.training.run import (
+    TrainingError,
+    is_trained,
+    part_of,
+    run_values,
+    train_pipeline,
+)
 
 
 def main(
@@ -34,7 +40,7 @@ def main(
         typer.echo(f"train: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        part = Path(f"{out}.part")
+        part = part_of(out)
         # The first one comes with the first evaluation.
         is_saved = (part / "model-best").is_dir()
         left = f"the best so far is in {part}, and the same command goes on from there"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.system.workplace import workplace, write_whole
+from clinical_ie.system.workplace import claimed, replace_folder, workplace, write_whole
 
 
 def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
@@ -69,3 +69,28 @@ def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path: Path, private: bool) 
     assert path.read_text() == "first"
     write_whole(tmp_path / "other" / "b", "third")
     assert (tmp_path / "other" / "b").read_text() == "third"
+
+
+def test_a_folder_is_for_one_process_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    with claimed(folder), pytest.raises(BlockingIOError, match="another run is at work here"):
+        claimed(folder).__enter__()
+    with claimed(folder):
+        folder.rename(tmp_path / "moved")
+        # Another one by now.
+        with claimed(folder):
+            pass
+    assert folder.is_dir()
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    for number in "12":
+        new = tmp_path / "new"
+        new.mkdir()
+        (new / number).touch()
+        # Of a run that was killed.
+        (tmp_path / "place.old").mkdir()
+        replace_folder(new, place)
+        assert {path.name for path in place.iterdir()} == {number}
+        assert {path.name for path in tmp_path.iterdir()} == {"place"}

@@ -2,8 +2,10 @@
 
 import json
 import random
+import shutil
 import stat
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from spacy.training.loop import create_train_batches
 from thinc.api import compounding
 
 from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.system.workplace import claimed
 from clinical_ie.training import loop, run
 from clinical_ie.training.batches import Batches
 from clinical_ie.training.checkpoint import Checkpoint
@@ -110,6 +113,117 @@ def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
     assert told["candidate_ceiling"] == 1.0
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
     assert spacy.load(tmp_path / "out" / "model-best").meta["performance"]["clinical_ner_loss"] > 0
+
+
+class Killed(BaseException):
+    """What no part of a run makes up for, as a process that is killed does not."""
+
+
+def cut_off(to_disk, pipeline: Path, **kwargs):
+    to_disk(pipeline, **kwargs)
+    (pipeline / "tok2vec" / "model").write_bytes(b"cut off")
+    raise Killed
+
+
+# Where a run is killed, and by the name of which folder that is known.
+MOMENTS = {
+    "saving the calibrated pipeline": (Language, "to_disk", "model-best.part"),
+    "removing what was there": (shutil, "rmtree", "out"),
+    "moving it to its place": (Path, "rename", "out.part"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_that_was_killed_after_training_goes_on_with_what_is_left(
+    values, tmp_path: Path, calls, monkeypatch, moment
+):
+    run.train_pipeline(CONFIG, tmp_path / "straight", values, -1)
+    (tmp_path / "out" / "model-best").mkdir(parents=True)
+    where, name, folder = MOMENTS[moment]
+    function = getattr(where, name)
+
+    def killing(*args, **kwargs):
+        path = next((arg for arg in args if isinstance(arg, Path)), Path())
+        if path.name != folder:
+            return function(*args, **kwargs)
+        if name == "to_disk":
+            cut_off(partial(function, args[0]), path)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, killing)
+        with pytest.raises(Killed):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    calls["made"] = 0
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert calls["made"] == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "straight"}
+
+
+def test_the_best_pipeline_outlives_a_kill_while_it_is_replaced(
+    values, tmp_path: Path, calls, monkeypatch
+):
+    checkpoint = stopped(tmp_path / "out", values, calls, after=3)
+    best = checkpoint.with_name("model-best")
+    rename = Path.rename
+
+    def killing(self, target):
+        if self.name == "model-best.part":
+            raise Killed
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killing)
+        with pytest.raises(Killed):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert not best.exists()
+    # On a GPU, the same evaluation may give less the next time.
+    monkeypatch.setattr(loop, "create_evaluation_callback", lambda *args: lambda: (-1.0, {}))
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {"model-best", "model-last", "log.jsonl", run.FINGERPRINT}
+
+
+def test_two_runs_do_not_meet_in_one_folder(values, tmp_path: Path, calls):
+    checkpoint = stopped(tmp_path / "out", values, calls, after=3)
+    for other in (values, values | {"system.seed": 1}):
+        with (
+            claimed(checkpoint.parent),
+            pytest.raises(run.TrainingError, match="another run is at work here"),
+        ):
+            run.train_pipeline(CONFIG, tmp_path / "out", other, -1)
+    assert checkpoint.exists()
+
+
+def test_a_run_ends_where_its_folder_links_to(values, tmp_path: Path):
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
+    run.train_pipeline(CONFIG, tmp_path / "link", values, -1)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "out" / run.FINGERPRINT).exists()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_came_to_the_folder_meanwhile_stays(values, tmp_path: Path, calls):
+    stopped(tmp_path / "out", values, calls, after=5)
+    thesis = tmp_path / "out" / "thesis.txt"
+
+    calibrate = run._calibrate
+
+    def bring(*args):
+        thesis.parent.mkdir()
+        thesis.write_text("precious")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "_calibrate", lambda *args: bring(calibrate(*args)))
+        with pytest.raises(run.TrainingError, match=r"holds 'thesis.txt'"):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    thesis.unlink()
+    calls["made"] = 0
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert calls["made"] == 0
+    assert (tmp_path / "out" / "model-best").is_dir()
 
 
 @pytest.mark.parametrize("change", ["seed", "damaged"])

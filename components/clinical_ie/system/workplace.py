@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:
+    # Windows: that two runs do not meet is left to whoever starts them.
+    fcntl = None  # type: ignore[assignment]
+
 # Those of this process.
 _OPEN: set[str] = set()
 
@@ -34,6 +40,53 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
             yield Path(folder)
         finally:
             _OPEN.remove(folder)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Have a folder, made if it is missing, for this process alone until the block ends.
+
+    RAISES (BlockingIOError): Another process has it.
+    """
+    descriptor = _claim(folder)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _claim(folder: Path) -> int | None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise BlockingIOError(f"{folder}: another run is at work here; wait for its end") from error
+    except OSError:
+        # A file system without locks, such as some that are shared over a network.
+        pass
+    if folder.exists() and os.path.samestat(folder.stat(), os.fstat(descriptor)):
+        return descriptor
+    # Whoever had it has moved it away meanwhile.
+    os.close(descriptor)
+    return _claim(folder)
+
+
+def replace_folder(new: Path, old: Path) -> None:
+    """Put a whole folder in the place of one that may be there.
+
+    A process that is killed here leaves the old one as it was, or `new` alone.
+    """
+    away = old.with_name(f"{old.name}.old")
+    shutil.rmtree(away, ignore_errors=True)
+    if old.exists():
+        old.rename(away)
+    new.rename(old)
+    shutil.rmtree(away, ignore_errors=True)
 
 
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:

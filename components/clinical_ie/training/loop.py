@@ -24,6 +24,7 @@ from spacy.training.loop import (
 from spacy.util import registry, resolve_dot_names
 from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 
+from ..system.workplace import replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
 
@@ -223,8 +224,7 @@ class _Run:
             new = best.with_name(f"{best.name}.part")
             shutil.rmtree(new, ignore_errors=True)
             shutil.copytree(last, new)
-            shutil.rmtree(best, ignore_errors=True)
-            new.rename(best)
+            replace_folder(new, best)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         self.progress.batches = self.batches.state

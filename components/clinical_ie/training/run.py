@@ -15,6 +15,7 @@ from thinc.api import require_gpu
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..system.hashing import hash_of
+from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
@@ -23,7 +24,10 @@ from .saved_strings import forget_words
 
 FINGERPRINT = "fingerprint.json"
 # What a run leaves, and an earlier one may have left.
-_MADE = {"model-best", "model-best.part", "model-last", "log.jsonl", FINGERPRINT}
+_MADE = {
+    *("model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl"),
+    *(FINGERPRINT, f"{FINGERPRINT}.part"),
+}
 # How its name begins.
 _CHECKPOINT = "checkpoint-"
 # What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
@@ -71,37 +75,71 @@ def train_pipeline(
     RAISES (TrainingError): The config does not parse or holds what cannot be, or `out` holds what
         no run has made; what is left is what goes on.
     """
-    out = out.absolute()
-    part = out.with_name(f"{out.name}.part")
+    out, part = out.resolve(), part_of(out)
     for folder in (out, part):
         _check_replaceable(folder)
+    try:
+        with claimed(part):
+            # A run may have been stopped when no more was left to be done than to move it.
+            if not is_trained(config, part, overrides):
+                _make(config, part, overrides, gpu_id)
+            told = json.loads((part / "model-best" / "meta.json").read_text("utf8"))[META_KEY]
+            for path in part.glob(f"{_CHECKPOINT}*"):
+                path.unlink()
+            # What came there while this was trained is not lost either.
+            _check_replaceable(out)
+            shutil.rmtree(out, ignore_errors=True)
+            part.rename(out)
+    except OSError as error:
+        raise TrainingError(_one_line(error)) from error
+    return dict(told)
+
+
+def part_of(out: Path) -> Path:
+    """Where a run stands until its end: on the same disk as its folder, whatever links to that."""
+    out = out.resolve()
+    return out.with_name(f"{out.name}.part")
+
+
+def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> None:
+    """Train and calibrate, or go on with that, until all is there that a finished run leaves."""
     # By its name it is this run's.
     checkpoint = part / f"{_CHECKPOINT}{fingerprint(config, overrides)[:16]}.pt"
+    best = part / "model-best"
+    new = best.with_name(f"{best.name}.part")
     if not checkpoint.exists():
-        shutil.rmtree(part, ignore_errors=True)
+        _clear(part)
+    elif not best.exists() and new.exists():
+        # Stopped while one took the place of the other.
+        new.rename(best)
     try:
         # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
         if gpu_id >= 0:
             require_gpu(gpu_id)
-        part.mkdir(parents=True, exist_ok=True)
         log = {"paths.log": f"{part}/log.jsonl"}
         values = load_config(config, overrides=overrides | log, interpolate=False)
         train(init_nlp(values, use_gpu=gpu_id), part, Checkpoint(checkpoint), gpu_id)
+        _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
+        for pipeline in (new, part / "model-last"):
+            forget_words(pipeline)
+        replace_folder(new, best)
+        stamp = json.dumps(_stamp(config, part, overrides))
+        write_whole(part / FINGERPRINT, f"{stamp}\n")
     except (ConfigValidationError, OSError, ValueError) as error:
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
-    told = _calibrate(part / "model-best", Path(overrides["paths.dev"]), gpu_id)
-    for name in ("model-best", "model-last"):
-        forget_words(part / name)
-    stamp = _stamp(config, part, overrides)
-    (part / FINGERPRINT).write_text(json.dumps(stamp) + "\n", encoding="utf8")
-    checkpoint.unlink()
-    shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
-    return told
+
+
+def _clear(folder: Path) -> None:
+    """Take away what is in a folder that goes on being this process's own."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -111,6 +149,8 @@ def _check_replaceable(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder for the run")
+    if folder.is_mount():
+        raise TrainingError(f"{folder} is a disk of its own; name a folder on it for the run")
     strange = sorted(
         path.name
         for path in folder.glob("*")
@@ -123,7 +163,7 @@ def _check_replaceable(folder: Path) -> None:
         )
 
 
-def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
+def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
     """Fit the scores of a saved pipeline on dev, and save it with what it reaches there then."""
     nlp = load_pipeline(str(model), gpu_id)
     docs = read_docs(dev)
@@ -136,8 +176,8 @@ def _calibrate(model: Path, dev: Path, gpu_id: int) -> dict[str, Any]:
     performance |= {name: scores[name] for name in performance if name in scores}
     # The log has moved since.
     nlp.config["paths"]["log"] = None
-    nlp.to_disk(model)
-    return dict(nlp.meta[META_KEY])
+    shutil.rmtree(calibrated, ignore_errors=True)
+    nlp.to_disk(calibrated)
 
 
 def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
