@@ -101,8 +101,8 @@ class _Counted(Iterator[Any]):
 def _with_counted_sizes(batcher: Batcher) -> tuple[Batcher, _Counted]:
     """A batcher of spaCy's, and the sizes it takes one after the other through all epochs, if its
     config has a schedule of them."""
-    sizes = batcher.keywords.get("size") if isinstance(batcher, partial) else None
-    if not isinstance(sizes, Iterator):
-        return batcher, _Counted(iter(()))
-    counted = _Counted(sizes)
-    return partial(batcher, size=counted), counted
+    if isinstance(batcher, partial) and isinstance(batcher.keywords.get("size"), Iterator):
+        counted = _Counted(batcher.keywords["size"])
+        given = batcher.keywords | {"size": counted}
+        return partial(batcher.func, *batcher.args, **given), counted
+    return batcher, _Counted(iter(()))
