@@ -34,7 +34,8 @@ _CHECKPOINT = "checkpoint-"
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
     "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py",
-    "training/batches.py", "training/calibrate.py", "training/loop.py", "training/run.py",
+    "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
+    "training/run.py",
     # By what it counts the best step, bias and thresholds are chosen.
     "scoring",
 )  # fmt: skip
