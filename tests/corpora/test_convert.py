@@ -181,7 +181,11 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     assert result.exit_code == code
     told = "n1-bad.ann:3: R1: a relation has two arguments, not 1"
     if policy == "stop":
-        first = "n1-bad.ann:2: T2 ends at 99, the text has 13 characters: left out"
+        # Nothing was left out of what is not there.
+        first = (
+            "n1-bad.ann:2: T2 ends at 99, the text has 13 characters; stopped there, nothing was "
+            "written (--on-error stop)"
+        )
         assert result.stderr.strip().endswith(f"convert: {tmp_path}/in/{first}")
         assert not out.exists()
         return
