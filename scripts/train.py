@@ -26,7 +26,7 @@ def main(
     eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
 ) -> None:
-    """Run `spacy train` with the workflow's values in the config, if that was not done before."""
+    """Train by a config of spaCy's, or go on where that was stopped, if it was not done before."""
     overrides = run_values(train, dev, encoder, max_steps, eval_frequency) | {"system.seed": seed}
     if augmented is not None:
         overrides["paths.augmented"] = str(augmented)

@@ -9,12 +9,7 @@ from typing import TextIO
 from weakref import finalize
 
 from ..system.hashing import hash_of
-
-try:
-    import fcntl
-except ImportError:
-    # Windows: that two runs do not meet is left to whoever starts them.
-    fcntl = None  # type: ignore[assignment]
+from ..system.locks import lock
 
 
 class RunLog:
@@ -105,16 +100,12 @@ def _locked(path: Path) -> TextIO:
     # A line at a time: whatever ends this process, the lines before stay.
     file = os.fdopen(descriptor, "a", encoding="utf8", buffering=1)
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except BlockingIOError as error:
         file.close()
         raise BlockingIOError(
             f"{path}: another run is at work here; wait for its end, or write to another place"
         ) from error
-    except OSError:
-        # A file system without locks, such as some that are shared over a network.
-        pass
     return file
 
 

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:
-    # Windows: that two runs do not meet is left to whoever starts them.
-    fcntl = None  # type: ignore[assignment]
+from .locks import lock, open_folder
 
 # Those of this process.
 _OPEN: set[str] = set()
@@ -58,17 +54,14 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def _claim(folder: Path) -> int | None:
     folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
+    descriptor = open_folder(folder)
+    if descriptor is None:
         return None
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except BlockingIOError as error:
         os.close(descriptor)
         raise BlockingIOError(f"{folder}: another run is at work here; wait for its end") from error
-    except OSError:
-        # A file system without locks, such as some that are shared over a network.
-        pass
     if folder.exists() and os.path.samestat(folder.stat(), os.fstat(descriptor)):
         return descriptor
     # Whoever had it has moved it away meanwhile.
