@@ -16,7 +16,7 @@ from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import Annotations, Mention, annotations_of
 from tests.conftest import run_script
 
-from .test_i2b2 import ALL, TEXT, xml
+from .helpers import ALL, TEXT, xml
 
 
 def test_a_note_is_written_back_as_it_was_released(tmp_path: Path):
