@@ -5,13 +5,8 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.training.run import (
-    TrainingError,
-    is_trained,
-    part_of,
-    run_values,
-    train_pipeline,
-)
+from clinical_ie.training.fingerprint import is_trained
+from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
 
 
 def main(

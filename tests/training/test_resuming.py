@@ -23,6 +23,7 @@ from clinical_ie.system.workplace import claimed
 from clinical_ie.training import loop, run
 from clinical_ie.training.batches import Batches
 from clinical_ie.training.checkpoint import Checkpoint
+from clinical_ie.training.fingerprint import FINGERPRINT
 from tests.conftest import ROOT, build_tiny_bert
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
@@ -60,7 +61,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         # They name the folder of the run.
-        if path.is_file() and path.name not in ("config.cfg", run.FINGERPRINT)
+        if path.is_file() and path.name not in ("config.cfg", FINGERPRINT)
     }
 
 
@@ -182,7 +183,7 @@ def test_the_best_pipeline_outlives_a_kill_while_it_is_replaced(
     monkeypatch.setattr(loop, "create_evaluation_callback", lambda *args: lambda: (-1.0, {}))
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert made == {"model-best", "model-last", "log.jsonl", run.FINGERPRINT}
+    assert made == {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 
 
 def test_two_runs_do_not_meet_in_one_folder(values, tmp_path: Path, calls):
@@ -201,7 +202,7 @@ def test_a_run_ends_where_its_folder_links_to(values, tmp_path: Path):
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
     run.train_pipeline(CONFIG, tmp_path / "link", values, -1)
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "disk" / "out" / run.FINGERPRINT).exists()
+    assert (tmp_path / "disk" / "out" / FINGERPRINT).exists()
     assert not list(tmp_path.rglob("*.part"))
 
 

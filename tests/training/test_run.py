@@ -10,8 +10,8 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.training import run
-from clinical_ie.training.run import is_trained
+from clinical_ie.training import fingerprint, run
+from clinical_ie.training.fingerprint import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
 from tests.dependencies import PIPELINE_GROUPS
 
@@ -124,7 +124,7 @@ def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     values = {"paths.train": str(files / "notes.spacy")}
     stamp = tmp_path / "out" / "fingerprint.json"
-    stamp.write_text(json.dumps(run._stamp(CONFIG, tmp_path / "out", values)))
+    stamp.write_text(json.dumps(fingerprint.stamp_of(CONFIG, tmp_path / "out", values)))
     assert is_trained(CONFIG, tmp_path / "out", values)
     shutil.rmtree(tmp_path / "out" / "model-best")
     assert not is_trained(CONFIG, tmp_path / "out", values)
@@ -214,7 +214,7 @@ def test_missing_notes_are_told(files, tmp_path: Path):
 def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint():
     """What a name no longer stands for would count as nothing."""
     package = ROOT / "components" / "clinical_ie"
-    code = [package / part for part in run._MODEL_CODE]
+    code = [package / part for part in fingerprint._MODEL_CODE]
     assert all(path.exists() for path in code)
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["entry-points"]
     for group in (*PIPELINE_GROUPS, "spacy_readers"):
@@ -231,7 +231,7 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     (out / "model-best").mkdir(parents=True)
     (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
-    stamp = run._stamp(config, out, values)
+    stamp = fingerprint.stamp_of(config, out, values)
     (out / "fingerprint.json").write_text(json.dumps(stamp), encoding="utf8")
     assert is_trained(config, out, values)
     assert not is_trained(config, out, {**values, "system.seed": 2})

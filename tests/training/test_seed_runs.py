@@ -5,7 +5,7 @@ from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.doc import Annotations, annotate
 from clinical_ie.scoring import sum_up
 from clinical_ie.system.hashing import hash_of
-from clinical_ie.training.run import FINGERPRINT, fingerprint
+from clinical_ie.training.fingerprint import FINGERPRINT, fingerprint
 from clinical_ie.training.seed_runs import Experiment, run_seed
 from tests.conftest import ROOT
 

@@ -1,4 +1,4 @@
-"""One training run, that fails in one line, goes on where it was stopped, and is known again."""
+"""One training run, that fails in one line and goes on where it was stopped."""
 
 import json
 import shutil
@@ -14,15 +14,14 @@ from thinc.api import require_gpu
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
-from ..system.hashing import hash_of
 from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
+from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
 from .loop import train
 from .saved_strings import forget_words
 
-FINGERPRINT = "fingerprint.json"
 # What a run leaves, and an earlier one may have left.
 _MADE = {
     *("model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl"),
@@ -30,15 +29,6 @@ _MADE = {
 }
 # How its name begins.
 _CHECKPOINT = "checkpoint-"
-# What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
-_MODEL_CODE = (
-    "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py",
-    "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
-    "training/run.py",
-    # By what it counts the best step, bias and thresholds are chosen.
-    "scoring",
-)  # fmt: skip
 
 
 class TrainingError(ValueError):
@@ -126,7 +116,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         for pipeline in (new, part / "model-last"):
             forget_words(pipeline)
         replace_folder(new, best)
-        stamp = json.dumps(_stamp(config, part, overrides))
+        stamp = json.dumps(stamp_of(config, part, overrides))
         write_whole(part / FINGERPRINT, f"{stamp}\n")
     except (ConfigValidationError, OSError, ValueError) as error:
         if not checkpoint.exists():
@@ -179,32 +169,6 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
     nlp.config["paths"]["log"] = None
     shutil.rmtree(calibrated, ignore_errors=True)
     nlp.to_disk(calibrated)
-
-
-def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
-    """Whether `out` is what a run of today would make: same config, values, data, weights, code;
-    and is whole."""
-    try:
-        stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
-    except (OSError, ValueError):
-        return False
-    return bool(stamp == _stamp(config, out, overrides))
-
-
-def _stamp(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, str]:
-    """What a run was made of, and what it has made."""
-    return {
-        "fingerprint": fingerprint(config, overrides),
-        "model-best": hash_of([out / "model-best"]),
-    }
-
-
-def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
-    """A hash of all that a run depends on: what the paths among the overrides hold, too."""
-    package = Path(__file__).parents[1]
-    paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
-    roots = (config, *paths, *(package / part for part in _MODEL_CODE))
-    return hash_of(roots, json.dumps(overrides, sort_keys=True, default=str))
 
 
 def _one_line(error: Exception) -> str:

@@ -14,7 +14,8 @@ from ..scoring import PROTOCOLS, Counts, NoteCounts
 from ..scoring.evaluation import SETTINGS, evaluate
 from ..system.workplace import write_whole
 from ..terminal.progress import progress_bar
-from .run import fingerprint, is_trained, train_pipeline
+from .fingerprint import fingerprint, is_trained
+from .run import train_pipeline
 
 # By setting, by protocol: the counts of every note.
 RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]
