@@ -12,6 +12,7 @@ from clinical_ie.report.seeds import seed_table, seed_tables_markdown
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
 from clinical_ie.system.workplace import write_whole
+from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, run_values
 from clinical_ie.training.scored_notes import notes_to_score
 from clinical_ie.training.seed_runs import Experiment, RunCounts, run_seed
@@ -27,14 +28,14 @@ def main(
     test: Annotated[Path, typer.Option(help="Notes to score on; dev is used where it is missing")],
     encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
     seeds: Annotated[str, typer.Option(help="Whole numbers, blanks between")] = "0 1 2",
-    max_steps: Annotated[int, typer.Option(min=1, help="Training steps of a run")] = 500,
-    eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
+    max_steps: Annotated[str, typer.Option(help="Steps of a run; auto: by the notes")] = AUTO,
+    eval_frequency: Annotated[str, typer.Option(help="Steps between evaluations")] = AUTO,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     corpus_format: Annotated[str, typer.Option("--format", help="For the paper's rows")] = "brat",
 ) -> None:
     """Run both arms for every seed, but for what was run before, and print the table."""
-    overrides = run_values(train, dev, encoder, max_steps, eval_frequency)
     try:
+        overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
         numbers = _parse_seeds(seeds)
         gold, docs = notes_to_score(test, dev)
         split = gold.stem if gold == test else f"{gold.stem} (there was no test split)"

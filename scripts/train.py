@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.training.fingerprint import is_trained
+from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
 
 
@@ -17,19 +18,20 @@ def main(
     encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
     augmented: Annotated[Path | None, typer.Option(help="More training notes, .spacy")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and dropout")] = 0,
-    max_steps: Annotated[int, typer.Option(min=1, help="Training steps")] = 500,
-    eval_frequency: Annotated[int, typer.Option(min=1, help="Steps between evaluations")] = 50,
+    max_steps: Annotated[str, typer.Option(help="Training steps; auto: by the notes")] = AUTO,
+    eval_frequency: Annotated[str, typer.Option(help="Steps between evaluations")] = AUTO,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
 ) -> None:
     """Train by a config of spaCy's, or go on where that was stopped, if it was not done before."""
-    overrides = run_values(train, dev, encoder, max_steps, eval_frequency) | {"system.seed": seed}
-    if augmented is not None:
-        overrides["paths.augmented"] = str(augmented)
-    # weasel remembers one run: it starts this after another dataset or seed, too.
-    if is_trained(config, out, overrides):
-        typer.echo(f"train: {out} is this very run, finished before; remove it to train again")
-        return
     try:
+        overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
+        overrides["system.seed"] = seed
+        if augmented is not None:
+            overrides["paths.augmented"] = str(augmented)
+        # weasel remembers one run: it starts this after another dataset or seed, too.
+        if is_trained(config, out, overrides):
+            typer.echo(f"train: {out} is this very run, finished before; remove it to train again")
+            return
         told = train_pipeline(config, out, overrides, gpu_id)
     except TrainingError as error:
         typer.echo(f"train: {error}", err=True)

@@ -37,7 +37,7 @@ def values(tmp_path_factory, notes) -> dict[str, object]:
     build_tiny_bert(folder / "encoder", max_pieces=256)
     paths = folder / "notes.spacy", folder / "notes.spacy", str(folder / "encoder")
     # Small batches, so that there are several to an epoch.
-    return run.run_values(*paths, STEPS, 2) | {"training.batcher.size": 20}
+    return run.run_values(CONFIG, *paths, str(STEPS), "2") | {"training.batcher.size": 20}
 
 
 @pytest.fixture

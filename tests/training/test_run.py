@@ -26,9 +26,9 @@ def files(tmp_path_factory, notes) -> Path:
     return folder
 
 
-def train(files: Path, config: Path, out: Path):
+def train(files: Path, config: Path, out: Path, *steps: object):
     notes = files / "notes.spacy"
-    steps = ["--max-steps", 2, "--eval-frequency", 1]
+    steps = steps or ["--max-steps", 2, "--eval-frequency", 1]
     where = ["--train", notes, "--dev", notes, "--encoder", files / "encoder"]
     return run_script("train.py", config, out, *where, *steps)
 
@@ -199,7 +199,7 @@ def test_an_interrupted_run_names_a_pipeline_that_is_there_alone(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "train_pipeline", interrupted)
-    where = ["--train", "a.spacy", "--dev", "a.spacy", "--encoder", "e"]
+    where = ["--train", "a.spacy", "--dev", "a.spacy", "--encoder", "e", "--max-steps", 2]
     result = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert (result.exit_code, told in result.stderr) == (130, True)
 

@@ -19,6 +19,7 @@ from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
 from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
+from .length import as_steps, steps_between, training_steps
 from .loop import train
 from .saved_strings import forget_words
 
@@ -36,18 +37,25 @@ class TrainingError(ValueError):
 
 
 def run_values(
-    train: Path, dev: Path, encoder: str, max_steps: int, eval_frequency: int
+    config: Path, train: Path, dev: Path, encoder: str, max_steps: str, eval_frequency: str
 ) -> dict[str, Any]:
     """What all runs of an experiment put into their config, whichever script starts them.
 
     A run is known again by these values: a second place for them would have runs repeated.
+    max_steps, eval_frequency (str): A number, or `auto`: as the training notes are many.
+    RAISES (TrainingError): A value that cannot be, or a file that cannot be looked at for that.
     """
+    try:
+        steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
+        between = as_steps("--eval-frequency", eval_frequency) or steps_between(steps)
+    except (ConfigValidationError, LookupError, OSError, ValueError) as error:
+        raise TrainingError(_one_line(error)) from error
     return {
         "paths.train": str(train),
         "paths.dev": str(dev),
         "paths.encoder": encoder,
-        "training.max_steps": max_steps,
-        "training.eval_frequency": eval_frequency,
+        "training.max_steps": steps,
+        "training.eval_frequency": between,
     }
 
 
