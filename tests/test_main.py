@@ -222,6 +222,15 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "2 of 3 notes are there already: going on" in err
     assert "3 of 3 notes written" in err
     assert contents("out") == contents("straight")
+    # A note whose text is another by now.
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "annotate_notes", stopping)
+        assert run(*arguments("changed"))[0] == 130
+    (notes / "marked.txt").write_bytes(b"Omar.")
+    code, _, err = run(*arguments("changed"))
+    assert code == 1
+    assert "marked.txt: its text has changed since this run annotated it" in err
+    (notes / "marked.txt").write_bytes(b"\xef\xbb\xbf\nAnna.")
     # What is finished is replaced by nobody who does not say so.
     code, _, err = run(*arguments("out"))
     assert code == 1

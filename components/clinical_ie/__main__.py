@@ -94,7 +94,7 @@ def annotate_command(
         writer = open_writer(out, format_, notes, run, overwrite)
         results = annotate_notes(
             partial(load_pipeline, pipeline, gpu_id, precision),
-            notes.read(frozenset(writer.done), writer.refusal),
+            notes.read(writer.done, writer.refusal),
             batch_size=batch_size,
             n_process=n_process,
         )

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from clinical_ie.annotate import Failure, InputNote, JsonlSource, ParquetSource, Part, open_source
+from clinical_ie.annotate.run_log import text_sum
 
 
-def read(source: JsonlSource | ParquetSource, *done: str) -> tuple[list[str], dict[int, str]]:
+def read(source: JsonlSource | ParquetSource, **done: str) -> tuple[list[str], dict[int, str]]:
     """The names of good rows, and by their number what is wrong with the others."""
     names, wrong = [], {}
-    for found in source.read(done, lambda name: "no such name, please" if name == "no" else None):
+    sums = {name: text_sum(text) for name, text in done.items()}
+    for found in source.read(sums, lambda name: "no such name, please" if name == "no" else None):
         if isinstance(found, InputNote):
             names.append(found.name)
         else:
@@ -58,10 +60,13 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
     assert wrong.keys() == expected.keys()
     for number, told in expected.items():
         assert told in wrong[number]
-    first = next(source.read((), lambda name: None))
+    first = next(source.read({}, lambda name: None))
     assert first == InputNote("a", "one\r\ntwo", f"{path}:1")
     # What was written before is not read again, and its id is still taken.
-    assert read(source, "a", "7") == (["d"], wrong)
+    assert read(source, **{"a": "one\r\ntwo", "7": ""}) == (["d"], wrong)
+    names, wrong = read(source, **{"a": "one\ntwo", "7": ""})
+    assert names == ["d"]
+    assert "its text has changed since this run annotated it" in wrong[1]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_rows_of_parquet(tmp_path: Path, kind: pa.DataType) -> None:
         3: "'note' is null",
         4: "row 1 has the id '5' too",
     }
-    assert read(source, "5")[0] == ["8"]
+    assert read(source, **{"5": "one"})[0] == ["8"]
 
 
 def test_a_row_of_parquet_that_is_not_utf8_costs_no_other(tmp_path: Path) -> None:
@@ -130,7 +135,7 @@ def test_a_damaged_file_ends_with_the_row_that_was_read_last(tmp_path: Path) -> 
     source = open_source(path)
     names: list[str] = []
     with pytest.raises(OSError, match=r"notes\.parquet: cannot be read beyond row 64: "):
-        names.extend(found.name for found in source.read((), lambda name: None))
+        names.extend(found.name for found in source.read({}, lambda name: None))
     assert len(names) == 64
 
 
@@ -161,7 +166,7 @@ def test_parts_are_together_all_notes_once_each(tmp_path: Path, kind: str) -> No
     found: list[str] = []
     for number in (1, 2, 3, 4):
         source = open_source(path, part=Part(number, 4))
-        here = [note.name for note in source.read((), lambda name: None)]
+        here = [note.name for note in source.read({}, lambda name: None)]
         assert source.total == len(here)
         # Told by one of them, or each run would fail for it.
         assert len(source.left_out) == (kind == "folder" and number == 1)
@@ -177,7 +182,7 @@ def test_an_id_of_another_part_is_no_note_s_again(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
     lines = ['{"id": "a", "text": "x"}', "no JSON", "no JSON", '{"id": "a", "text": "y"}']
     path.write_text("\n".join(lines))
-    found = list(open_source(path, part=Part(2, 2)).read((), lambda name: None))
+    found = list(open_source(path, part=Part(2, 2)).read({}, lambda name: None))
     assert [(type(each), each.name) for each in found] == [
         (Failure, f"{path}:2"),
         (Failure, f"{path}:4"),

@@ -2,23 +2,26 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 from weakref import finalize
+from zlib import crc32
 
 from ..system.hashing import hash_of
 from ..system.locks import lock
 
 
 class RunLog:
-    """A hidden file beside the output: what the run is, then the name of each note it has written.
+    """A hidden file beside the output: what the run is, then each note that it has written.
 
     It is there while a run is unfinished, for its owner alone. Two runs that wrote the same files
     at once would spoil each other's, so a run at work has it locked.
 
     path (Path): The file.
+    notes (dict[str, int]): By name the `text_sum` of each note, in the order in which they were
+        written.
     run (Mapping[str, str]): All that must be the same for a run to be the same.
     RAISES (ValueError): An unfinished run of another kind is there, or the file is no such log.
     RAISES (BlockingIOError): Another run is at work there.
@@ -29,10 +32,10 @@ class RunLog:
     def __init__(self, path: Path, run: Mapping[str, str]) -> None:
         self._path = path
         self._run = dict(run)
-        self.names: list[str] = []
+        self.notes: dict[str, int] = {}
         if path.exists():
             self._lock()
-            self.names = self._read()
+            self.notes = self._read()
 
     @staticmethod
     def remove(path: Path) -> None:
@@ -44,28 +47,28 @@ class RunLog:
             with _locked(path):
                 path.unlink()
 
-    def start(self, names: Sequence[str]) -> None:
-        """Begin to write, after those of the names that still hold.
+    def start(self, notes: Mapping[str, int]) -> None:
+        """Begin to write, after those of the notes that still hold.
 
         RAISES (BlockingIOError): Another run has begun there since.
         """
-        self.names = list(names)
+        self.notes = dict(notes)
         self._file = self._file or self._lock()
         self._file.truncate(0)
-        for line in (self._run, *self.names):
+        for line in (self._run, *self.notes.items()):
             self._file.write(json.dumps(line) + "\n")
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, text: str) -> None:
         """The note is in its place."""
         assert self._file is not None
-        self._file.write(json.dumps(name) + "\n")
-        self.names.append(name)
+        self.notes[name] = text_sum(text)
+        self._file.write(json.dumps((name, self.notes[name])) + "\n")
 
     def close(self, finished: bool) -> None:
         """End the run; one that is finished leaves no log, and neither does one without a note."""
         assert self._file is not None
         self._file.close()
-        if finished or not self.names:
+        if finished or not self.notes:
             self._path.unlink(missing_ok=True)
 
     def _lock(self) -> TextIO:
@@ -74,13 +77,14 @@ class RunLog:
         finalize(self, self._file.close)
         return self._file
 
-    def _read(self) -> list[str]:
+    def _read(self) -> dict[str, int]:
         # The last line may have been cut off.
         lines = self._path.read_text("utf8").split("\n")[:-1]
         try:
-            run, *names = map(json.loads, lines or ["{}"])
+            run, *notes = map(json.loads, lines or ["{}"])
+            written = {name: int(found) for name, found in notes}
             differing = {key for key in run.keys() | self._run.keys() if run[key] != self._run[key]}
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ValueError(
                 f"{self._path}: not the log of an unfinished run; --overwrite starts anew"
             ) from error
@@ -91,7 +95,12 @@ class RunLog:
                 f"{self._run[key]}); finish it with the command that it began with, or start anew "
                 "with --overwrite"
             )
-        return names
+        return written
+
+
+def text_sum(text: str) -> int:
+    """A number by which a note whose text has changed is told from the one that was annotated."""
+    return crc32(text.encode("utf8", "surrogatepass"))
 
 
 def _locked(path: Path) -> TextIO:

@@ -1,6 +1,6 @@
 """What every source of notes can do."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +9,8 @@ from .part import Part
 
 # Why a note of this name cannot be written where the output goes; None where it can.
 Refusal = Callable[[str], str | None]
+# Of a note whose annotations are of another text than it has now.
+CHANGED = "its text has changed since this run annotated it; --overwrite starts anew"
 
 
 class Source(Protocol):
@@ -30,11 +32,11 @@ class Source(Protocol):
     def describe(self) -> str:
         """What a run has to read again to go on where it was."""
 
-    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+    def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         """The part's notes in their order, less those that are done; a bad one takes no other with
-        it.
+        it, and neither does one that has changed since it was done.
 
-        done (Collection[str]): Names.
+        done (Mapping[str, int]): By name the `text_sum` of each.
         refusal (Refusal): Asked for names that were not made as file names.
         RAISES (OSError): The source itself is gone or damaged.
         """

@@ -1,12 +1,13 @@
 """The `.txt` files of a folder."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...brat import list_notes, read_note
 from ...brat.files import files_below, hidden_folders, misspelt, note_name
 from ..notes import Failure, InputNote, reason_of
-from .base import Refusal
+from ..run_log import text_sum
+from .base import CHANGED, Refusal
 from .part import WHOLE, Part
 
 
@@ -33,14 +34,15 @@ class FolderSource:
         """What the notes are called, those that cannot be read too."""
         return (note_name(file, self.path) for file in self.files)
 
-    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+    def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         for file, name in zip(self.files, self.names(), strict=True):
-            if name in done:
-                continue
             place = file.relative_to(self.path).as_posix()
             try:
                 note = read_note(file, self.path)
             except (OSError, UnicodeDecodeError) as error:
                 yield Failure(place, reason_of(error))
-            else:
+                continue
+            if name not in done:
                 yield InputNote(name, note.text, place, note.bom)
+            elif done[name] != text_sum(note.text):
+                yield Failure(place, CHANGED)

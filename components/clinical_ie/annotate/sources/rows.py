@@ -2,12 +2,13 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...terminal.printable import shown
 from ..notes import Failure, InputNote
-from .base import Refusal
+from ..run_log import text_sum
+from .base import CHANGED, Refusal
 from .part import Part
 
 # The values of both columns; None stands for none. Or what is wrong with the whole row.
@@ -43,7 +44,7 @@ class RowSource(ABC):
     def rows(self) -> Iterator[tuple[int, Row]]:
         """All rows with their numbers, from 1."""
 
-    def read(self, done: Collection[str], refusal: Refusal) -> Iterator[InputNote | Failure]:
+    def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         first_row: dict[str, int] = {}
         for index, (number, row) in enumerate(self.rows()):
             name, text, problem = self._checked(row)
@@ -51,9 +52,12 @@ class RowSource(ABC):
                 problem = f"row {first_row[name]} has the id {shown(name)} too; expected another"
             elif problem is None:
                 first_row[name] = number
-                if name in done:
+                if name not in done:
+                    problem = refusal(name)
+                elif done[name] == text_sum(text):
                     continue
-                problem = refusal(name)
+                else:
+                    problem = CHANGED
             if not self.part.holds(index):
                 # Read all the same: its id is no other note's.
                 continue

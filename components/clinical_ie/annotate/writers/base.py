@@ -12,10 +12,11 @@ PRIVATE = 0o700
 class Writer(Protocol):
     """A place for annotated notes; leaving its context by an error leaves whole files only.
 
-    done (list[str]): The notes that a run which was stopped has written already.
+    done (dict[str, int]): The notes that a run which was stopped has written already, by name with
+        the `text_sum` of each.
     """
 
-    done: list[str]
+    done: dict[str, int]
 
     def __enter__(self) -> Self: ...
 

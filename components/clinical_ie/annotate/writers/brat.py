@@ -31,7 +31,11 @@ class BratWriter:
         self.folder = folder
         self._log = RunLog(self.log_of(folder), run or {})
         # What somebody has taken away since is written again.
-        self.done = [n for n in self._log.names if (folder / f"{n}.txt").exists()]
+        self.done = {
+            name: found
+            for name, found in self._log.notes.items()
+            if (folder / f"{name}.txt").exists()
+        }
 
     @staticmethod
     def log_of(folder: Path) -> Path:
@@ -89,4 +93,4 @@ class BratWriter:
             source = self._part / f"note{suffix}"
             source.chmod(self._mode & 0o666)
             source.replace(target.with_suffix(suffix))
-        self._log.add(name)
+        self._log.add(name, text)

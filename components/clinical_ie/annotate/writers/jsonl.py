@@ -28,13 +28,13 @@ class JsonlWriter:
         self._part = path.with_name(f"{path.name}.part")
         self._log = RunLog(self.log_of(path), run or {})
         self._kept = 0
-        self.done = []
-        if self._log.names and self._part.exists():
+        self.done = {}
+        if self._log.notes and self._part.exists():
             with self._part.open("rb") as part:
                 # A line that the log does not have, or that is no whole one, is written again.
-                for name, line in zip(self._log.names, part, strict=False):
+                for (name, found), line in zip(self._log.notes.items(), part, strict=False):
                     if line.endswith(b"\n"):
-                        self.done.append(name)
+                        self.done[name] = found
                         self._kept += len(line)
 
     @staticmethod
@@ -66,7 +66,7 @@ class JsonlWriter:
             if kind is None:
                 self._finish(self._part)
                 finished = True
-            elif not self._log.names:
+            elif not self._log.notes:
                 self._part.unlink()
         finally:
             self._log.close(finished)
@@ -88,7 +88,7 @@ class JsonlWriter:
             ) from error
         # The line goes out before the log knows of it.
         self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
-        self._log.add(name)
+        self._log.add(name, text)
 
 
 def as_record(name: str, text: str, annotations: Annotations) -> dict[str, Any]:
