@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import venv
 import zipfile
@@ -136,6 +137,30 @@ def test_a_wheel_that_pip_would_not_install_again_is_told(tmp_path: Path, monkey
     for version, told in [("0.1.0", False), ("0.1.0", True), ("0.1.1", False)]:
         done = run_script("package.py", out, "--arm", f"a={folder}", "--version", version)
         assert ("pip install --force-reinstall" in done.stdout) == told
+
+
+def test_no_registry_is_asked_for_a_wheel(tmp_path: Path, monkeypatch):
+    spacy.blank("en").to_disk(tmp_path / "trained")
+    project = tmp_path / "project"
+    (project / "components" / "clinical_ie").mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md"):
+        (project / name).write_text((ROOT / name).read_text("utf8"), "utf8")
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        registry.settimeout(0)
+        for name in ("PIP_DISABLE_PIP_VERSION_CHECK", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{registry.getsockname()[1]}/simple")
+        # Of one that answers nothing, as this one, each try would take a quarter of a minute.
+        monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "1")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        wheels = build_wheels(tmp_path / "trained", tmp_path / "out", "1.2.3", project)
+        with pytest.raises(BlockingIOError):
+            registry.accept()
+    assert [wheel.name for wheel in wheels] == [
+        "clinical_ie-0.1.0-py3-none-any.whl",
+        "en_clinical_ie-1.2.3-py3-none-any.whl",
+    ]
 
 
 @pytest.mark.slow

@@ -89,16 +89,22 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
         )
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(project / name, source / name)
-        # No isolation: an isolated build would fetch setuptools from the network.
-        pip = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-        _run([*pip, "--wheel-dir", str(build), str(source)])
         _run(
             [
-                *["-m", "spacy", "package", str(trained), str(build), "--build", "wheel"],
+                # Built by itself, spaCy's would be in isolation, too.
+                *["-m", "spacy", "package", str(trained), str(build), "--build", "none"],
                 *["--name", PACKAGE_NAME, "--version", version, "--force"],
             ]
         )
-        built = [*build.glob("*.whl"), *build.glob("*/dist/*.whl")]
+        [setup] = build.glob("*/setup.py")
+        # No isolation: an isolated build would fetch setuptools from the network. And with no index
+        # pip does not ask for a newer pip.
+        pip = ["-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+        built: list[Path] = []
+        for folder in (source, setup.parent):
+            wheels = build / f"wheel-of-{folder.name}"
+            _run([*pip, "--wheel-dir", str(wheels), str(folder)])
+            built += wheels.glob("*.whl")
         # Two versions of one package cannot be installed together; what else lies there stays.
         names = {wheel.name.split("-")[0] for wheel in built}
         for old in out.glob("*.whl"):
