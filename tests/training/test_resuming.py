@@ -186,6 +186,17 @@ def test_the_best_pipeline_outlives_a_kill_while_it_is_replaced(
     assert made == {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 
 
+def test_what_a_stopped_run_leaves_holds_no_words_of_its_notes(
+    values, notes, tmp_path: Path, calls
+):
+    part = stopped(tmp_path / "out", values, calls, after=3).parent
+    words = {token.text for doc in notes for token in doc}
+    for name in ("model-best", "model-last"):
+        strings = json.loads((part / name / "vocab" / "strings.json").read_text("utf8"))
+        assert "Reason-Drug" in strings
+        assert not words & set(strings)
+
+
 def test_two_runs_do_not_meet_in_one_folder(values, tmp_path: Path, calls):
     checkpoint = stopped(tmp_path / "out", values, calls, after=3)
     for other in (values, values | {"system.seed": 1}):

@@ -27,6 +27,7 @@ from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 from ..system.workplace import replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
+from .saved_strings import forget_words
 
 # A checkpoint is written after each evaluation, and where the last one is as old as that.
 SECONDS_BETWEEN = 600.0
@@ -219,6 +220,8 @@ class _Run:
         last, best = self.out / DIR_MODEL_LAST, self.out / DIR_MODEL_BEST
         with self.nlp.use_params(self.optimizer.averages or {}):
             self.before_to_disk(self.nlp).to_disk(last)
+        # Whoever stops a run is told to take what it leaves; its end tells of words that stay.
+        forget_words(last, tell=False)
         if is_best:
             # Whole at any moment: the run may be stopped here.
             new = best.with_name(f"{best.name}.part")

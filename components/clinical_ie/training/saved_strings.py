@@ -24,7 +24,7 @@ _LABELS_ALONE = frozenset(
 _NO_KEYS = b"\x80"
 
 
-def forget_words(pipeline: Path, copy: Path | None = None) -> bool:
+def forget_words(pipeline: Path, copy: Path | None = None, *, tell: bool = True) -> bool:
     """Take the words of notes out of a saved pipeline's `vocab/strings.json`.
 
     spaCy saves every string that a pipeline has met, so that each word of the training and dev
@@ -33,8 +33,9 @@ def forget_words(pipeline: Path, copy: Path | None = None) -> bool:
 
     pipeline (Path): A folder that `Language.to_disk` made.
     copy (Path | None): A copy of it, which is changed in its place.
+    tell (bool): Whether to say so where it is not done.
     RETURNS (bool): Whether it was done. Where there is a component that may need the words, or
-        where words have vectors, that is told and nothing changed.
+        where words have vectors, nothing is changed.
     RAISES (OSError): A file is missing, or cannot be written.
     RAISES (ValueError): The config or the meta.json is none of a pipeline's.
     """
@@ -51,12 +52,13 @@ def forget_words(pipeline: Path, copy: Path | None = None) -> bool:
     if (pipeline / "vocab" / "key2row").read_bytes() != _NO_KEYS:
         needs.append("the vectors of words")
     if needs:
-        logger.warning(
-            "%s: vocab/strings.json keeps each word of the notes it was trained on, which %s may "
-            "need: look through it before the pipeline leaves this machine",
-            pipeline.name,
-            ", ".join(needs),
-        )
+        if tell:
+            logger.warning(
+                "%s: vocab/strings.json keeps each word of the notes it was trained on, which %s "
+                "may need: look through it before the pipeline leaves this machine",
+                pipeline.name,
+                ", ".join(needs),
+            )
         return False
     write_whole((copy or pipeline) / "vocab" / "strings.json", json.dumps(labels, indent=1) + "\n")
     return True
