@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from spacy.tokens import Doc
 
+from clinical_ie.annotate.writers.base import make_folder
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.brat.files import file_below
 from clinical_ie.corpora.docbin import read_docs
@@ -24,21 +25,28 @@ def main(
         Literal["brat", "i2b2-2012"], typer.Option("--format", help=".txt with .ann, or .xml")
     ] = "brat",
 ) -> None:
-    """Notes that were read from brat get their own .ann back, line for line."""
+    """Notes that were read from brat get their own .ann back, line for line.
+
+    A folder that is made is its owner's alone; one that is there says who may read the notes.
+    """
     told = []
     left_out: Counter[str] = Counter()
     try:
         docs = read_docs(source)
         given = [doc._.note_id or f"note-{number:06d}" for number, doc in enumerate(docs, start=1)]
+        make_folder(out)
+        mode = out.stat().st_mode & 0o666
         with closing(track(docs, "export")) as tracked:
             for doc, name, new in zip(tracked, given, unique_ids(given), strict=True):
                 if new != name:
                     told.append(f"another note is called {name} too: this one is written as {new}")
                 try:
                     if format_ == "brat":
-                        write_note(out, new, doc.text, doc_to_standoff(doc), bom=doc._.bom)
+                        write_note(
+                            out, new, doc.text, doc_to_standoff(doc), bom=doc._.bom, mode=mode
+                        )
                     else:
-                        left_out += _write_i2b2(out, new, doc)
+                        left_out += _write_i2b2(out, new, doc, mode)
                 except ValueError as error:
                     told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
@@ -52,10 +60,11 @@ def main(
         raise typer.Exit(1)
 
 
-def _write_i2b2(out: Path, name: str, doc: Doc) -> Counter[str]:
+def _write_i2b2(out: Path, name: str, doc: Doc, mode: int) -> Counter[str]:
     content, left_out = standoff_to_xml(doc.text, doc_to_standoff(doc) or Standoff())
     path = file_below(out, name, ".xml")
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode)
     path.write_bytes(content.encode("utf8"))
     return left_out
 

@@ -150,6 +150,25 @@ def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("format_", ["brat", "i2b2-2012"])
+def test_what_holds_text_of_notes_is_its_owners_alone(tmp_path: Path, format_: str):
+    fill(tmp_path / "in" / "train", 3, "T1\tOCCURRENCE 0 7\taspirin\n")
+    assert run("convert.py", tmp_path / "in", tmp_path / "out").exit_code == 0
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o750)
+    for folder in ("mine/brat", "shared"):
+        done = run(
+            "export.py", tmp_path / "out" / "train.spacy", tmp_path / folder, "--format", format_
+        )
+        assert done.exit_code == 0, done.stderr
+    made = [*(tmp_path / "out").iterdir(), *(tmp_path / "mine").rglob("*.*")]
+    assert len(made) > 4
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("mine", "mine/brat")} == {0o700}
+    # Whoever made this one has said who may read it.
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "shared").iterdir()} == {0o640}
+
+
 def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
     for split, n in (("train", 3), ("dev", 1), ("test", 2)):
         fill(tmp_path / "in" / split, n)

@@ -15,6 +15,7 @@ from spacy.language import Language
 from ..brat import Problem
 from ..brat.records import label_twins
 from ..system.garbage import collect_rarely
+from ..system.workplace import write_whole
 from ..terminal.printable import printable
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
@@ -144,10 +145,9 @@ def _some_of(names: Sequence[str]) -> str:
 
 
 def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
-    """Write the counts as JSON."""
+    """Write the counts as JSON, for their owner alone: problems cite notes."""
     values = {split: count.as_dict() for split, count in counts.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
+    write_whole(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n", private=True)
 
 
 def _convert(

@@ -188,7 +188,8 @@ class DocBinWriter:
     DocBin's own way holds every Doc of the corpus, and then twice more as it joins and compresses
     them. Here each column goes to a file of its own, and those are joined piece by piece.
 
-    path (Path): The file; it appears whole when the block ends well, or not at all.
+    path (Path): The file, for its owner alone; it appears whole when the block ends well, or not at
+        all.
     RAISES (OSError): It cannot be written.
     """
 
@@ -222,6 +223,8 @@ class DocBinWriter:
             if kind is None:
                 part = self._folder / "whole"
                 with part.open("wb") as out:
+                    # The folder is closed to others, and the file leaves it.
+                    part.chmod(0o600)
                     self._write(out)
                 part.replace(self.path)
 
