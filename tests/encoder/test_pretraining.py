@@ -73,6 +73,7 @@ def test_a_run_that_is_interrupted_ends_as_if_it_had_not_been(
             (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=stop_at_five
         )
     assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a.part" / pretraining.STATE).stat().st_mode & 0o777 == 0o600
     first = pretrain_encoder(
         (pool, None),
         str(tiny_bert),

@@ -7,11 +7,13 @@ can be the encoder of any pipeline.
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -295,7 +297,9 @@ class _Run:
             "head": self._head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        torch.save(state, new)
+        # Its owner's alone, as the checkpoints of training are.
+        with open(new, "wb", opener=partial(os.open, mode=0o600)) as file:
+            torch.save(state, file)
         new.replace(path)
         self._kept = time.monotonic()
 
