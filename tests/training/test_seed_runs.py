@@ -30,6 +30,8 @@ def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: 
     first = run_seed(experiment, read_docs(gold), "no_aug", {}, 3)
     micro = sum_up(first["end-to-end"]["one-to-one"], "one-to-one")["entities"]["strict"]["micro"]
     assert (micro["fp"], micro["fn"]) == (3, 0)
+    store = tmp_path / "metrics" / "seeds" / "no_aug" / "seed-3.json"
+    assert store.stat().st_mode & 0o777 == 0o600
     # No note is looked at.
     assert run_seed(experiment, [], "no_aug", {}, 3) == first
     write_docs(unlike[1:2], gold)
