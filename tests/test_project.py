@@ -4,10 +4,13 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
+from packaging.requirements import Requirement
 from weasel.cli.document import project_document
 from weasel.cli.run import check_rerun, project_run
 from weasel.util import load_project_config, parse_config_overrides
@@ -46,6 +49,15 @@ def test_weasel_takes_the_values_that_are_shown_for_values(name: str):
         [(key, taken)] = parse_config_overrides([option, value], env_var=None).items()
         assert key.removeprefix("vars.") in CONFIG["vars"]
         assert str(taken) == value
+
+
+def test_errors_that_were_not_foreseen_show_no_note():
+    assert not typer.Typer().pretty_exceptions_show_locals
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = map(Requirement, extras["optional-dependencies"]["project"])
+    [typers] = [each for each in needed if each.name == "typer"]
+    # The last one that shows the values of variables by itself.
+    assert "0.22.0" not in typers.specifier
 
 
 def test_deps_name_every_module_that_a_step_runs():
