@@ -96,6 +96,19 @@ def test_a_remote_host_needs_both_the_permission_and_its_name() -> None:
             checked_url(url, allow_remote=True, remote_host=name)
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://api.example.org/v1", True),
+        ("https://api.example.org/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+    ],
+)
+def test_text_in_the_open_is_told(url: str, told: bool, caplog) -> None:
+    checked_url(url, allow_remote=True, remote_host="api.example.org")
+    assert ("go to api.example.org in the open" in caplog.text) == told
+
+
 @given(st.text(), st.sampled_from(["http://127.0.0.1", "http://localhost", "http://"]))
 def test_no_text_makes_another_host_of_this_machine(rest: str, start: str) -> None:
     try:

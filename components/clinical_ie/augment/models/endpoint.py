@@ -1,8 +1,11 @@
 """Where note text may go: to this machine, or to the one other host that the config names."""
 
+import logging
 import re
 import socket
 from ipaddress import ip_address
+
+logger = logging.getLogger(__name__)
 
 # Scheme, host, port, path and nothing else: no user info, query, fragment, escape or odd letter
 # that two parsers could read in two ways.
@@ -21,6 +24,7 @@ class EndpointError(ValueError):
 def checked_url(url: str, allow_remote: bool, remote_host: str | None) -> str:
     """The URL, if its host may see note text; nothing is asked and no name is looked up.
 
+    That text goes to another host without encryption is told.
     allow_remote (bool): Whether a host other than this machine may.
     remote_host (str | None): The one that may, exactly as it stands in the URL.
     RAISES (EndpointError): It is no plain URL, or its host may not.
@@ -43,6 +47,13 @@ def checked_url(url: str, allow_remote: bool, remote_host: str | None) -> str:
         raise EndpointError(
             f"endpoint {url!r}: note text may go to remote_host = {remote_host!r} alone, and this "
             f"is {host!r}"
+        )
+    if match["scheme"] == "http":
+        logger.warning(
+            "endpoint %r: note text and key go to %s in the open, for anyone on the way to read; "
+            "use https",
+            url,
+            host,
         )
     return url
 
