@@ -139,8 +139,12 @@ def test_a_wheel_that_pip_would_not_install_again_is_told(tmp_path: Path, monkey
         assert ("pip install --force-reinstall" in done.stdout) == told
 
 
-def test_no_registry_is_asked_for_a_wheel(tmp_path: Path, monkeypatch):
-    spacy.blank("en").to_disk(tmp_path / "trained")
+def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
+    tmp_path: Path, monkeypatch
+):
+    nlp = spacy.blank("en")
+    nlp.config["paths"] |= {"train": "/home/anna/mine/train.spacy", "dev": "corpus/dev.spacy"}
+    nlp.to_disk(tmp_path / "trained")
     project = tmp_path / "project"
     (project / "components" / "clinical_ie").mkdir(parents=True)
     for name in ("pyproject.toml", "README.md"):
@@ -161,6 +165,13 @@ def test_no_registry_is_asked_for_a_wheel(tmp_path: Path, monkeypatch):
         "clinical_ie-0.1.0-py3-none-any.whl",
         "en_clinical_ie-1.2.3-py3-none-any.whl",
     ]
+    with zipfile.ZipFile(wheels[1]) as wheel:
+        contents = {name: wheel.read(name) for name in wheel.namelist()}
+    assert not [name for name, content in contents.items() if b"anna" in content]
+    config = contents["en_clinical_ie/en_clinical_ie-1.2.3/config.cfg"]
+    assert b'train = "train.spacy"\ndev = "corpus/dev.spacy"\n' in config
+    # The folder itself stays as it was.
+    assert "/home/anna" in (tmp_path / "trained" / "config.cfg").read_text("utf8")
 
 
 @pytest.mark.slow

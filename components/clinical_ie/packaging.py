@@ -79,6 +79,7 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
         shutil.copytree(pipeline, trained)
         # Training has done it, unless the pipeline was trained or saved again by other means.
         forget_words(pipeline, trained)
+        _forget_places(trained)
         # From a copy: setuptools leaves a build folder behind, and what it holds would get into
         # the next wheel.
         source = build / "source"
@@ -111,6 +112,15 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
             if old.name.split("-")[0] in names:
                 old.unlink()
         return [wheel.replace(out / wheel.name) for wheel in built]
+
+
+def _forget_places(pipeline: Path) -> None:
+    """Of the files that a pipeline was trained on, leave the names, not whose folders held them."""
+    config = load_config(pipeline / "config.cfg", interpolate=False)
+    for name, value in config.get("paths", {}).items():
+        if isinstance(value, str) and Path(value).is_absolute():
+            config["paths"][name] = Path(value).name
+    config.to_disk(pipeline / "config.cfg")
 
 
 def _run(arguments: list[str]) -> None:

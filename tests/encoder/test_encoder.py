@@ -183,6 +183,11 @@ def test_saved_weights_load_without_the_folder(encoder, tiny_bert):
     np.testing.assert_allclose(other.predict(docs)[0], encoder.predict(docs)[0], atol=1e-6)
 
 
+def test_saved_weights_tell_nothing_of_the_folder(encoder, tiny_bert):
+    assert tiny_bert.is_absolute()
+    assert str(tiny_bert.parent).encode() not in encoder.to_bytes()
+
+
 def test_a_saved_config_keeps_its_small_numbers(windows_only):
     """Without it, layer normalization divides by zero where all of a vector's numbers are equal."""
     other = TransformerWindows("no/such/folder", **SETTINGS).from_bytes(windows_only.to_bytes())

@@ -75,6 +75,8 @@ class EncoderShim(AveragedParams, HFShim):
         self._hfmodel = hf_model
         self._model = hf_model.transformer
         self._reader = None
+        # The folder it came from, which would be saved.
+        self.config._name_or_path = ""
         self._freeze()
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":

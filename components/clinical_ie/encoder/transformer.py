@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -109,6 +110,9 @@ def init(
     if not model.has_param("blank"):
         # Not zeros: what follows must be able to tell a line break from nothing at all.
         model.set_param("blank", uniform_init(model.ops, (BLANK_KINDS, width)))
+    if Path(model.attrs["name"]).is_absolute():
+        # Read no more, it is saved with the weights, and would tell whose folder that was.
+        model.attrs["name"] = Path(model.attrs["name"]).name
 
 
 def forward(
