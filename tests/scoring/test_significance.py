@@ -105,6 +105,39 @@ def test_several_runs_are_judged_by_their_mean() -> None:
         compare([hasty, careful], [better], "entities", "strict")
 
 
+def runs_of(random: np.random.Generator, n_runs: int, n_notes: int) -> list[dict[str, NoteCounts]]:
+    """Runs of one arm, each a little better or worse in all of its notes, as seeds make them."""
+    return [drawn(random, 0.7 + random.normal(0, 0.02), n_notes) for _ in range(n_runs)]
+
+
+def test_seeds_that_differ_do_not_make_an_arm_better() -> None:
+    """Notes by themselves tell runs apart, and two arms of one kind with them."""
+    random = np.random.default_rng(0)
+    found = [
+        compare(
+            runs_of(random, 3, 100), runs_of(random, 3, 100), "entities", "strict",
+            rounds=200, seed=run,
+        )
+        for run in range(100)
+    ]  # fmt: skip
+    assert np.mean([result.p < 0.05 for result in found]) > 0.2
+    assert np.mean(["is better than" in result.in_words("a", "b") for result in found]) < 0.1
+
+
+def test_p_of_runs_is_students() -> None:
+    first = [counted((n, 0, 10 - n)) for n in (4, 5, 6)]
+    second = [counted((n, 0, 10 - n)) for n in (6, 7, 8)]
+    result = compare(first, second, "entities", "strict", measure="recall", rounds=50)
+    # t = 0.2 / (0.1 * sqrt(2 / 3)) = 2.449, 4 degrees of freedom: from a table of the distribution.
+    assert (result.p_runs, result.n_runs) == (pytest.approx(0.0705, abs=1e-4), 3)
+    assert "; p = 0.0705, 3 runs of each)" in result.in_words("a", "b")
+    alike = compare(first[:1] * 2, second[:1] * 2, "entities", "strict", rounds=50)
+    assert alike.p_runs == 0.0
+    alone = compare(first[:1], second[:1], "entities", "strict", rounds=50)
+    assert alone.p_runs is None
+    assert alone.in_words("a", "b").endswith(", 1 notes)")
+
+
 def test_nothing_and_unlike_notes() -> None:
     assert compare([{}], [{}], "entities", "strict").p == 1.0
     assert bootstrap([{}], "entities", "strict")["f1"].high == 0.0

@@ -10,6 +10,11 @@ from ..scoring.significance import MEASURES, Spread, bootstrap, compare
 from .paper import PAPER_ROWS, remark
 from .tables import COLUMNS, GOLD_COLUMNS, Table
 
+_TESTED = (
+    "Mean F1 of the arms' runs. Over notes: paired approximate randomization; over runs: Student's "
+    "t. No p is corrected for the number of comparisons."
+)
+
 # By arm, by seed: the counts of every note.
 SeedCounts = Mapping[str, Mapping[int, Mapping[str, NoteCounts]]]
 
@@ -95,7 +100,8 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
             for pair in found["comparisons"]
             for title, task, mode in columns
         ]
-        parts.append(table.markdown() + "".join(f"\n{line}" for line in sentences) + "\n")
+        tested = f"\n{_TESTED}\n" if sentences else ""
+        parts.append(table.markdown() + tested + "".join(f"\n{line}" for line in sentences) + "\n")
     return "\n".join(parts)
 
 

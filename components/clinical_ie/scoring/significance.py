@@ -2,7 +2,8 @@
 
 Notes are the units: mentions of one note are not independent of each other. The test is paired
 approximate randomization (Noreen 1989; Yeh 2000 for F1), the intervals are percentile bootstrap
-intervals over notes (Efron and Tibshirani 1993), both of the micro scores.
+intervals over notes (Efron and Tibshirani 1993), both of the micro scores. Both take the runs as
+they are; that other seeds would have given other runs is what Student's t over the runs asks.
 """
 
 import statistics
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from .counts import NoteCounts, total
 
@@ -44,6 +46,9 @@ class Comparison:
     difference (Interval): Second minus first, with its paired bootstrap interval.
     p (float): Two-sided; how often swapping the arms' notes at random gives as large a difference.
     n_notes (int): Notes that both arms were scored on.
+    n_runs (int): Runs of each arm.
+    p_runs (float | None): Two-sided; how often so many runs of one kind would differ as much from
+        each other as those of the two arms do. None for one run of each, which cannot tell.
     """
 
     first: float
@@ -51,12 +56,19 @@ class Comparison:
     difference: Interval
     p: float
     n_notes: int
+    n_runs: int = 1
+    p_runs: float | None = None
 
     def in_words(self, first: str, second: str) -> str:
-        """The result in a sentence; `first` and `second` name the arms."""
+        """The result in a sentence; `first` and `second` name the arms.
+
+        One is better where neither the choice of notes nor that of seeds explains the difference.
+        """
         points = f"{100 * abs(self.difference.value):.2f} points"
         tested = f"p = {self.p:.4f}, {self.n_notes} notes"
-        if self.p >= LEVEL:
+        if self.p_runs is not None:
+            tested += f"; p = {self.p_runs:.4f}, {self.n_runs} runs of each"
+        if max(self.p, self.p_runs or 0.0) >= LEVEL:
             return (
                 f"{first} and {second} are not distinguishable at the {LEVEL} level: "
                 f"they differ by {points} ({tested})"
@@ -131,9 +143,10 @@ def compare(
     column = MEASURES.index(measure)
     n_notes = together.shape[1]
     if not n_notes:
-        return Comparison(0.0, 0.0, Interval(0.0, 0.0, 0.0), 1.0, 0)
+        return Comparison(0.0, 0.0, Interval(0.0, 0.0, 0.0), 1.0, 0, len(first))
     sums = tables[0].sum(axis=1), tables[1].sum(axis=1)
-    a, b = (float(_measures(of_arm)[:, column].mean()) for of_arm in sums)
+    of_runs = [_measures(of_arm)[:, column] for of_arm in sums]
+    a, b = (float(values.mean()) for values in of_runs)
     gap = tables[1] - tables[0]
     as_large = 0
     for swapped in _swaps(n_notes, rounds, seed):
@@ -147,8 +160,27 @@ def compare(
     drawn = [_resampled(of_arm, rounds, seed)[:, column] for of_arm in tables]
     low, high = _limits(drawn[1] - drawn[0])
     return Comparison(
-        a, b, Interval(b - a, float(low), float(high)), (as_large + 1) / (rounds + 1), n_notes
+        a,
+        b,
+        Interval(b - a, float(low), float(high)),
+        (as_large + 1) / (rounds + 1),
+        n_notes,
+        len(first),
+        _p_of_runs(*of_runs),
     )
+
+
+def _p_of_runs(first: Table, second: Table) -> float | None:
+    """Student's t-test of two arms' runs, as many of each; None where there is one of each."""
+    n = len(first)
+    if n < 2:
+        return None
+    gap = abs(float(second.mean() - first.mean()))
+    error = float(np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n))
+    if error <= _TOLERANCE:
+        # Runs that are all alike leave nothing to chance.
+        return 1.0 if gap <= _TOLERANCE else 0.0
+    return float(2 * stdtr(2 * n - 2, -gap / error))
 
 
 def _tables(runs: Runs, task: str, mode: str) -> Table:
