@@ -47,6 +47,12 @@ def test_markdown_has_protocol_setting_and_the_papers_rows() -> None:
     assert "paper" not in seed_tables_markdown(tables, "test", "brat")
 
 
+def test_one_seed_has_no_spread() -> None:
+    alone = {arm: {0: seeds[0]} for arm, seeds in RUNS.items()}
+    text = seed_tables_markdown([seed_table(alone, "end-to-end", "one-to-one")], "test", "brat")
+    assert "| no_aug | 50.00 / 50.00 / 50.00 [50.00, 50.00] |" in text
+
+
 def test_i2b2_has_the_papers_entity_rows_and_what_they_are_not() -> None:
     table = seed_table(RUNS, "end-to-end", "one-to-one")
     text = seed_tables_markdown([table], "test", "i2b2-2012")

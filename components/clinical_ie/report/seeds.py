@@ -112,9 +112,11 @@ def _columns(setting: str) -> tuple[tuple[str, str, str], ...]:
 def _cell(measures: Mapping[str, Mapping[str, Any]]) -> str:
     precision, recall, f1 = (measures[name] for name in MEASURES)
     low, high = (100 * limit for limit in f1["interval"])
+    # One seed has no spread, which is not the same as one of 0.
+    spread = f" ± {100 * f1['sd']:.2f}" if f1["n"] > 1 else ""
     return (
         f"{100 * precision['mean']:.2f} / {100 * recall['mean']:.2f} / "
-        f"{100 * f1['mean']:.2f} ± {100 * f1['sd']:.2f} [{low:.2f}, {high:.2f}]"
+        f"{100 * f1['mean']:.2f}{spread} [{low:.2f}, {high:.2f}]"
     )
 
 
