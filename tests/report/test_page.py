@@ -62,6 +62,20 @@ def test_page() -> None:
     assert "There was no test split" not in html
 
 
+def test_every_score_has_its_protocol_and_every_p_its_limits() -> None:
+    drawings = {"borders": "-", "relations": "-", "training": "-", "confusion": [("a", "-")]}
+    said = ["Arms: b is better than a (p = 0.04)."]
+    trained = [{"arm": "a", "seed": "0", "scores": {"mentions_strict_f": 0.5}}]
+    html = render({"a": metrics()}, None, trained, drawings=drawings, in_words=said)
+    captions = re.findall(r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", html, re.S)
+    scored = [caption for caption in captions if "F1" in caption or "Gold relations" in caption]
+    assert len(scored) == 9
+    assert all("one-to-one" in caption or "n2c2-2018" in caption for caption in scored)
+    assert "the 20 with most errors" in html
+    assert "another seed can differ as much" in html
+    assert "is corrected for the number of comparisons" in html
+
+
 def test_page_says_what_is_not_there() -> None:
     html = render({"a": metrics(fallback=True)}, None, [])
     assert "There was no test split" in html

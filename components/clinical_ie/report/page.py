@@ -19,6 +19,7 @@ from ..scoring.errors import NoteErrors
 from ..system.workplace import write_whole
 from . import charts
 from .analysis import (
+    MAX_TYPES,
     borders,
     changes,
     confusion,
@@ -154,6 +155,8 @@ def render(
         trained=trained,
         score_names=sorted({name for entry in trained for name in entry["scores"]}),
         percent=percent,
+        protocol=next(metrics["protocol"] for metrics in arms.values()),
+        max_types=MAX_TYPES,
     )
 
 
