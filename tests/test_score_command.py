@@ -79,6 +79,21 @@ def test_score_in_all_detail(gold: Path, predicted: Path, tmp_path: Path) -> Non
     assert interval["low"] <= interval["value"] == micro["f1"] <= interval["high"]
 
 
+def test_nothing_on_either_side_is_no_score(tmp_path: Path) -> None:
+    ann = "T1\tDrug 0 7\taspirin\n"
+    gold = write_brat(tmp_path / "gold", {"1": (TEXT, ann), "2": (TEXT, "")})
+    found = write_brat(tmp_path / "found", {"1": (TEXT, ann), "2": (TEXT, "")})
+    lines: dict[str, list[list[str]]] = {}
+    for protocol in ("one-to-one", "n2c2-2018"):
+        _, out, _ = run("score", gold, found, "--by-document", "--protocol", protocol)
+        lines[protocol] = [line.split() for line in out.splitlines() if line.strip()]
+    assert ["micro", "0", "0", *["-"] * 6] in lines["one-to-one"]
+    assert ["2", "0", "-", "-", "0", "-", "-"] in lines["one-to-one"]
+    assert ["1", "1", "100.00", "100.00", "0", "-", "-"] in lines["one-to-one"]
+    # There it counts as 0 in the mean.
+    assert ["2", "0", "0.00", "0.00", "0", "0.00", "0.00"] in lines["n2c2-2018"]
+
+
 def test_score_compares_two_arms_in_words(gold: Path, tmp_path: Path) -> None:
     arm = write_brat(tmp_path / "arm", {"1": (TEXT, PREDICTED), "2": (TEXT, PREDICTED)})
     code, out, _ = run("score", gold, arm, "--compare", arm)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..scoring import Figures, Ratios, Scores, TaskScores
+from ..scoring import Figures, Ratios, Scores, TaskScores, get_protocol
 from ..scoring.agreement import TokenAgreement
 from ..scoring.lengths import LengthFigures
 from ..scoring.significance import Interval
@@ -47,22 +47,26 @@ def score_table(scores: Scores, task: str) -> Table:
         # A label is a user's text: as `Text`, its brackets are no styles.
         table.add_row(Text(printable(label)), *_sizes(figures), *_ratios(figures), *_ratios(loose))
     table.add_section()
-    table.add_row(
-        "micro", *_sizes(strict["micro"]), *_ratios(strict["micro"]), *_ratios(lenient["micro"])
+    micro, macro = (
+        [*_ratios(strict[mean]), *_ratios(lenient[mean])]
+        # Nothing to find and nothing found is no failure, and no score.
+        if _is_scored(strict["micro"])
+        else ["-"] * 6
+        for mean in ("micro", "macro")
     )
-    table.add_row(
-        "macro (mean over notes)", "", "", *_ratios(strict["macro"]), *_ratios(lenient["macro"])
-    )
+    table.add_row("micro", *_sizes(strict["micro"]), *micro)
+    table.add_row("macro (mean over notes)", "", "", *macro)
     return table
 
 
 def document_table(
     by_document: Mapping[str, Mapping[str, Mapping[str, Figures]]], protocol: str
 ) -> Table:
-    """Each note's F1, in percent, with its gold items.
+    """Each note's F1, in percent, with its gold items; a dash where the mean leaves the note out.
 
     by_document (Mapping): Figures by note, task and mode.
     """
+    empty_is_zero = get_protocol(protocol).empty_is_zero
     table = _table(f"by document, F1 in percent, protocol: {protocol}", "document")
     for task in ("entities", "relations"):
         for title in (f"gold\n{task}", "strict\nF1", "lenient\nF1"):
@@ -73,7 +77,10 @@ def document_table(
             for task in ("entities", "relations")
             for cell in (
                 _sizes(tasks[task]["strict"])[0],
-                *(percent(tasks[task][mode]["f1"]) for mode in ("strict", "lenient")),
+                *(
+                    percent(figures["f1"]) if empty_is_zero or _is_scored(figures) else "-"
+                    for figures in (tasks[task]["strict"], tasks[task]["lenient"])
+                ),
             )
         ]
         table.add_row(Text(printable(name)), *cells)
@@ -155,6 +162,10 @@ def _table(title: str, first_column: str) -> Table:
     table = Table(title=title, box=box.SIMPLE, title_justify="left")
     table.add_column(first_column, overflow="fold")
     return table
+
+
+def _is_scored(figures: Figures) -> bool:
+    return bool(figures["tp"] or figures["fp"] or figures["fn"])
 
 
 def _sizes(figures: Figures) -> tuple[str, str]:
