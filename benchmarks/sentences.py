@@ -60,10 +60,12 @@ def main(
         if split is None:
             table.add_row(name, "not installed", *[""] * 5)
             continue
+        # Ahead of all else: a tokenizer is twice as fast on words that it has met.
+        speed = _speed([text for text, _ in demo + real], split)
         cells = [_prf(gold[part], split) for part in ("dev", "test")]
         cells.append(_prf([_joined(text) for text, _ in real], split) if real else "-")
         cells += [_cut(notes, split) if notes else "-" for notes in (demo, real)]
-        cells.append(f"{_speed([text for text, _ in demo + real], split) / 1000:,.0f}")
+        cells.append(f"{speed / 1000:,.0f}")
         table.add_row(name, *cells)
     Console(width=150).print(table)
     sizes = ", ".join(
@@ -124,10 +126,12 @@ def _cut(notes: Iterable[tuple[str, Spans]], split: Splitter) -> str:
 
 
 def _speed(texts: list[str], split: Splitter) -> float:
-    started = time.perf_counter()
+    """Characters a second of the processor, each text read for the first time."""
+    split("What is made once is made.")
+    started = time.process_time()
     for text in texts:
         split(text)
-    return sum(map(len, texts)) / (time.perf_counter() - started)
+    return sum(map(len, texts)) / (time.process_time() - started)
 
 
 def _starts(nlp: spacy.language.Language, text: str) -> set[int]:
