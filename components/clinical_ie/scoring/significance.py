@@ -4,6 +4,9 @@ Notes are the units: mentions of one note are not independent of each other. The
 approximate randomization (Noreen 1989; Yeh 2000 for F1), the intervals are percentile bootstrap
 intervals over notes (Efron and Tibshirani 1993), both of the micro scores. Both take the runs as
 they are; that other seeds would have given other runs is what Student's t over the runs asks.
+
+Of few notes the intervals are too narrow: in simulations they held the true F1 in 90 % of the cases
+with 15 notes, 93 % with 40 and 94 % with 200.
 """
 
 import statistics
