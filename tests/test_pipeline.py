@@ -1,6 +1,8 @@
 """The whole pipeline, with one encoder under two heads."""
 
 import pickle
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,37 @@ def test_worker_processes_give_what_one_process_gives(learned, notes):
     alone = [annotations_of(doc) for doc in nlp.pipe(texts)]
     assert [annotations_of(doc) for doc in nlp.pipe(texts, n_process=2)] == alone
     assert any(annotations.links for annotations in alone)
+
+
+@contextmanager
+def defaults(dtype=torch.float32, device=None):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+        torch.set_default_device(None)
+
+
+# `meta` stands for a GPU that the application computes on.
+@pytest.mark.parametrize(
+    ("loading", "reading"),
+    [
+        (partial(defaults, torch.float64), nullcontext),
+        (partial(defaults, torch.bfloat16), partial(defaults, torch.bfloat16)),
+        (nullcontext, partial(defaults, device="meta")),
+        (nullcontext, partial(torch.autocast, "cpu", torch.bfloat16)),
+    ],
+)
+def test_what_the_application_tells_pytorch_changes_nothing(learned, notes, loading, reading):
+    texts = [gold.text for gold in notes]
+    expected = [annotations_of(doc) for doc in spacy.load(learned).pipe(texts)]
+    with loading():
+        nlp = spacy.load(learned)
+    with reading():
+        assert [annotations_of(doc) for doc in nlp.pipe(texts)] == expected
 
 
 def test_a_pipeline_fresh_from_training_can_be_pickled(tiny_bert, notes):

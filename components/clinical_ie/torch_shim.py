@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import BytesIO
 from typing import Any, Self
@@ -17,6 +17,21 @@ from thinc.types import Floats2d
 # `nlp.pipe(n_process=2)` forks, and a forked child that waits for its parent's OpenMP threads waits
 # for ever. One thread needs no others, and is what a worker beside other workers should use.
 os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+
+
+@contextmanager
+def as_loaded(device: torch.device) -> Iterator[None]:
+    """Reading is the same whatever PyTorch's settings are that the application made for itself.
+
+    device (torch.device): Where the weights are.
+    """
+    with ExitStack() as stack:
+        if torch.get_default_device().type not in {"cpu", device.type}:
+            stack.enter_context(device)
+        available = torch.amp.is_autocast_available(device.type)
+        if available and torch.is_autocast_enabled(device.type):
+            stack.enter_context(torch.autocast(device.type, enabled=False))
+        yield
 
 
 class AveragedParams:
@@ -75,9 +90,14 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         return self._model is not None
 
     def build(self, **sizes: int) -> None:
-        """Make the module for these sizes, with fresh weights."""
+        """Make the module for these sizes, with fresh weights.
+
+        PyTorch's defaults for new tensors are the application's, and may be others than thinc's.
+        """
         self.sizes = sizes
-        self._model = self.make(**sizes).to(get_torch_default_device())
+        with torch.device("cpu"):
+            module = self.make(**sizes)
+        self._model = module.to(get_torch_default_device(), torch.float32)
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run without gradient and dropout.
@@ -87,7 +107,7 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         """
         if self._model.training:
             self._model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), as_loaded(self.device):
             return self._model(*inputs.args, **inputs.kwargs)
 
     def to_bytes(self) -> bytes:

@@ -15,7 +15,7 @@ from thinc.api import ArgsKwargs, Optimizer, torch2xp, xp2torch
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig
 
-from ..torch_shim import AveragedParams
+from ..torch_shim import AveragedParams, as_loaded
 from .attention import PlainAttention
 from .reading import Precision, bfloat16_pays, reading_copy
 
@@ -98,9 +98,9 @@ class EncoderShim(AveragedParams, HFShim):
             training does not grow with the number of batches.
         """
         if not is_train:
-            if self._reader is None:
-                self._reader = reading_copy(self._model, self.precision)
-            with torch.no_grad():
+            with torch.no_grad(), as_loaded(self.device):
+                if self._reader is None:
+                    self._reader = reading_copy(self._model, self.precision)
                 hidden = _hidden(self._reader, inputs.kwargs)
             return hidden.float(), _no_gradient
         self._model.train()
