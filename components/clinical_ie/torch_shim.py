@@ -16,7 +16,9 @@ from thinc.types import Floats2d
 
 # `nlp.pipe(n_process=2)` forks, and a forked child that waits for its parent's OpenMP threads waits
 # for ever. One thread needs no others, and is what a worker beside other workers should use.
-os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+# Windows has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @contextmanager
