@@ -10,7 +10,7 @@ from weakref import finalize
 from zlib import crc32
 
 from ..system.hashing import hash_of
-from ..system.locks import lock
+from ..system.locks import HAS_LOCKS, lock
 
 
 class RunLog:
@@ -34,8 +34,13 @@ class RunLog:
         self._run = dict(run)
         self.notes: dict[str, int] = {}
         if path.exists():
-            self._lock()
-            self.notes = self._read()
+            opened = self._lock()
+            try:
+                self.notes = self._read()
+            except ValueError:
+                # An error that somebody looks at keeps this object, and the lock with it.
+                opened.close()
+                raise
 
     @staticmethod
     def remove(path: Path) -> None:
@@ -45,6 +50,10 @@ class RunLog:
         """
         if path.exists():
             with _locked(path):
+                if HAS_LOCKS:
+                    path.unlink()
+            if not HAS_LOCKS:
+                # Windows removes no file that is open.
                 path.unlink()
 
     def start(self, notes: Mapping[str, int]) -> None:

@@ -8,6 +8,8 @@ except ImportError:
     # Windows: that two runs do not meet is left to whoever starts them.
     fcntl = None  # type: ignore[assignment]
 
+HAS_LOCKS = fcntl is not None
+
 
 def lock(descriptor: int) -> None:
     """Lock an open file or folder until it is closed; where there are no locks, do nothing.
