@@ -25,7 +25,8 @@ app(sys.argv[1:])
 def test_notes_are_annotated_without_what_windows_lacks(learned: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("He took aspirin 81 mg daily for chest pain.")
-    command = [sys.executable, "-c", WINDOWS, "annotate", learned, tmp_path / "in", tmp_path / "out"]
+    places = (learned, tmp_path / "in", tmp_path / "out")
+    command = [sys.executable, "-c", WINDOWS, "annotate", *places]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "Drug 8 15\taspirin" in (tmp_path / "out" / "a.ann").read_text()
