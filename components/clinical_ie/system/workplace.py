@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .locks import lock, open_folder
+from .processes import is_running
 
 # Those of this process.
 _OPEN: set[str] = set()
@@ -105,11 +106,4 @@ def _is_at_work(path: Path, prefix: str) -> bool:
     if int(process) == os.getpid():
         # In a container every run may have the same number.
         return str(path) in _OPEN
-    try:
-        # Signal 0 asks, and does nothing.
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return is_running(int(process))
