@@ -12,8 +12,10 @@ import pytest
 
 from clinical_ie import __main__ as main
 from clinical_ie.annotate import BratWriter, JsonlWriter, ParquetWriter, as_record
+from clinical_ie.annotate.writers import brat
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
+from clinical_ie.system import names as file_names
 
 from ..conftest import ROOT, run_command
 from ..scoring.helpers import load, save_pipeline
@@ -193,6 +195,37 @@ def test_what_is_no_name_for_a_file(tmp_path: Path, name: str) -> None:
     assert "is no name for a file" in reason
     assert "\n" not in reason
     assert JsonlWriter(tmp_path / "o.jsonl").refusal(name) is None
+
+
+def test_what_is_no_name_for_a_file_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BratWriter(tmp_path)
+    monkeypatch.setattr(file_names, "ON_WINDOWS", True)
+    assert writer.refusal("a b") is None
+    assert "it is none on Windows" in str(writer.refusal("a:b"))
+
+
+def test_no_note_replaces_another_where_case_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["a", "A", "b", "Ward/b", "ward/B", "É", "e\u0301"]
+    monkeypatch.setattr(brat, "ignores_case", lambda folder: True)
+    with BratWriter(tmp_path) as writer:
+        refused = [name for name in ids if writer.refusal(name) is not None]
+        assert refused == ["A", "ward/B", "e\u0301"]
+        assert "it differs from 'a' in case alone" in str(writer.refusal("A"))
+        # The same note, not another.
+        assert writer.refusal("a") is None
+
+
+def test_names_that_differ_in_case_are_two_where_files_are(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    if (tmp_path / "A").exists():
+        pytest.skip("this file system ignores case")
+    with BratWriter(tmp_path / "out") as writer:
+        assert writer.refusal("a") is None
+        assert writer.refusal("A") is None
 
 
 @pytest.mark.parametrize("name", ["a", "ward/1", "a.b", "a.txt", "x" * 251, "Ä b", "a..b", "~"])

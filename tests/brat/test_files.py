@@ -1,11 +1,12 @@
 import os
 import subprocess
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from clinical_ie.brat import Standoff, list_notes, read_note, write_note
+from clinical_ie.brat import Standoff, files, list_notes, read_note, write_note
 from clinical_ie.brat.files import strays
+from clinical_ie.system import names
 
 
 def test_maccrobat_is_written_back_byte_for_byte(maccrobat: Path, tmp_path: Path):
@@ -140,6 +141,21 @@ def test_no_name_leads_out_of_the_folder(name, tmp_path: Path):
     with pytest.raises(ValueError, match="it leads out of"):
         write_note(tmp_path / "out", name, "x", None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["/a", "c:a", "c:/a", "..\\a"])
+def test_on_windows_more_names_lead_out_of_the_folder(name, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "PurePath", PureWindowsPath)
+    with pytest.raises(ValueError, match="it leads out of"):
+        files.file_below(Path("out"), name, ".txt")
+
+
+def test_a_name_that_windows_has_no_file_for_is_told(monkeypatch: pytest.MonkeyPatch):
+    folder = Path("out")
+    assert files.file_below(folder, "ward/a:b", ".txt")
+    monkeypatch.setattr(names, "ON_WINDOWS", True)
+    with pytest.raises(ValueError, match="no name of a file on Windows"):
+        files.file_below(folder, "ward/a:b", ".txt")
 
 
 def test_what_macos_leaves_beside_a_note_is_none(tmp_path: Path):

@@ -5,10 +5,11 @@ import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NoReturn
 
 from ..system.garbage import collect_rarely
+from ..system.names import suits_system
 from .model import BOM, Standoff
 from .parse import wide_encoding
 from .problem import Problem
@@ -205,10 +206,14 @@ def content_of(path: Path) -> bytes:
 def file_below(folder: Path, name: str, ending: str) -> Path:
     """Where a note of this name is written.
 
-    RAISES (ValueError): The name, which came with a file, leads out of the folder.
+    RAISES (ValueError): The name, which came with a file, leads out of the folder, or Windows has
+        no file by it.
     """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    # Of `/a` and `c:a` Windows holds that they are not absolute.
+    if PurePath(name).anchor or ".." in PurePath(name).parts:
         raise ValueError(f"{name!r} is no name of a note: it leads out of {folder}")
+    if not suits_system(name):
+        raise ValueError(f"{name!r} is no name of a file on Windows: give the note another")
     return folder / f"{name}{ending}"
 
 

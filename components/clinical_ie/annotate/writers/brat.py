@@ -9,6 +9,7 @@ from typing import Self
 from ...brat import write_note
 from ...corpora.standoff_writing import annotations_to_standoff
 from ...doc import Annotations
+from ...system.names import folded, ignores_case, suits_system
 from ...system.workplace import workplace
 from ...terminal.printable import shown
 from ..run_log import RunLog
@@ -36,6 +37,8 @@ class BratWriter:
             for name, found in self._log.notes.items()
             if (folder / f"{name}.txt").exists()
         }
+        # The name of each file, where another name can mean it, too; otherwise None.
+        self._taken: dict[str, str] | None = None
 
     @staticmethod
     def log_of(folder: Path) -> Path:
@@ -49,6 +52,8 @@ class BratWriter:
         # On the same file system as the folder: from here, a file moves in whole.
         self._stack = ExitStack()
         self._part = self._stack.enter_context(workplace(self.folder, "part"))
+        if ignores_case(self._part):
+            self._taken = {folded(name): name for name in self.done}
         return self
 
     def __exit__(
@@ -63,7 +68,7 @@ class BratWriter:
     def refusal(self, name: str) -> str | None:
         """Why a name is none for a note below the folder; None where it is one.
 
-        No two names mean one file, where the file system tells capitals apart.
+        No two names mean one file: where the file system ignores case, the first one has it.
         """
         *folders, _ = parts = name.split("/")
         if len(name.encode()) > MAX_NAME_BYTES:
@@ -75,6 +80,10 @@ class BratWriter:
             wrong = "has an empty part, or one that begins with a dot"
         elif any(part.endswith((".txt", ".ann")) for part in folders):
             wrong = "has a folder that ends as a note's file does"
+        elif not suits_system(name):
+            wrong = "is none on Windows"
+        elif self._taken is not None and self._taken.setdefault(folded(name), name) != name:
+            wrong = f"differs from {shown(self._taken[folded(name)])} in case alone"
         else:
             return None
         return (
