@@ -1,6 +1,7 @@
 """One training run, that fails in one line and goes on where it was stopped."""
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -148,7 +149,8 @@ def _check_replaceable(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder for the run")
-    if folder.is_mount():
+    # Path.is_mount is not there on Windows before Python 3.12.
+    if os.path.ismount(folder):
         raise TrainingError(f"{folder} is a disk of its own; name a folder on it for the run")
     strange = sorted(
         path.name
