@@ -123,7 +123,7 @@ class RunningSums:
         rest = -(len(X) + 1) % SUM_BLOCK
         blocks = torch.nn.functional.pad(X, (0, 0, 1, rest)).view(-1, SUM_BLOCK, X.shape[1])
         within = blocks.cumsum_(1)
-        totals = within[:, -1].double()
+        totals = within[:, -1].to(_exactest(X.device))
         self.within = within.view(-1, X.shape[1])
         self.before = totals.cumsum(0) - totals
 
@@ -136,6 +136,11 @@ class RunningSums:
         across = (blocks[0] != blocks[1]).nonzero().squeeze(1)
         first, last = (self.before.index_select(0, side[across]) for side in blocks)
         return sums.index_add_(0, across, (last - first).to(sums.dtype)).div_(lengths)
+
+
+def _exactest(device: torch.device) -> torch.dtype:
+    """Apple's GPUs have no double precision."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def RelationClassifier(  # noqa: N802
