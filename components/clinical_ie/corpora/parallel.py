@@ -12,6 +12,8 @@ from ..system.workers import start_worker
 T = TypeVar("T")
 R = TypeVar("R")
 
+# Windows waits for no more of them at once.
+MAX_PROCESSES = 61
 # Items that go to a process at once.
 CHUNK = 8
 
@@ -27,6 +29,7 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
         yield from map(function, items)
         return
     # A forked process can hang in a library whose threads it lacks.
+    n_process = min(n_process, MAX_PROCESSES)
     pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=start_worker)
     under_way: deque[Future[list[R]]] = deque()
     try:
