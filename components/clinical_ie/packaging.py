@@ -124,7 +124,9 @@ def _forget_places(pipeline: Path) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, errors="replace"
+    )
     if result.returncode:
         last = " ".join((result.stdout + result.stderr).split()[-100:])
         raise RuntimeError(f"`python {' '.join(arguments[:3])}` failed: {last}")
