@@ -76,7 +76,8 @@ def main(
 
 def _parse_seeds(seeds: str) -> list[int]:
     try:
-        numbers = [int(seed) for seed in seeds.split()]
+        # On Windows weasel leaves the quotes in that it has them in.
+        numbers = [int(seed) for seed in seeds.strip("'\"").split()]
     except ValueError:
         numbers = []
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:

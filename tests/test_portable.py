@@ -1,8 +1,23 @@
 """What the package must do without, on systems other than Linux."""
 
+import importlib.util
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
+import torch
+from weasel.util import commands
+
+from clinical_ie import packaging
+from clinical_ie.corpora import parallel
+from clinical_ie.encoder import reading
+from clinical_ie.relations import model
+from clinical_ie.training.run import train_pipeline
+
+from .conftest import ROOT
 
 # PyTorch and the others go by the system's name; this package, by what is there.
 WINDOWS = """
@@ -30,3 +45,69 @@ def test_notes_are_annotated_without_what_windows_lacks(learned: Path, tmp_path:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "Drug 8 15\taspirin" in (tmp_path / "out" / "a.ann").read_text()
+
+
+def test_a_run_is_placed_where_paths_cannot_tell_disks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows with Python 3.11."""
+
+    def is_mount(self: Path) -> bool:
+        raise NotImplementedError("Path.is_mount() is unsupported on this system")
+
+    monkeypatch.setattr(Path, "is_mount", is_mount)
+    (tmp_path / "out" / "other").mkdir(parents=True)
+    with pytest.raises(ValueError, match="holds 'other', which no training run makes"):
+        train_pipeline(tmp_path / "no.cfg", tmp_path / "out", {}, -1)
+
+
+def test_bfloat16_is_measured_where_the_clock_of_threads_is_coarse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the steps of Windows nothing takes any time, and bfloat16 would be chosen everywhere."""
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        ratio = reading._measured()
+    assert ratio > 0
+
+
+def test_double_precision_is_asked_for_where_it_is() -> None:
+    assert model._exactest(torch.device("mps")) is torch.float32
+    assert model._exactest(torch.device("cpu")) is torch.float64
+
+
+def test_no_more_processes_than_windows_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class EnoughError(Exception):
+        pass
+
+    def pool(n_process: int, *_: object, **__: object) -> None:
+        asked.append(n_process)
+        raise EnoughError
+
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", pool)
+    for n_process in (4, 100):
+        with pytest.raises(EnoughError):
+            list(parallel.ordered_map(abs, range(9), n_process))
+    assert asked == [4, 61]
+
+
+def test_the_words_of_a_failed_build_are_told_whatever_their_encoding() -> None:
+    program = "import sys; sys.stdout.buffer.write(b'broken \\xff\\x81'); sys.exit(1)"
+    with pytest.raises(RuntimeError, match="failed: broken"):
+        packaging._run(["-c", program])
+
+
+def test_seeds_are_read_as_weasel_hands_them_over_on_windows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = importlib.util.spec_from_file_location("table", ROOT / "scripts" / "table.py")
+    assert spec
+    assert spec.loader
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    for windows in (False, True):
+        monkeypatch.setattr(commands, "is_windows", windows)
+        assert table._parse_seeds(commands.split_command("table.py --seeds '0 1'")[-1]) == [0, 1]
