@@ -10,6 +10,7 @@ from rich.console import Console
 from clinical_ie.augment.outcome import Outcome
 from clinical_ie.augment.output import rewrites_table
 from clinical_ie.augment.run import augment
+from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import progress_bar
 
 N_SHOWN = 5
@@ -97,4 +98,4 @@ def _summary(outcome: Outcome) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

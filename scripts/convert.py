@@ -20,6 +20,7 @@ from clinical_ie.corpora.i2b2 import I2b2Settings
 from clinical_ie.corpora.splits import split_folder
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
+from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import track
 
 
@@ -92,4 +93,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.corpora.synthetic import write_corpus
+from clinical_ie.terminal.console import run
 
 
 def main(
@@ -25,4 +26,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -16,6 +16,7 @@ from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
 from clinical_ie.system.workplace import write_whole
+from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.scored_notes import notes_to_score
 
@@ -86,4 +87,4 @@ def _write_brat(evaluation: Evaluation, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -15,6 +15,7 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import unique_ids
+from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import track
 
 
@@ -70,4 +71,4 @@ def _write_i2b2(out: Path, name: str, doc: Doc, mode: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

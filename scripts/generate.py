@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clinical_ie.corpora.generator import NoteCounts, load_schema, write_generated_corpus
+from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import track
 
 
@@ -53,4 +54,4 @@ def _table(counts: NoteCounts) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from clinical_ie.terminal.console import run
 from clinical_ie.weights import (
     ChoiceError,
     Network,
@@ -70,4 +71,4 @@ def show_table(table: Table, out_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
+from clinical_ie.terminal.console import run
 
 
 def main(
@@ -45,4 +46,4 @@ def _read(value: str) -> Arm:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

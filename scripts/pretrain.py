@@ -20,7 +20,7 @@ from clinical_ie.encoder.pretraining import (
     perplexity,
     pretrain_encoder,
 )
-from clinical_ie.terminal.console import tell
+from clinical_ie.terminal.console import run, tell
 from clinical_ie.terminal.progress import progress_bar, track
 
 
@@ -107,4 +107,4 @@ def _docs(path: Path, columns: tuple[str, str], failures: list[str]) -> Iterator
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

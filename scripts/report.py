@@ -9,6 +9,7 @@ from clinical_ie.augment.output import rewrites_table
 from clinical_ie.report.metrics import read_arms
 from clinical_ie.report.page import read_rewrites, write_page
 from clinical_ie.report.terminal import arm_tables, table_console
+from clinical_ie.terminal.console import run
 
 N_SHOWN = 5
 
@@ -39,4 +40,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -12,6 +12,7 @@ from clinical_ie.report.seeds import seed_table, seed_tables_markdown
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
 from clinical_ie.system.workplace import write_whole
+from clinical_ie.terminal.console import run
 from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, run_values
 from clinical_ie.training.scored_notes import notes_to_score
@@ -86,4 +87,4 @@ def _parse_seeds(seeds: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

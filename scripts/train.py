@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from clinical_ie.terminal.console import run
 from clinical_ie.training.fingerprint import is_trained
 from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
@@ -61,4 +62,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -47,6 +47,28 @@ def test_notes_are_annotated_without_what_windows_lacks(learned: Path, tmp_path:
     assert "Drug 8 15\taspirin" in (tmp_path / "out" / "a.ann").read_text()
 
 
+def test_tables_are_shown_where_not_every_sign_can_be(tmp_path: Path) -> None:
+    (tmp_path / "\u8bb0.txt").write_text("aspirin \u2265 5 mg", encoding="utf8")
+    (tmp_path / "\u8bb0.ann").write_text("T1\t\u836f 0 5\taspir\n", encoding="utf8")
+    for command in (
+        ["-m", "clinical_ie", "score", tmp_path, tmp_path, "--by-document"],
+        [ROOT / "scripts" / "convert.py", tmp_path, tmp_path / "all.spacy"],
+    ):
+        result = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )
+        assert result.returncode == 0, result.stderr
+        assert "\\u8" in result.stdout
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.stem)
+def test_every_script_shows_any_sign(script: Path) -> None:
+    assert script.read_text(encoding="utf8").endswith("\n    run(main)\n")
+
+
 def test_a_run_is_placed_where_paths_cannot_tell_disks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from .annotate import (
 from .annotate.run_log import pipeline_fingerprint
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
 from .score_command import score_command
-from .terminal.console import fail, tell
+from .terminal.console import fail, show_anything, tell
 from .terminal.progress import progress_bar
 
 _WORKER_ENDED = "a worker process ended by itself; is there too little memory for --n-process?"
@@ -31,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 @app.callback()
 def clinical_ie() -> None:
     """Run a pipeline over clinical notes, or score one brat folder against another."""
+    show_anything()
 
 
 @app.command("annotate")

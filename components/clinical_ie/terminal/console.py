@@ -1,11 +1,26 @@
 """What the commands say on standard error, and how they end."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
 
 MAX_LISTED = 20
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a script's function by the words of the command line."""
+    show_anything()
+    typer.run(main)
+
+
+def show_anything() -> None:
+    """Have signs that standard output has no room for written as escapes, where they would end the
+    command: a pipe of Windows takes those of one region's languages."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def tell(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> None:
