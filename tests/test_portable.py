@@ -1,5 +1,6 @@
 """What the package must do without, on systems other than Linux."""
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -133,3 +134,24 @@ def test_seeds_are_read_as_weasel_hands_them_over_on_windows(
     for windows in (False, True):
         monkeypatch.setattr(commands, "is_windows", windows)
         assert table._parse_seeds(commands.split_command("table.py --seeds '0 1'")[-1]) == [0, 1]
+
+
+def test_what_is_written_is_the_same_bytes_on_every_system() -> None:
+    """By itself, Python writes text in the system's encoding, and with the system's line ends."""
+    unclear = []
+    for path in [*(ROOT / "components").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if not (isinstance(call, ast.Call) and _names_a_text_file(call)):
+                continue
+            said = {keyword.arg for keyword in call.keywords}
+            if not {"encoding", "newline"} <= said:
+                unclear.append(f"{path}:{call.lineno}")
+    assert unclear == []
+
+
+def _names_a_text_file(call: ast.Call) -> bool:
+    """Whether it opens or writes one; what is in `/proc` has no line ends."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modes = {arg.value for arg in call.args if isinstance(arg, ast.Constant)}
+    opened = name in {"open", "fdopen"} and modes & {"w", "a", "x", "r+", "w+"}
+    return bool(opened) or (name == "write_text" and "/proc/" not in ast.unparse(call))

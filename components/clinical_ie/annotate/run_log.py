@@ -116,7 +116,7 @@ def _locked(path: Path) -> TextIO:
     """A log to be added to by this run alone, until it is closed; made where it is missing."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     # A line at a time: whatever ends this process, the lines before stay.
-    file = os.fdopen(descriptor, "a", encoding="utf8", buffering=1)
+    file = os.fdopen(descriptor, "a", encoding="utf8", newline="\n", buffering=1)
     try:
         lock(descriptor)
     except BlockingIOError as error:

@@ -58,8 +58,8 @@ class Output:
         self._provenance.close()
         summary = outcome.as_dict()
         content = json.dumps(summary, indent=1, ensure_ascii=False)
-        (self._folder / "augment.json").write_text(f"{content}\n", encoding="utf8")
-        (self._folder / "augment.html").write_text(render(summary), encoding="utf8")
+        (self._folder / "augment.json").write_text(f"{content}\n", encoding="utf8", newline="\n")
+        (self._folder / "augment.html").write_text(render(summary), encoding="utf8", newline="\n")
         for parent, _, _ in os.walk(self._folder):
             Path(parent).chmod(0o700)
         for name in ("provenance.jsonl", "augment.html", "augment.json"):
@@ -82,7 +82,9 @@ class Output:
         self._out_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = self._stack.enter_context(workplace(self._out_dir, "augment"))
         (self._folder / "brat").mkdir()
-        self._provenance = (self._folder / "provenance.jsonl").open("w", encoding="utf8")
+        self._provenance = (self._folder / "provenance.jsonl").open(
+            "w", encoding="utf8", newline="\n"
+        )
         self._stack.callback(self._provenance.close)
         beside_out = self._stack.enter_context(workplace(self._out.parent, "augment"))
         self._docs_stack = ExitStack()

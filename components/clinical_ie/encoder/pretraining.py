@@ -325,7 +325,9 @@ class _Run:
         folder.mkdir(parents=True)
         self._encoder.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
-        (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf8")
+        (folder / REPORT).write_text(
+            json.dumps(report, indent=1) + "\n", encoding="utf8", newline="\n"
+        )
 
 
 def perplexity(loss: float) -> float:

@@ -93,7 +93,7 @@ def write_whole(path: Path, text: str, *, private: bool = False) -> None:
     # Made anew: what a killed run left may be readable by others.
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
-    with os.fdopen(descriptor, "w", encoding="utf8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf8", newline="\n") as file:
         file.write(text)
     part.replace(path)
 

@@ -111,7 +111,9 @@ def write_generated_corpus(
                 for _, counts in zip(tracked, results, strict=True):
                     total.update(counts)
         manifest = {"seed": seed, "sizes": dict(sizes), "counts": total.as_dict()}
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
+        (new / MANIFEST).write_text(
+            json.dumps(manifest, indent=2) + "\n", encoding="utf8", newline="\n"
+        )
     return total
 
 
