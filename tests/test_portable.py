@@ -111,10 +111,12 @@ def test_no_more_processes_than_windows_waits_for(monkeypatch: pytest.MonkeyPatc
         raise EnoughError
 
     monkeypatch.setattr(parallel, "ProcessPoolExecutor", pool)
-    for n_process in (4, 100):
-        with pytest.raises(EnoughError):
-            list(parallel.ordered_map(abs, range(9), n_process))
-    assert asked == [4, 61]
+    for on_windows in (True, False):
+        monkeypatch.setattr(parallel, "ON_WINDOWS", on_windows)
+        for n_process in (4, 100):
+            with pytest.raises(EnoughError):
+                list(parallel.ordered_map(abs, range(9), n_process))
+    assert asked == [4, 61, 4, 100]
 
 
 def test_the_words_of_a_failed_build_are_told_whatever_their_encoding() -> None:

@@ -9,8 +9,8 @@ from clinical_ie.annotate.run_log import RunLog
 
 def unfinished(path: Path) -> Path:
     log = RunLog(path, {"input": "a"})
-    log.start([])
-    log.add("note")
+    log.start({})
+    log.add("note", "Anna")
     log.close(finished=False)
     return path
 
@@ -20,7 +20,7 @@ def test_a_run_that_is_refused_keeps_no_lock(tmp_path: Path) -> None:
     # The error, which is looked at, has hold of the log that was refused.
     with pytest.raises(ValueError, match="another input") as refused:
         RunLog(path, {"input": "b"})
-    assert RunLog(path, {"input": "a"}).names == ["note"]
+    assert RunLog(path, {"input": "a"}).notes.keys() == {"note"}
     assert refused.value
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+from ..system.names import ON_WINDOWS
 from ..system.workers import start_worker
 
 T = TypeVar("T")
@@ -29,7 +30,8 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
         yield from map(function, items)
         return
     # A forked process can hang in a library whose threads it lacks.
-    n_process = min(n_process, MAX_PROCESSES)
+    if ON_WINDOWS:
+        n_process = min(n_process, MAX_PROCESSES)
     pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=start_worker)
     under_way: deque[Future[list[R]]] = deque()
     try:
