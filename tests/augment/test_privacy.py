@@ -198,3 +198,8 @@ def test_logs_hold_no_note_text_unless_asked(
         assert outcome.accepted == 3
     logged = any(word in caplog.text for word in ("metformin", "aspirin", "insulin"))
     assert logged == asked
+    # Those below them, too, which have levels and filters of their own.
+    below = [
+        record for record in caplog.records if record.name.startswith(("httpcore2.", "openai."))
+    ]
+    assert any(record.levelno == logging.DEBUG for record in below) == asked

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# At level DEBUG these write requests, prompts and answers as they are.
-_TALKATIVE = ("spacy_llm", "openai", "openai._base_client", "httpx2", "httpcore2")
+# At level DEBUG these, and those below them, write requests, prompts and answers as they are.
+_TALKATIVE = ("spacy_llm", "openai", "httpx2", "httpcore2")
 
 
 @contextmanager
@@ -15,7 +15,8 @@ def quiet_logs(with_text: bool) -> Iterator[None]:
     def without_debug(record: logging.LogRecord) -> bool:
         return record.levelno > logging.DEBUG
 
-    loggers = [] if with_text else [logging.getLogger(name) for name in _TALKATIVE]
+    # A filter holds for its own logger alone, whatever the level of those below it.
+    loggers = [] if with_text else [logging.getLogger(name) for name in _all_talkative()]
     for logger in loggers:
         logger.addFilter(without_debug)
     try:
@@ -23,3 +24,11 @@ def quiet_logs(with_text: bool) -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(without_debug)
+
+
+def _all_talkative() -> list[str]:
+    below = tuple(f"{name}." for name in _TALKATIVE)
+    return [
+        *_TALKATIVE,
+        *(name for name in logging.root.manager.loggerDict if name.startswith(below)),
+    ]
