@@ -33,6 +33,11 @@ def test_a_training_is_as_long_as_the_notes_are_many(tmp_path, n_notes: int, ste
     assert training_steps(CONFIG, corpus(tmp_path, *[600] * n_notes)) == steps
 
 
+def test_the_rate_of_learning_has_time_to_rise(tmp_path):
+    config = CONFIG.with_name("bluebert_large.cfg")
+    assert training_steps(config, corpus(tmp_path, 600)) == 400
+
+
 def test_notes_that_share_a_step_are_counted_as_one(tmp_path):
     assert training_steps(CONFIG, corpus(tmp_path, *[300] * 100)) == 8 * 50
 

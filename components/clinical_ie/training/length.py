@@ -17,6 +17,8 @@ _PASSES = 8
 # A few notes read eight times teach little, and where they are many, a day of a CPU is not for a
 # default to spend.
 _LEAST_STEPS, _MOST_STEPS = 200, 3000
+# Of a training, no more than a quarter is for the rate of learning to rise.
+_WARMUPS = 4
 # Between two evaluations, which read all of dev.
 _LEAST_STEPS_BETWEEN = 100
 _EVALUATIONS = 8
@@ -31,12 +33,14 @@ def training_steps(config: Path, train: Path) -> int:
     train (Path): The training notes, .spacy.
     RAISES (OSError, ValueError, ConfigValidationError): One of the two cannot be read.
     """
-    batcher = load_config(config, interpolate=True).get("training", {}).get("batcher")
-    if batcher is None:
+    training = load_config(config, interpolate=True).get("training", {})
+    if "batcher" not in training:
         raise ValueError(f"{config}: has no [training.batcher], by which steps are counted")
-    batches = registry.resolve({"batcher": batcher})["batcher"]
+    batches = registry.resolve({"batcher": training["batcher"]})["batcher"]
     a_pass = sum(1 for _ in batches(read_docs(train)))
-    steps = min(max(_PASSES * a_pass, _LEAST_STEPS), _MOST_STEPS)
+    rate = training.get("optimizer", {}).get("learn_rate")
+    warmup = rate.get("warmup_steps", 0) if isinstance(rate, dict) else 0
+    steps = min(max(_PASSES * a_pass, _LEAST_STEPS, _WARMUPS * warmup), _MOST_STEPS)
     if steps < _PASSES * a_pass:
         logger.warning(
             "%s steps read the training notes %.1f times; more is better, and --max-steps (in the "
