@@ -100,7 +100,7 @@ def test_score_compares_two_arms_in_words(gold: Path, tmp_path: Path) -> None:
     assert code == 0
     assert (
         f"entities, strict, micro F1: {arm} and {arm} are not distinguishable at the 0.05 level: "
-        "they differ by 0.00 points (p = 1.0000, 2 notes)" in out
+        "they differ by 0.00 points (p = 1.0000, 2 notes; one run of each)" in out
     )
 
 

@@ -135,7 +135,7 @@ def test_p_of_runs_is_students() -> None:
     assert alike.p_runs == 0.0
     alone = compare(first[:1], second[:1], "entities", "strict", rounds=50)
     assert alone.p_runs is None
-    assert alone.in_words("a", "b").endswith(", 1 notes)")
+    assert alone.in_words("a", "b").endswith(", 1 notes; one run of each)")
 
 
 def test_nothing_and_unlike_notes() -> None:

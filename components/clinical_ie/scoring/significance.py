@@ -69,7 +69,9 @@ class Comparison:
         """
         points = f"{100 * abs(self.difference.value):.2f} points"
         tested = f"p = {self.p:.4f}, {self.n_notes} notes"
-        if self.p_runs is not None:
+        if self.p_runs is None:
+            tested += "; one run of each"
+        else:
             tested += f"; p = {self.p_runs:.4f}, {self.n_runs} runs of each"
         if max(self.p, self.p_runs or 0.0) >= LEVEL:
             return (
