@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from clinical_ie.augment.models.openai_compatible import make_openai_compatible
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.doc import Link
 from tests.augment.conftest import Scripted
+from tests.augment.server import completion, serving
 
 # A model that writes down each question, and dies in the middle of the fourth. Both runs are forks
 # of one process: to import everything takes far longer than to run.
@@ -98,6 +100,26 @@ def test_an_answer_is_there_before_the_next_is_asked_for(scripted: Scripted, pat
 
     scripted.script = script
     list(make_journaled(scripted, path)([[prompt(str(i))] for i in range(4)]))
+
+
+def test_answers_that_come_while_one_is_judged_are_there(path: Path) -> None:
+    with serving(lambda _: completion("x")) as server:
+        answers = make_journaled(make_openai_compatible("m", server.url), path)(
+            [[prompt(str(i))] for i in range(8)]
+        )
+        with closing(answers):  # type: ignore[type-var]
+            next(iter(answers))
+            # Whoever judges this one takes his time.
+            end = time.monotonic() + 10
+            while (size := rows_of(path)) < 8 and time.monotonic() < end:
+                time.sleep(0.02)
+    assert size == len(server.requests) == 8
+
+
+def rows_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as journal:
+        [(size,)] = journal.execute("SELECT COUNT(*) FROM responses")
+    return int(size)
 
 
 def test_killed_and_run_again(tmp_path: Path) -> None:

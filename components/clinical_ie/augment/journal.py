@@ -92,21 +92,30 @@ class Journaled:
     def _ask(
         self, asked: dict[str, Prompt], journal: sqlite3.Connection
     ) -> Generator[tuple[str, Response], None, None]:
-        """Put the missing answers into the journal, one at a step, in the order they come."""
+        """Put the missing answers into the journal, and pass them on in the order they come."""
         keys = list(asked)
-        for place, answer in self._arrivals(list(asked.values())):
+
+        def keep(place: int, answer: Response) -> None:
             if answer.answered:
                 _write(journal, keys[place], answer)
-            yield keys[place], answer
 
-    def _arrivals(self, prompts: list[Prompt]) -> Iterator[tuple[int, Response]]:
+        with closing(self._arrivals(list(asked.values()), keep)) as arrivals:
+            for place, answer in arrivals:
+                yield keys[place], answer
+
+    def _arrivals(
+        self, prompts: list[Prompt], keep: Callable[[int, Response], None]
+    ) -> Generator[tuple[int, Response], None, None]:
         if not prompts:
             return
         if hasattr(self._model, "arrivals"):
-            yield from self._model.arrivals(prompts)
+            # Calls it in its own thread: what comes while an answer is judged is kept by then.
+            yield from self._model.arrivals(prompts, keep)
             return
         for place, group in enumerate(self._model([prompt] for prompt in prompts)):
-            yield place, Response.of(next(iter(group)))
+            answer = Response.of(next(iter(group)))
+            keep(place, answer)
+            yield place, answer
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,7 +126,10 @@ class Journaled:
             with suppress(FileNotFoundError):
                 self._path.with_name(f"{self._path.name}{side}").chmod(0o600)
         # No isolation level: every statement is a transaction of its own, committed at once.
-        journal = sqlite3.connect(self._path, isolation_level=None, timeout=_PATIENCE)
+        # A thread of the model writes; this one has read before that began, and closes afterwards.
+        journal = sqlite3.connect(
+            self._path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
+        )
         try:
             # A commit is one write to a log: it outlives the process without a wait for the disk.
             journal.execute("PRAGMA journal_mode = WAL")

@@ -102,9 +102,15 @@ class OpenAICompatible:
             yield [arrived.pop(place) for place in places]
             first += len(group)
 
-    def arrivals(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Response]]:
+    def arrivals(
+        self,
+        prompts: Sequence[Prompt],
+        keep: Callable[[int, Response], None] = lambda place, answer: None,
+    ) -> Iterator[tuple[int, Response]]:
         """Each answer as it comes, with the place of its prompt.
 
+        keep (Callable[[int, Response], None]): Gets the same, in another thread and at once,
+            however long the caller takes over the one before.
         RAISES (EndpointError): There is no server, it takes neither this key nor this model, wants
             money or a long pause, or has failed `give_up_after` times in a row. What is under way
             then is waited for, and comes before.
@@ -113,7 +119,12 @@ class OpenAICompatible:
         arrived: SimpleQueue[_Item] = SimpleQueue()
         # A loop in a thread of its own: notebooks have one already where they call this.
         loop = asyncio.new_event_loop()
-        task = loop.create_task(self._ask_all(prompts, arrived.put))
+
+        def put(place: int, answer: Response) -> None:
+            keep(place, answer)
+            arrived.put((place, answer))
+
+        task = loop.create_task(self._ask_all(prompts, put))
 
         def fly() -> None:
             try:
@@ -143,7 +154,7 @@ class OpenAICompatible:
             loop.close()
 
     async def _ask_all(
-        self, prompts: Sequence[Prompt], put: Callable[[tuple[int, Response]], None]
+        self, prompts: Sequence[Prompt], put: Callable[[int, Response], None]
     ) -> None:
         waiting = iter(enumerate(prompts))
         hopeless: list[EndpointError] = []
@@ -154,7 +165,7 @@ class OpenAICompatible:
                     answer = await self._ask(client, prompt)
                     # First: whoever has every answer does not wait for what is raised after it.
                     self._see(answer)
-                    put((place, answer))
+                    put(place, answer)
                 except EndpointError as error:
                     hopeless.append(error)
                 # Those that are under way beside this one have their price: they end by themselves.
