@@ -71,7 +71,11 @@ def _summary(outcome: Outcome) -> list[str]:
         f"answers ({outcome.replayed} from the journal), in {outcome.seconds:.0f} s"
     ]
     if any(outcome.prices):
-        lines.append(f"  cost: {outcome.paid.cost(outcome.prices):.4f}")
+        cost = outcome.paid.cost(outcome.prices)
+        lines.append(f"  cost: {'not known' if cost is None else f'{cost:.4f}'}")
+        if outcome.paid.untold:
+            untold = f"{outcome.paid.untold} answers came without their number of tokens"
+            lines.append(f"    {untold}, and what they cost is not in it")
     lines += [
         f"  {number} more segments left out before any model saw them: {reason}"
         for reason, number in outcome.skipped.most_common()

@@ -49,7 +49,7 @@ def test_what_the_run_came_to() -> None:
         summary(
             accepted=2,
             dropped=dropped,
-            tokens={"prompt": 1000000, "completion": 500},
+            tokens={"prompt": 1000000, "completion": 500, "untold": 7},
             cost={"all": 1.5, "this_run": 0.25},
             new_terms={"Drug": {"terms": 5, "new": 3}},
             mentions={"Drug": {"train": 8, "augmented": 2}, "ADE": {"train": 2, "augmented": 8}},
@@ -57,11 +57,19 @@ def test_what_the_run_came_to() -> None:
     )
     assert "<td>missing marker</td><td>7</td><td>2</td>" in html
     assert "T9" in html
-    assert "1,000,000 of prompts, 500 of answers" in html
+    assert "1,000,000 of prompts, 500 of answers; 7 answers do not say" in html
     assert "1.5000, 0.2500 of it in this run" in html
     assert "<td>Drug</td><td>5</td><td>3</td>" in html
     # Eight of ten before, ten of twenty after.
     assert re.search(r"<td>Drug</td><td>8</td><td>2</td>\s*<td>80.0 %</td><td>50.0 %</td>", html)
+
+
+def test_a_cost_that_is_not_known_is_not_nothing() -> None:
+    tokens = {"prompt": None, "completion": None, "untold": 7}
+    html = render(summary(tokens=tokens, cost={"all": None, "this_run": None}))
+    assert "not known" in html
+    html = render(summary(cost={"all": 1.5, "this_run": None}))
+    assert "1.5000, ? of it in this run" in html
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:

@@ -65,7 +65,7 @@ def test_brat_and_summary(
         assert len(annotations.links) == len(expected.links)
     summary = json.loads((out_dir / "augment.json").read_text())
     assert (summary["accepted"], summary["requests"]) == (3, 3)
-    assert summary["tokens"] == {"prompt": 30, "completion": 12}
+    assert summary["tokens"] == {"prompt": 30, "completion": 12, "untold": 0}
     assert summary["seconds"]["model"] == 0.8
     assert summary["mentions"]["Drug"] == {"train": 4, "augmented": 4}
     assert summary["relations"]["ADE-Drug"] == {"train": 1, "augmented": 1}

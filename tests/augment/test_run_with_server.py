@@ -1,7 +1,10 @@
 """A whole run of the step, with a server behind the model."""
 
+import json
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from clinical_ie.augment.run import augment
 from clinical_ie.corpora.docbin import read_docs, write_docs
@@ -63,6 +66,38 @@ def test_a_run_against_a_server_that_fails_now_and_then(train: Path, tmp_path: P
         "too many requests (HTTP 429)": 1,
     }
     assert len(read_docs(tmp_path / "o.spacy")) == 3
+
+
+@pytest.mark.parametrize(
+    ("usages", "cost", "told", "untold"),
+    [
+        ([None, None, None], None, "cost: not known", 3),
+        ([{"prompt_tokens": "100", "completion_tokens": "10"}] * 3, None, "cost: not known", 3),
+        ([{"prompt_tokens": 9, "completion_tokens": 1}, None, None], 1e-5, "cost: 0.0000", 2),
+    ],
+)
+def test_tokens_that_the_server_does_not_tell_cost_not_nothing(
+    usages: list[object], cost: float | None, told: str, untold: int, train: Path, tmp_path: Path
+) -> None:
+    waiting = iter(usages)
+
+    def script(request: dict[str, Any]) -> Answer:
+        source = request["messages"][-1]["content"].split("\nMarkers")[0]
+        answer = completion(f"Today {source}")
+        answer.body = json.dumps(json.loads(answer.body) | {"usage": next(waiting)}).encode()
+        return answer
+
+    with serving(script) as server:
+        config = config_for(tmp_path, server.url)
+        prices = "prompt_price = 1.0\ncompletion_price = 1.0"
+        config.write_text(config.read_text().replace("[augment]", f"[augment]\n{prices}"))
+        paths = train, tmp_path / "out.spacy", tmp_path / "out"
+        result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 3)
+    assert told in result.output
+    assert f"{untold} answers came without their number of tokens" in result.output
+    summary = json.loads((tmp_path / "out" / "augment.json").read_text())
+    assert summary["tokens"]["untold"] == untold
+    assert summary["cost"] == {"all": cost, "this_run": cost}
 
 
 def test_segments_that_no_model_sees_are_told(tmp_path: Path) -> None:

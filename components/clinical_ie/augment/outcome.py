@@ -38,10 +38,12 @@ class Tokens:
     """What the model's side says of cost.
 
     prompt, completion (int | None): None where the model does not say.
+    untold (int): Answers of which it does not say both.
     """
 
     prompt: int | None = None
     completion: int | None = None
+    untold: int = 0
 
     def add(self, rewrite: Rewrite) -> None:
         """Count an answer's tokens."""
@@ -49,9 +51,14 @@ class Tokens:
             self.prompt = (self.prompt or 0) + rewrite.prompt_tokens
         if rewrite.completion_tokens is not None:
             self.completion = (self.completion or 0) + rewrite.completion_tokens
+        untold = rewrite.prompt_tokens is None or rewrite.completion_tokens is None
+        self.untold += rewrite.answered and untold
 
-    def cost(self, prices: tuple[float, float]) -> float:
-        """The price, from those of a million prompt and completion tokens."""
+    def cost(self, prices: tuple[float, float]) -> float | None:
+        """The price, from those of a million prompt and completion tokens; without that of answers
+        that are `untold`, and None where nothing else is there."""
+        if any(prices) and self.untold and self.prompt is None and self.completion is None:
+            return None
         return ((self.prompt or 0) * prices[0] + (self.completion or 0) * prices[1]) / 1e6
 
 
@@ -216,10 +223,14 @@ class Outcome:
                 reason: {"answers": d.answers, "segments": d.segments, "example": d.example}
                 for reason, d in by_answers
             },
-            "tokens": {"prompt": self.tokens.prompt, "completion": self.tokens.completion},
+            "tokens": {
+                "prompt": self.tokens.prompt,
+                "completion": self.tokens.completion,
+                "untold": self.tokens.untold,
+            },
             "cost": {
-                "all": round(self.tokens.cost(self.prices), 6),
-                "this_run": round(self.paid.cost(self.prices), 6),
+                "all": _rounded(self.tokens.cost(self.prices)),
+                "this_run": _rounded(self.paid.cost(self.prices)),
             },
             "seconds": {"total": round(self.seconds, 1), "model": round(self.model_seconds, 1)},
             "mentions": _side_by_side(self.before[0], self.after[0]),
@@ -228,6 +239,10 @@ class Outcome:
             "diversity": self.diversity.as_dict(),
             "examples": self.pairs,
         }
+
+
+def _rounded(cost: float | None) -> float | None:
+    return None if cost is None else round(cost, 6)
 
 
 def _pair(segment: Segment, rewrite: Rewrite, as_it_is: bool = False) -> dict[str, str]:

@@ -60,9 +60,13 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("words that a rewrite has of its source", f"{diversity['words_kept']:.0%}"))
     if tokens["prompt"] is not None or tokens["completion"] is not None:
         counts = (tokens["prompt"] or 0, tokens["completion"] or 0)
-        facts.append(("tokens", f"{counts[0]:,} of prompts, {counts[1]:,} of answers"))
-    if cost["all"]:
-        facts.append(("cost", f"{cost['all']:.4f}, {cost['this_run']:.4f} of it in this run"))
+        untold = f"; {tokens['untold']:,} answers do not say" if tokens["untold"] else ""
+        facts.append(("tokens", f"{counts[0]:,} of prompts, {counts[1]:,} of answers{untold}"))
+    if cost["all"] is None:
+        facts.append(("cost", "not known"))
+    elif cost["all"]:
+        this_run = "?" if cost["this_run"] is None else f"{cost['this_run']:.4f}"
+        facts.append(("cost", f"{cost['all']:.4f}, {this_run} of it in this run"))
     return facts
 
 
