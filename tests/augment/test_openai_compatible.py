@@ -151,6 +151,11 @@ def test_the_caller_may_stop_half_way() -> None:
         (Answer(b'{"choices": []}'), "answer is no completion"),
         (Answer(b'{"choices": [{"message": "x"}]}'), "answer is no completion"),
         (Answer(b"\xff\xfe"), "answer is no JSON"),
+        (Answer(b'{"error": "Unexpected endpoint: POST"}'), "answer is an error (HTTP 200)"),
+        (
+            Answer(b'{"error": {"message": "secret words", "code": 429, "type": "busy"}}'),
+            "answer is an error (HTTP 200, 429, busy)",
+        ),
         (completion(None), "no content"),
         (completion([{"type": "text"}]), "no content"),
         (completion([{"type": "text", "text": GOOD[:9]}, {"type": "text", "text": GOOD[9:]}]), ""),
@@ -200,6 +205,13 @@ def test_each_kind_of_answer_has_its_reason(answer: Answer, reason: str, doc: Do
 @pytest.fixture
 def doc() -> Doc:
     return note("He took aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
+
+
+def test_an_answer_in_another_encoding_is_an_answer() -> None:
+    body = completion("h\u00e9parine").body.replace(b"\\u00e9", b"\xe9")
+    answer = read_completion(body, 0.0)
+    assert (answer, answer.answered, answer.prompt_tokens) == ("h\ufffdparine", True, 100)
+    assert read_completion(b"\xef\xbb\xbf" + completion("yes").body, 0.0) == "yes"
 
 
 def test_a_server_that_refuses_or_hangs() -> None:

@@ -2,10 +2,13 @@
 
 import json
 import math
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from ..prompt import Response
 
+_CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 # The form that an answer takes under `constraint = "json"`.
 SCHEMA = {
     "type": "object",
@@ -22,12 +25,13 @@ def read_completion(body: bytes, seconds: float) -> Response:
         `answered` where the body is no completion at all.
     """
     try:
-        completion = json.loads(body)
+        # One letter in another encoding is no reason to pay for the whole answer again.
+        completion = json.loads(body.decode(json.detect_encoding(body), "replace"))
     except (ValueError, RecursionError):
         return failure("answer is no JSON", seconds)
     choice = _first_choice(completion)
     if choice is None:
-        return failure("answer is no completion", seconds)
+        return failure(_no_completion(completion), seconds)
     text = _text(choice["message"].get("content"))
     usage = completion.get("usage")
     return Response(
@@ -47,6 +51,11 @@ def failure(reason: str, seconds: float, refused: bool = False) -> Response:
     refused (bool): Nor will it, if the same is asked again.
     """
     return Response("", seconds=seconds, fault=reason, answered=False, refused=refused)
+
+
+def codes(names: Iterable[object]) -> list[str]:
+    """Those that may be shown; what a server says in words may hold the key or the note."""
+    return [str(name) for name in names if name and _CODE.fullmatch(str(name))]
 
 
 def mean_logprob(choice: dict[str, Any]) -> float | None:
@@ -81,6 +90,14 @@ def _first_choice(completion: Any) -> dict[str, Any] | None:
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         return None
     return choice
+
+
+def _no_completion(body: Any) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    if not error:
+        return "answer is no completion"
+    names = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
+    return f"answer is an error ({', '.join(['HTTP 200', *codes(names)])})"
 
 
 def _text(content: Any) -> str:

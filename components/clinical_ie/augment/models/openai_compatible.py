@@ -4,7 +4,6 @@ import asyncio
 import json
 import math
 import os
-import re
 import ssl
 import threading
 import time
@@ -19,7 +18,7 @@ import openai
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .completion import SCHEMA, failure, read_completion, unwrapped
+from .completion import SCHEMA, codes, failure, read_completion, unwrapped
 from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
 
@@ -32,8 +31,6 @@ _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
 # Besides 429: what no prompt is at fault for, and what may pass.
 _NO_PROMPTS_FAULT = {401, 404, 408, 409}
-# Codes of errors are shown; what a server says in words may hold the key or the note.
-_CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
 class OpenAICompatible:
@@ -295,8 +292,7 @@ def _named(error: openai.APIStatusError) -> str:
     """Status, code and field of an error, as far as they are no more than that."""
     # llama.cpp has the status for a code, and the name of the error for a type.
     code = error.type if error.code == str(error.status_code) else error.code
-    names = [name for name in (code, error.param) if name and _CODE.fullmatch(str(name))]
-    return ", ".join([f"HTTP {error.status_code}", *map(str, names)])
+    return ", ".join([f"HTTP {error.status_code}", *codes((code, error.param))])
 
 
 def _no_server(error: openai.APIConnectionError) -> str:
