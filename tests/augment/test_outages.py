@@ -85,10 +85,67 @@ def test_one_prompt_says_nothing_of_key_and_model(status: int, train: Path, tmp_
 
 def test_a_server_that_takes_nothing_is_given_up() -> None:
     with serving(lambda _: error(400, "unknown_field", param="top_k")) as server:
-        expected = r"last 5 requests got no answer \(.*HTTP 400, unknown_field, top_k\)"
+        expected = (
+            r"last 5 requests got no answer \(.*HTTP 400, unknown_field, top_k\).*is left out"
+        )
         with pytest.raises(EndpointError, match=expected):
             list(model_of(server.url, in_flight=1, give_up_after=5)([prompts(50)]))
         assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "named"),
+    [
+        # As vLLM, Azure, FastAPI, Mistral, Ollama and TGI put it.
+        (
+            400,
+            {
+                "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'top_k'), 'input': 7}]",
+                "type": "BadRequestError",
+                "param": None,
+                "code": 400,
+            },
+            "HTTP 400, BadRequestError, top_k",
+        ),
+        (
+            400,
+            {"error": {"message": "Unrecognized request argument supplied: top_k", "param": None}},
+            "HTTP 400, top_k",
+        ),
+        (
+            422,
+            {
+                "detail": [
+                    {"loc": ["body", "seed"], "msg": "extra", "input": 3},
+                    {"loc": ["body", "top_k"], "input": {"temperature": 1, "stop": "of pain"}},
+                ]
+            },
+            "HTTP 422, seed, top_k",
+        ),
+        (
+            422,
+            {"message": {"detail": [{"loc": ["body", "seed"], "msg": "x"}]}, "code": None},
+            "HTTP 422, seed",
+        ),
+        (
+            400,
+            {"error": {"message": "cannot unmarshal into Go struct field Chat.seed of type int"}},
+            "HTTP 400, seed",
+        ),
+        (
+            422,
+            {"error": "unknown field `top_k`, expected one of `n`; a high temperature"},
+            "HTTP 422, top_k",
+        ),
+        (400, {"error": {"message": 'the temperature of "pain" is too long'}}, "HTTP 400"),
+        (500, {"error": {"message": 'unknown field "seed"'}}, "HTTP 500"),
+    ],
+)
+def test_a_field_that_is_not_taken_is_named(status: int, body: object, named: str) -> None:
+    with serving(lambda _: Answer(json.dumps(body).encode(), status)) as server:
+        model = model_of(server.url, extra_body={"top_k": 7}, stop=["x"])
+        [[answer]] = model([prompts(1)])
+    assert answer.fault.partition(" (")[2] == f"{named})"
 
 
 def test_a_key_that_is_taken_no_longer_ends_the_run() -> None:

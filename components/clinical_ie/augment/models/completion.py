@@ -58,6 +58,15 @@ def codes(names: Iterable[object]) -> list[str]:
     return [str(name) for name in names if name and _CODE.fullmatch(str(name))]
 
 
+def fields_named(error: object, fields: Iterable[str]) -> list[str]:
+    """Those fields of a request that the body of an error speaks of, as servers do: in quotes, or
+    after such a word as `argument`; not as the names of what they hold."""
+    name = f"({'|'.join(map(re.escape, fields))})"
+    word = rf"\b(?:argument|field|parameter|property)s?\W+(?:\w+[\s.:]+){{0,2}}{name}\b"
+    found = re.findall(rf"['\"`]{name}\\*['\"`](?!\s*:)|{word}", str(error))
+    return list(dict.fromkeys(quoted or plain for quoted, plain in found))
+
+
 def mean_logprob(choice: dict[str, Any]) -> float | None:
     """The mean log-probability of the tokens of a choice, where the server sent them along."""
     try:

@@ -18,7 +18,7 @@ import openai
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .completion import SCHEMA, codes, failure, read_completion, unwrapped
+from .completion import SCHEMA, codes, failure, fields_named, read_completion, unwrapped
 from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
 
@@ -31,6 +31,12 @@ _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
 # Besides 429: what no prompt is at fault for, and what may pass.
 _NO_PROMPTS_FAULT = {401, 404, 408, 409}
+# What servers say of a request with a field that they do not know, or not like this.
+_ABOUT_FIELDS = {400, 422}
+_LEAVE_OUT = (
+    '; what a server takes no field for is left out by extra_body = {"its_name": null}, a seed by '
+    'send_seed = false, a grammar or response_format by constraint = "none"'
+)
 
 
 class OpenAICompatible:
@@ -195,16 +201,18 @@ class OpenAICompatible:
         began = time.monotonic()
         # The client's time-outs are for silence: a server that sends a byte a minute is none.
         longest = (self._max_retries + 1) * (self._timeout + _LONGEST_WAIT)
+        fields = self._fields(prompt)
         try:
             async with asyncio.timeout(longest):
                 # Fields of extra_body are sent as they are; the client takes as long to look
                 # through the messages of a prompt as all the rest of a request takes.
                 raw = await client.chat.completions.with_raw_response.create(
-                    model=self._model, messages=[], extra_body=self._fields(prompt)
+                    model=self._model, messages=[], extra_body=fields
                 )
         except openai.APIStatusError as error:
             wait = client._parse_retry_after_header(error.response.headers) or 0.0
-            return self._failure(error, wait, time.monotonic() - began)
+            named = _named(error, {"model", *fields})
+            return self._failure(error, named, wait, time.monotonic() - began)
         except (openai.APITimeoutError, TimeoutError):
             return failure("no answer in time", time.monotonic() - began)
         except openai.APIConnectionError as error:
@@ -231,13 +239,16 @@ class OpenAICompatible:
             fields |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
         return fields
 
-    def _failure(self, error: openai.APIStatusError, wait: float, seconds: float) -> Response:
+    def _failure(
+        self, error: openai.APIStatusError, named: str, wait: float, seconds: float
+    ) -> Response:
         """What stands for an answer, by the status in its place.
 
+        named (str): The error in short.
         wait (float): Seconds that the server asks for.
         RAISES (EndpointError): No request to this server will do better.
         """
-        status, named = error.status_code, _named(error)
+        status = error.status_code
         passing = status == 429 or status >= 500
         if status == 402 or error.code == "insufficient_quota":
             raise EndpointError(f"{self._url}: the account has no credit left ({named})")
@@ -276,9 +287,10 @@ class OpenAICompatible:
         elif not (answer.refused and self.answered):
             self._failed_in_a_row += 1
         if self._failed_in_a_row >= self._give_up_after:
+            hint = _LEAVE_OUT if answer.refused else ""
             raise EndpointError(
                 f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
-                f"({answer.fault}); what was answered before is kept in the journal"
+                f"({answer.fault}); what was answered before is kept in the journal{hint}"
             )
 
 
@@ -288,11 +300,14 @@ def _taken(arrived: SimpleQueue[_Item]) -> _Item:
             return arrived.get(timeout=_WAIT)
 
 
-def _named(error: openai.APIStatusError) -> str:
-    """Status, code and field of an error, as far as they are no more than that."""
+def _named(error: openai.APIStatusError, fields: Iterable[str]) -> str:
+    """Status, code and fields of an error, as far as they are no more than that."""
     # llama.cpp has the status for a code, and the name of the error for a type.
     code = error.type if error.code == str(error.status_code) else error.code
-    return ", ".join([f"HTTP {error.status_code}", *codes((code, error.param))])
+    names = codes((code, error.param))
+    if not error.param and error.status_code in _ABOUT_FIELDS:
+        names += fields_named(error.body, sorted(fields))
+    return ", ".join([f"HTTP {error.status_code}", *names])
 
 
 def _no_server(error: openai.APIConnectionError) -> str:
