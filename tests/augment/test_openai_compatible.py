@@ -329,6 +329,18 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere_else(
             list(model([prompts(1)]))
 
 
+@pytest.mark.parametrize("key", ["sk-secret\nsk-other", "sk-secr\u00e9t", "sk-\x01secret"])
+def test_what_is_no_key_is_told_before_anything_is_sent(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    with serving(echo) as server:
+        with pytest.raises(EndpointError, match="MY_KEY holds no key: there are") as caught:
+            list(model_of(server.url, api_key_variable="MY_KEY")([prompts(1)]))
+        assert not server.headers
+    assert "sk-" not in str(caught.value)
+
+
 def constrained(constraint: str, doc: Doc, reply: Callable[..., Answer]) -> tuple[dict, Any]:
     [prompt] = make_structured_rewrite().generate_prompts([doc])
     with serving(reply) as server:

@@ -342,6 +342,12 @@ def _key_from(variable: str | None) -> Callable[[], str]:
         value = os.environ.get(variable, "").strip()
         if not value:
             raise EndpointError(f"the environment variable {variable} holds no key")
+        # It goes into a header, where a line's end would be the header's.
+        if not (value.isascii() and value.isprintable()):
+            raise EndpointError(
+                f"the environment variable {variable} holds no key: there are several lines, or "
+                "letters that no key has"
+            )
         return value
 
     return key
