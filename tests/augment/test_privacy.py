@@ -186,7 +186,10 @@ def test_logs_hold_no_note_text_unless_asked(
 
     def script(request: dict) -> Answer:  # type: ignore[type-arg]
         source = request["messages"][-1]["content"].split("\nMarkers")[0]
-        return completion(f"Today {source}")
+        answer = completion(f"Today {source}")
+        # There are servers that say in a header what they did.
+        answer.headers["X-Prompt"] = source
+        return answer
 
     with serving(script) as server:
         config = config_for(tmp_path, server.url)
