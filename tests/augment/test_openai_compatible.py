@@ -231,6 +231,11 @@ def test_a_server_that_refuses_or_hangs() -> None:
 
     with serving(hang) as server:
         [[answer]] = model_of(server.url, timeout=0.3)([prompts(1)])
+        expected = (
+            r"last 2 requests .*\(no answer in time\).* set in_flight to so many, or a longer"
+        )
+        with pytest.raises(EndpointError, match=expected):
+            list(model_of(server.url, timeout=0.1, give_up_after=2, in_flight=1)([prompts(9)]))
     assert (answer.fault, answer.answered) == ("no answer in time", False)
 
 
@@ -268,6 +273,7 @@ def test_what_may_pass_is_tried_again(failure: Answer) -> None:
         (error(404, "model_not_found"), "knows no model 'some-model'"),
         (error(400, "model_not_found"), "knows no model 'some-model'"),
         (Answer(b"<html>404</html>", 404), "nothing at this address"),
+        (Answer(b"<html>405</html>", 405), "nothing at this address"),
         (error(402), "the account has no credit left"),
     ],
 )

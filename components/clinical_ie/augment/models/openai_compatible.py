@@ -31,6 +31,10 @@ _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
 # Besides 429: what no prompt is at fault for, and what may pass.
 _NO_PROMPTS_FAULT = {401, 404, 408, 409}
+_LATE = "no answer in time"
+_HINTS = {
+    _LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout"
+}
 # What servers say of a request with a field that they do not know, or not like this.
 _ABOUT_FIELDS = {400, 422}
 _LEAVE_OUT = (
@@ -214,7 +218,7 @@ class OpenAICompatible:
             named = _named(error, {"model", *fields})
             return self._failure(error, named, wait, time.monotonic() - began)
         except (openai.APITimeoutError, TimeoutError):
-            return failure("no answer in time", time.monotonic() - began)
+            return failure(_LATE, time.monotonic() - began)
         except openai.APIConnectionError as error:
             # ConnectError and ConnectTimeout of httpx.
             none_there = type(error.__cause__).__name__.startswith("Connect")
@@ -270,7 +274,7 @@ class OpenAICompatible:
     def _check_key_and_model(self, error: openai.APIStatusError, named: str) -> None:
         if error.status_code in (401, 403) or error.code == "invalid_api_key":
             raise EndpointError(f"{self._url}: the server does not take this key ({named})")
-        if error.status_code == 404 or error.code == "model_not_found":
+        if error.status_code in (404, 405) or error.code == "model_not_found":
             raise EndpointError(
                 f"{self._url}: the server knows no model {self._model!r}, or has nothing at this "
                 f"address ({named})"
@@ -287,7 +291,7 @@ class OpenAICompatible:
         elif not (answer.refused and self.answered):
             self._failed_in_a_row += 1
         if self._failed_in_a_row >= self._give_up_after:
-            hint = _LEAVE_OUT if answer.refused else ""
+            hint = _LEAVE_OUT if answer.refused else _HINTS.get(answer.fault, "")
             raise EndpointError(
                 f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
                 f"({answer.fault}); what was answered before is kept in the journal{hint}"
