@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from clinical_ie.augment.journal import make_journaled
 from clinical_ie.augment.models.endpoint import EndpointError
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from tests.augment.conftest import CONFIG, OPENING, Scripted, config_for, shouting
 from tests.augment.server import Answer, Script, completion, error, serving
+from tests.augment.test_journal import rows_of
 from tests.augment.test_openai_compatible import echo, model_of, prompts
 from tests.conftest import note, run_script
 
@@ -146,6 +148,29 @@ def test_a_field_that_is_not_taken_is_named(status: int, body: object, named: st
         model = model_of(server.url, extra_body={"top_k": 7}, stop=["x"])
         [[answer]] = model([prompts(1)])
     assert answer.fault.partition(" (")[2] == f"{named})"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (completion(None, finish="length"), r"\(cut at max_tokens\); .* needs a larger max_tokens"),
+        (completion("<think>Well, [[", finish="length"), r"\(cut at max_tokens\); .* needs"),
+        (completion(None), r"\(no content\)"),
+        (completion(None, refusal="No."), r"\(refusal\)"),
+    ],
+)
+def test_a_model_that_says_nothing_is_not_paid_for_ever(
+    answer: Answer, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with serving(lambda _: answer) as server:
+        model = model_of(server.url, in_flight=1, give_up_after=5)
+        with pytest.raises(EndpointError, match=rf"last 5 answers, each with its price, .*{told}"):
+            list(make_journaled(model, path)([[prompt] for prompt in prompts(50)]))
+        assert len(server.requests) == rows_of(path) == 5
+        # One with text in between, and it goes on.
+        server.script = lambda r: answer if r["seed"] % 5 else echo(r)
+        assert len(list(model([[prompt] for prompt in prompts(20)]))) == 20
 
 
 def test_a_key_that_is_taken_no_longer_ends_the_run() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..prompt import Response
 
 _CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
+CUT = "cut at max_tokens"
 # The form that an answer takes under `constraint = "json"`.
 SCHEMA = {
     "type": "object",
@@ -89,7 +90,7 @@ def unwrapped(answer: Response) -> Response:
         rewrite = None
     if isinstance(rewrite, str):
         return answer.with_text(rewrite)
-    fault = "cut at max_tokens" if answer.cut else "answer does not follow the schema"
+    fault = CUT if answer.cut else "answer does not follow the schema"
     return answer.with_text(str(answer), fault)
 
 
@@ -120,10 +121,13 @@ def _text(content: Any) -> str:
 def _fault(choice: dict[str, Any], text: str) -> str:
     if choice["message"].get("refusal") or choice.get("finish_reason") == "content_filter":
         return "refusal"
-    if text.strip():
+    cut = choice.get("finish_reason") == "length"
+    if text.strip() and not (
+        cut and text.lstrip().startswith("<think>") and "</think>" not in text
+    ):
         return ""
-    # All that it may write went into reasoning, which stands elsewhere.
-    return "cut at max_tokens" if choice.get("finish_reason") == "length" else "no content"
+    # All that it may write went into reasoning, here or elsewhere.
+    return CUT if cut else "no content"
 
 
 # More than any answer has, and less than what a journal has room for.

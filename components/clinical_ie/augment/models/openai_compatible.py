@@ -18,7 +18,7 @@ import openai
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .completion import SCHEMA, codes, failure, fields_named, read_completion, unwrapped
+from .completion import CUT, SCHEMA, codes, failure, fields_named, read_completion, unwrapped
 from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
 
@@ -33,7 +33,8 @@ _Item = tuple[int, Response] | BaseException | None
 _NO_PROMPTS_FAULT = {401, 404, 408, 409}
 _LATE = "no answer in time"
 _HINTS = {
-    _LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout"
+    _LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout",
+    CUT: "; a model that reasons first needs a larger max_tokens",
 }
 # What servers say of a request with a field that they do not know, or not like this.
 _ABOUT_FIELDS = {400, 422}
@@ -51,8 +52,9 @@ class OpenAICompatible:
     timeout (float): Seconds that the server may be silent.
     max_retries (int): After a time-out, a lost connection, 408, 409, 429 or 5xx; `Retry-After` is
         honoured, up to two minutes.
-    give_up_after (int): So many requests without an answer, one after the other, end the run.
-        A prompt that is not taken counts only as long as none has ever been answered.
+    give_up_after (int): So many requests without an answer, one after the other, end the run, and
+        so many answers with nothing to use. A prompt that is not taken counts only as long as none
+        has ever been answered.
     answered (bool): Whether the server has ever answered; a journal tells of earlier runs.
     """
 
@@ -81,7 +83,7 @@ class OpenAICompatible:
         self._timeout = timeout
         self._max_retries = max_retries
         self._give_up_after = give_up_after
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._empty_in_a_row = 0
         self.answered = False
 
     @property
@@ -126,12 +128,7 @@ class OpenAICompatible:
         arrived: SimpleQueue[_Item] = SimpleQueue()
         # A loop in a thread of its own: notebooks have one already where they call this.
         loop = asyncio.new_event_loop()
-
-        def put(place: int, answer: Response) -> None:
-            keep(place, answer)
-            arrived.put((place, answer))
-
-        task = loop.create_task(self._ask_all(prompts, put))
+        task = loop.create_task(self._ask_all(prompts, keep, arrived.put))
 
         def fly() -> None:
             try:
@@ -161,7 +158,10 @@ class OpenAICompatible:
             loop.close()
 
     async def _ask_all(
-        self, prompts: Sequence[Prompt], put: Callable[[int, Response], None]
+        self,
+        prompts: Sequence[Prompt],
+        keep: Callable[[int, Response], None],
+        put: Callable[[tuple[int, Response]], None],
     ) -> None:
         waiting = iter(enumerate(prompts))
         hopeless: list[EndpointError] = []
@@ -170,9 +170,10 @@ class OpenAICompatible:
             for place, prompt in waiting:
                 try:
                     answer = await self._ask(client, prompt)
+                    keep(place, answer)
                     # First: whoever has every answer does not wait for what is raised after it.
                     self._see(answer)
-                    put(place, answer)
+                    put((place, answer))
                 except EndpointError as error:
                     hopeless.append(error)
                 # Those that are under way beside this one have their price: they end by themselves.
@@ -288,8 +289,14 @@ class OpenAICompatible:
         if answer.answered:
             self.answered = True
             self._failed_in_a_row = 0
+            self._empty_in_a_row = self._empty_in_a_row + 1 if answer.fault else 0
         elif not (answer.refused and self.answered):
             self._failed_in_a_row += 1
+        if self._empty_in_a_row >= self._give_up_after:
+            raise EndpointError(
+                f"{self._url}: the last {self._empty_in_a_row} answers, each with its price, held "
+                f"nothing to use ({answer.fault}){_HINTS.get(answer.fault, '')}"
+            )
         if self._failed_in_a_row >= self._give_up_after:
             hint = _LEAVE_OUT if answer.refused else _HINTS.get(answer.fault, "")
             raise EndpointError(
