@@ -107,7 +107,7 @@ def test_answers_that_come_while_one_is_judged_are_there(path: Path) -> None:
         answers = make_journaled(make_openai_compatible("m", server.url), path)(
             [[prompt(str(i))] for i in range(8)]
         )
-        with closing(answers):  # type: ignore[type-var]
+        with closing(answers):
             next(iter(answers))
             # Whoever judges this one takes his time.
             end = time.monotonic() + 10

@@ -150,8 +150,8 @@ class OpenAICompatible:
                 missing -= 1
                 yield item
         finally:
-            # Whoever has every answer may not wait for the end, in which connections are closed.
-            if missing:
+            # Where all have come, it is closing its connections, and may not be disturbed.
+            if missing > arrived.qsize():
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(task.cancel)
             thread.join()
