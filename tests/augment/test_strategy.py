@@ -1,4 +1,5 @@
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +23,22 @@ def test_plan_takes_one_of_each_note_first(train_docs: list[Doc]) -> None:
     assert order == list(plan(found, seed=1, preferred=(2, 8)))
     orders = [list(plan(found, seed=seed, preferred=(2, 8))) for seed in range(9)]
     assert any(other != order for other in orders)
+
+
+def test_segments_that_share_no_text_come_before_the_others() -> None:
+    note = [
+        Place("note", start, end, ("Drug",))
+        for start in range(12)
+        for end in range(start + 1, min(start + 5, 13))
+    ]
+    for seed in range(20):
+        apart: list[Place] = []
+        order = list(plan([note], seed, preferred=(2, 8)))
+        drawn = random.Random(seed).sample(note, len(note))
+        for place in drawn:
+            if all(place.end <= other.start or other.end <= place.start for other in apart):
+                apart.append(place)
+        assert order == apart + [place for place in drawn if place not in apart]
 
 
 def test_no_segments_no_plan() -> None:

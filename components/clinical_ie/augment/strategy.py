@@ -3,6 +3,7 @@
 import heapq
 import json
 import random
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -112,8 +113,15 @@ def _queue(places: Sequence[Place], rng: random.Random, preferred: tuple[int, in
     low, high = preferred
     order.sort(key=lambda place: not low <= len(place.labels) <= high)
     apart: list[Place] = []
+    # Those in the order of the text, where only the two neighbours can share it.
+    by_start: list[tuple[int, int]] = []
     for place in order:
-        if not any(place.overlaps(other) for other in apart):
+        at = bisect_left(by_start, (place.start, place.end))
+        before, behind = by_start[at - 1 : at], by_start[at : at + 1]
+        if all(end <= place.start for _, end in before) and all(
+            place.end <= start for start, _ in behind
+        ):
             apart.append(place)
+            by_start.insert(at, (place.start, place.end))
     taken = set(map(id, apart))
     return apart + [place for place in order if id(place) not in taken]
