@@ -1,10 +1,11 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from clinical_ie.augment.segment import segment_of, segment_to_doc, segments_of
+from clinical_ie.augment.segment import segment_of, segment_to_doc, segments_in, segments_of
 from clinical_ie.augment.source import sources_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
@@ -126,3 +127,23 @@ def test_a_relation_asks_for_the_sentences_between_its_ends() -> None:
     annotate(doc, doc_annotations)
     texts = [segment.text for segment in segments_of(doc, max_words=40)[0]]
     assert doc.text in texts
+
+
+def test_a_note_twice_as_long_takes_twice_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: Counter[str] = Counter()
+
+    def end(mention: Mention) -> int:
+        looked_at[note_id] += 1
+        return mention.fragments[0][1]
+
+    monkeypatch.setattr(Mention, "end", property(end))
+    for note_id, n in (("short", 50), ("long", 100)):
+        text = "He took aspirin for pain. " * n
+        starts = list(range(0, len(text), 26))
+        drugs = [Mention(f"T{i}", "Drug", ((at + 8, at + 15),)) for i, at in enumerate(starts)]
+        signs = [Mention(f"S{i}", "Sign", ((at + 20, at + 24),)) for i, at in enumerate(starts)]
+        links = [Link("Reason-Drug", f"S{i}", f"T{i}") for i in range(n)]
+        annotations = Annotations(drugs + signs, links)
+        found, _ = segments_in(note_id, text, annotations, starts, 40, True, None)
+        assert [len(segment.annotations.links) for segment in found] == [1] * n
+    assert looked_at["long"] <= 2 * looked_at["short"]

@@ -1,7 +1,7 @@
 """Segments: the runs of consecutive sentences that hold a target entity or relation."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -110,6 +110,7 @@ def segments_in(
     for link in annotations.links:
         head, tail = by_id[link.head], by_id[link.tail]
         targets.append((min(head.start, tail.start), max(head.end, tail.end)))
+    layout = Layout(annotations)
     cut = _cut_borders(annotations.mentions, starts)
     runs = set()
     for start, end in targets:
@@ -121,7 +122,7 @@ def segments_in(
         runs.add((first, last))
     segments, skipped = [], Counter[str]()
     for first, last in sorted(runs):
-        segment = segment_at(note_id, note, annotations, starts[first], ends[last])
+        segment = segment_at(note_id, note, layout, starts[first], ends[last])
         if len(segment.text.split()) > max_words:
             skipped["longer than max_words"] += 1
             continue
@@ -155,17 +156,52 @@ def segment_of(doc: Doc) -> Segment:
     return Segment(doc._.note_id, start, end, text, annotations_of(doc), *map(frozenset, ties))
 
 
-def segment_at(note_id: str, note: str, annotations: Annotations, start: int, end: int) -> Segment:
+class Layout:
+    """The annotations of one note by where they lie: a long note has a thousand segments, and each
+    would look through all of its mentions and relations.
+
+    annotations (Annotations): The note's.
+    """
+
+    def __init__(self, annotations: Annotations) -> None:
+        self._mentions = annotations.mentions
+        self._links = annotations.links
+        self._by_start = sorted((m.start, place) for place, m in enumerate(annotations.mentions))
+        self._by_id = {mention.id: mention for mention in annotations.mentions}
+        self._links_of: dict[str, list[int]] = {}
+        for place, link in enumerate(annotations.links):
+            for id_ in _ends(link):
+                self._links_of.setdefault(id_, []).append(place)
+
+    def between(self, start: int, end: int) -> list[Mention]:
+        """The mentions that lie between two characters, in their own order."""
+        first = bisect_left(self._by_start, (start, 0))
+        last = bisect_left(self._by_start, (end + 1, 0))
+        places = sorted(place for _, place in self._by_start[first:last])
+        return [self._mentions[place] for place in places if self._mentions[place].end <= end]
+
+    def links_of(self, ids: Iterable[str]) -> list[Link]:
+        """The relations with an end among some mentions, in their own order."""
+        places = {place for id_ in ids for place in self._links_of.get(id_, ())}
+        return [self._links[place] for place in sorted(places)]
+
+    def mention(self, id_: str) -> Mention:
+        """A mention by its id."""
+        return self._by_id[id_]
+
+
+def segment_at(note_id: str, note: str, layout: Layout, start: int, end: int) -> Segment:
     """The segment between two characters of a note, without the white space at its ends."""
-    inside = [m for m in annotations.mentions if start <= m.start and m.end <= end]
+    inside = layout.between(start, end)
     text = note[start:end]
     # Blanks and newlines around the segment stay in the note, unless a mention begins with one.
     first, last = min(m.start for m in inside), max(m.end for m in inside)
     start = min(first, start + len(text) - len(text.lstrip()))
     end = max(last, start + len(note[start:end].rstrip()))
     ids = {mention.id for mention in inside}
-    links = [link for link in annotations.links if link.head in ids and link.tail in ids]
-    crossing = [link for link in annotations.links if (link.head in ids) != (link.tail in ids)]
+    touching = layout.links_of(ids)
+    links = [link for link in touching if link.head in ids and link.tail in ids]
+    crossing = [link for link in touching if (link.head in ids) != (link.tail in ids)]
     bound = {id_ for link in crossing for id_ in _ends(link) & ids}
     mentions = [shifted(_joined(mention, note), -start) for mention in inside]
     return Segment(
@@ -175,7 +211,7 @@ def segment_at(note_id: str, note: str, annotations: Annotations, start: int, en
         note[start:end],
         Annotations(mentions, links),
         frozenset(bound),
-        frozenset(_echoed(note, annotations, crossing) & ids),
+        frozenset(_echoed(note, layout, crossing) & ids),
     )
 
 
@@ -202,10 +238,9 @@ def _longest_term(segment: Segment) -> int:
     return max((len(_WORD_OR_FIGURE.findall(term)) for term in terms), default=0)
 
 
-def _echoed(note: str, annotations: Annotations, links: Sequence[Link]) -> set[str]:
+def _echoed(note: str, layout: Layout, links: Sequence[Link]) -> set[str]:
     """Ids of the mentions that one of some relations ties to another of their label and words."""
-    ends = {id_ for link in links for id_ in _ends(link)}
-    mentions = [mention for mention in annotations.mentions if mention.id in ends]
+    mentions = [layout.mention(id_) for id_ in {id_ for link in links for id_ in _ends(link)}]
     labels = {mention.id: mention.label for mention in mentions}
     texts = {mention.id: covered_text(note, mention.fragments) for mention in mentions}
     groups = named_alike(labels, texts, [(link.head, link.tail) for link in links])

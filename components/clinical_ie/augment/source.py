@@ -15,7 +15,7 @@ from ..corpora.notes import corpus_nlp, make_doc
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from ..doc import Annotations, Mention, annotations_of, has_standoff
 from ..text.columns import text_of
-from .segment import Place, Segment, segment_at
+from .segment import Layout, Place, Segment, segment_at
 from .splice import splice
 
 
@@ -49,7 +49,8 @@ class Source:
 
     def segment(self, place: Place) -> Segment:
         """A piece of the note."""
-        return segment_at(self.note_id, self.text, self.annotations, place.start, place.end)
+        layout = Layout(self.annotations)
+        return segment_at(self.note_id, self.text, layout, place.start, place.end)
 
     def with_rewrites(
         self,
