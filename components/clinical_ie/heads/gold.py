@@ -1,9 +1,23 @@
 """Gold annotations on the tokens of the Doc that is trained."""
 
+from collections.abc import Callable, Iterable
+
 from spacy.tokens import Doc, Span
-from spacy.training import Example
+from spacy.training import Example, validate_get_examples
 
 from ..doc import Annotations, annotations_of, spans_of
+
+
+def all_examples(get_examples: Callable[[], Iterable[Example]], method: str) -> list[Example]:
+    """What a component is initialized with, read once: a corpus is read anew by each call, and
+    spaCy's check makes one of its own.
+
+    method (str): Whose, for the error.
+    RAISES (TypeError): It is no function, or gives no examples.
+    """
+    examples = list(get_examples()) if callable(get_examples) else []
+    validate_get_examples((lambda: examples) if examples else get_examples, method)
+    return examples
 
 
 def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:

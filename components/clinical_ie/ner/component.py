@@ -8,14 +8,14 @@ import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import has_standoff, set_mentions
-from ..heads.gold import gold_spans
+from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..text.limit import lift_length_limit
 from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
@@ -93,8 +93,7 @@ class ClinicalNER(LearnedLabelsPipe):
         labels (Sequence[str] | None): The types, where they shall not be read off the sample.
         RAISES (ValueError): No mention in the sample and no labels given, or an empty list of them.
         """
-        validate_get_examples(get_examples, "ClinicalNER.initialize")
-        examples = list(get_examples())
+        examples = all_examples(get_examples, "ClinicalNER.initialize")
         if labels is not None and not labels:
             raise ValueError(f"{self.name}: labels = []: name a type, or leave labels out")
         if labels is None:

@@ -9,14 +9,14 @@ import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import SPANS_KEY, scored_mentions, set_mentions, unique_ids
 from ..heads.calibration import sigmoid
-from ..heads.gold import gold_spans
+from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
@@ -157,8 +157,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         A corpus without a relation is allowed: the component then finds none.
         get_examples (Callable[[], Iterable[Example]]): The training data.
         """
-        validate_get_examples(get_examples, "ClinicalRelations.initialize")
-        examples = list(get_examples())
+        examples = all_examples(get_examples, "ClinicalRelations.initialize")
         labels: set[str] = set()
         types: set[str] = set()
         pairs: set[tuple[str, str]] = set()
