@@ -21,6 +21,7 @@ from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
+from .span_index import SpanIndex
 
 logger = logging.getLogger(__name__)
 
@@ -285,9 +286,10 @@ class ClinicalRelations(LearnedLabelsPipe):
         stands_for = list(range(len(spans)))
         if with_predicted:
             known = {(span.start, span.end, span.label) for span in spans}
+            gold = SpanIndex(spans)
             for span in example.predicted.spans.get(SPANS_KEY, ()):
                 if (span.start, span.end, span.label) not in known:
-                    stands_for.append(_most_overlapped(span, spans[: len(place)]))
+                    stands_for.append(gold.most_overlapped(span))
                     spans.append(span)
         candidates = find_candidates(example.predicted, spans, schema, self.max_distance)
         index = {label: i for i, label in enumerate(self.labels)}
@@ -329,13 +331,3 @@ def _mentions_on(doc: Doc) -> tuple[list[Span], list[float]]:
         for ent, id_ in zip(doc.ents, ids, strict=True)
     ]
     return spans, [1.0] * len(spans)
-
-
-def _most_overlapped(span: Span, gold: Sequence[Span]) -> int:
-    """Which of the gold mentions of its type a predicted one shares most tokens with, or -1."""
-    shared = [
-        min(span.end, other.end) - max(span.start, other.start) if span.label == other.label else 0
-        for other in gold
-    ]
-    most = max(shared, default=0)
-    return shared.index(most) if most > 0 else -1

@@ -1,0 +1,38 @@
+"""Gold mentions by label and place, for those that the entity head predicts beside them."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from spacy.tokens import Span
+
+
+class SpanIndex:
+    """Spans that one can ask for by what they cover, without looking at all of them.
+
+    spans (Sequence[Span]): Of one Doc.
+    """
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._by_label: dict[int, list[tuple[int, int, int]]] = {}
+        for number, span in enumerate(spans):
+            of_label = self._by_label.setdefault(span.label, [])
+            of_label.append((span.start, span.end, number))
+        self._longest: dict[int, int] = {}
+        for label, of_label in self._by_label.items():
+            of_label.sort()
+            self._longest[label] = max(end - start for start, end, _ in of_label)
+
+    def most_overlapped(self, span: Span) -> int:
+        """Which of the spans of its label a span shares most tokens with, the first of several, or
+        -1."""
+        of_label = self._by_label.get(span.label, [])
+        start, end = span.start, span.end
+        # None that begins earlier reaches to here.
+        first = bisect_left(of_label, (start - self._longest.get(span.label, 0), 0, 0))
+        last = bisect_left(of_label, (end, 0, 0))
+        shared = [
+            (max(start, from_) - min(end, to), number)
+            for from_, to, number in of_label[first:last]
+            if to > start
+        ]
+        return min(shared)[1] if shared else -1
