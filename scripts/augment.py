@@ -31,7 +31,14 @@ def main(
     console = Console()
     try:
         with progress_bar() as bar:
-            task = bar.add_task("new notes", total=n_augmented)
+            # Until the first one, notes are read and weights loaded: that is no pace of the others.
+            task = bar.add_task("new notes", total=None)
+
+            def on_accepted() -> None:
+                bar.advance(task)
+                if bar.tasks[task].total is None:
+                    bar.update(task, total=n_augmented)
+
             outcome = augment(
                 train,
                 out,
@@ -40,7 +47,7 @@ def main(
                 n_augmented,
                 seed,
                 model_path=model_path,
-                on_accepted=lambda: bar.advance(task),
+                on_accepted=on_accepted,
             )
     except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
         typer.echo(f"augment: {error}", err=True)
