@@ -11,8 +11,9 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 
-# Readings of the training notes. On MACCROBAT (dev) 12 gave the most, 1 to 2 points above 6, and 16
-# no more; made-up notes need fewer. In between, since every reading costs the same.
+# Readings of the training notes. On MACCROBAT (dev) 11 gave one point more in mentions than 6, and
+# two in relations, and 15 no more; made-up notes need fewer. In between, since every reading costs
+# the same.
 _PASSES = 8
 # A few notes read eight times teach little, and where they are many, a day of a CPU is not for a
 # default to spend.
