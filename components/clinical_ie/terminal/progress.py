@@ -130,8 +130,11 @@ class _Bar(Progress):
         )
 
 
-def progress_bar() -> Progress:
-    """A bar on standard error, so that standard output stays free for results."""
+def progress_bar(*, transient: bool = False) -> Progress:
+    """A bar on standard error, so that standard output stays free for results.
+
+    transient (bool): Whether it goes when it is done.
+    """
     return _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -140,6 +143,7 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         _LeftColumn(),
         console=Console(stderr=True),
+        transient=transient,
     )
 
 

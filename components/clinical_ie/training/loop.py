@@ -27,6 +27,7 @@ from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 from ..system.workplace import replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
+from .dev_notes import DevNotes
 from .saved_strings import forget_words
 
 # A checkpoint is written after each evaluation, and where the last one is as old as that.
@@ -128,7 +129,8 @@ class _Run:
         self.frozen: list[str] = values["frozen_components"]
         self.optimizer: Optimizer = values["optimizer"]
         self.batches = Batches(nlp, train_corpus, values["batcher"], values["max_epochs"])
-        self.evaluate = create_evaluation_callback(nlp, dev_corpus, values["score_weights"])
+        self.dev_notes = DevNotes(dev_corpus)
+        self.evaluate = create_evaluation_callback(nlp, self.dev_notes, values["score_weights"])
         self.before_to_disk = create_before_to_disk_callback(values["before_to_disk"])
         dropout = values["dropout"]
         self.dropouts = repeat(dropout) if isinstance(dropout, float) else dropout
@@ -191,7 +193,8 @@ class _Run:
     def _evaluated(self) -> Info:
         """Score the pipeline as it is, save it, and give what to tell of it."""
         progress = self.progress
-        with self.nlp.use_params(self.optimizer.averages or {}):
+        averages = self.optimizer.averages or {}
+        with self.nlp.use_params(averages), self.dev_notes.shown(self.nlp):
             score, scores = self.evaluate()
         progress.results.append((float(score), progress.step))
         info = {

@@ -1,0 +1,52 @@
+"""The notes that choose the best step, read behind a bar: hundreds of long ones take minutes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import Progress, TaskID
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..terminal.progress import progress_bar
+
+
+class DevNotes:
+    """A corpus reader for spaCy's evaluation, which asks for all notes and then for their Docs.
+
+    corpus (Callable[[Language], Iterable[Example]]): Reads the notes.
+    """
+
+    def __init__(self, corpus: Callable[[Language], Iterable[Example]]) -> None:
+        self._corpus = corpus
+        self._shown: tuple[Progress, TaskID] | None = None
+
+    def __call__(self, nlp: Language) -> list[Example]:
+        """Read the notes anew."""
+        examples = list(self._corpus(nlp))
+        if self._shown is not None:
+            bar, task = self._shown
+            bar.update(task, total=len(examples))
+        return examples
+
+    @contextmanager
+    def shown(self, nlp: Language) -> Iterator[None]:
+        """While these notes are evaluated, show how many the pipeline has read."""
+        pipe = nlp.pipe
+        # It goes when it is done: the table of the training stands there.
+        with progress_bar(transient=True) as bar:
+            task = bar.add_task("evaluate", total=None)
+
+            def counted(*args: Any, **kwargs: Any) -> Iterator[Doc]:
+                for doc in pipe(*args, **kwargs):
+                    bar.advance(task)
+                    yield doc
+
+            self._shown = bar, task
+            nlp.pipe = counted  # type: ignore[method-assign, assignment]
+            try:
+                yield
+            finally:
+                del nlp.pipe
+                self._shown = None
