@@ -18,30 +18,15 @@ import openai
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .completion import CUT, SCHEMA, codes, failure, fields_named, read_completion, unwrapped
+from .completion import SCHEMA, failure, read_completion, unwrapped
 from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
+from .verdicts import LATE, LONGEST_WAIT, Verdicts
 
 Constraint = Literal["none", "llama.cpp", "vllm", "json"]
-# The longest wait that the client lets a server's Retry-After ask for; configs/augment/endpoint.cfg
-# states it.
-_LONGEST_WAIT = 120.0
 # In seconds: Ctrl-C that comes as a wait begins is heard when that wait is over.
 _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
-# Besides 429: what no prompt is at fault for, and what may pass.
-_NO_PROMPTS_FAULT = {401, 404, 408, 409}
-_LATE = "no answer in time"
-_HINTS = {
-    _LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout",
-    CUT: "; a model that reasons first needs a larger max_tokens",
-}
-# What servers say of a request with a field that they do not know, or not like this.
-_ABOUT_FIELDS = {400, 422}
-_LEAVE_OUT = (
-    '; what a server takes no field for is left out by extra_body = {"its_name": null}, a seed by '
-    'send_seed = false, a grammar or response_format by constraint = "none"'
-)
 
 
 class OpenAICompatible:
@@ -52,10 +37,7 @@ class OpenAICompatible:
     timeout (float): Seconds that the server may be silent.
     max_retries (int): After a time-out, a lost connection, 408, 409, 429 or 5xx; `Retry-After` is
         honoured, up to two minutes.
-    give_up_after (int): So many requests without an answer, one after the other, end the run, and
-        so many answers with nothing to use. A prompt that is not taken counts only as long as none
-        has ever been answered.
-    answered (bool): Whether the server has ever answered; a journal tells of earlier runs.
+    give_up_after (int): See `Verdicts`.
     """
 
     reads_string = False
@@ -82,9 +64,16 @@ class OpenAICompatible:
         self._in_flight = in_flight
         self._timeout = timeout
         self._max_retries = max_retries
-        self._give_up_after = give_up_after
-        self._failed_in_a_row = self._empty_in_a_row = 0
-        self.answered = False
+        self._verdicts = Verdicts(model, url, give_up_after)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the server has ever answered; a journal tells of earlier runs."""
+        return self._verdicts.answered
+
+    @answered.setter
+    def answered(self, answered: bool) -> None:
+        self._verdicts.answered = answered
 
     @property
     def fingerprint(self) -> str:
@@ -172,7 +161,7 @@ class OpenAICompatible:
                     answer = await self._ask(client, prompt)
                     keep(place, answer)
                     # First: whoever has every answer does not wait for what is raised after it.
-                    self._see(answer)
+                    self._verdicts.see(answer)
                     put((place, answer))
                 except EndpointError as error:
                     hopeless.append(error)
@@ -205,7 +194,7 @@ class OpenAICompatible:
     async def _ask(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
         began = time.monotonic()
         # The client's time-outs are for silence: a server that sends a byte a minute is none.
-        longest = (self._max_retries + 1) * (self._timeout + _LONGEST_WAIT)
+        longest = (self._max_retries + 1) * (self._timeout + LONGEST_WAIT)
         fields = self._fields(prompt)
         try:
             async with asyncio.timeout(longest):
@@ -216,17 +205,12 @@ class OpenAICompatible:
                 )
         except openai.APIStatusError as error:
             wait = client._parse_retry_after_header(error.response.headers) or 0.0
-            named = _named(error, {"model", *fields})
-            return self._failure(error, named, wait, time.monotonic() - began)
+            sent = {"model", *fields}
+            return self._verdicts.of_status(error, sent, wait, time.monotonic() - began)
         except (openai.APITimeoutError, TimeoutError):
-            return failure(_LATE, time.monotonic() - began)
+            return failure(LATE, time.monotonic() - began)
         except openai.APIConnectionError as error:
-            # ConnectError and ConnectTimeout of httpx.
-            none_there = type(error.__cause__).__name__.startswith("Connect")
-            if none_there and not self.answered:
-                raise EndpointError(f"{self._url}: {_no_server(error)}") from None
-            fault = "no connection" if none_there else "answer broke off"
-            return failure(fault, time.monotonic() - began)
+            return self._verdicts.of_connection(error, time.monotonic() - began)
         answer = read_completion(raw.http_response.content, time.monotonic() - began)
         return unwrapped(answer) if self._constraint == "json" else answer
 
@@ -244,90 +228,11 @@ class OpenAICompatible:
             fields |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
         return fields
 
-    def _failure(
-        self, error: openai.APIStatusError, named: str, wait: float, seconds: float
-    ) -> Response:
-        """What stands for an answer, by the status in its place.
-
-        named (str): The error in short.
-        wait (float): Seconds that the server asks for.
-        RAISES (EndpointError): No request to this server will do better.
-        """
-        status = error.status_code
-        passing = status == 429 or status >= 500
-        if status == 402 or error.code == "insufficient_quota":
-            raise EndpointError(f"{self._url}: the account has no credit left ({named})")
-        if passing and _LONGEST_WAIT < wait < math.inf:
-            raise EndpointError(
-                f"{self._url}: the server takes no more for {wait:.0f} seconds ({named}); run "
-                "again then, it goes on from the journal"
-            )
-        if not self.answered:
-            # Once there was an answer, key and model are right, and it is this one prompt.
-            self._check_key_and_model(error, named)
-        if passing:
-            reason = "too many requests" if status == 429 else "server error"
-            return failure(f"{reason} ({named})", seconds)
-        if status < 400:
-            return failure("redirected", seconds)
-        return failure(f"request not taken ({named})", seconds, status not in _NO_PROMPTS_FAULT)
-
-    def _check_key_and_model(self, error: openai.APIStatusError, named: str) -> None:
-        if error.status_code in (401, 403) or error.code == "invalid_api_key":
-            raise EndpointError(f"{self._url}: the server does not take this key ({named})")
-        if error.status_code in (404, 405) or error.code == "model_not_found":
-            raise EndpointError(
-                f"{self._url}: the server knows no model {self._model!r}, or has nothing at this "
-                f"address ({named})"
-            )
-
-    def _see(self, answer: Response) -> None:
-        """Count what fails.
-
-        RAISES (EndpointError): Too much has.
-        """
-        if answer.answered:
-            self.answered = True
-            self._failed_in_a_row = 0
-            self._empty_in_a_row = self._empty_in_a_row + 1 if answer.fault else 0
-        elif not (answer.refused and self.answered):
-            self._failed_in_a_row += 1
-        if self._empty_in_a_row >= self._give_up_after:
-            raise EndpointError(
-                f"{self._url}: the last {self._empty_in_a_row} answers, each with its price, held "
-                f"nothing to use ({answer.fault}){_HINTS.get(answer.fault, '')}"
-            )
-        if self._failed_in_a_row >= self._give_up_after:
-            hint = _LEAVE_OUT if answer.refused else _HINTS.get(answer.fault, "")
-            raise EndpointError(
-                f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
-                f"({answer.fault}); what was answered before is kept in the journal{hint}"
-            )
-
 
 def _taken(arrived: SimpleQueue[_Item]) -> _Item:
     while True:
         with suppress(Empty):
             return arrived.get(timeout=_WAIT)
-
-
-def _named(error: openai.APIStatusError, fields: Iterable[str]) -> str:
-    """Status, code and fields of an error, as far as they are no more than that."""
-    # llama.cpp has the status for a code, and the name of the error for a type.
-    code = error.type if error.code == str(error.status_code) else error.code
-    names = codes((code, error.param))
-    if not error.param and error.status_code in _ABOUT_FIELDS:
-        names += fields_named(error.body, sorted(fields))
-    return ", ".join([f"HTTP {error.status_code}", *names])
-
-
-def _no_server(error: openai.APIConnectionError) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
-        return (
-            "nothing vouches for the server's certificate; set SSL_CERT_FILE to that of your "
-            "certificate authority"
-        )
-    return "no server answers there; start it, or name another endpoint in the config"
 
 
 def _first(error: BaseException) -> BaseException:

@@ -1,0 +1,135 @@
+"""What a server's failures mean: for one prompt, or for all that are left."""
+
+import math
+from collections.abc import Iterable
+
+import openai
+
+from ..prompt import Response
+from .completion import CUT, codes, failure, fields_named
+from .endpoint import EndpointError
+
+# The longest wait that the client lets a server's Retry-After ask for; configs/augment/endpoint.cfg
+# states it.
+LONGEST_WAIT = 120.0
+LATE = "no answer in time"
+# Besides 429: what no prompt is at fault for, and what may pass.
+_NO_PROMPTS_FAULT = {401, 404, 408, 409}
+_HINTS = {
+    LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout",
+    CUT: "; a model that reasons first needs a larger max_tokens",
+}
+# What servers say of a request with a field that they do not know, or not like this.
+_ABOUT_FIELDS = {400, 422}
+_LEAVE_OUT = (
+    '; what a server takes no field for is left out by extra_body = {"its_name": null}, a seed by '
+    'send_seed = false, a grammar or response_format by constraint = "none"'
+)
+
+
+class Verdicts:
+    """Tells a prompt that failed from a server that no request will do better with.
+
+    model, url (str): As they are named in errors.
+    give_up_after (int): So many requests without an answer, one after the other, end the run, and
+        so many answers with nothing to use. A prompt that is not taken counts only as long as none
+        has ever been answered.
+    answered (bool): Whether the server has ever answered.
+    """
+
+    def __init__(self, model: str, url: str, give_up_after: int) -> None:
+        self._model = model
+        self._url = url
+        self._give_up_after = give_up_after
+        self._failed_in_a_row = self._empty_in_a_row = 0
+        self.answered = False
+
+    def of_status(
+        self, error: openai.APIStatusError, sent: Iterable[str], wait: float, seconds: float
+    ) -> Response:
+        """What stands for an answer, by the status in its place.
+
+        sent (Iterable[str]): The names of the fields that were sent.
+        wait (float): Seconds that the server asks for.
+        RAISES (EndpointError): No request to this server will do better.
+        """
+        status, named = error.status_code, _named(error, sent)
+        passing = status == 429 or status >= 500
+        if status == 402 or error.code == "insufficient_quota":
+            raise EndpointError(f"{self._url}: the account has no credit left ({named})")
+        if passing and LONGEST_WAIT < wait < math.inf:
+            raise EndpointError(
+                f"{self._url}: the server takes no more for {wait:.0f} seconds ({named}); run "
+                "again then, it goes on from the journal"
+            )
+        if not self.answered:
+            # Once there was an answer, key and model are right, and it is this one prompt.
+            self._check_key_and_model(error, named)
+        if passing:
+            reason = "too many requests" if status == 429 else "server error"
+            return failure(f"{reason} ({named})", seconds)
+        if status < 400:
+            return failure("redirected", seconds)
+        return failure(f"request not taken ({named})", seconds, status not in _NO_PROMPTS_FAULT)
+
+    def of_connection(self, error: openai.APIConnectionError, seconds: float) -> Response:
+        """What stands for an answer where the connection failed.
+
+        RAISES (EndpointError): There is no server.
+        """
+        # ConnectError and ConnectTimeout of httpx.
+        none_there = type(error.__cause__).__name__.startswith("Connect")
+        if none_there and not self.answered:
+            raise EndpointError(f"{self._url}: {_no_server(error)}") from None
+        return failure("no connection" if none_there else "answer broke off", seconds)
+
+    def _check_key_and_model(self, error: openai.APIStatusError, named: str) -> None:
+        if error.status_code in (401, 403) or error.code == "invalid_api_key":
+            raise EndpointError(f"{self._url}: the server does not take this key ({named})")
+        if error.status_code in (404, 405) or error.code == "model_not_found":
+            raise EndpointError(
+                f"{self._url}: the server knows no model {self._model!r}, or has nothing at this "
+                f"address ({named})"
+            )
+
+    def see(self, answer: Response) -> None:
+        """Count what fails.
+
+        RAISES (EndpointError): Too much has.
+        """
+        if answer.answered:
+            self.answered = True
+            self._failed_in_a_row = 0
+            self._empty_in_a_row = self._empty_in_a_row + 1 if answer.fault else 0
+        elif not (answer.refused and self.answered):
+            self._failed_in_a_row += 1
+        if self._empty_in_a_row >= self._give_up_after:
+            raise EndpointError(
+                f"{self._url}: the last {self._empty_in_a_row} answers, each with its price, held "
+                f"nothing to use ({answer.fault}){_HINTS.get(answer.fault, '')}"
+            )
+        if self._failed_in_a_row >= self._give_up_after:
+            hint = _LEAVE_OUT if answer.refused else _HINTS.get(answer.fault, "")
+            raise EndpointError(
+                f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
+                f"({answer.fault}); what was answered before is kept in the journal{hint}"
+            )
+
+
+def _named(error: openai.APIStatusError, fields: Iterable[str]) -> str:
+    """Status, code and fields of an error, as far as they are no more than that."""
+    # llama.cpp has the status for a code, and the name of the error for a type.
+    code = error.type if error.code == str(error.status_code) else error.code
+    names = codes((code, error.param))
+    if not error.param and error.status_code in _ABOUT_FIELDS:
+        names += fields_named(error.body, sorted(fields))
+    return ", ".join([f"HTTP {error.status_code}", *names])
+
+
+def _no_server(error: openai.APIConnectionError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
+        return (
+            "nothing vouches for the server's certificate; set SSL_CERT_FILE to that of your "
+            "certificate authority"
+        )
+    return "no server answers there; start it, or name another endpoint in the config"
