@@ -230,6 +230,7 @@ def test_annotate_goes_on_where_it_was_stopped(
     code, _, err = run(*arguments("changed"))
     assert code == 1
     assert "marked.txt: its text has changed since this run annotated it" in err
+    assert "2 of 3 notes written" in err
     (notes / "marked.txt").write_bytes(b"\xef\xbb\xbf\nAnna.")
     # What is finished is replaced by nobody who does not say so.
     code, _, err = run(*arguments("out"))

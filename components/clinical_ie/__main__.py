@@ -116,6 +116,9 @@ def annotate_command(
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
+                    if result.counted:
+                        written -= 1
+                        continue
                 else:
                     note = result.note
                     try:

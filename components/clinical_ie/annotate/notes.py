@@ -34,10 +34,12 @@ class Failure:
     """A note that was left out, and why.
 
     name (str): Where it stands, as `InputNote.place` has it.
+    counted (bool): It is among those that were done before, and is done no more.
     """
 
     name: str
     reason: str
+    counted: bool = False
 
 
 def reason_of(error: Exception) -> str:

@@ -45,4 +45,4 @@ class FolderSource:
             if name not in done:
                 yield InputNote(name, note.text, place, note.bom)
             elif done[name] != text_sum(note.text):
-                yield Failure(place, CHANGED)
+                yield Failure(place, CHANGED, counted=True)

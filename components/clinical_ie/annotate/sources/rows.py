@@ -65,7 +65,7 @@ class RowSource(ABC):
             if problem is None:
                 yield InputNote(name, text, place)
             else:
-                yield Failure(place, f"{problem}: left out")
+                yield Failure(place, f"{problem}: left out", counted=problem is CHANGED)
 
     def _checked(self, row: Row) -> tuple[str, str, str | None]:
         """Name and text of a note, and what is wrong with it."""
