@@ -83,7 +83,7 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
             f"{name}: its tokenizer counts wordpieces up to {highest}, and its weights are for "
             f"{config.vocab_size}: they are not of one model"
         )
-    ids = torch.full((1, _TRIED), special.mask)
+    ids = torch.full((1, _TRIED), special.mask, device=loaded.transformer.device)
     try:
         with torch.no_grad():
             hidden = loaded.transformer(ids, attention_mask=torch.ones_like(ids)).last_hidden_state
