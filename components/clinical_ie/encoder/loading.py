@@ -72,8 +72,8 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
     if getattr(config, "attention_type", None) == "block_sparse":
         # Its first short batch would have it read in full from then on.
         raise ValueError(
-            f"{name}: what its sparse attention makes of a note hangs on the notes before; set "
-            'attention_type = "original_full" in the transformer_config'
+            f"{name}: what its sparse attention makes of a note depends on the notes before it; "
+            'set attention_type = "original_full" in the transformer_config'
         )
     special = SpecialTokens.of(tokenizer)
     known = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
