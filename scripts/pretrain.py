@@ -98,7 +98,7 @@ def _docs(path: Path, columns: tuple[str, str], failures: list[str]) -> Iterator
     for warning in source.warnings:
         typer.echo(warning, err=True)
     failures += [f"{failure.name}: {failure.reason}" for failure in source.left_out]
-    notes = source.read(frozenset(), refusal=lambda name: None)
+    notes = source.read({}, refusal=lambda name: None)
     for note in track(notes, f"read {path.name}", source.total):
         if isinstance(note, Failure):
             failures.append(f"{note.name}: {note.reason}")

@@ -134,7 +134,7 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
     (tmp_path / "d.jsonl").mkdir()
     out = tmp_path / "out"
     for args, message in [
-        ((pipeline, notes, out, "--format", "xml"), "there is: brat, jsonl, parquet"),
+        ((pipeline, notes, out, "--format", "xml"), "expected one of brat, jsonl, parquet"),
         ((tmp_path / "nothing", notes, out), "cannot load the pipeline"),
         ((pipeline, tmp_path / "nowhere", out), "no such folder"),
         ((pipeline, notes / "empty.txt", out), "is a file of a kind that is not read; expected a"),

@@ -195,7 +195,7 @@ def test_score_refuses_in_one_line(gold: Path, tmp_path: Path) -> None:
         ((gold, tmp_path / "empty"), "holds no .txt"),
         ((tmp_path / "nowhere", gold), "no such folder"),
         ((gold, other), "2.txt:1: its text differs"),
-        ((gold, gold, "--protocol", "muc"), "there is: one-to-one, n2c2-2018"),
+        ((gold, gold, "--protocol", "muc"), "expected one of one-to-one, n2c2-2018"),
     ]:
         code, out, err = run("score", *args)
         assert (code, out) == (1, "")

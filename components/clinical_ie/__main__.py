@@ -84,7 +84,7 @@ def annotate_command(
     others are written. A run that was stopped goes on where it was by the same command.
     """
     if format_ not in FORMATS:
-        fail(f"no format {format_!r} in this version; there is: {', '.join(FORMATS)}")
+        fail(f"no format {format_!r} in this version; expected one of {', '.join(FORMATS)}")
     try:
         notes = open_source(source, id_column, text_column, Part.parse(part))
         run = {

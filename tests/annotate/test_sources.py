@@ -109,12 +109,12 @@ def test_what_is_no_source_is_told(tmp_path: Path) -> None:
     for arguments, message in [
         (("a.parquet",), "its column 'id' holds double; expected strings; --id-column names"),
         (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; --text-column"),
-        (("a.parquet", "n", "note"), "no column 'note', or two; there is: id, text, n; --text-col"),
+        (("a.parquet", "n", "note"), "or two of them; it has id, text, n; --text-col"),
         (("none.parquet",), "holds no row"),
         (("b.parquet",), "no Parquet file"),
         (("c.jsonl",), "holds no line"),
         (("d.csv",), "a file of a kind that is not read; expected a folder of .txt notes"),
-        (("", "key"), "leave --id-column, --text-column out"),
+        (("", "key"), "leave out --id-column and --text-column"),
     ]:
         with pytest.raises(ValueError, match=message):
             open_source(tmp_path / arguments[0], *arguments[1:])

@@ -13,6 +13,7 @@ import pytest
 from clinical_ie import __main__ as main
 from clinical_ie.annotate import BratWriter, JsonlWriter, ParquetWriter, as_record
 from clinical_ie.annotate.writers import brat
+from clinical_ie.annotate.writers.base import make_folder
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
 from clinical_ie.system import names as file_names
@@ -180,6 +181,24 @@ def test_runs_that_share_the_notes(pipeline: Path, tmp_path: Path, ending: str) 
     )
     assert code == 0
     assert found == records(tmp_path / f"all.{ending}")
+
+
+def test_runs_that_are_started_together_share_folders_above_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def made_by_another(path: Path) -> None:
+        if path.name == "shared":
+            mkdir(path)
+        mkdir(path)
+
+    monkeypatch.setattr(Path, "mkdir", made_by_another)
+    make_folder(tmp_path / "shared" / "1")
+    assert (tmp_path / "shared" / "1").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from spacy_transformers.layers import transformer_model
 
 from clinical_ie.augment import near_terms
 from clinical_ie.augment.counterparts import Counterparts
@@ -21,6 +23,7 @@ from clinical_ie.augment.nearness import Nearness
 from clinical_ie.augment.prompt import Prompt
 from clinical_ie.augment.terms import Group, Terms
 from clinical_ie.doc import Link, Mention
+from clinical_ie.encoder.loading import load_pretrained
 from tests.augment.test_filters import passage
 from tests.conftest import build_tiny_bert
 
@@ -42,6 +45,18 @@ def test_a_text_is_nearest_to_itself(encoder: Path) -> None:
     same, other = Nearness(encoder).cosines([("some pain", "some pain"), ("some pain", "a leg")])
     assert same == pytest.approx(1, abs=1e-5)
     assert other < same
+
+
+def test_terms_are_read_where_the_weights_are(
+    encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`meta` stands for a GPU: all is computed there, and there is nothing to bring back."""
+    monkeypatch.setattr(transformer_model, "get_torch_default_device", lambda: torch.device("meta"))
+    nearness = Nearness(encoder)
+    # The faster kinds of attention look at the mask.
+    nearness._loaded = load_pretrained(str(encoder), {}, {"attn_implementation": "eager"})
+    with pytest.raises(NotImplementedError, match="copy out of meta tensor"):
+        nearness.vectors(["pain"])
 
 
 def test_a_text_longer_than_the_encoder_is_cut(encoder: Path) -> None:

@@ -105,6 +105,8 @@ def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     ids = tmp_path / "data" / "dev.txt"
     ids.write_text("n0")
+    # An editor's lock.
+    (tmp_path / "data" / ".#dev.txt").symlink_to("someone@somewhere.1234")
     _, remarks = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
     assert not any("not read" in remark for remark in remarks)
 

@@ -40,6 +40,7 @@ def test_only_bfloat16_goes_the_plain_way(monkeypatch):
     with PlainAttention():
         torch.nn.functional.scaled_dot_product_attention(X.float(), X.float(), X.float())
         torch.nn.functional.scaled_dot_product_attention(X, X, X, is_causal=True)
+        torch.nn.functional.scaled_dot_product_attention(X, X, X, None, 0.0, True)
         assert not called
         torch.nn.functional.scaled_dot_product_attention(X, X, X)
         assert len(called) == 1

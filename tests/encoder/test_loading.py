@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from spacy_transformers.layers import transformer_model
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -79,3 +81,11 @@ def test_a_tokenizer_without_character_offsets_is_refused(folder):
     (folder / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
     with pytest.raises(ValueError, match=f"{folder}: its tokenizer gives no character offsets"):
         load_pretrained(str(folder), {"use_fast": False, "tokenizer_type": "bert"}, {})
+
+
+def test_an_encoder_is_tried_where_its_weights_are(folder, monkeypatch):
+    """`meta` stands for a GPU: thinc's default, and not PyTorch's."""
+    monkeypatch.setattr(transformer_model, "get_torch_default_device", lambda: torch.device("meta"))
+    # The faster kinds of attention look at the mask, and on `meta` there is nothing to see.
+    loaded = load_pretrained(str(folder), {}, {"attn_implementation": "eager"})
+    assert loaded.transformer.device.type == "meta"

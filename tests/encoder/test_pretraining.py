@@ -1,6 +1,7 @@
 """An encoder that learns to guess hidden words of notes."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,32 @@ def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
     # Other notes to look at are another run.
     looked = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
     assert len(looked["held_out_losses"]) == 1
+
+
+def test_a_run_that_stops_as_its_encoder_is_written_has_no_step_left(
+    tiny_bert: Path, tmp_path: Path, monkeypatch
+):
+    pool = pool_of(tiny_bert, TEXTS)
+    settings = PretrainSettings(epochs=1, window=32, batch_windows=4)
+    save = pretraining._Run.save
+
+    def stopped(run, folder, report):
+        save(run, folder, report)
+        raise KeyboardInterrupt
+
+    def none_left(step: pretraining.Step) -> None:
+        raise AssertionError(step)
+
+    run = partial(pretrain_encoder, (pool, None), str(tiny_bert), tmp_path / "a", settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(pretraining._Run, "save", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    report = run(on_step=none_left)
+    assert report == pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "b", settings)
+    one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] in "ab") == ["a", "b"]
 
 
 def test_other_weights_in_the_same_place_are_another_run(tmp_path: Path):

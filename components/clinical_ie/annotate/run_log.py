@@ -68,7 +68,7 @@ class RunLog:
             self._file.write(json.dumps(line) + "\n")
 
     def add(self, name: str, text: str) -> None:
-        """The note is in its place."""
+        """Take down that a note has been written."""
         assert self._file is not None
         self.notes[name] = text_sum(text)
         self._file.write(json.dumps((name, self.notes[name])) + "\n")

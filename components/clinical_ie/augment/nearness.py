@@ -53,14 +53,15 @@ class Nearness:
             self._loaded.transformer.eval()
         tokenizer = self._loaded.tokenizer
         longest = min(_MAX_PIECES, tokenizer.model_max_length)
+        # Where the weights are: on a GPU, if the application has asked thinc for one.
         inputs = tokenizer(
             terms, padding=True, truncation=True, max_length=longest, return_tensors="pt"
-        )
+        ).to(self._loaded.transformer.device)
         mask = inputs["attention_mask"].unsqueeze(-1)
         with torch.no_grad():
             hidden = self._loaded.transformer(
                 input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
             ).last_hidden_state
         means = (hidden * mask).sum(1) / mask.sum(1)
-        normed: Vectors = torch.nn.functional.normalize(means, dim=1).numpy()
+        normed: Vectors = torch.nn.functional.normalize(means, dim=1).cpu().numpy()
         return normed

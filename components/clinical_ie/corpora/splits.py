@@ -81,7 +81,8 @@ def _unread(
             # No notes in it.
             continue
         remarks.append(f"{path} holds {found} notes and is no split: they are not read")
-    loose = [path for path in root.iterdir() if path.suffix in {".txt", ".xml"}]
+    # A link that leads nowhere, as editors leave for a lock, is no note.
+    loose = [path for path in root.iterdir() if path.suffix in {".txt", ".xml"} and path.is_file()]
     if dev_ids is not None:
         loose = [path for path in loose if not path.samefile(dev_ids)]
     if loose:

@@ -30,13 +30,15 @@ class PlainAttention(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func is _FUSED and args and _is_for_plain(args[0], kwargs):
+        if func is _FUSED and args and _is_for_plain(args, kwargs):
             return attend(*args, **kwargs)
         return func(*args, **kwargs)
 
 
-def _is_for_plain(query: torch.Tensor, kwargs: dict[str, Any]) -> bool:
-    asks_more = kwargs.get("is_causal", False) or kwargs.get("enable_gqa", False)
+def _is_for_plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    # PyTorch's own attention layer gives `is_causal`, the sixth argument, without its name.
+    asks_more = any(args[5:6]) or kwargs.get("is_causal") or kwargs.get("enable_gqa")
+    query = args[0]
     return query.dtype is torch.bfloat16 and query.device.type == "cpu" and not asks_more
 
 

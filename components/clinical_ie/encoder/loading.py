@@ -72,8 +72,8 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
     if getattr(config, "attention_type", None) == "block_sparse":
         # Its first short batch would have it read in full from then on.
         raise ValueError(
-            f"{name}: what its sparse attention makes of a note hangs on the notes before; set "
-            'attention_type = "original_full" in the transformer_config'
+            f"{name}: what its sparse attention makes of a note depends on the notes before it; "
+            'set attention_type = "original_full" in the transformer_config'
         )
     special = SpecialTokens.of(tokenizer)
     known = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
@@ -83,7 +83,7 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
             f"{name}: its tokenizer counts wordpieces up to {highest}, and its weights are for "
             f"{config.vocab_size}: they are not of one model"
         )
-    ids = torch.full((1, _TRIED), special.mask)
+    ids = torch.full((1, _TRIED), special.mask, device=loaded.transformer.device)
     try:
         with torch.no_grad():
             hidden = loaded.transformer(ids, attention_mask=torch.ones_like(ids)).last_hidden_state

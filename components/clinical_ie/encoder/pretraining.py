@@ -29,6 +29,7 @@ from .reading import bfloat16_pays
 from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
+WHOLE = "whole"
 REPORT = "pretraining.json"
 # What an adapted encoder is made by, beside what it is made of.
 _CODE = ("loading.py", "masking.py", "pretraining.py", "wordpieces.py")
@@ -107,9 +108,12 @@ def pretrain_encoder(
     for step in run.steps(part / STATE):
         on_step(step)
     report = {"encoder": encoder, **asdict(settings), **run.told, "identity": run.identity}
-    run.save(part, report)
+    # Beside the state: a run that is stopped here has no step to do again.
+    whole = part / WHOLE
+    run.save(whole, report)
     shutil.rmtree(out, ignore_errors=True)
-    part.rename(out)
+    whole.rename(out)
+    shutil.rmtree(part)
     return report
 
 

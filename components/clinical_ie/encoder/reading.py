@@ -34,7 +34,8 @@ def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Modul
     """Make the copy. Weights that need no other form are shared with the original.
 
     precision (Precision): `bfloat16` has three digits, and half the time and memory; `int8` is for
-        CPUs that are slow at it. Where one would be slower than float32, that is told and used.
+        CPUs that are slow at it. Where one is no faster than float32, that is logged, and the copy
+        reads in float32.
     """
     device = next(model.parameters()).device
     if not pays(precision, device):

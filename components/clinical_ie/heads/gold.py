@@ -25,6 +25,7 @@ def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
 
     The two Docs may be tokenized differently; a mention that cuts through a token takes all of it.
     RETURNS (tuple[Annotations, list[Span]]): Spans in the order of the mentions.
+    RAISES (ValueError): A mention lies outside the text of the predicted Doc.
     """
     predicted: Doc = example.predicted
     annotations = annotations_of(example.reference)

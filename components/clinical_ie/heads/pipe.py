@@ -68,8 +68,8 @@ class LearnedLabelsPipe(TrainablePipe):
         if listens and any(len(doc) and not doc.tensor.size for doc in docs):
             raise ValueError(
                 f"{self.name}: the component whose vectors it reads (`tok2vec`) has not seen the "
-                "Doc: it is missing, disabled, or stands behind; have it run before, or copy it "
-                "into this component (nlp.replace_listeners) before this one is sourced alone"
+                "Doc: it is missing, disabled, or comes later in the pipeline; put it before this "
+                "one, or copy it into this one (nlp.replace_listeners) before sourcing it alone"
             )
 
     def finish_update(self, sgd: Optimizer) -> None:

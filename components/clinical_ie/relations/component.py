@@ -142,7 +142,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
             best = int(f1.argmax())
             following = scores[order[best + 1]] if best + 1 < len(order) else 0.0
-            # Halfway to the next, so that it does not hang on the last digit of one score.
+            # Halfway to the next, so that it does not depend on the last digit of one score.
             threshold = float((scores[order[best]] + following) / 2)
             self.cfg["thresholds"] = {**self.cfg["thresholds"], source: round(threshold, 6)}
         return float(self.cfg["thresholds"][source])

@@ -74,5 +74,5 @@ def get_protocol(name: str) -> Protocol:
     RAISES (ValueError): There is none; the message names those that there are.
     """
     if name not in PROTOCOLS:
-        raise ValueError(f"no scoring protocol {name!r} here; there is: {', '.join(PROTOCOLS)}")
+        raise ValueError(f"no scoring protocol {name!r}; expected one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

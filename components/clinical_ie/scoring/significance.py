@@ -94,7 +94,10 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """RAISES (ValueError): There is no value."""
+        """The spread of one score a seed.
+
+        RAISES (ValueError): There is no value.
+        """
         if not values:
             raise ValueError("no scores to spread; expected one a seed")
         sd = statistics.stdev(values) if len(values) > 1 else 0.0

@@ -44,7 +44,7 @@ def open_source(
     if path.is_dir() or (kind is None and not path.exists()):
         if (id_column, text_column) != (ID_COLUMN, TEXT_COLUMN):
             raise ValueError(
-                f"{path} is no file with columns; leave --id-column, --text-column out"
+                f"{path} is no file with columns; leave out --id-column and --text-column"
             )
         return FolderSource(path, part)
     if kind is None:

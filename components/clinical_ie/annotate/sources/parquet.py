@@ -58,8 +58,8 @@ class ParquetSource(RowSource):
     def _check(self, schema: Any, column: str, option: str, fitting: tuple[Any, ...]) -> None:
         if schema.names.count(column) != 1:
             raise ValueError(
-                f"{self.path}: no column {column!r}, or two; there is: {', '.join(schema.names)}; "
-                f"--{option}-column names it"
+                f"{self.path}: no column {column!r}, or two of them; it has "
+                f"{', '.join(schema.names)}; --{option}-column names it"
             )
         found = schema.field(column).type
         if self._arrow.types.is_dictionary(found):

@@ -42,6 +42,13 @@ class Writer(Protocol):
 def make_folder(folder: Path, mode: int = PRIVATE) -> None:
     """Make a folder and those above it that are missing, all with the same mode."""
     for path in reversed([folder, *folder.parents]):
-        if not path.is_dir():
+        if path.is_dir():
+            continue
+        try:
             path.mkdir()
+        except FileExistsError:
+            # Runs that share the notes, and are started together, share folders above theirs, too.
+            if not path.is_dir():
+                raise
+        else:
             path.chmod(mode)

@@ -62,7 +62,9 @@ class Rules:
 
     def _answer(self, prompt: str) -> Response:
         if not isinstance(prompt, Prompt):
-            raise ValueError("clinical_ie.Rules.v1 answers clinical_ie.StructuredRewrite.v1 alone")
+            raise ValueError(
+                "clinical_ie.Rules.v1 answers only the prompts of clinical_ie.StructuredRewrite.v1"
+            )
         rng = random.Random(f"{prompt.seed}/{prompt.variant}")
         text, mentions = decode(prompt.source, prompt.markers)
         new_terms = self._draw(prompt, text, mentions, rng)

@@ -54,7 +54,7 @@ class Dice:
         )
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        """The items in any order."""
+        """The items in an order that is drawn."""
         rest, drawn = list(items), []
         while rest:
             drawn.append(rest.pop(int(self._random() * len(rest))))
