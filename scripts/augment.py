@@ -52,7 +52,8 @@ def main(
     except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
         typer.echo(f"augment: {error}", err=True)
         raise typer.Exit(1) from None
-    console.print(rewrites_table(outcome.pairs, N_SHOWN))
+    if outcome.pairs:
+        console.print(rewrites_table(outcome.pairs, N_SHOWN))
     for line in _summary(outcome):
         typer.echo(line)
     typer.echo(f"augment: {out_dir / 'augment.html'}")

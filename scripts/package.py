@@ -24,8 +24,7 @@ def main(
         typer.echo(f"package: {error}", err=True)
         raise typer.Exit(1) from None
     for candidate in arms:
-        score = 100 * candidate.dev_score
-        typer.echo(f"{candidate.name}: {score:.2f} on dev, weighted as in training")
+        typer.echo(candidate.in_words())
     typer.echo(f"packaged {best.name}:")
     for wheel in wheels:
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")

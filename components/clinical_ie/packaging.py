@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -23,11 +24,22 @@ class Arm:
     name (str): Of the arm, such as `with_aug`.
     path (Path): Its folder.
     dev_score (float): Its score once calibrated, weighted as in training, between 0 and 1.
+    parts (Mapping[str, tuple[float, float]]): What that is made of: weight and score by name.
     """
 
     name: str
     path: Path
     dev_score: float
+    parts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """The score in percent, and what it is the sum of: where dev has no relations, half of it
+        is nothing, and a bare number would be taken for an F1."""
+        sum_ = " + ".join(
+            f"{weight:g} * {100 * score:.2f} ({name})"
+            for name, (weight, score) in self.parts.items()
+        )
+        return f"{self.name}: {100 * self.dev_score:.2f} on dev, weighted as in training: {sum_}"
 
 
 def read_arm(name: str, path: Path) -> Arm:
@@ -45,12 +57,16 @@ def read_arm(name: str, path: Path) -> Arm:
         weights = {k: w for k, w in config["training"]["score_weights"].items() if w}
         if not weights.keys() & performance.keys():
             raise KeyError(*weights)
-        score = sum(weight * float(performance.get(name) or 0) for name, weight in weights.items())
+        parts = {
+            name: (float(weight), float(performance.get(name) or 0))
+            for name, weight in weights.items()
+        }
+        score = sum(weight * part for weight, part in parts.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{meta_path}: not what training writes ({error!r}); `weasel run train` makes a new one"
         ) from error
-    return Arm(name, path, score)
+    return Arm(name, path, score, parts)
 
 
 def choose_arm(arms: list[Arm]) -> Arm:

@@ -33,6 +33,8 @@ def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> 
         result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 1)
     assert result.exit_code == 1
     assert "no new note at all" in result.stderr
+    # A table without a row is none.
+    assert "Rewrites" not in result.stdout
     assert "dropped: no content" in result.output
     assert (tmp_path / "out" / "augment.json").is_file()
 

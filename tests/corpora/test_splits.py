@@ -111,6 +111,17 @@ def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):
     assert not any("not read" in remark for remark in remarks)
 
 
+def test_a_release_without_its_format_is_told_which_to_name(tmp_path: Path):
+    fill(tmp_path / "data" / "training_20180910", 2)
+    with pytest.raises(FileNotFoundError, match="no such folder") as told:
+        find_splits(tmp_path / "data", format_named("brat"), 0)
+    assert "training_20180910 is what the release of n2c2-2018 has" in str(told.value)
+    assert "--vars.format n2c2-2018" in str(told.value)
+    (tmp_path / "other" / "training").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"put notes into .*/test$"):
+        find_splits(tmp_path / "other", format_named("brat"), 0)
+
+
 def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     fill(tmp_path / "data" / "train" / "sub", 2)

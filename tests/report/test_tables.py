@@ -8,7 +8,7 @@ from rich.console import Console
 from clinical_ie.doc import Annotations
 from clinical_ie.report.metrics import arm_metrics, read_arms
 from clinical_ie.report.tables import tables_markdown
-from clinical_ie.report.terminal import arm_tables, score_table
+from clinical_ie.report.terminal import arm_tables, score_table, table_console
 
 from .helpers import GOLD, evaluation, metrics
 
@@ -58,6 +58,20 @@ def test_i2b2_says_beside_the_number_what_it_is_not() -> None:
         assert sentence in text
 
 
+def test_the_papers_rows_stand_beside_end_to_end_scores_of_its_corpora() -> None:
+    assert "paper" not in tables_markdown({"a": metrics()})
+    text = tables_markdown({"a": metrics(corpus_format="n2c2-2018")})
+    row = (
+        "| paper, +317 notes | 91.82 / 88.16 / 89.95 | 87.62 / 80.94 / 84.15 "
+        "| 96.04 / 92.10 / 94.03 | 94.58 / 87.24 / 90.76 |\n"
+    )
+    # Under each protocol once; the paper has no scores on gold entities.
+    assert text.count(row) == text.count("| paper, no augmentation |") == 2
+    assert text.count("The paper's rows are as it prints them, not counted by this protocol.") == 2
+    of_i2b2 = tables_markdown({"a": metrics(corpus_format="i2b2-2012")})
+    assert "| paper, +230 notes | 83.39 / 80.27 / 81.80 | - |" in of_i2b2
+
+
 def test_speed_and_memory_stand_in_the_metrics() -> None:
     found = metrics()
     assert found["words_per_second"] == 1.5
@@ -80,6 +94,17 @@ def test_arms_are_told_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "no_aug.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no <arm>\.json"):
         read_arms(tmp_path / "nowhere")
+
+
+def test_the_papers_rows_are_whole_where_the_output_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arm = metrics(corpus_format="n2c2-2018")
+    table_console().print(arm_tables({"no_aug": arm})[0])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "no augmentation" in line]
+    assert line.split()[:3] == ["paper,", "no", "augmentation"]
+    assert line.split()[-1] == "90.39"
+    assert line.count("/") == 8
 
 
 def test_terminal() -> None:

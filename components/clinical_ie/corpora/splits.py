@@ -1,13 +1,13 @@
 """Which notes are train, dev and test."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..brat import Problem
 from ..brat.files import note_name
-from .formats import Format
+from .formats import FORMATS, Format
 
 SPLITS = ("train", "dev", "test")
 # The paper's own share: 61 of n2c2-2018's 303 training notes.
@@ -38,10 +38,17 @@ def find_splits(
     folders = {name: split_folder(root, name, format_) for name in SPLITS}
     train_root = folders["train"]
     if train_root is None:
-        expected = " or ".join(("train", *format_.folders.get("train", ())[:1]))
+        called = format_.folders.get("train", ())[:1]
         raise FileNotFoundError(
             f"{root / 'train'}: no such folder; put notes into {root}/train, {root}/dev and "
-            f"{root}/test (here train may be called: {expected})"
+            f"{root}/test"
+            + "".join(f" (here train may be called {name}, too)" for name in called)
+            # Who has a release may not know that its format is to be named.
+            + "".join(
+                f"; {folder} is what the release of {name} has: --format {name} (in the workflow "
+                f"--vars.format {name})"
+                for name, folder in _releases(root, format_)
+            )
         )
     splits = {
         name: Split(folder, format_.list_notes(folder), format_.strays(folder))
@@ -64,6 +71,22 @@ def find_splits(
     if folders["test"] is None:
         remarks.append(f"no {root / 'test'}: evaluation will use dev, and say so")
     return splits, remarks
+
+
+def _releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
+    """The other formats whose release lies in a folder, with that of their training notes."""
+    for name, other in FORMATS.items():
+        if other.folders == format_.folders:
+            continue
+        for pattern in other.folders.get("train", ()):
+            for folder in filter(Path.is_dir, root.glob(pattern)):
+                try:
+                    other.list_notes(folder)
+                except OSError:
+                    # Called alike, and without a note of that format.
+                    continue
+                yield name, folder
+                return
 
 
 def _unread(

@@ -4,6 +4,7 @@ Structured LLM Augmentation for Clinical Information Extraction (Wei, Li, Pillai
 precision, recall and F1 in percent, end-to-end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Cell = tuple[float, float, float]
@@ -68,6 +69,24 @@ REMARKS = {
 }
 
 
+def paper_rows(corpus_format: str, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]:
+    """The paper's arms as rows of a table; none where it did not have the corpus.
+
+    columns (Sequence[tuple[str, str, str]]): Title, task and mode of each.
+    """
+    return [
+        [row.arm, *(_plain(row.cells[task, mode]) for _, task, mode in columns)]
+        for row in PAPER_ROWS.get(corpus_format, [])
+    ]
+
+
+def _plain(cell: Cell | None) -> str:
+    return " / ".join(f"{value:.2f}" for value in cell) if cell else "-"
+
+
 def remark(corpus_format: str) -> str:
-    """A sentence for the caption of entity scores; empty where there is nothing to remark."""
-    return f" {REMARKS[corpus_format]}." if corpus_format in REMARKS else ""
+    """What to say in the caption of a table with the paper's rows; empty where it has none."""
+    sentences = [REMARKS[corpus_format]] if corpus_format in REMARKS else []
+    if corpus_format in PAPER_ROWS:
+        sentences.append("The paper's rows are as it prints them, not counted by this protocol")
+    return "".join(f" {sentence}." for sentence in sentences)

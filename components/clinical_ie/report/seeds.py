@@ -7,7 +7,7 @@ from typing import Any
 from ..scoring import NoteCounts, sum_up
 from ..scoring.evaluation import END_TO_END, GOLD_ENTITIES
 from ..scoring.significance import MEASURES, Spread, bootstrap, compare
-from .paper import PAPER_ROWS, remark
+from .paper import paper_rows, remark
 from .tables import COLUMNS, GOLD_COLUMNS, Table
 
 _TESTED = (
@@ -90,10 +90,7 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
             for name, arm in found["arms"].items()
         ]
         if found["setting"] == END_TO_END:
-            rows += [
-                [row.arm, *(_plain(row.cells[task, mode]) for _, task, mode in columns)]
-                for row in PAPER_ROWS.get(format_, [])
-            ]
+            rows += paper_rows(format_, columns)
         table = Table(caption, ["arm", *(title for title, _, _ in columns)], rows)
         sentences = [
             f"- {title}: {pair[task][mode]['in_words']}."
@@ -118,7 +115,3 @@ def _cell(measures: Mapping[str, Mapping[str, Any]]) -> str:
         f"{100 * precision['mean']:.2f} / {100 * recall['mean']:.2f} / "
         f"{100 * f1['mean']:.2f}{spread} [{low:.2f}, {high:.2f}]"
     )
-
-
-def _plain(cell: tuple[float, float, float] | None) -> str:
-    return " / ".join(f"{value:.2f}" for value in cell) if cell else "-"

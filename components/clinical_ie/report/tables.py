@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .metrics import OFFICIAL, Metrics, conditions
-from .paper import remark
+from .paper import paper_rows, remark
 
 COLUMNS = (
     ("NER strict", "entities", "strict"),
@@ -36,6 +36,8 @@ class Table:
 def tables(arms: dict[str, Metrics]) -> list[Table]:
     """Under each protocol, end-to-end scores and those of relations on gold entities.
 
+    Beside the former stand the paper's, where it had the corpus.
+
     RAISES (ValueError): The arms were not measured alike.
     """
     shared = conditions(arms)
@@ -58,7 +60,8 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
                 [
                     [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in COLUMNS)]
                     for name, metrics in scored.items()
-                ],
+                ]
+                + paper_rows(shared["format"], COLUMNS),
             ),
             Table(
                 "Relations. Micro P / R / F1 in percent; candidate ceiling: share of the gold "

@@ -16,7 +16,7 @@ from .metrics import Metrics
 from .tables import percent, tables
 
 # Rich takes 80 columns where the output is no terminal, and would then fold the figures.
-_MIN_WIDTH = 110
+_MIN_WIDTH = 130
 
 
 def table_console() -> Console:
