@@ -165,6 +165,13 @@ def test_a_note_in_capitals_stays_in_capitals(big_train: Path) -> None:
     assert all(text.isupper() for text in texts)
 
 
+def test_a_numbered_list_in_small_letters_stays_in_them(big_train: Path) -> None:
+    doc = note("Home meds: 1. metformin for gout", ("Drug", "metformin"), ("Reason", "gout"))
+    texts = {rewritten(doc, big_train, seed)[0] for seed in range(10)}
+    assert any("1. warfarin" in text for text in texts)
+    assert not any("1. Warfarin" in text for text in texts)
+
+
 def test_nested_mentions_stay_and_the_others_change(big_train: Path) -> None:
     doc = note(
         "Has history of gout, given metformin.",

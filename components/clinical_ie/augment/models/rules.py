@@ -130,7 +130,9 @@ def _in_place(old: str, new: str, before: str, capitals: bool) -> str:
     """
     if capitals and old.isupper():
         return new.upper()
-    if not before.strip() or before.rstrip().endswith((".", "!", "?")):
+    # "1. warfarin" of a list has none, and its "." ends no sentence.
+    starts = not before.strip() or before.rstrip().endswith((".", "!", "?"))
+    if starts and not old[:1].islower():
         return new[:1].upper() + new[1:]
     if old[:1].islower() and " " not in new and new[1:].islower():
         return new.lower()
