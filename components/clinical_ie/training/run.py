@@ -120,7 +120,8 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             require_gpu(gpu_id)
         log = {"paths.log": f"{part}/log.jsonl"}
         values = load_config(config, overrides=overrides | log, interpolate=False)
-        train(init_nlp(values, use_gpu=gpu_id), part, Checkpoint(checkpoint), gpu_id)
+        initialized = partial(init_nlp, values, use_gpu=gpu_id)
+        train(initialized, part, Checkpoint(checkpoint), gpu_id)
         _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
         for pipeline in (new, part / "model-last"):
             forget_words(pipeline)
