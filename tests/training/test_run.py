@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from spacy.util import load_config, load_model_from_config
 
 from clinical_ie.corpora import reader
 from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.terminal import progress
 from clinical_ie.training import fingerprint, run
 from clinical_ie.training.fingerprint import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
@@ -79,6 +81,13 @@ def test_the_training_notes_are_read_once(files, tmp_path: Path, monkeypatch):
     values = run.run_values(CONFIG, files / "notes.spacy", dev, str(files / "encoder"), "2", "1")
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     assert read == ["notes.spacy", *["dev.spacy"] * 3]
+
+
+def test_calibration_tells_how_far_it_is(files, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    result = train(files, CONFIG, tmp_path / "out")
+    told = [int(number) for number in re.findall(r"calibrate: (\d+) of 40", result.stderr)]
+    assert told == list(range(1, 41))
 
 
 def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(
