@@ -37,7 +37,7 @@ class NotesReader:
         shared = _SHARED.get()
         if shared is None:
             return self._read(nlp)
-        key = (nlp, *self.paths)
+        key: tuple[Path | Language, ...] = (nlp, *self.paths)
         if key not in shared:
             shared[key] = _Shared(self._read(nlp))
         return iter(shared[key])
