@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
-from clinical_ie.corpora.reader import NotesReader
+from clinical_ie.corpora.reader import NotesReader, read_once
 from clinical_ie.doc import annotations_of
 
 
@@ -72,3 +72,25 @@ def test_a_missing_file_names_the_step_that_makes_it(notes, tmp_path: Path):
     write_docs(notes, train)
     with pytest.raises(FileNotFoundError, match=r"augmented\.spacy: .*`weasel run augment` makes"):
         list(NotesReader(train, augmented)(spacy.blank("en")))
+
+
+def test_readers_of_the_same_notes_share_them_within_a_block(notes, tmp_path: Path):
+    train, more = tmp_path / "train.spacy", tmp_path / "more.spacy"
+    write_docs(notes, train)
+    write_docs(notes[:1], more)
+    nlp = spacy.blank("en")
+    with read_once():
+        # Who wants the first one alone, as spaCy's checks do, has no other read before the time.
+        begun = NotesReader(train)(nlp)
+        first = next(begun)
+        train.rename(tmp_path / "gone")
+        examples = list(NotesReader(train)(nlp))
+        assert [first, *begun] == examples == list(NotesReader(train)(nlp))
+        assert [eg.text for eg in examples] == [doc.text for doc in notes]
+        (tmp_path / "gone").rename(train)
+        for reader, other in (
+            (NotesReader(train, more), nlp),
+            (NotesReader(train), spacy.blank("en")),
+        ):
+            assert next(reader(other)) is not first
+    assert next(NotesReader(train)(nlp)) is not first

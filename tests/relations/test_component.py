@@ -10,6 +10,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
 from clinical_ie.doc import Annotations, annotate, annotations_of
+from clinical_ie.heads.gold import gold_spans
 from clinical_ie.relations import component
 from clinical_ie.relations.candidates import Schema
 from clinical_ie.scoring.evaluation import evaluate
@@ -121,6 +122,21 @@ def test_the_candidate_ceiling_counts_what_the_window_cuts_off(notes):
     nlp.initialize(lambda: batch)
     # Of five relations, "81 mg ... aspirin", "500 mg ... metformin" stand near enough.
     assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == pytest.approx(2 / 5)
+
+
+def test_initialization_looks_at_each_note_once(notes, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+
+    def counted(example):
+        seen.append(example)
+        return gold_spans(example)
+
+    monkeypatch.setattr(component, "gold_spans", counted)
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.get_pipe("clinical_relations").initialize(lambda: batch)
+    # The model is built by the first two.
+    assert [batch.index(example) for example in seen] == [0, 1, 2, 3, 0, 1]
 
 
 def test_several_labels_may_hold_for_one_pair():

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -9,7 +10,9 @@ from spacy.cli.train import train as spacy_train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
+from clinical_ie.corpora import reader
 from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.terminal import progress
 from clinical_ie.training import fingerprint, run
 from clinical_ie.training.fingerprint import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
@@ -63,6 +66,28 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     assert (again.exit_code, again.stderr) == (0, "")
     assert "is this very run, finished before" in again.stdout
     assert out.stat().st_ino == made
+
+
+def test_the_training_notes_are_read_once(files, tmp_path: Path, monkeypatch):
+    read = []
+
+    def counted(path, vocab):
+        read.append(path.name)
+        return read_docs(path, vocab)
+
+    monkeypatch.setattr(reader, "read_docs", counted)
+    dev = tmp_path / "dev.spacy"
+    shutil.copy(files / "notes.spacy", dev)
+    values = run.run_values(CONFIG, files / "notes.spacy", dev, str(files / "encoder"), "2", "1")
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert read == ["notes.spacy", *["dev.spacy"] * 3]
+
+
+def test_calibration_tells_how_far_it_is(files, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    result = train(files, CONFIG, tmp_path / "out")
+    told = [int(number) for number in re.findall(r"calibrate: (\d+) of 40", result.stderr)]
+    assert told == list(range(1, 41))
 
 
 def test_a_saved_pipeline_says_what_it_reaches_and_can_be_trained_on(

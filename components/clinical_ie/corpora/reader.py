@@ -1,6 +1,9 @@
 """The corpus reader that training configs name."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
 from pathlib import Path
 
 from spacy.language import Language
@@ -8,6 +11,11 @@ from spacy.training import Example
 
 from ..text.limit import lift_length_limit
 from .docbin import read_docs
+
+# What is read within `read_once`, by files and pipeline.
+_SHARED: ContextVar[dict[tuple[Path | Language, ...], "_Shared"] | None] = ContextVar(
+    "shared", default=None
+)
 
 
 class NotesReader:
@@ -21,11 +29,20 @@ class NotesReader:
         self.paths = [path] if more is None else [path, more]
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read the notes anew.
+        """Read the notes anew; within `read_once`, those that another reader has read.
 
         RAISES (FileNotFoundError): A file is missing.
         RAISES (ValueError): There is no note in the first one.
         """
+        shared = _SHARED.get()
+        if shared is None:
+            return self._read(nlp)
+        key: tuple[Path | Language, ...] = (nlp, *self.paths)
+        if key not in shared:
+            shared[key] = _Shared(self._read(nlp))
+        return iter(shared[key])
+
+    def _read(self, nlp: Language) -> Iterator[Example]:
         # The heads lift it as well; spaCy's own, which can be trained beside them, do not.
         lift_length_limit(nlp)
         for path in self.paths:
@@ -36,6 +53,37 @@ class NotesReader:
                 raise ValueError(f"{path} holds no notes")
             for reference in references:
                 yield Example(nlp.make_doc(reference.text), reference)
+
+
+class _Shared:
+    """Examples that are read when they are first asked for, and once."""
+
+    def __init__(self, examples: Iterator[Example]) -> None:
+        self._unread = examples
+        self._read: list[Example] = []
+
+    def __iter__(self) -> Iterator[Example]:
+        for place in count():
+            if place == len(self._read):
+                try:
+                    self._read.append(next(self._unread))
+                except StopIteration:
+                    return
+            yield self._read[place]
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """A block in which all who read the same notes for one pipeline get the same examples.
+
+    spaCy has each component read the training notes for its initialization, one twice, and the
+    training then reads them for itself: of large corpora, that was minutes before the first step.
+    """
+    before = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(before)
 
 
 def make_notes_reader(

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -121,9 +121,8 @@ class ClinicalRelations(LearnedLabelsPipe):
 
     def is_candidate(self, head: Span, tail: Span) -> bool:
         """Whether the two mentions are looked at as a pair: their types, and the distance."""
-        gap = max(head.start - tail.end, tail.start - head.end)
         type_pair = [head.label_, tail.label_]
-        return gap <= self.max_distance and type_pair in self.cfg["type_pairs"]
+        return _gap(head, tail) <= self.max_distance and type_pair in self.cfg["type_pairs"]
 
     def choose_threshold(
         self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int
@@ -162,17 +161,24 @@ class ClinicalRelations(LearnedLabelsPipe):
         labels: set[str] = set()
         types: set[str] = set()
         pairs: set[tuple[str, str]] = set()
+        n_gold = n_reached = 0
         for eg in examples:
-            annotations, _ = gold_spans(eg)
-            type_of = {mention.id: mention.label for mention in annotations.mentions}
-            types.update(type_of.values())
-            labels.update(link.label for link in annotations.links)
-            pairs.update((type_of[link.head], type_of[link.tail]) for link in annotations.links)
+            annotations, spans = gold_spans(eg)
+            span_of = dict(zip((m.id for m in annotations.mentions), spans, strict=True))
+            types.update(span.label_ for span in spans)
+            # The same relation twice is found once.
+            for label, head, tail in {link[:3] for link in annotations.links}:
+                ends = span_of[head], span_of[tail]
+                labels.add(label)
+                pairs.add((ends[0].label_, ends[1].label_))
+                n_gold += 1
+                n_reached += head != tail and _gap(*ends) <= self.max_distance
         if not labels:
             logger.warning("%s: no relation in the training notes; none will be found", self.name)
         self.cfg["labels"] = sorted(labels)
         self.cfg["type_pairs"] = sorted([head, tail] for head, tail in pairs)
-        self.cfg["candidate_ceiling"] = self._ceiling(examples)
+        # All their types are in the schema: what is out of reach is too far apart.
+        self.cfg["candidate_ceiling"] = n_reached / n_gold if n_gold else None
         if self.cfg["candidate_ceiling"] is not None:
             logger.info(
                 "%s: %.1f%% of the training relations are candidates (at most %d tokens apart)",
@@ -309,16 +315,10 @@ class ClinicalRelations(LearnedLabelsPipe):
                 self.tell_unknown(link.label)
         return candidates, targets
 
-    def _ceiling(self, examples: Sequence[Example]) -> float | None:
-        """The share of gold relations that are among the candidates; None without any."""
-        # The same relation twice is found once.
-        n_gold = sum(
-            len({(link.label, link.head, link.tail) for link in gold_spans(eg)[0].links})
-            for eg in examples
-        )
-        schema = self.schema
-        n_reached = sum(self._gold_candidates(eg, schema)[1].sum() for eg in examples)
-        return float(n_reached / n_gold) if n_gold else None
+
+def _gap(head: Span, tail: Span) -> int:
+    """The tokens between two mentions; below 0 where they overlap."""
+    return int(max(head.start - tail.end, tail.start - head.end))
 
 
 def _mentions_on(doc: Doc) -> tuple[list[Span], list[float]]:

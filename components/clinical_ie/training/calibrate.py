@@ -22,8 +22,8 @@ from ..scoring.reliability import Outcomes, outcomes
 
 # What is tried; 0 first, so that nothing changes where nothing is better.
 _BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, -0.5)
-# How often each note is read.
-PASSES = 3
+# How often each note is gone over: for mentions once, and by every bias; for relations twice.
+PASSES = len(_BIASES) + 3
 META_KEY = "clinical_ie"
 # Relations less probable than this are not worth a look: no threshold lies there.
 _FLOOR = 0.02
@@ -79,7 +79,10 @@ def _fit_mentions(
     best, best_f1 = (0.0, Outcomes(np.zeros(0), np.zeros(0, dtype=bool))), -1.0
     for bias in _BIASES:
         pipe.cfg["bias"] = bias
-        predicted = {name: annotations_of(pipe(doc)) for name, doc in docs.items()}
+        predicted = {}
+        for name, doc in docs.items():
+            predicted[name] = annotations_of(pipe(doc))
+            on_note()
         found = outcomes(gold, predicted, texts)["entities"]
         f1 = 2 * found.right.sum() / max(1, len(found.right) + n_gold)
         if f1 > best_f1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.progress import Progress, TaskID
@@ -33,20 +34,29 @@ class DevNotes:
     @contextmanager
     def shown(self, nlp: Language) -> Iterator[None]:
         """While these notes are evaluated, show how many the pipeline has read."""
-        pipe = nlp.pipe
         # It goes when it is done: the table of the training stands there.
         with progress_bar(transient=True) as bar:
             task = bar.add_task("evaluate", total=None)
-
-            def counted(*args: Any, **kwargs: Any) -> Iterator[Doc]:
-                for doc in pipe(*args, **kwargs):
-                    bar.advance(task)
-                    yield doc
-
             self._shown = bar, task
-            nlp.pipe = counted  # type: ignore[method-assign, assignment]
             try:
-                yield
+                with counted(nlp, partial(bar.advance, task)):
+                    yield
             finally:
-                del nlp.pipe
                 self._shown = None
+
+
+@contextmanager
+def counted(nlp: Language, on_note: Callable[[], None]) -> Iterator[None]:
+    """A block in which each note that a pipeline has read is told."""
+    pipe = nlp.pipe
+
+    def counting(*args: Any, **kwargs: Any) -> Iterator[Doc]:
+        for doc in pipe(*args, **kwargs):
+            on_note()
+            yield doc
+
+    nlp.pipe = counting  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        del nlp.pipe

@@ -24,6 +24,7 @@ from spacy.training.loop import (
 from spacy.util import registry, resolve_dot_names
 from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 
+from ..corpora.reader import read_once
 from ..system.workplace import replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
@@ -70,26 +71,31 @@ class Progress:
         )
 
 
-def train(nlp: Language, out: Path, checkpoint: Checkpoint, use_gpu: int) -> None:
-    """Train an initialized pipeline by its config; `out` gets `model-best` and `model-last`.
+def train(
+    initialized: Callable[[], Language], out: Path, checkpoint: Checkpoint, use_gpu: int
+) -> None:
+    """Train a pipeline by its config; `out` gets `model-best` and `model-last`.
 
     They are what `spacy train` makes, number for number; on a CPU, where the run was stopped on its
     way, too.
 
+    initialized (Callable[[], Language]): Makes the pipeline, as spaCy's `init_nlp` does.
     checkpoint (Checkpoint): Of this very run, where there is one.
     use_gpu (int): -1 for the CPU.
     RAISES (ValueError): No training notes, or a checkpoint of another run.
     """
-    settings = nlp.config.interpolate()["training"]
-    if settings["seed"] is not None:
-        fix_random_seed(settings["seed"])
-    if use_gpu >= 0 and settings["gpu_allocator"]:
-        set_gpu_allocator(settings["gpu_allocator"])
-    found = checkpoint.read()
-    if settings["logger"].get("output_file"):
-        # A logger keeps away from a file that is there; what a stopped run left is told again.
-        Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
-    run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
+    with read_once():
+        nlp = initialized()
+        settings = nlp.config.interpolate()["training"]
+        if settings["seed"] is not None:
+            fix_random_seed(settings["seed"])
+        if use_gpu >= 0 and settings["gpu_allocator"]:
+            set_gpu_allocator(settings["gpu_allocator"])
+        found = checkpoint.read()
+        if settings["logger"].get("output_file"):
+            # A logger keeps away from a file that is there; what a stopped run left is told again.
+            Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
+        run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
     with nlp.select_pipes(disable=run.frozen):
         log_step, end_log = run.values["logger"](nlp, sys.stdout, sys.stderr)
     try:

@@ -19,6 +19,7 @@ from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
+from .dev_notes import counted
 from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
 from .loop import train
@@ -120,7 +121,8 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             require_gpu(gpu_id)
         log = {"paths.log": f"{part}/log.jsonl"}
         values = load_config(config, overrides=overrides | log, interpolate=False)
-        train(init_nlp(values, use_gpu=gpu_id), part, Checkpoint(checkpoint), gpu_id)
+        initialized = partial(init_nlp, values, use_gpu=gpu_id)
+        train(initialized, part, Checkpoint(checkpoint), gpu_id)
         _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
         for pipeline in (new, part / "model-last"):
             forget_words(pipeline)
@@ -170,9 +172,10 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
     docs = read_docs(dev)
     with progress_bar() as bar:
         task = bar.add_task("calibrate", total=(PASSES + 1) * len(docs))
-        calibrate_pipeline(nlp, docs, partial(bar.advance, task))
-        scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
-        bar.advance(task, len(docs))
+        on_note = partial(bar.advance, task)
+        calibrate_pipeline(nlp, docs, on_note)
+        with counted(nlp, on_note):
+            scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     performance = nlp.meta["performance"]
     performance |= {name: scores[name] for name in performance if name in scores}
     # The log has moved since.
