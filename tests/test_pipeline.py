@@ -162,6 +162,13 @@ def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, hea
     assert not len(nlp.get_pipe(head)(nlp.make_doc("")))
 
 
+def test_a_head_that_annotates_in_training_says_that_its_encoder_must(learned, notes):
+    nlp = spacy.load(learned)
+    with pytest.raises(ValueError, match="among annotating_components, that one too"):
+        nlp.update(examples(nlp, notes), sgd=Adam(0.01), annotates=["clinical_ner"])
+    nlp.update(examples(nlp, notes), sgd=Adam(0.01), annotates=["tok2vec", "clinical_ner"])
+
+
 def test_what_is_initialized_anew_keeps_the_encoder_alone(tiny_bert, notes):
     nlp = make(tiny_bert, notes, learn_rate_scale=1.0)
     update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
