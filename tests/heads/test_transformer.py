@@ -55,3 +55,16 @@ def test_a_head_says_where_it_has_not_read_the_note(
     """Its listener gives zeros, and a pipeline without it would find nothing without a word."""
     with pytest.raises(ValueError, match=f"{head}: .*`transformer`.* has not seen the Doc"):
         nlp.get_pipe(head)(nlp.make_doc(notes[0].text))
+    assert not len(nlp.get_pipe(head)(nlp.make_doc("")))
+
+
+def test_notes_without_a_token_are_read_and_learned_from_like_any(
+    nlp: Language, notes: list[Doc]
+) -> None:
+    assert not any(doc.spans["entities"] for doc in nlp.pipe(["", ""]))
+    empty = examples(nlp, [nlp.make_doc("")] * 2)
+    sgd = Adam(0.01)
+    losses = update_like_spacy_train(nlp, empty, sgd)
+    assert (losses["clinical_ner"], losses["clinical_relations"]) == (0.0, 0.0)
+    losses = update_like_spacy_train(nlp, [*empty, *examples(nlp, notes)], sgd)
+    assert losses["clinical_ner"] > 0

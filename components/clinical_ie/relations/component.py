@@ -246,7 +246,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "ClinicalRelations.update")
-        if not examples:
+        if not any(len(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
         schema = self.schema
