@@ -100,8 +100,9 @@ class ClinicalNER(LearnedLabelsPipe):
             labels = sorted({m.label for eg in examples for m in gold_spans(eg)[0].mentions})
         if not labels:
             raise ValueError(
-                f'{self.name}: no training note has a mention in doc.spans["entities"]; '
-                "`scripts/convert.py` puts them there"
+                f'{self.name}: no training note has a mention in doc.spans["entities"], nor in '
+                "doc.ents, which counts where that group is missing; `scripts/convert.py` puts "
+                "them there"
             )
         # One that is given twice would put those after it in the wrong places.
         self.cfg["labels"] = list(dict.fromkeys(labels))
