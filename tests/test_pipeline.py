@@ -85,6 +85,17 @@ def test_same_seed_same_weights(tiny_bert, notes):
     assert trained[0] == trained[1]
 
 
+def test_a_batch_without_a_token_is_passed_over_in_peace(tiny_bert, notes, caplog):
+    nlp = make(tiny_bert, notes)
+    sgd, empty = Adam(0.01), examples(nlp, [note(""), note("")])
+    for _ in range(2):
+        assert set(update_like_spacy_train(nlp, empty, sgd).values()) == {0.0}
+    before = encoder_weights(nlp)
+    update_like_spacy_train(nlp, examples(nlp, notes), sgd)
+    assert change(before, encoder_weights(nlp)) > 1e-5
+    assert not caplog.messages
+
+
 def test_frozen_embeddings_stay_as_they_are(tiny_bert, notes):
     nlp = make(tiny_bert, notes, freeze_embeddings=True)
     before = encoder_weights(nlp)
@@ -160,6 +171,13 @@ def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, hea
     with pytest.raises(ValueError, match=told):
         nlp.get_pipe(head)(nlp.make_doc(notes[0].text))
     assert not len(nlp.get_pipe(head)(nlp.make_doc("")))
+
+
+def test_a_head_that_annotates_in_training_says_that_its_encoder_must(learned, notes):
+    nlp = spacy.load(learned)
+    with pytest.raises(ValueError, match="among annotating_components, that one too"):
+        nlp.update(examples(nlp, notes), sgd=Adam(0.01), annotates=["clinical_ner"])
+    nlp.update(examples(nlp, notes), sgd=Adam(0.01), annotates=["tok2vec", "clinical_ner"])
 
 
 def test_what_is_initialized_anew_keeps_the_encoder_alone(tiny_bert, notes):

@@ -1,13 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc
 from spacy.util import load_model_from_config, load_model_from_path
 from thinc.api import Config
 
 from clinical_ie.doc import Annotations, Link, annotate, annotations_of
 from clinical_ie.heads.calibration import Calibration
-from clinical_ie.scoring.evaluation import evaluate
+from clinical_ie.scoring.evaluation import evaluate, relate_given
 from clinical_ie.scoring.reliability import Outcomes, outcomes
 from clinical_ie.training.calibrate import calibrate_pipeline
 from tests.conftest import examples, pipeline_config
@@ -141,3 +145,24 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
         probabilities = np.full((len(candidates), len(pipe.labels)), 0.4)
         pipe.set_annotations([doc], [(candidates, probabilities)])
         assert len(doc._.relations) == expected * len(candidates) * len(pipe.labels)
+
+
+def test_heads_are_known_whatever_they_are_called(learned: Path, notes: list[Doc]):
+    nlp, renamed = spacy.load(learned), spacy.load(learned)
+    renamed.rename_pipe("clinical_ner", "mentions")
+    renamed.rename_pipe("clinical_relations", "relations")
+    assert calibrate_pipeline(renamed, notes) == calibrate_pipeline(nlp, notes)
+    assert renamed.meta["clinical_ie"] == nlp.meta["clinical_ie"]
+    # A mention that no pipeline finds: what is given is what is there.
+    gold = note(mention("T1", "Drug", (0, 2)))
+    [(_, doc)] = relate_given(renamed, {"a": gold}, {"a": notes[0].text})
+    assert annotations_of(doc).mentions == gold.mentions
+
+
+def test_what_else_writes_mentions_does_not_write_over_those_that_are_given(notes: list[Doc]):
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("span_ruler", config={"spans_key": "entities"})
+    ruler.add_patterns([{"label": "Food", "pattern": "aspirin"}])
+    gold = annotations_of(notes[0])
+    [(_, doc)] = relate_given(nlp, {"a": gold}, {"a": notes[0].text})
+    assert annotations_of(doc).mentions == gold.mentions

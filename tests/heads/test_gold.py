@@ -30,3 +30,11 @@ def test_what_gives_no_examples_is_said(
     pipe = spacy.blank("en").add_pipe(name)
     with pytest.raises(TypeError, match="initialize"):
         pipe.initialize(given)
+
+
+@pytest.mark.parametrize("name", ["clinical_ner", "clinical_relations"])
+def test_an_update_before_initialize_is_said(notes: list[Doc], name: str) -> None:
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe(name)
+    with pytest.raises(ValueError, match=rf"\[E109\].*{name}"):
+        pipe.update(examples(nlp, notes))

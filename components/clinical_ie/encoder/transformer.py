@@ -134,7 +134,7 @@ def forward(
     if is_train and reading.mask_share:
         hidden_from_view = np.random.random(len(ids)) < reading.mask_share
         ids = np.where(hidden_from_view, special.mask, ids)
-    if is_train:
+    if is_train and any(map(len, docs)):
         shim.await_gradient()
     capacity = reading.window - len(special)
     windows: list[Window] = []

@@ -14,6 +14,8 @@ from .calibration import Calibration
 logger = logging.getLogger(__name__)
 
 Scorer = Callable[..., dict[str, Any]]
+# By name: the package takes seconds to import, and to score pipelines needs this module alone.
+_TRANSFORMER_LISTENER = "transformer-listener"
 
 _DEFAULT_MODEL = """
 [model]
@@ -61,15 +63,22 @@ class LearnedLabelsPipe(TrainablePipe):
     def require_vectors(self, docs: Sequence[Doc]) -> None:
         """See that the encoder, where it is a component of its own, has read Docs.
 
-        spaCy gives zeros for those it has not, and what is found by them is worth nothing.
+        The listeners of spaCy and of spacy-transformers give zeros for those it has not, and what
+        is found by them is worth nothing.
         RAISES (ValueError): It has not.
         """
-        listens = isinstance(self.model.get_ref("tok2vec"), Tok2VecListener)
-        if listens and any(len(doc) and not doc.tensor.size for doc in docs):
+        layers = list(self.model.get_ref("tok2vec").walk())
+        missing = False
+        if any(isinstance(layer, Tok2VecListener) for layer in layers):
+            missing = any(len(doc) and not doc.tensor.size for doc in docs)
+        elif any(layer.name == _TRANSFORMER_LISTENER for layer in layers):
+            missing = any(len(doc) and doc._.trf_data is None for doc in docs)
+        if missing:
             raise ValueError(
-                f"{self.name}: the component whose vectors it reads (`tok2vec`) has not seen the "
-                "Doc: it is missing, disabled, or comes later in the pipeline; put it before this "
-                "one, or copy it into this one (nlp.replace_listeners) before sourcing it alone"
+                f"{self.name}: the component whose vectors it reads (`tok2vec`, `transformer`) has "
+                "not seen the Doc: it is missing, disabled, or comes later in the pipeline; put it "
+                "before this one (also among annotating_components, if this one is there), or copy "
+                "it into this one (nlp.replace_listeners) before sourcing it alone"
             )
 
     def finish_update(self, sgd: Optimizer) -> None:

@@ -100,8 +100,9 @@ class ClinicalNER(LearnedLabelsPipe):
             labels = sorted({m.label for eg in examples for m in gold_spans(eg)[0].mentions})
         if not labels:
             raise ValueError(
-                f'{self.name}: no training note has a mention in doc.spans["entities"]; '
-                "`scripts/convert.py` puts them there"
+                f'{self.name}: no training note has a mention in doc.spans["entities"], nor in '
+                "doc.ents, which counts where that group is missing; `scripts/convert.py` puts "
+                "them there"
             )
         # One that is given twice would put those after it in the wrong places.
         self.cfg["labels"] = list(dict.fromkeys(labels))
@@ -113,7 +114,10 @@ class ClinicalNER(LearnedLabelsPipe):
         self._require_labels()
         docs = list(docs)
         self.require_vectors(docs)
-        return self._decode(self.model.predict(docs)) if docs else []
+        if not any(map(len, docs)):
+            # Of no token at all spacy-transformers' listener cannot make vectors.
+            return [([], []) for _ in docs]
+        return self._decode(self.model.predict(docs))
 
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
@@ -149,7 +153,7 @@ class ClinicalNER(LearnedLabelsPipe):
         examples = list(examples)
         validate_examples(examples, "ClinicalNER.update")
         self._require_labels()
-        if not examples:
+        if not any(len(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])

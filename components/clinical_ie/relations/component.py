@@ -194,8 +194,7 @@ class ClinicalRelations(LearnedLabelsPipe):
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
         """Candidates of each Doc with the probability of each label, shape (n_pairs, n_labels)."""
         docs = list(docs)
-        if self.model.has_dim("nO") is None:
-            raise ValueError(Errors.E109.format(name=self.name))
+        self._require_initialized()
         if not docs:
             return []
         self.require_vectors(docs)
@@ -252,7 +251,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "ClinicalRelations.update")
-        if not examples:
+        self._require_initialized()
+        if not any(len(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
         schema = self.schema
@@ -314,6 +314,10 @@ class ClinicalRelations(LearnedLabelsPipe):
             else:
                 self.tell_unknown(link.label)
         return candidates, targets
+
+    def _require_initialized(self) -> None:
+        if self.model.has_dim("nO") is None:
+            raise ValueError(Errors.E109.format(name=self.name))
 
 
 def _gap(head: Span, tail: Span) -> int:

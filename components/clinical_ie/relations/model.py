@@ -182,8 +182,11 @@ def init(model: Model, X: list[Candidates] | None = None, Y: object = None) -> N
 def forward(
     model: Model, batch: Sequence[Candidates], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Sequence[Candidates]]]:
-    Xs, backprop_tok2vec = model.get_ref("tok2vec")([c.doc for c in batch], is_train)
     n_pairs = sum(len(candidates) for candidates in batch)
+    if not (n_pairs or is_train):
+        # Of no token at all spacy-transformers' listener cannot make vectors.
+        return model.ops.alloc2f(0, model.get_dim("nO")), lambda dY: batch
+    Xs, backprop_tok2vec = model.get_ref("tok2vec")([c.doc for c in batch], is_train)
     if not n_pairs:
 
         def backprop_nothing(dY: Floats2d) -> Sequence[Candidates]:

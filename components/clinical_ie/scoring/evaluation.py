@@ -1,7 +1,7 @@
 """A pipeline run over gold notes: end-to-end, and with the gold mentions given."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,12 +135,18 @@ def evaluate(
 
 
 def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
-    """The components whose scores can be calibrated, by task."""
+    """The components whose scores can be calibrated, by task: the last of each kind."""
     return {
         task: pipe
-        for task, name in (("entities", MENTION_COMPONENT), ("relations", RELATION_COMPONENT))
-        if nlp.has_pipe(name) and isinstance(pipe := nlp.get_pipe(name), LearnedLabelsPipe)
+        for task, factory in (("entities", MENTION_COMPONENT), ("relations", RELATION_COMPONENT))
+        for name in names_of(nlp, {factory})
+        if isinstance(pipe := nlp.get_pipe(name), LearnedLabelsPipe)
     }
+
+
+def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
+    """What the components that some factories made are called in a pipeline, in its order."""
+    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]
 
 
 def predict(
@@ -184,7 +190,13 @@ def relate_given(
             annotate(doc, Annotations(mentions=gold[name].mentions))
             yield doc
 
-    with nlp.select_pipes(disable=[n for n in nlp.pipe_names if n == MENTION_COMPONENT]):
+    # Whatever writes mentions would write them in the place of those that are given.
+    writers = [
+        name
+        for name in nlp.pipe_names
+        if name == MENTION_COMPONENT or "doc.spans" in nlp.get_pipe_meta(name).assigns
+    ]
+    with nlp.select_pipes(disable=writers):
         yield from zip(texts, nlp.pipe(with_mentions()), strict=True)
 
 

@@ -15,6 +15,7 @@ from ..scoring.evaluation import (
     MENTION_COMPONENT,
     RELATION_COMPONENT,
     calibrated_pipes,
+    names_of,
     predict,
     relate_given,
 )
@@ -70,9 +71,7 @@ def _fit_mentions(
     n_gold = sum(len(annotations.mentions) for annotations in gold.values())
     docs = {}
     # The encoder is run once; what it says stays on the Docs.
-    with nlp.select_pipes(
-        disable=list({MENTION_COMPONENT, RELATION_COMPONENT} & set(nlp.pipe_names))
-    ):
+    with nlp.select_pipes(disable=names_of(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})):
         for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
             docs[name] = doc
             on_note()
