@@ -105,7 +105,11 @@ def test_what_is_no_value_stays(term: str) -> None:
             ["every 8 hours", "every 24 hours"],
             ["every 8 hours", "every 24 hours"],
         ),
-        ("120/80", ["110/70", "200/80", "120"], ["110/70", "200/80"]),
+        ("120/80", ["110/70", "200/80", "120"], ["110/70"]),
+        ("60%", ["45%", "90%", "55%"], ["55%"]),
+        ("5.8 cm", ["10.8 cm", "5.0 cm"], ["5.0 cm"]),
+        ("1.5 mg/dL", ["3.0 mg/dL", "1.7 mg/dL"], ["1.7 mg/dL"]),
+        ("98.6", ["104.0", "98.4"], ["98.4"]),
         ("1,000 mL", ["2,000 mL", "1,500 mL", "2,500 mL"], ["1,500 mL", "2,000 mL"]),
         ("two tablets", ["three tablets", "six tablets"], ["three tablets"]),
         ("2014", ["2013", "2015"], []),
@@ -118,6 +122,13 @@ def test_what_is_no_value_stays(term: str) -> None:
 def test_the_nearest_of_other_values(term: str, others: list[str], expected: list[str]) -> None:
     assert nearest_values(term, others, 4) == expected
     assert nearest_values(term, others, 1) == expected[:1]
+
+
+@pytest.mark.parametrize("term", ["36.8", "39.1", "98.6", "103.2"])
+def test_a_number_alone_that_may_be_a_temperature_hardly_changes(term: str) -> None:
+    values = drawn(term)
+    assert values
+    assert all(abs(float(value) / float(term) - 1) < 0.025 for value in values)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +149,7 @@ def test_the_nearest_of_other_values(term: str, others: list[str], expected: lis
         ("90-98%", 100),
         ("SpO2 98", 100),
         ("41.8 \u00b0C", 42),
+        ("41.8", 42),
     ],
 )
 def test_what_cannot_be_is_not_written(term: str, most: int) -> None:

@@ -66,11 +66,22 @@ _PH = re.compile(r"[67]\.\d+\Z")
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
+# What is given or waited for, and can as well be twice as much; anything else was measured.
+_GIVEN = re.compile(
+    r"(?<![^\W\d_])(?:mg|mcg|[µμu]g|g|units?|iu|u|meq|ml|cc|drops?|puffs?|tab(?:let)?s?|cap(?:sule)?s?)\b"
+    r"(?! ?/ ?(?:[dm]?l|m2)\b)"
+    r"|(?:hour|day|week|month|year|time|tag|woche|monat|jahr)[a-z]*\b"
+    r"|\d ?(?:h|hrs?|d|wks?|yrs?)\b|\bq\.? ?\d|\bx ?\d+\Z",
+    re.IGNORECASE,
+)
+# Alone, without a unit, as tables of vital signs have it: 36.8, 98.6.
+_TEMPERATURE = re.compile(r"(?:3[5-9]|4[01]|9[5-9]|10[0-6])\.\d")
 # Between these shares of itself a number changes; where more would be no reading of a living body.
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
 _HIGH_PERCENT = 90
 _TRIES = 12
-_TWICE = math.log(2.0) + 1e-9
+# As logarithms: how far one usual value may be from another.
+_TWICE, _NEAR, _HARDLY = (math.log(1 + share) + 1e-9 for share in (1.0, 0.25, _NARROW))
 
 
 def other_values(term: str, rng: random.Random, most: int) -> list[str]:
@@ -93,20 +104,29 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
 
 def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
-    """Those of other values that differ least from a term, no number by more than a factor of two.
+    """Those of other values that differ least from a term, no number by more than a factor of two,
+    and by less where it was measured.
 
     others (Iterable[str]): Of the same shape (see `shape_of`).
     most (int): So many at most.
     """
     own = _logarithms(term)
+    reach = _reach(term) if own else 0.0
     found = []
     for other in others:
         new = _logarithms(other)
         if own != new and len(own) == len(new):
             far = max(abs(a - b) for a, b in zip(own, new, strict=True))
-            if far <= _TWICE:
+            if far <= reach:
                 found.append((far, other))
     return [other for _, other in sorted(found)[:most]]
+
+
+def _reach(term: str) -> float:
+    """How far, as a logarithm, a usual value may be from another."""
+    if any(_is_narrow(term, number) for number in _NUMBER.finditer(term)):
+        return _HARDLY
+    return _TWICE if _GIVEN.search(term) else _NEAR
 
 
 def _logarithms(term: str) -> list[float]:
@@ -149,7 +169,8 @@ def _most(term: str, number: re.Match[str], value: float) -> float:
         return 28
     if _CLOCK.match(term, after):
         return 12
-    if _DEGREES.match(term, after) and value <= 42:
+    degrees = _DEGREES.match(term, after) or _TEMPERATURE.fullmatch(term.strip())
+    if degrees and value <= 42:
         return 42
     if _AFTER_HOURS.search(before) and _MINUTES.match(term, after):
         return 59
@@ -164,6 +185,17 @@ def _is_percent(term: str, number: re.Match[str]) -> bool:
     return bool(_PERCENT.match(term, number.end()) or _SATURATION.search(term))
 
 
+def _is_narrow(term: str, number: re.Match[str]) -> bool:
+    """Whether a number hardly changes: a temperature, a high percentage, a pH."""
+    text = number.group()
+    return bool(
+        _DEGREES.match(term, number.end())
+        or _PH.match(text)
+        or _TEMPERATURE.fullmatch(term.strip())
+        or (_HIGH_PERCENT <= _value(text) <= 100 and _is_percent(term, number))
+    )
+
+
 def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     """Another number in its place; None where there is none that would be written like it."""
     text = number.group()
@@ -174,8 +206,7 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     if ("," in text and not _THOUSANDS.match(text)) or _POINTED_THOUSANDS.match(text):
         return None
     old, sign = _value(text), 1 if share > 0 else -1
-    high_percent = _HIGH_PERCENT <= old <= 100 and _is_percent(term, number)
-    narrow = bool(high_percent or _DEGREES.match(term, number.end()) or _PH.match(text))
+    narrow = _is_narrow(term, number)
     if narrow:
         share *= _NARROW / _MOST
     most = _most(term, number, old)
