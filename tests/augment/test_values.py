@@ -41,9 +41,33 @@ def test_nobody_makes_eleven_milligrams() -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "others"),
+    [
+        ("0.125 mg", {"0.25 mg", "0.0625 mg"}),
+        ("12.5 mg", {"25 mg", "6.25 mg"}),
+        ("47.5 mg daily", {"95 mg daily", "23.75 mg daily"}),
+    ],
+)
+def test_a_strength_with_decimals_is_doubled_or_halved(term: str, others: set[str]) -> None:
+    assert drawn(term) == others
+
+
+def test_a_rate_changes_a_little() -> None:
+    assert drawn("0.12 mcg/kg/min") <= {f"0.{n} mcg/kg/min" for n in range(10, 15)}
+
+
+@pytest.mark.parametrize("term", ["1645", "2350", "1015"])
+def test_what_may_be_a_time_of_day_still_may(term: str) -> None:
+    assert all(int(value[:2]) < 24 and int(value[2:]) < 60 for value in drawn(term))
+
+
+@pytest.mark.parametrize(
     "term",
     [
         "",
+        "5-325 mg",
+        "800/160 mg",
+        "2.5-5 mg",
         "pain",
         "CD4",
         "IL-6",

@@ -61,6 +61,12 @@ _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
 # Of a drug, and not of what was found in the blood.
 _DOSE = re.compile(r"[ -]?(?:mg|mcg|[µμu]g|units?|IU)\b(?! ?/ ?[dm]?l\b)", re.IGNORECASE)
+# Of a tablet, and not of a rate (`0.04 mcg/kg/min`); several drugs in one (`5-325 mg`).
+_STRENGTH = re.compile(r"[ -]?(?:mg|mcg|[µμu]g)\b(?! ?/)", re.IGNORECASE)
+_COMBINED = re.compile(
+    r"(?<![\d.,])(\d+(?:\.\d+)?) ?[-/] ?(\d+(?:\.\d+)?)(?=[ -]?(?:mg|mcg)\b)", re.IGNORECASE
+)
+_COMBINED_SHARE = 4
 _PH = re.compile(r"[67]\.\d+\Z")
 # A thousand as German notes have it, and no number of three decimals.
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
@@ -68,7 +74,8 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
 # What is given or waited for, and can as well be twice as much; anything else was measured.
 _GIVEN = re.compile(
-    r"(?<![^\W\d_])(?:mg|mcg|[µμu]g|g|units?|iu|u|meq|ml|cc|drops?|puffs?|tab(?:let)?s?|cap(?:sule)?s?)\b"
+    r"(?<![^\W\d_])(?:mg|mcg|[µμu]g|g|units?|iu|u|meq|ml|cc"
+    r"|drops?|puffs?|tab(?:let)?s?|cap(?:sule)?s?)\b"
     r"(?! ?/ ?(?:[dm]?l|m2)\b)"
     r"|(?:hour|day|week|month|year|time|tag|woche|monat|jahr)[a-z]*\b"
     r"|\d ?(?:h|hrs?|d|wks?|yrs?)\b|\bq\.? ?\d|\bx ?\d+\Z",
@@ -89,10 +96,13 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
     most (int): So many at most.
     RETURNS (list[str]): None for a term without numbers, or with such as cannot change by
-        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`).
+        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`),
+        strengths of several drugs in one.
     """
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
-    if not numbers or _DATE.search(term) or ":" in term or _is_score(term):
+    if not numbers or _DATE.search(term) or ":" in term:
+        return []
+    if _is_score(term) or _is_combined(term):
         return []
     found: dict[str, None] = {}
     for _ in range(_TRIES):
@@ -162,6 +172,15 @@ def _is_score(term: str) -> bool:
     return bool(_SCALE.search(term)) or any(parts)
 
 
+def _is_combined(term: str) -> bool:
+    """Whether a strength is that of several drugs, or a range of what is made (`2.5-5 mg`)."""
+    for pair in _COMBINED.findall(term):
+        low, high = sorted(map(float, pair))
+        if low * _COMBINED_SHARE <= high or any("." in number for number in pair):
+            return True
+    return False
+
+
 def _most(term: str, number: re.Match[str], value: float) -> float:
     """The most that a number may become: there is no July 33, no 13 p.m. and no 108% of oxygen."""
     before, after = term[: number.start()], number.end()
@@ -212,6 +231,9 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     most = _most(term, number, old)
     if "." in text:
         decimals = len(text.partition(".")[2])
+        if _STRENGTH.match(term, number.end()):
+            # 0.125 mg is made, and 0.25, but no 0.136.
+            return f"{old * 2.0**sign:g}"
         step = 10.0**-decimals
         new = round(old + max(abs(share * old), step) * sign, decimals)
         return f"{new:.{decimals}f}" if step <= new <= most else None
@@ -224,6 +246,9 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     other = whole + steps * sign * step
     # One is no plural, and what was a plural stays one.
     if other < 2 or whole == 1 or other > most:
+        return None
+    # Alone it may be a time of day, and there is no 1675.
+    if _TIME_OF_DAY.match(term.strip()) and not _TIME_OF_DAY.match(str(other)):
         return None
     return f"{other:,}" if "," in text else str(other)
 
