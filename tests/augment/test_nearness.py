@@ -177,6 +177,31 @@ def test_a_usual_value_has_other_usual_values_near_it() -> None:
     assert counterparts.same_as("Dose", "80 mg", 4)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("left lower lobe", "right upper lobe"),
+        ("upper lobe", "right upper lobe"),
+        ("bilateral effusion", "effusion"),
+        ("R wrist", "L wrist"),
+        ("linken Niere", "rechten Niere"),
+        ("strongly positive", "strongly negative"),
+        ("hypertension", "hypotension"),
+        ("increased uptake", "decreased uptake"),
+    ],
+)
+def test_no_term_gives_way_to_its_contrary_or_to_the_other_side(old: str, new: str) -> None:
+    counterparts = Counterparts(Terms(by_label={"X": [old, new]}), Akin("none"))
+    assert counterparts.near("X", old, 4) == []
+    assert counterparts.near("X", new, 4) == []
+
+
+def test_a_side_stays() -> None:
+    terms = Terms(by_label={"X": ["left lower lobe", "left upper lobe"]})
+    [(_, new)] = Counterparts(terms, Akin("none")).near("X", "left lower lobe", 4)
+    assert new == "left upper lobe"
+
+
 def test_what_relations_call_the_same_gets_one_other_term() -> None:
     terms = Terms(by_label={"Dose": ["12.3 g/dL"], "Drug": ["aspirin", "heparin", "naproxen"]})
     counterparts = Counterparts(terms, Akin("none"))

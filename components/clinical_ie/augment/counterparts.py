@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from .contrast import contrasts
 from .kinds import ACRONYM
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, named_alike, normal, shape_of
@@ -274,6 +275,8 @@ def _form(term: str) -> tuple[bool, bool, str]:
 def _fits(old: str, new: str) -> bool:
     """Whether a sentence stays one with another term, as far as the terms alone can tell."""
     if normal(old) == normal(new) or _has_number(old) != _has_number(new):
+        return False
+    if contrasts(old, new):
         return False
     # What letters stand for is not in them: "HCV" is near "HCC" by its wordpieces alone.
     if ACRONYM.fullmatch(old) or ACRONYM.fullmatch(new):
