@@ -202,6 +202,19 @@ def test_a_side_stays() -> None:
     assert new == "left upper lobe"
 
 
+def test_a_number_that_never_changes_is_part_of_a_name() -> None:
+    often = {"BID (2 times a day)": 3, "Q6H (every 6 hours)": 3, "Q4H (every 4 hours)": 1}
+    terms = Terms(
+        by_label={"Frequency": list(often), "Risk": ["10-year risk"]},
+        labels={term.lower(): Counter({"Frequency": n}) for term, n in often.items()}
+        | {"10-year risk": Counter({"Risk": 2})},
+    )
+    counterparts = Counterparts(terms, Alike("none"))
+    assert counterparts.same_as("Frequency", "BID (2 times a day)", 4) == []
+    # Two are not often.
+    assert counterparts.same_as("Risk", "10-year risk", 4)
+
+
 def test_what_relations_call_the_same_gets_one_other_term() -> None:
     terms = Terms(by_label={"Dose": ["12.3 g/dL"], "Drug": ["aspirin", "heparin", "naproxen"]})
     counterparts = Counterparts(terms, Akin("none"))

@@ -68,7 +68,7 @@ class Counterparts:
     most: float = 0.93
     _pools: dict[str, tuple[list[str], Vectors]] = field(default_factory=dict)
     _with_values: dict[str, bool] = field(default_factory=dict)
-    _usual: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _by_shape: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def of(
         self, group: Group, rng: random.Random, room: int, present: Container[str] = ()
@@ -117,23 +117,25 @@ class Counterparts:
 
     def _values(self, label: str, term: str, rng: random.Random, most: int) -> list[str]:
         """Where a value is a usual one, others that are usual too: 25 mg for 50, every 8 hours for
-        every 12. One that hardly comes twice was measured, and changes a little."""
+        every 12. One that hardly comes twice was measured, and changes a little. What comes often,
+        and never with another number, is a name: a 10-year risk, `BID (2 times a day)`."""
         if self._count(label, term) >= _USUAL:
-            if label not in self._usual:
-                self._usual[label] = self._usual_by_shape(label)
-            others = self._usual[label].get(shape_of(term), [])
-            near = nearest_values(term, others, most)
+            if label not in self._by_shape:
+                self._by_shape[label] = self._of_one_shape(label)
+            alike = self._by_shape[label].get(shape_of(term), [])
+            if [normal(other) for other in alike] == [normal(term)]:
+                return []
+            near = nearest_values(term, [x for x in alike if self._count(label, x) > 1], most)
             if len(near) > 1:
                 return rng.sample(near, len(near))
         return other_values(term, rng, most)
 
-    def _usual_by_shape(self, label: str) -> dict[str, list[str]]:
+    def _of_one_shape(self, label: str) -> dict[str, list[str]]:
         by_shape: dict[str, list[str]] = {}
         # Of the spellings of one term, the first.
         spelled = {normal(term): term for term in reversed(self.terms.by_label[label])}
-        for term in spelled.values():
-            if _has_number(term) and self._count(label, term) > 1:
-                by_shape.setdefault(shape_of(term), []).append(term)
+        for term in filter(_has_number, spelled.values()):
+            by_shape.setdefault(shape_of(term), []).append(term)
         return by_shape
 
     def _count(self, label: str, term: str) -> int:
