@@ -215,6 +215,23 @@ def test_a_number_that_never_changes_is_part_of_a_name() -> None:
     assert counterparts.same_as("Risk", "10-year risk", 4)
 
 
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ({"a": "[**2151-8-19**]"}, {"a": "[**2151-8-3**]"}),
+        ({"a": "4/12"}, {"a": "4/3"}),
+        ({"a": "2014"}, {"a": "2009"}),
+        ({"a": "12-28", "b": "fever"}, {"a": "12-03", "b": "cough"}),
+    ],
+)
+def test_dates_of_another_note_are_not_taken(here: dict[str, str], there: dict[str, str]) -> None:
+    links = frozenset([("SINCE", "b", "a")] if "b" in here else [])
+    labels = dict.fromkeys(here, "Time")
+    known = {"Time": [(Group(labels, there, links), "a")]}
+    counterparts = Counterparts(Terms(groups=known), Akin("none"))
+    assert counterparts.of(Group(labels, here, links), random.Random(0), 2) == {}
+
+
 def test_what_relations_call_the_same_gets_one_other_term() -> None:
     terms = Terms(by_label={"Dose": ["12.3 g/dL"], "Drug": ["aspirin", "heparin", "naproxen"]})
     counterparts = Counterparts(terms, Akin("none"))

@@ -11,7 +11,7 @@ from .contrast import contrasts
 from .kinds import ACRONYM
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, named_alike, normal, shape_of
-from .values import nearest_values, other_values
+from .values import is_date, nearest_values, other_values
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
 _CANDIDATES = 30
@@ -173,6 +173,10 @@ class Counterparts:
         return dict(zip(terms, (old * new).sum(axis=1).tolist(), strict=True))
 
     def _is_near(self, group: Group, terms: dict[str, str]) -> bool:
+        # A number alone belongs to what stands beside it, a date to the course of the note.
+        alone = len(group.texts) == 1
+        if any(is_date(term) or (alone and _is_set(term)) for term in group.texts.values()):
+            return False
         fitting = all(_fits(group.texts[id_], term) for id_, term in terms.items())
         cosines = self._cosines(group, terms).values()
         return fitting and min(cosines, default=0.0) >= self.least
@@ -197,7 +201,7 @@ class Counterparts:
         RETURNS (list[tuple[float, str]]): How near, and the term; none where a number, other than
             of times, belongs to what stands beside it.
         """
-        if _has_number(term) and not _TIME.search(shape_of(term)):
+        if _is_set(term):
             return []
         assert self.nearness is not None
         if label not in self._pools:
@@ -330,6 +334,11 @@ def _ending(word: str) -> str:
     """What tells adverbs, participles, plurals and adjectives apart from other words."""
     found = _ENDING.search(word)
     return (found.lastgroup if found else None) or ""
+
+
+def _is_set(term: str) -> bool:
+    """Whether a term has a number, other than of a time."""
+    return _has_number(term) and not _TIME.search(shape_of(term))
 
 
 def _has_number(term: str) -> bool:

@@ -100,7 +100,7 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
         strengths of several drugs in one.
     """
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
-    if not numbers or _DATE.search(term) or ":" in term:
+    if not numbers or is_date(term) or ":" in term:
         return []
     if _is_score(term) or _is_combined(term):
         return []
@@ -132,6 +132,11 @@ def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
     return [other for _, other in sorted(found)[:most]]
 
 
+def is_date(term: str) -> bool:
+    """Whether a term has a date in figures, or one that was taken out: `[**2151-8-1**]`."""
+    return bool(_DATE.search(term))
+
+
 def _reach(term: str) -> float:
     """How far, as a logarithm, a usual value may be from another."""
     if any(_is_narrow(term, number) for number in _NUMBER.finditer(term)):
@@ -142,7 +147,7 @@ def _reach(term: str) -> float:
 def _logarithms(term: str) -> list[float]:
     """Of all numbers of a term; none for a date, a time of day, or where one is no decimal."""
     numbers = [match.group() for match in _NUMBER.finditer(term)]
-    if _DATE.search(term) or any(":" in text or _YEAR.match(text) for text in numbers):
+    if is_date(term) or any(":" in text or _YEAR.match(text) for text in numbers):
         return []
     if any(not _DECIMAL.fullmatch(text.lower()) for text in numbers):
         return []
