@@ -76,6 +76,9 @@ def test_another_name_and_another_number_may_be_near_or_far(encoder: Path) -> No
     least = make_sense_kept(encoder, least=0.9999, coherence=-1.0)
     assert least(case("pain", "ache")) is None
     assert least(case("pain", "leg"))
+    assert least(case("92 bpm", "101 bpm")) is None
+    assert least(case("92 bpm", "9 bpm"))
+    assert least(case("92 bpm", "101 mg"))
     most = make_sense_kept(encoder, least=-1.0, most=-0.9999, coherence=-1.0)
     assert most(case("2 days", "3 days")) is None
     assert most(case("2 days", "3 weeks"))

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from .terms import shape_of
+
 _NUMBER = re.compile(
     r"(?P<digits>\d+(?:[.,:]\d+)*)|\b(?P<word>two|three|four|five|six|seven|eight|nine|ten)\b",
     re.IGNORECASE,
@@ -130,6 +132,15 @@ def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
             if far <= reach:
                 found.append((far, other))
     return [other for _, other in sorted(found)[:most]]
+
+
+def near_values(term: str, other: str) -> bool:
+    """Whether two terms differ in their numbers alone, and in none by more than a factor of two."""
+    if shape_of(term) != shape_of(other):
+        return False
+    own, new = _logarithms(term), _logarithms(other)
+    pairs = list(zip(own, new, strict=False))
+    return len(own) == len(new) > 0 and all(abs(a - b) <= _TWICE for a, b in pairs)
 
 
 def is_date(term: str) -> bool:
