@@ -299,6 +299,18 @@ def test_other_weights_or_expressions_are_another_model(
     assert all(len(set(of_one)) == 3 for of_one in zip(*seen, strict=True))
 
 
+def test_a_number_on_a_scale_stays(encoder: Path, train: Path) -> None:
+    markup = encode(
+        "GCS 14, HR 92.", [Mention("a", "V", ((4, 6),)), Mention("b", "V", ((11, 13),))]
+    )
+    prompt = Prompt("x", [], source=markup.text, markers=markup.markers)
+    [[answer]] = make_rules(train, str(encoder), least=-1.0, most=1.0)([[prompt]])
+    assert "GCS [[T1|V: 14]]" in answer
+    asked: list[tuple[str, str]] = []
+    choice_grammar(markup.text, markup.markers, lambda terms, _: asked.extend(terms) or [["90"]])
+    assert asked == [("V", "92")]
+
+
 def test_rules_replace_no_more_than_asked(encoder: Path, train: Path) -> None:
     source = "Given [[Drug: aspirin]], seen [[Reason: chest pain]], [[ADE: rash]]."
     mentions = [

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clinical_ie.augment.terms import shape_of
-from clinical_ie.augment.values import nearest_values, other_values
+from clinical_ie.augment.values import is_on_scale, nearest_values, other_values
 
 
 def drawn(term: str) -> set[str]:
@@ -222,3 +222,18 @@ def test_any_text_gets_values_written_like_its_own(term: str, seed: int) -> None
         assert value != term
         assert shape_of(value) == shape_of(term)
         assert re.sub(r"\d", "", value) == re.sub(r"\d", "", term)
+
+
+@pytest.mark.parametrize(
+    ("before", "term", "expected"),
+    [
+        ("Neuro: GCS ", "14", True),
+        ("[[T1|Test: FiO2]]: [[T2|Value: ", "60%", True),
+        ("an Apgar score of ", "9", True),
+        ("NYHA class ", "III", False),
+        ("GCS 14, HR ", "92", False),
+        ("", "14", False),
+    ],
+)
+def test_a_number_behind_the_name_of_a_scale(before: str, term: str, expected: bool) -> None:
+    assert is_on_scale(before, term) is expected

@@ -50,6 +50,10 @@ _SCALE = re.compile(
     r"|bi-?rads|fio2|scores?|scale|grades?|class|stage|type|phase|performance status|acuity)\b",
     re.IGNORECASE,
 )
+# Between such a name and its number; marks of mentions count for nothing.
+_SCALE_BEFORE = re.compile(_SCALE.pattern + r"(?:[\s:=(,-]|\b(?:of|is|was)\b)*\Z", re.IGNORECASE)
+_MARKS = re.compile(r"\[\[[^\[\]:]*: |\]\]")
+_NAME_LENGTH = 60
 # Hours of a clock, with or without minutes, and minutes after hours.
 _CLOCK = re.compile(r"\s*(?:[ap]\.?\s?m\b|o.?clock)", re.IGNORECASE)
 _TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d\Z")
@@ -141,6 +145,16 @@ def near_values(term: str, other: str) -> bool:
     own, new = _logarithms(term), _logarithms(other)
     pairs = list(zip(own, new, strict=False))
     return len(own) == len(new) > 0 and all(abs(a - b) <= _TWICE for a, b in pairs)
+
+
+def is_on_scale(before: str, term: str) -> bool:
+    """Whether a term has a number, and what stands before it names a scale: `GCS [[Value: 14]]`.
+
+    before (str): The text before the term, with or without markup.
+    """
+    if not any(char.isdigit() for char in term):
+        return False
+    return bool(_SCALE_BEFORE.search(_MARKS.sub("", before[-_NAME_LENGTH:])))
 
 
 def is_date(term: str) -> bool:
