@@ -91,6 +91,9 @@ def test_another_name_and_another_number_may_be_near_or_far(encoder: Path) -> No
     least = make_sense_kept(encoder, least=0.9999, coherence=-1.0)
     assert least(case("pain", "ache")) is None
     assert least(case("pain", "leg"))
+    assert least(case("92 bpm", "101 bpm")) is None
+    assert least(case("92 bpm", "9 bpm"))
+    assert least(case("92 bpm", "101 mg"))
     most = make_sense_kept(encoder, least=-1.0, most=-0.9999, coherence=-1.0)
     assert most(case("2 days", "3 days")) is None
     assert most(case("2 days", "3 weeks"))
@@ -192,6 +195,61 @@ def test_a_usual_value_has_other_usual_values_near_it() -> None:
     assert counterparts.same_as("Dose", "80 mg", 4)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("left lower lobe", "right upper lobe"),
+        ("upper lobe", "right upper lobe"),
+        ("bilateral effusion", "effusion"),
+        ("R wrist", "L wrist"),
+        ("linken Niere", "rechten Niere"),
+        ("strongly positive", "strongly negative"),
+        ("hypertension", "hypotension"),
+        ("increased uptake", "decreased uptake"),
+    ],
+)
+def test_no_term_gives_way_to_its_contrary_or_to_the_other_side(old: str, new: str) -> None:
+    counterparts = Counterparts(Terms(by_label={"X": [old, new]}), Akin("none"))
+    assert counterparts.near("X", old, 4) == []
+    assert counterparts.near("X", new, 4) == []
+
+
+def test_a_side_stays() -> None:
+    terms = Terms(by_label={"X": ["left lower lobe", "left upper lobe"]})
+    [(_, new)] = Counterparts(terms, Akin("none")).near("X", "left lower lobe", 4)
+    assert new == "left upper lobe"
+
+
+def test_a_number_that_never_changes_is_part_of_a_name() -> None:
+    often = {"BID (2 times a day)": 3, "Q6H (every 6 hours)": 3, "Q4H (every 4 hours)": 1}
+    terms = Terms(
+        by_label={"Frequency": list(often), "Risk": ["10-year risk"]},
+        labels={term.lower(): Counter({"Frequency": n}) for term, n in often.items()}
+        | {"10-year risk": Counter({"Risk": 2})},
+    )
+    counterparts = Counterparts(terms, Alike("none"))
+    assert counterparts.same_as("Frequency", "BID (2 times a day)", 4) == []
+    # Two are not often.
+    assert counterparts.same_as("Risk", "10-year risk", 4)
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ({"a": "[**2151-8-19**]"}, {"a": "[**2151-8-3**]"}),
+        ({"a": "4/12"}, {"a": "4/3"}),
+        ({"a": "2014"}, {"a": "2009"}),
+        ({"a": "12-28", "b": "fever"}, {"a": "12-03", "b": "cough"}),
+    ],
+)
+def test_dates_of_another_note_are_not_taken(here: dict[str, str], there: dict[str, str]) -> None:
+    links = frozenset([("SINCE", "b", "a")] if "b" in here else [])
+    labels = dict.fromkeys(here, "Time")
+    known = {"Time": [(Group(labels, there, links), "a")]}
+    counterparts = Counterparts(Terms(groups=known), Akin("none"))
+    assert counterparts.of(Group(labels, here, links), random.Random(0), 2) == {}
+
+
 def test_what_relations_call_the_same_gets_one_other_term() -> None:
     terms = Terms(by_label={"Dose": ["12.3 g/dL"], "Drug": ["aspirin", "heparin", "naproxen"]})
     counterparts = Counterparts(terms, Akin("none"))
@@ -254,6 +312,18 @@ def test_other_weights_or_expressions_are_another_model(
     seen.append(fingerprints())
     assert fingerprints() == seen[-1]
     assert all(len(set(of_one)) == 3 for of_one in zip(*seen, strict=True))
+
+
+def test_a_number_on_a_scale_stays(encoder: Path, train: Path) -> None:
+    markup = encode(
+        "GCS 14, HR 92.", [Mention("a", "V", ((4, 6),)), Mention("b", "V", ((11, 13),))]
+    )
+    prompt = Prompt("x", [], source=markup.text, markers=markup.markers)
+    [[answer]] = make_rules(train, str(encoder), least=-1.0, most=1.0)([[prompt]])
+    assert "GCS [[T1|V: 14]]" in answer
+    asked: list[tuple[str, str]] = []
+    choice_grammar(markup.text, markup.markers, lambda terms, _: asked.extend(terms) or [["90"]])
+    assert asked == [("V", "92")]
 
 
 def test_rules_replace_no_more_than_asked(encoder: Path, train: Path) -> None:

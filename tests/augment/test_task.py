@@ -288,6 +288,29 @@ def test_in_other_languages_these_are_no_articles(
     assert rewrite_of(doc).text == source.format(new)
 
 
+@pytest.mark.parametrize(
+    ("source", "new", "expected"),
+    [
+        ("{}        PO   BID", "50 mg", "50 mg      PO   BID"),
+        ("{} daily     PO", "50 mg", "50 mg daily   PO"),
+        # At least two blanks are left.
+        ("{}   PO", "50 mg", "50 mg  PO"),
+        ("{}     PO", "5", "5       PO"),
+        # Prose, and the end of a line.
+        ("{} PO,  then more", "50 mg", "50 mg PO,  then more"),
+        ("{}     \nPO", "50 mg", "50 mg     \nPO"),
+    ],
+)
+def test_columns_stay_in_line(source: str, new: str, expected: str) -> None:
+    task = make_structured_rewrite(filters={})
+    doc = note(source.format("5 g"), ("Dose", "5 g"), ("Route", "PO"))
+    answer = source.replace("PO", "[[Route: PO]]").format(f"[[Dose: {new}]]")
+    list(task.parse_responses([doc], [[answer]]))
+    rewrite = rewrite_of(doc)
+    assert rewrite.text == expected
+    assert [rewrite.text[start:end] for start, end in rewrite.spans] == [new, "PO"]
+
+
 def test_to_bytes_and_disk_and_back(train: Path, train_docs: list[Doc], tmp_path: Path) -> None:
     pair = {"source": "[[Drug: a]] b", "rewrite": "[[Drug: c]] d"}
     task = make_structured_rewrite(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clinical_ie.augment.terms import shape_of
-from clinical_ie.augment.values import nearest_values, other_values
+from clinical_ie.augment.values import is_on_scale, nearest_values, other_values
 
 
 def drawn(term: str) -> set[str]:
@@ -41,9 +41,33 @@ def test_nobody_makes_eleven_milligrams() -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "others"),
+    [
+        ("0.125 mg", {"0.25 mg", "0.0625 mg"}),
+        ("12.5 mg", {"25 mg", "6.25 mg"}),
+        ("47.5 mg daily", {"95 mg daily", "23.75 mg daily"}),
+    ],
+)
+def test_a_strength_with_decimals_is_doubled_or_halved(term: str, others: set[str]) -> None:
+    assert drawn(term) == others
+
+
+def test_a_rate_changes_a_little() -> None:
+    assert drawn("0.12 mcg/kg/min") <= {f"0.{n} mcg/kg/min" for n in range(10, 15)}
+
+
+@pytest.mark.parametrize("term", ["1645", "2350", "1015"])
+def test_what_may_be_a_time_of_day_still_may(term: str) -> None:
+    assert all(int(value[:2]) < 24 and int(value[2:]) < 60 for value in drawn(term))
+
+
+@pytest.mark.parametrize(
     "term",
     [
         "",
+        "5-325 mg",
+        "800/160 mg",
+        "2.5-5 mg",
         "pain",
         "CD4",
         "IL-6",
@@ -105,7 +129,11 @@ def test_what_is_no_value_stays(term: str) -> None:
             ["every 8 hours", "every 24 hours"],
             ["every 8 hours", "every 24 hours"],
         ),
-        ("120/80", ["110/70", "200/80", "120"], ["110/70", "200/80"]),
+        ("120/80", ["110/70", "200/80", "120"], ["110/70"]),
+        ("60%", ["45%", "90%", "55%"], ["55%"]),
+        ("5.8 cm", ["10.8 cm", "5.0 cm"], ["5.0 cm"]),
+        ("1.5 mg/dL", ["3.0 mg/dL", "1.7 mg/dL"], ["1.7 mg/dL"]),
+        ("98.6", ["104.0", "98.4"], ["98.4"]),
         ("1,000 mL", ["2,000 mL", "1,500 mL", "2,500 mL"], ["1,500 mL", "2,000 mL"]),
         ("two tablets", ["three tablets", "six tablets"], ["three tablets"]),
         ("2014", ["2013", "2015"], []),
@@ -118,6 +146,13 @@ def test_what_is_no_value_stays(term: str) -> None:
 def test_the_nearest_of_other_values(term: str, others: list[str], expected: list[str]) -> None:
     assert nearest_values(term, others, 4) == expected
     assert nearest_values(term, others, 1) == expected[:1]
+
+
+@pytest.mark.parametrize("term", ["36.8", "39.1", "98.6", "103.2"])
+def test_a_number_alone_that_may_be_a_temperature_hardly_changes(term: str) -> None:
+    values = drawn(term)
+    assert values
+    assert all(abs(float(value) / float(term) - 1) < 0.025 for value in values)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +173,7 @@ def test_the_nearest_of_other_values(term: str, others: list[str], expected: lis
         ("90-98%", 100),
         ("SpO2 98", 100),
         ("41.8 \u00b0C", 42),
+        ("41.8", 42),
     ],
 )
 def test_what_cannot_be_is_not_written(term: str, most: int) -> None:
@@ -186,3 +222,18 @@ def test_any_text_gets_values_written_like_its_own(term: str, seed: int) -> None
         assert value != term
         assert shape_of(value) == shape_of(term)
         assert re.sub(r"\d", "", value) == re.sub(r"\d", "", term)
+
+
+@pytest.mark.parametrize(
+    ("before", "term", "expected"),
+    [
+        ("Neuro: GCS ", "14", True),
+        ("[[T1|Test: FiO2]]: [[T2|Value: ", "60%", True),
+        ("an Apgar score of ", "9", True),
+        ("NYHA class ", "III", False),
+        ("GCS 14, HR ", "92", False),
+        ("", "14", False),
+    ],
+)
+def test_a_number_behind_the_name_of_a_scale(before: str, term: str, expected: bool) -> None:
+    assert is_on_scale(before, term) is expected

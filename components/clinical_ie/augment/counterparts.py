@@ -7,10 +7,11 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from .contrast import contrasts
 from .kinds import ACRONYM
 from .nearness import Nearness, Vectors
 from .terms import Group, Terms, named_alike, normal, shape_of
-from .values import nearest_values, other_values
+from .values import is_date, nearest_values, other_values
 
 # So many training groups are looked at for the one whose terms are most like those they replace.
 _CANDIDATES = 30
@@ -67,7 +68,7 @@ class Counterparts:
     most: float = 0.93
     _pools: dict[str, tuple[list[str], Vectors]] = field(default_factory=dict)
     _with_values: dict[str, bool] = field(default_factory=dict)
-    _usual: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _by_shape: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def of(
         self, group: Group, rng: random.Random, room: int, present: Container[str] = ()
@@ -116,23 +117,25 @@ class Counterparts:
 
     def _values(self, label: str, term: str, rng: random.Random, most: int) -> list[str]:
         """Where a value is a usual one, others that are usual too: 25 mg for 50, every 8 hours for
-        every 12. One that hardly comes twice was measured, and changes a little."""
+        every 12. One that hardly comes twice was measured, and changes a little. What comes often,
+        and never with another number, is a name: a 10-year risk, `BID (2 times a day)`."""
         if self._count(label, term) >= _USUAL:
-            if label not in self._usual:
-                self._usual[label] = self._usual_by_shape(label)
-            others = self._usual[label].get(shape_of(term), [])
-            near = nearest_values(term, others, most)
+            if label not in self._by_shape:
+                self._by_shape[label] = self._of_one_shape(label)
+            alike = self._by_shape[label].get(shape_of(term), [])
+            if [normal(other) for other in alike] == [normal(term)]:
+                return []
+            near = nearest_values(term, [x for x in alike if self._count(label, x) > 1], most)
             if len(near) > 1:
                 return rng.sample(near, len(near))
         return other_values(term, rng, most)
 
-    def _usual_by_shape(self, label: str) -> dict[str, list[str]]:
+    def _of_one_shape(self, label: str) -> dict[str, list[str]]:
         by_shape: dict[str, list[str]] = {}
         # Of the spellings of one term, the first.
         spelled = {normal(term): term for term in reversed(self.terms.by_label[label])}
-        for term in spelled.values():
-            if _has_number(term) and self._count(label, term) > 1:
-                by_shape.setdefault(shape_of(term), []).append(term)
+        for term in filter(_has_number, spelled.values()):
+            by_shape.setdefault(shape_of(term), []).append(term)
         return by_shape
 
     def _count(self, label: str, term: str) -> int:
@@ -170,6 +173,10 @@ class Counterparts:
         return dict(zip(terms, (old * new).sum(axis=1).tolist(), strict=True))
 
     def _is_near(self, group: Group, terms: dict[str, str]) -> bool:
+        # A number alone belongs to what stands beside it, a date to the course of the note.
+        alone = len(group.texts) == 1
+        if any(is_date(term) or (alone and _is_set(term)) for term in group.texts.values()):
+            return False
         fitting = all(_fits(group.texts[id_], term) for id_, term in terms.items())
         cosines = self._cosines(group, terms).values()
         return fitting and min(cosines, default=0.0) >= self.least
@@ -194,7 +201,7 @@ class Counterparts:
         RETURNS (list[tuple[float, str]]): How near, and the term; none where a number, other than
             of times, belongs to what stands beside it.
         """
-        if _has_number(term) and not _TIME.search(shape_of(term)):
+        if _is_set(term):
             return []
         assert self.nearness is not None
         if label not in self._pools:
@@ -275,6 +282,8 @@ def _fits(old: str, new: str) -> bool:
     """Whether a sentence stays one with another term, as far as the terms alone can tell."""
     if normal(old) == normal(new) or _has_number(old) != _has_number(new):
         return False
+    if contrasts(old, new):
+        return False
     # What letters stand for is not in them: "HCV" is near "HCC" by its wordpieces alone.
     if ACRONYM.fullmatch(old) or ACRONYM.fullmatch(new):
         return False
@@ -325,6 +334,11 @@ def _ending(word: str) -> str:
     """What tells adverbs, participles, plurals and adjectives apart from other words."""
     found = _ENDING.search(word)
     return (found.lastgroup if found else None) or ""
+
+
+def _is_set(term: str) -> bool:
+    """Whether a term has a number, other than of a time."""
+    return _has_number(term) and not _TIME.search(shape_of(term))
 
 
 def _has_number(term: str) -> bool:

@@ -39,7 +39,7 @@ def mended(
         by = len(before) - start
         if by:
             text = before + text[start:]
-            mentions = [_moved(mention, start, by) for mention in mentions]
+            mentions = [moved(mention, start, by) for mention in mentions]
         elif before != text[:start]:
             text = before + text[start:]
     # Not that of `pH` or `mRNA`.
@@ -51,7 +51,7 @@ def mended(
     return text, list(mentions)
 
 
-def _moved(mention: Mention, start: int, by: int) -> Mention:
+def moved(mention: Mention, start: int, by: int) -> Mention:
     """A mention after characters were put in, or taken out, before `start`."""
     ends = [
         (a + by if a >= start else a, b + by if b >= start and b > a else b)

@@ -23,6 +23,7 @@ from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
 from .mend import has_articles, mended
 from .prompt import Prompt, Response
 from .segment import Segment, segment_of
+from .tables import in_columns
 from .terms import Terms, collect_terms, load_terms
 
 TEMPLATE = "structured_rewrite.v2.jinja"
@@ -221,6 +222,7 @@ class StructuredRewrite:
             return "", [], reason, error.detail
         terms = [segment.text[m.start : m.end] for m in mentions]
         text, new = mended(text, new, terms, segment.text[:1].isupper(), self._has_articles)
+        text, new = in_columns(segment.text, mentions, text, new)
         case = Case(
             Passage(segment.text, tuple(mentions)),
             Passage(text, tuple(new)),

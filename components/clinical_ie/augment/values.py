@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from .terms import shape_of
+
 _NUMBER = re.compile(
     r"(?P<digits>\d+(?:[.,:]\d+)*)|\b(?P<word>two|three|four|five|six|seven|eight|nine|ten)\b",
     re.IGNORECASE,
@@ -48,6 +50,10 @@ _SCALE = re.compile(
     r"|bi-?rads|fio2|scores?|scale|grades?|class|stage|type|phase|performance status|acuity)\b",
     re.IGNORECASE,
 )
+# Between such a name and its number; marks of mentions count for nothing.
+_SCALE_BEFORE = re.compile(_SCALE.pattern + r"(?:[\s:=(,-]|\b(?:of|is|was)\b)*\Z", re.IGNORECASE)
+_MARKS = re.compile(r"\[\[[^\[\]:]*: |\]\]")
+_NAME_LENGTH = 60
 # Hours of a clock, with or without minutes, and minutes after hours.
 _CLOCK = re.compile(r"\s*(?:[ap]\.?\s?m\b|o.?clock)", re.IGNORECASE)
 _TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d\Z")
@@ -61,16 +67,34 @@ _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
 # Of a drug, and not of what was found in the blood.
 _DOSE = re.compile(r"[ -]?(?:mg|mcg|[µμu]g|units?|IU)\b(?! ?/ ?[dm]?l\b)", re.IGNORECASE)
+# Of a tablet, and not of a rate (`0.04 mcg/kg/min`); several drugs in one (`5-325 mg`).
+_STRENGTH = re.compile(r"[ -]?(?:mg|mcg|[µμu]g)\b(?! ?/)", re.IGNORECASE)
+_COMBINED = re.compile(
+    r"(?<![\d.,])(\d+(?:\.\d+)?) ?[-/] ?(\d+(?:\.\d+)?)(?=[ -]?(?:mg|mcg)\b)", re.IGNORECASE
+)
+_COMBINED_SHARE = 4
 _PH = re.compile(r"[67]\.\d+\Z")
 # A thousand as German notes have it, and no number of three decimals.
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
+# What is given or waited for, and can as well be twice as much; anything else was measured.
+_GIVEN = re.compile(
+    r"(?<![^\W\d_])(?:mg|mcg|[µμu]g|g|units?|iu|u|meq|ml|cc"
+    r"|drops?|puffs?|tab(?:let)?s?|cap(?:sule)?s?)\b"
+    r"(?! ?/ ?(?:[dm]?l|m2)\b)"
+    r"|(?:hour|day|week|month|year|time|tag|woche|monat|jahr)[a-z]*\b"
+    r"|\d ?(?:h|hrs?|d|wks?|yrs?)\b|\bq\.? ?\d|\bx ?\d+\Z",
+    re.IGNORECASE,
+)
+# Alone, without a unit, as tables of vital signs have it: 36.8, 98.6.
+_TEMPERATURE = re.compile(r"(?:3[5-9]|4[01]|9[5-9]|10[0-6])\.\d")
 # Between these shares of itself a number changes; where more would be no reading of a living body.
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
 _HIGH_PERCENT = 90
 _TRIES = 12
-_TWICE = math.log(2.0) + 1e-9
+# As logarithms: how far one usual value may be from another.
+_TWICE, _NEAR, _HARDLY = (math.log(1 + share) + 1e-9 for share in (1.0, 0.25, _NARROW))
 
 
 def other_values(term: str, rng: random.Random, most: int) -> list[str]:
@@ -78,10 +102,13 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
     most (int): So many at most.
     RETURNS (list[str]): None for a term without numbers, or with such as cannot change by
-        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`).
+        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`),
+        strengths of several drugs in one.
     """
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
-    if not numbers or _DATE.search(term) or ":" in term or _is_score(term):
+    if not numbers or is_date(term) or ":" in term:
+        return []
+    if _is_score(term) or _is_combined(term):
         return []
     found: dict[str, None] = {}
     for _ in range(_TRIES):
@@ -93,26 +120,59 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
 
 def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
-    """Those of other values that differ least from a term, no number by more than a factor of two.
+    """Those of other values that differ least from a term, no number by more than a factor of two,
+    and by less where it was measured.
 
     others (Iterable[str]): Of the same shape (see `shape_of`).
     most (int): So many at most.
     """
     own = _logarithms(term)
+    reach = _reach(term) if own else 0.0
     found = []
     for other in others:
         new = _logarithms(other)
         if own != new and len(own) == len(new):
             far = max(abs(a - b) for a, b in zip(own, new, strict=True))
-            if far <= _TWICE:
+            if far <= reach:
                 found.append((far, other))
     return [other for _, other in sorted(found)[:most]]
+
+
+def near_values(term: str, other: str) -> bool:
+    """Whether two terms differ in their numbers alone, and in none by more than a factor of two."""
+    if shape_of(term) != shape_of(other):
+        return False
+    own, new = _logarithms(term), _logarithms(other)
+    pairs = list(zip(own, new, strict=False))
+    return len(own) == len(new) > 0 and all(abs(a - b) <= _TWICE for a, b in pairs)
+
+
+def is_on_scale(before: str, term: str) -> bool:
+    """Whether a term has a number, and what stands before it names a scale: `GCS [[Value: 14]]`.
+
+    before (str): The text before the term, with or without markup.
+    """
+    if not any(char.isdigit() for char in term):
+        return False
+    return bool(_SCALE_BEFORE.search(_MARKS.sub("", before[-_NAME_LENGTH:])))
+
+
+def is_date(term: str) -> bool:
+    """Whether a term has a date in figures, or one that was taken out: `[**2151-8-1**]`."""
+    return bool(_DATE.search(term))
+
+
+def _reach(term: str) -> float:
+    """How far, as a logarithm, a usual value may be from another."""
+    if any(_is_narrow(term, number) for number in _NUMBER.finditer(term)):
+        return _HARDLY
+    return _TWICE if _GIVEN.search(term) else _NEAR
 
 
 def _logarithms(term: str) -> list[float]:
     """Of all numbers of a term; none for a date, a time of day, or where one is no decimal."""
     numbers = [match.group() for match in _NUMBER.finditer(term)]
-    if _DATE.search(term) or any(":" in text or _YEAR.match(text) for text in numbers):
+    if is_date(term) or any(":" in text or _YEAR.match(text) for text in numbers):
         return []
     if any(not _DECIMAL.fullmatch(text.lower()) for text in numbers):
         return []
@@ -142,6 +202,15 @@ def _is_score(term: str) -> bool:
     return bool(_SCALE.search(term)) or any(parts)
 
 
+def _is_combined(term: str) -> bool:
+    """Whether a strength is that of several drugs, or a range of what is made (`2.5-5 mg`)."""
+    for pair in _COMBINED.findall(term):
+        low, high = sorted(map(float, pair))
+        if low * _COMBINED_SHARE <= high or any("." in number for number in pair):
+            return True
+    return False
+
+
 def _most(term: str, number: re.Match[str], value: float) -> float:
     """The most that a number may become: there is no July 33, no 13 p.m. and no 108% of oxygen."""
     before, after = term[: number.start()], number.end()
@@ -149,7 +218,8 @@ def _most(term: str, number: re.Match[str], value: float) -> float:
         return 28
     if _CLOCK.match(term, after):
         return 12
-    if _DEGREES.match(term, after) and value <= 42:
+    degrees = _DEGREES.match(term, after) or _TEMPERATURE.fullmatch(term.strip())
+    if degrees and value <= 42:
         return 42
     if _AFTER_HOURS.search(before) and _MINUTES.match(term, after):
         return 59
@@ -164,6 +234,17 @@ def _is_percent(term: str, number: re.Match[str]) -> bool:
     return bool(_PERCENT.match(term, number.end()) or _SATURATION.search(term))
 
 
+def _is_narrow(term: str, number: re.Match[str]) -> bool:
+    """Whether a number hardly changes: a temperature, a high percentage, a pH."""
+    text = number.group()
+    return bool(
+        _DEGREES.match(term, number.end())
+        or _PH.match(text)
+        or _TEMPERATURE.fullmatch(term.strip())
+        or (_HIGH_PERCENT <= _value(text) <= 100 and _is_percent(term, number))
+    )
+
+
 def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     """Another number in its place; None where there is none that would be written like it."""
     text = number.group()
@@ -174,13 +255,15 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     if ("," in text and not _THOUSANDS.match(text)) or _POINTED_THOUSANDS.match(text):
         return None
     old, sign = _value(text), 1 if share > 0 else -1
-    high_percent = _HIGH_PERCENT <= old <= 100 and _is_percent(term, number)
-    narrow = bool(high_percent or _DEGREES.match(term, number.end()) or _PH.match(text))
+    narrow = _is_narrow(term, number)
     if narrow:
         share *= _NARROW / _MOST
     most = _most(term, number, old)
     if "." in text:
         decimals = len(text.partition(".")[2])
+        if _STRENGTH.match(term, number.end()):
+            # 0.125 mg is made, and 0.25, but no 0.136.
+            return f"{old * 2.0**sign:g}"
         step = 10.0**-decimals
         new = round(old + max(abs(share * old), step) * sign, decimals)
         return f"{new:.{decimals}f}" if step <= new <= most else None
@@ -193,6 +276,9 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     other = whole + steps * sign * step
     # One is no plural, and what was a plural stays one.
     if other < 2 or whole == 1 or other > most:
+        return None
+    # Alone it may be a time of day, and there is no 1675.
+    if _TIME_OF_DAY.match(term.strip()) and not _TIME_OF_DAY.match(str(other)):
         return None
     return f"{other:,}" if "," in text else str(other)
 

@@ -6,6 +6,7 @@ from spacy_llm.registry import registry
 
 from ..nearness import Nearness
 from ..terms import normal, shape_of
+from ..values import near_values
 from .case import Case, Filter
 
 
@@ -18,7 +19,8 @@ def make_sense_kept(
     encoder (str | Path): An encoder of sentences, a folder or a name on the hub; loaded when the
         first rewrite comes.
     least, most (float): Cosines between which new terms lie; one that differs from the old one in
-        its numbers alone is not asked for `most`.
+        its numbers alone is not asked for `most`, nor for `least` where these are near: to an
+        encoder, 101 is far from 92.
     coherence (float): The least cosine of the two passages.
     RAISES (ValueError): The bounds are not -1 <= least < most <= 1, or coherence lies outside of
         -1 to 1.
@@ -35,7 +37,7 @@ def make_sense_kept(
             pair = case.source.covered(old), case.rewrite.covered(new)
             # What a note calls the same thing need not be near by its letters.
             same = pair[1] in case.terms.other_names(old.label, pair[0])
-            if normal(pair[0]) != normal(pair[1]) and not same:
+            if normal(pair[0]) != normal(pair[1]) and not same and not near_values(*pair):
                 pairs.append(pair)
         whole, *parts = nearness.cosines(pairs)
         for (before, after), cosine in zip(pairs[1:], parts, strict=True):

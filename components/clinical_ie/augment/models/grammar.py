@@ -8,6 +8,7 @@ from typing import Literal
 from ...doc import Link
 from ..markup import Marker, bodies_of
 from ..terms import named_alike
+from ..values import is_on_scale
 from .wording import alternatives
 
 Mode = Literal["markers", "terms_fixed", "context_fixed"]
@@ -69,8 +70,13 @@ def choice_grammar(
     terms = {marker.mention: source[start:end] for start, end, marker in leaves}
     ties = [(link.head, link.tail) for link in links if {link.head, link.tail} <= terms.keys()]
     groups = named_alike(labels, terms, ties)
-    changing = [ids for ids in groups if not echoed.intersection(ids)]
-    staying = [terms[id_] for ids in groups if echoed.intersection(ids) for id_ in ids]
+    fixed = echoed | {
+        marker.mention
+        for start, end, marker in leaves
+        if is_on_scale(source[:start], source[start:end])
+    }
+    changing = [ids for ids in groups if not fixed.intersection(ids)]
+    staying = [terms[id_] for ids in groups if fixed.intersection(ids) for id_ in ids]
     # What brackets mean is settled.
     found = [
         [new for new in others if not set(new) & set("[]")]

@@ -18,6 +18,7 @@ from ..markup import decode, encode
 from ..nearness import Nearness
 from ..prompt import Prompt, Response
 from ..terms import blanked, linked_groups, load_terms
+from ..values import is_on_scale
 from .wording import EXPRESSIONS, vary
 
 
@@ -26,7 +27,8 @@ class Rules:
 
     Mentions that relations tie together are replaced together, by terms that stand in the same
     relations in one training note, or, with an encoder, each by one that is near in meaning.
-    Nested mentions, and those with a relation to one outside the passage, stay.
+    Nested mentions, numbers on a scale (`GCS 14`), and those with a relation to one outside the
+    passage, stay.
 
     path (Path | None): Training notes (`.spacy`); without any, only the wording varies.
     encoder, least, most, max_terms: As `make_rules` has them.
@@ -45,7 +47,7 @@ class Rules:
         files = [Path(path) for path in (self._path, self._encoder) if path is not None]
         made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 5, made_of, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 6, made_of, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
@@ -83,6 +85,7 @@ class Rules:
         }
         labels = {mention.id: mention.label for mention in mentions}
         texts = {mention.id: text[mention.start : mention.end] for mention in mentions}
+        staying |= {m.id for m in mentions if is_on_scale(text[: m.start], texts[m.id])}
         links = {(x.label, x.head, x.tail) for x in prompt.links if x.head != x.tail}
         groups = [g for g in linked_groups(labels, texts, links) if not staying & g.labels.keys()]
         rng.shuffle(groups)

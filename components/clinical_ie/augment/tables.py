@@ -1,0 +1,50 @@
+"""Columns of a table stay in line where a term in it gets longer or shorter."""
+
+import re
+from collections.abc import Sequence
+
+from ..doc import Mention
+from .mend import moved
+
+# What is left of the gap between two columns, at least.
+_LEAST = 2
+# The rest of a cell, and the gap behind it.
+_GAP = re.compile(r"\S*(?: \S+)*( {3,})(?=\S)")
+
+
+def in_columns(
+    source: str, old: Sequence[Mention], text: str, new: Sequence[Mention]
+) -> tuple[str, list[Mention]]:
+    """A rewrite with as many blanks behind its terms as bring the next column to its place.
+
+    source, old (str, Sequence[Mention]): The passage as it was.
+    text, new (str, Sequence[Mention]): The rewrite; its mentions in the order of the passage's.
+    """
+    mentions = list(new)
+    for place in reversed(_outermost(old)):
+        before = _GAP.match(source, old[place].end)
+        after = _GAP.match(text, mentions[place].end)
+        # A model that has seen to it itself is left alone.
+        if not before or not after or len(before[1]) != len(after[1]):
+            continue
+        longer = _length(mentions[place]) - _length(old[place])
+        by = max(_LEAST - len(after[1]), -longer)
+        if by:
+            start, end = after.span(1)
+            text = text[:start] + " " * (end - start + by) + text[end:]
+            mentions = [moved(mention, end, by) for mention in mentions]
+    return text, mentions
+
+
+def _outermost(mentions: Sequence[Mention]) -> list[int]:
+    """Places of the mentions that lie in no other, in the order of the text."""
+    order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end))
+    found: list[int] = []
+    for place in order:
+        if not found or mentions[place].start >= mentions[found[-1]].end:
+            found.append(place)
+    return found
+
+
+def _length(mention: Mention) -> int:
+    return mention.end - mention.start
