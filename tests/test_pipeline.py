@@ -1,6 +1,7 @@
 """The whole pipeline, with one encoder under two heads."""
 
 import pickle
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -224,3 +225,20 @@ def test_an_encoder_that_gets_no_gradient_is_told(tiny_bert, notes, caplog):
     for _ in range(2):
         nlp.update(examples(nlp, notes), sgd=sgd, exclude=["clinical_relations"])
     assert change(before, encoder_weights(nlp)) > 0
+
+
+def test_dropout_reaches_the_bilstm_and_both_heads_in_training_alone(tiny_bert, notes, monkeypatch):
+    nlp, met = make(tiny_bert, notes), Counter()
+    original = torch.nn.functional.dropout
+
+    def dropout(X, p=0.5, training=True, inplace=False):
+        met[p, training] += 1
+        return original(X, p, training, inplace)
+
+    monkeypatch.setattr(torch.nn.functional, "dropout", dropout)
+    nlp.update(examples(nlp, notes), sgd=False, drop=0.25)
+    # What each of the three reads, and the hidden layer of each head.
+    assert met[0.25, True] == 5
+    met.clear()
+    nlp(notes[0].text)
+    assert not any(training for _, training in met)

@@ -140,3 +140,8 @@ def test_a_marker_without_its_blank_is_read() -> None:
 def test_what_is_read_loosely_is_in_each_marker_around_it() -> None:
     found = read_loosely("a [[A: b [[B: c]] d]] e]]")
     assert found == ("a b c d e]]", {"A": "b c d", "B": "c"})
+
+
+def test_brackets_that_mark_nothing_stay_as_they_are() -> None:
+    assert encode("see [", []).text == "see ["
+    assert read_loosely("a [[ b") == ("a [[ b", {})

@@ -102,6 +102,9 @@ def test_long_and_nested_segments_are_counted() -> None:
     segments, skipped = segments_of(doc, max_words=5, nested=False)
     assert not segments
     assert skipped == Counter({"longer than max_words": 1, "nested mentions": 1})
+    [plain], skipped = segments_of(doc, max_words=11, nested=False, max_term_words=1)
+    assert plain.text == "Then came a very long tale of woe and pain."
+    assert skipped == Counter({"longer term than max_term_words": 1})
 
 
 def test_a_segment_survives_as_a_doc(train_docs: list[Doc]) -> None:

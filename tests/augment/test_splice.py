@@ -75,7 +75,7 @@ def test_a_term_as_long_as_the_old_one_stands_in_the_ann_too() -> None:
 
 def test_of_another_term_its_flags_alone_stay() -> None:
     ann = (
-        "T1\tDATE 5 15\t2014-03-02\nA1\tval T1 2014-03-02\nA2\tmod T1 APPROX\n"
+        "T1\tDATE 5 15\t2014-03-02\nA1\tVal T1 2014-03-02\nA2\tmod T1 APPROX\n"
         "#1\tAnnotatorNotes T1\tis the second of March?\n"
         "T2\tPROBLEM 25 29\trash\nA3\tpolarity T2 NEG\nN1\tReference T2 UMLS:C0015230\trash\n"
         "#2\tAnnotatorNotes T2\tno doubt\n"

@@ -13,6 +13,7 @@ from clinical_ie.brat import (
     Standoff,
     TextBound,
 )
+from clinical_ie.brat.parse import wide_encoding
 
 SAMPLE = (
     "\ufeffT1\tDrug 0 7\taspirin\n"
@@ -89,7 +90,9 @@ def test_any_text_is_written_back_as_it_was(text):
         ("\tDrug 0 7\taspirin", "begins with its id"),
         ("\tADE-Drug Arg1:T1 Arg2:T2", "begins with its id"),
         ("R1\tADE-Drug Arg1:T1 T2", "'T2' is not ROLE:ID"),
-        ("A1\tNegated", "names the annotation"),
+        ("A1\tNegated", "an attribute names the annotation"),
+        ("#1\tAnnotatorNotes", "a note names the annotation"),
+        ("N1\tReference T1", "TYPE TARGET SOURCE:ID"),
         ("T1\tDrug 0 1\ta\rT2\tDrug 0 1\ta\r*\tEquiv T1 T2\r", "3 lines in one"),
     ],
 )
@@ -146,13 +149,13 @@ def test_what_is_removed_takes_along_what_needs_it():
         "T1\tDrug 0 7\taspirin\nT2\tADE 8 12\trash\nT3\tADE 13 17\titch\n"
         "E1\tHarm:T2 Cause:T1 Also:T3\nE2\tWorse:E1\nA1\tNegated E2\n"
         "#1\tAnnotatorNotes A1\twhy\nR1\tADE-Drug Arg1:T3 Arg2:T1\n"
-        "*\tEquiv T1 T2 T3\n*\tEquiv T1 T2\n"
+        "*\tEquiv T1 T2 T3\n*\tEquiv T1 T2\nN1\tRef T2 X:1\trash\n"
     )
     kept = standoff.copy()
     kept.remove({"T1"})
     assert str(kept) == (
         "T2\tADE 8 12\trash\nT3\tADE 13 17\titch\nE1\tHarm:T2 Also:T3\nE2\tWorse:E1\n"
-        "A1\tNegated E2\n#1\tAnnotatorNotes A1\twhy\n*\tEquiv T2 T3\n"
+        "A1\tNegated E2\n#1\tAnnotatorNotes A1\twhy\n*\tEquiv T2 T3\nN1\tRef T2 X:1\trash\n"
     )
     kept = standoff.copy()
     kept.remove({"T2"})
@@ -173,7 +176,8 @@ def test_a_new_id_is_none_that_the_file_bears_or_names():
     assert standoff.add_textbound("Drug", [(0, 1)], "a").id == "T5"
     standoff.add(TextBound("T8", "Drug", ((0, 1),), "a"))
     assert standoff.next_id("T") == "T9"
-    assert Standoff.parse("T2\tDrug 0 x\tbroken\n").next_id("T") == "T3"
+    for broken in ("T2\tDrug 0 x\tbroken\n", " T2 \tDrug 0 1\ta\n"):
+        assert Standoff.parse(broken).next_id("T") == "T3"
     assert Standoff.parse(f"T{'9' * 10_000}\tDrug 0 1\ta\n").next_id("T") == "T1"
 
 
@@ -269,7 +273,8 @@ def test_what_could_not_be_read_back_is_not_written(record):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_a_file_in_utf16_or_utf32_is_one_error_and_stays_as_it_is(encoding):
-    content = SAMPLE.encode(encoding)
+    # Those whose names end with the order of bytes have no mark: their NULs tell.
+    content = SAMPLE.removeprefix("\ufeff").encode(encoding)
     wide = encoding[:6].upper()
     standoff = Standoff.from_bytes(content)
     [problem] = standoff.problems
@@ -280,6 +285,12 @@ def test_a_file_in_utf16_or_utf32_is_one_error_and_stays_as_it_is(encoding):
     with pytest.raises(ValueError, match=f"T1 cannot be added to a file that looks like {wide}"):
         standoff.add(TextBound("T1", "Drug", ((0, 7),), "aspirin"))
     assert standoff.to_bytes() == content
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
+def test_a_mark_tells_a_wide_file_whose_letters_hold_few_nuls(encoding):
+    assert wide_encoding(("\u836f" * 50).encode(encoding)) == encoding
+    assert not wide_encoding(("\u836f" * 50).encode())
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,25 @@ def test_learns_four_notes_by_heart(trained, notes):
         assert all(0 <= mention.score <= 1 for mention in annotations_of(doc).mentions)
 
 
+@pytest.mark.parametrize("overlapping", [True, False])
+def test_the_gradient_is_that_of_the_loss_of_a_token(notes, overlapping):
+    nlp = fresh(overlapping=overlapping)
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    head, rng = nlp.get_pipe("clinical_ner"), np.random.default_rng(0)
+    shapes = [(len(eg.predicted), head.model.get_dim("nO")) for eg in batch]
+    scores, step = ([rng.normal(size=of_doc).astype("f") for of_doc in shapes] for _ in range(2))
+    _, gradient = head.get_loss(batch, scores)
+    above, below = (
+        head.get_loss(batch, [x + sign * 0.01 * y for x, y in zip(scores, step, strict=True)])[0]
+        for sign in (1, -1)
+    )
+    expected = sum(float((x * y).sum()) for x, y in zip(gradient, step, strict=True))
+    assert (above - below) / 0.02 == pytest.approx(expected, rel=1e-3)
+    # The same notes twice cost no more a token.
+    assert head.get_loss(batch * 2, scores * 2)[0] == pytest.approx(head.get_loss(batch, scores)[0])
+
+
 def test_needs_to_be_initialized():
     with pytest.raises(ValueError, match="clinical_ner"):
         fresh()("Some text.")

@@ -54,6 +54,18 @@ def test_learns_four_notes_by_heart_on_gold_mentions(trained, notes):
         assert all(0.5 <= relation.score <= 1 for relation in doc._.relations)
 
 
+def test_the_gradient_is_that_of_the_loss_of_a_pair():
+    head, rng = fresh().get_pipe("clinical_relations"), np.random.default_rng(0)
+    scores, step = rng.normal(size=(2, 7, 3)).astype("f")
+    targets = (rng.random((7, 3)) < 0.5).astype("f")
+    loss, gradient = head.get_loss(targets, scores)
+    above, below = (head.get_loss(targets, scores + x * step)[0] for x in (0.01, -0.01))
+    assert (above - below) / 0.02 == pytest.approx(float((gradient * step).sum()), rel=1e-3)
+    # The same pairs twice cost no more a pair.
+    twice, _ = head.get_loss(np.tile(targets, (2, 1)), np.tile(scores, (2, 1)))
+    assert twice == pytest.approx(loss)
+
+
 def test_needs_to_be_initialized():
     with pytest.raises(ValueError, match="clinical_relations"):
         fresh()("Some text.")

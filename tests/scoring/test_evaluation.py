@@ -71,6 +71,18 @@ def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
     assert [len(doc._.relations) for doc in docs] == [1, 1], "gold is left as it was"
 
 
+def test_where_a_line_breaks_a_mention_is_not_cut() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "Sign", "pattern": "chest\npain"}])
+    gold = nlp.make_doc("Has chest\npain.")
+    annotate(gold, Annotations([Mention("T1", "Sign", ((4, 9), (10, 14)))]))
+    gold._.note_id = "a"
+    found = evaluate(nlp, [gold])
+    assert found.scores["entities"]["strict"]["micro"]["f1"] == 1.0
+    counts = found.note_counts("end-to-end", "one-to-one")["a"]
+    assert counts["entities"]["strict"]["Sign"].tp == 1
+
+
 def test_doubled_note_ids_are_told(pipeline: Path) -> None:
     with pytest.raises(ValueError, match="two gold notes have the id 'ward/0'"):
         evaluate(spacy.load(pipeline), gold_docs() + gold_docs())

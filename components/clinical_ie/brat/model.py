@@ -12,7 +12,16 @@ from ..terminal.printable import shown
 from .columns import Columns, columns_of
 from .parse import UNDECODED, StandoffError, parse_line, wide_encoding
 from .problem import Problem
-from .records import Comment, Fragments, Normalization, Record, Relation, TextBound
+from .records import (
+    Comment,
+    Equivalence,
+    Event,
+    Fragments,
+    Normalization,
+    Record,
+    Relation,
+    TextBound,
+)
 
 R = TypeVar("R", bound=Record)
 BOM = "\ufeff"
@@ -257,7 +266,8 @@ class Standoff:
                     if record is not None and bearer[record.id] == at:
                         todo.append(record.id)
         self.lines = [line for at, line in enumerate(self.lines) if at not in gone]
-        self.update(lambda record: record.without(gone_ids))
+        # Whatever needs one of them is gone as well.
+        self.update(lambda r: r.without(gone_ids) if isinstance(r, Event | Equivalence) else r)
 
     def shift(self, offset: int, by: int, keep: Collection[str] = ()) -> None:
         """Follow a text that grew or shrank before `offset`.

@@ -60,10 +60,6 @@ class TextBound(NamedTuple):
         """Ids that this record cannot stand without."""
         return ()
 
-    def without(self, ids: Collection[str]) -> "TextBound | None":
-        """What is left of it once the records with these ids are gone."""
-        return self
-
 
 class Relation(NamedTuple):
     """`R1<TAB>Reason-Drug Arg1:T1 Arg2:T2`; `args` holds (role, id) in the order listed."""
@@ -93,10 +89,6 @@ class Relation(NamedTuple):
         """Ids that this record cannot stand without."""
         return self.references
 
-    def without(self, ids: Collection[str]) -> "Relation | None":
-        """What is left of it once the records with these ids are gone: all or nothing."""
-        return None if any(ref in ids for _, ref in self.args) else self
-
 
 class Event(NamedTuple):
     """`E1<TAB>Type:T1 Role:T2 …`: a trigger and its roles."""
@@ -120,10 +112,8 @@ class Event(NamedTuple):
         """Ids that this record cannot stand without."""
         return (self.trigger,)
 
-    def without(self, ids: Collection[str]) -> "Event | None":
+    def without(self, ids: Collection[str]) -> "Event":
         """What is left of it once the records with these ids are gone: it can lose roles."""
-        if self.trigger in ids:
-            return None
         args = tuple(arg for arg in self.args if arg[1] not in ids)
         return self if args == self.args else self._replace(args=args)
 
@@ -149,10 +139,6 @@ class Attribute(NamedTuple):
         """Ids that this record cannot stand without."""
         return (self.target,)
 
-    def without(self, ids: Collection[str]) -> "Attribute | None":
-        """What is left of it once the records with these ids are gone: all or nothing."""
-        return None if self.target in ids else self
-
 
 class Normalization(NamedTuple):
     """`N1<TAB>Reference T1 RxNorm:161<TAB>acetaminophen`."""
@@ -176,10 +162,6 @@ class Normalization(NamedTuple):
         """Ids that this record cannot stand without."""
         return (self.target,)
 
-    def without(self, ids: Collection[str]) -> "Normalization | None":
-        """What is left of it once the records with these ids are gone: all or nothing."""
-        return None if self.target in ids else self
-
 
 class Comment(NamedTuple):
     """`#1<TAB>AnnotatorNotes T1<TAB>text`: brat's note on an annotation."""
@@ -201,10 +183,6 @@ class Comment(NamedTuple):
     def needs(self) -> tuple[str, ...]:
         """Ids that this record cannot stand without."""
         return (self.target,)
-
-    def without(self, ids: Collection[str]) -> "Comment | None":
-        """What is left of it once the records with these ids are gone: all or nothing."""
-        return None if self.target in ids else self
 
 
 class Equivalence(NamedTuple):
