@@ -147,6 +147,35 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
         assert len(doc._.relations) == expected * len(candidates) * len(pipe.labels)
 
 
+def test_a_pipeline_that_takes_every_pair_for_a_relation_is_calibrated_on_a_few(
+    learned, monkeypatch
+) -> None:
+    """One of a handful of steps found tens of thousands in each long note."""
+    nlp = load_model_from_path(learned)
+    pipe = nlp.get_pipe("clinical_relations")
+    pipe.max_distance = 1000
+    terms = [(f"drug{n:02}", f"pain{n:02}") for n in range(20)]
+    doc = doc_of(
+        ". ".join(f"{drug} for {reason}" for drug, reason in terms),
+        *(pair for drug, reason in terms for pair in (("Drug", drug), ("Reason", reason))),
+    )
+    predict, seen = pipe.predict, []
+
+    def sure_of_all(docs):
+        return [(candidates, np.ones_like(given)) for candidates, given in predict(docs)]
+
+    def counted(doc):
+        seen.append((len(doc._.relations), len(doc.spans["entities"])))
+        return annotations_of(doc)
+
+    monkeypatch.setattr(pipe, "predict", sure_of_all)
+    monkeypatch.setattr("clinical_ie.training.calibrate.annotations_of", counted)
+    calibrate_pipeline(nlp, [doc])
+    n_relations, n_mentions = seen[-1]
+    # The last are those of the given mentions; 400 pairs, and three labels.
+    assert (n_relations, n_mentions) == (200, 40)
+
+
 def test_heads_are_known_whatever_they_are_called(learned: Path, notes: list[Doc]):
     nlp, renamed = spacy.load(learned), spacy.load(learned)
     renamed.rename_pipe("clinical_ner", "mentions")

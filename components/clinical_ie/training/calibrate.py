@@ -1,6 +1,6 @@
 """Fit what a trained pipeline leaves open on notes that it was not trained on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from ..scoring.evaluation import (
     RELATION_COMPONENT,
     calibrated_pipes,
     names_of,
-    predict,
     relate_given,
 )
 from ..scoring.reliability import Outcomes, outcomes
@@ -28,6 +27,9 @@ PASSES = len(_BIASES) + 3
 META_KEY = "clinical_ie"
 # Relations less probable than this are not worth a look: no threshold lies there.
 _FLOOR = 0.02
+# Nor are more than this many relations for each mention of a note: a pipeline that has hardly been
+# trained finds nearly every candidate probable, tens of thousands in a note.
+_MOST_PER_MENTION = 5
 
 
 def calibrate_pipeline(
@@ -101,11 +103,10 @@ def _fit_relations(
     pipe.calibration = Calibration()
     before = pipe.cfg["thresholds"]
     pipe.cfg["thresholds"] = {PREDICTED: _FLOOR, GIVEN: _FLOOR}
-    end_to_end = outcomes(gold, predict(nlp, texts, on_note), texts)["relations"]
-    given = {}
-    for name, doc in relate_given(nlp, gold, texts):
-        given[name] = annotations_of(doc)
-        on_note()
+    with nlp.select_pipes(disable=names_of(nlp, {RELATION_COMPONENT})):
+        docs = zip(texts, nlp.pipe(texts.values()), strict=True)
+        end_to_end = outcomes(gold, _related(pipe, docs, on_note), texts)["relations"]
+        given = _related(pipe, relate_given(nlp, gold, texts), on_note)
     pipe.cfg["thresholds"] = before
     n_gold = sum(len(annotations.links) for annotations in gold.values())
     found = outcomes(gold, given, texts)["relations"]
@@ -113,3 +114,23 @@ def _fit_relations(
     threshold = pipe.choose_threshold(PREDICTED, end_to_end.scores, end_to_end.right, n_gold)
     kept = end_to_end.scores >= threshold
     pipe.calibration = Calibration.fit(end_to_end.scores[kept], end_to_end.right[kept])
+
+
+def _related(
+    pipe: ClinicalRelations, docs: Iterable[tuple[str, Doc]], on_note: Callable[[], None]
+) -> dict[str, Annotations]:
+    """What notes say once their most probable relations are found, by name.
+
+    docs (Iterable[tuple[str, Doc]]): Notes by name, with mentions.
+    """
+    found = {}
+    for name, doc in docs:
+        [(candidates, probabilities)] = pipe.predict([doc])
+        most = _MOST_PER_MENTION * len(candidates.spans)
+        if probabilities.size > most > 0:
+            probabilities = probabilities.copy()
+            probabilities.flat[np.argpartition(probabilities, -most, axis=None)[:-most]] = 0.0
+        pipe.set_annotations([doc], [(candidates, probabilities)])
+        found[name] = annotations_of(doc)
+        on_note()
+    return found
