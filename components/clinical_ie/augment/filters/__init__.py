@@ -1,7 +1,7 @@
-"""Reasons not to believe a rewrite that decodes well.
+"""Checks that reject rewrites although they decode.
 
-A filter takes a `Case` and returns None, or a short detail of what is wrong. In a config, filters
-stand under the name that a dropped rewrite is counted by, in the order in which they are asked:
+A filter takes a `Case` and returns None, or a short description of what is wrong. In a config, each
+filter has the name under which the rewrites it drops are counted; filters run in config order:
 
     [components.llm.task.filters.length]
     @llm_misc = "clinical_ie.length_ratio.v1"
@@ -31,11 +31,12 @@ __all__ = ["Case", "Filter", "Passage", "default_filters", "first_objection"]
 
 
 def default_filters() -> dict[str, Filter]:
-    """Every filter with its defaults, the quick ones first.
+    """The filters that suit every model, with their defaults, fast ones first.
 
-    Not among them are `terms_changed`, since other wording alone is a rewrite too;
-    `nothing_added`, `joints_kept` and `gender_kept`, which drop good rewrites too, and are for
-    models that often go wrong there; and those that need an encoder or a trained pipeline.
+    Left out are `terms_changed`, since new wording around the same terms is a rewrite too;
+    `nothing_added`, `joints_kept`, `gender_kept` and `word_class_kept`, which also drop good
+    rewrites and are meant for models that often fail there; `likely`, which needs a threshold; and
+    those that need an encoder or a trained pipeline.
     """
     return {
         "unchanged": make_changed(),
@@ -58,7 +59,7 @@ def default_filters() -> dict[str, Filter]:
 
 
 def first_objection(filters: dict[str, Filter], case: Case) -> tuple[str, str] | None:
-    """Name and detail of the first filter that objects."""
+    """The name of the first filter that objects, and its description of what is wrong."""
     for name, check in filters.items():
         detail = check(case)
         if detail is not None:

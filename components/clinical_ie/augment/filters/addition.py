@@ -1,4 +1,4 @@
-"""What a rewrite with free wording may not add between the mentions."""
+"""Limits on what a rewrite may add between the mentions."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from .case import Case, Filter
 _NUMBERS = frozenset(
     ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "both"]
 )
-# Reasons and times, which annotators would tag, or tie to what stands beside them.
+# Cues of reasons and times, which annotators would tag or link to a neighbouring mention.
 _CUES = re.compile(
     r"\b(?:due to|owing to|because|caus\w+|secondary to|resulting from|after|before|following"
     r"|since)\b",
@@ -20,14 +20,14 @@ _CUES = re.compile(
 
 @registry.llm_misc("clinical_ie.nothing_added.v1")
 def make_nothing_added(max_words: int = 3) -> Filter:
-    """Outside of mentions there may be a few more words than in the source, no more reasons or
-    times (`due to an infection`), and no number of things (`Two liveborn twins`) that it lacks.
+    """Outside of mentions, a rewrite may have only a few more words than the source, no more cues
+    of reasons or times (`due to an infection`), and no new number word (`Two liveborn twins`).
 
-    max_words (int): So many more words at most.
+    max_words (int): Largest number of additional words.
     RAISES (ValueError): max_words is below 0.
     """
     if max_words < 0:
-        raise ValueError(f"nothing_added: max_words is {max_words}; 0 or more")
+        raise ValueError(f"nothing_added: max_words is {max_words}; expected 0 or more")
 
     def nothing_added(case: Case) -> str | None:
         old, new = (Counter(p.words_outside()) for p in (case.source, case.rewrite))

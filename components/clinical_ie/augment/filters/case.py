@@ -1,4 +1,4 @@
-"""What a filter is given: a passage before and after, and what is known of its surroundings."""
+"""The input of a filter: a passage before and after rewriting, and its context."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ..terms import Terms, blanked, words_outside
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Text with the mentions in it; those of source and rewrite stand in the same order."""
+    """A text with its mentions, which source and rewrite list in the same order."""
 
     text: str
     mentions: tuple[Mention, ...]
@@ -20,11 +20,11 @@ class Passage:
         return covered_text(self.text, mention.fragments)
 
     def outside(self) -> str:
-        """The text with blanks in place of the mentions; every character keeps its place."""
+        """The text with mentions replaced by blanks; offsets do not change."""
         return blanked(self.text, self._spans())
 
     def words_outside(self) -> list[str]:
-        """The words, in lower case, that no mention touches."""
+        """The words that no mention overlaps, in lower case."""
         return words_outside(self.text, self._spans())
 
     def _spans(self) -> list[tuple[int, int]]:
@@ -32,8 +32,8 @@ class Passage:
 
 
 def word_border(text: str, place: int) -> int:
-    """The first place in a text, from this one on, that is not inside a word: half of "minor" is
-    another word."""
+    """The first position at or after `place` that is not inside a word: text cut inside "minor"
+    could begin with "nor"."""
     place = max(place, 0)
     while 0 < place < len(text) and (text[place - 1] + text[place]).isalnum():
         place += 1
@@ -44,14 +44,14 @@ def word_border(text: str, place: int) -> int:
 class Case:
     """A rewrite to be judged.
 
-    source, rewrite (Passage): Before and after.
-    links (tuple[Link, ...]): The relations between the mentions, by id.
-    terms (Terms): Of the training split.
+    source, rewrite (Passage): The passage before and after.
+    links (tuple[Link, ...]): The relations between the mentions, by mention id.
+    terms (Terms): The terms of the training split.
     siblings (tuple[str, ...]): Texts that the rewrite must not repeat: accepted rewrites of the
         same segment, and the few-shot examples.
-    likelihood (float | None): Log-probability of the answer, over its number of mentions; None
-        where the model does not tell.
-    echoed (frozenset[str]): Ids of the mentions that keep their words (see `Segment`).
+    likelihood (float | None): Log-probability of the answer divided by its number of mentions; None
+        if the model does not report it.
+    echoed (frozenset[str]): Ids of the mentions that must keep their text (see `Segment`).
     """
 
     source: Passage
@@ -63,5 +63,5 @@ class Case:
     echoed: frozenset[str] = frozenset()
 
 
-# A short detail of what is wrong, or None.
+# Returns a short description of what is wrong, or None.
 Filter = Callable[[Case], str | None]

@@ -1,4 +1,4 @@
-"""A rewrite that says again what another text says adds nothing."""
+"""Rejects rewrites that nearly repeat another text, and so add nothing."""
 
 import re
 
@@ -12,14 +12,14 @@ _SIZE = 3
 
 @registry.llm_misc("clinical_ie.no_near_copy.v1")
 def make_no_near_copy(max_likeness: float = 0.8) -> Filter:
-    """The rewrite may share no more than a share of its runs of three words with the source, with
-    another rewrite of the segment, or with a few-shot example.
+    """The word trigrams of a rewrite must not overlap too much with those of the source, of another
+    rewrite of the segment, or of a few-shot example.
 
-    max_likeness (float): Jaccard's index of the runs, 0 to 1.
-    RAISES (ValueError): Outside of that.
+    max_likeness (float): Largest Jaccard index of the trigrams, above 0, at most 1.
+    RAISES (ValueError): max_likeness is outside that range.
     """
     if not 0 < max_likeness <= 1:
-        raise ValueError(f"no_near_copy: max_likeness is {max_likeness}; more than 0, at most 1")
+        raise ValueError(f"no_near_copy: max_likeness is {max_likeness}; expected 0 < x <= 1")
 
     def no_near_copy(case: Case) -> str | None:
         runs = _runs(case.rewrite.text)

@@ -1,4 +1,4 @@
-"""The form of a rewrite: changed, of a sensible length, whole, clean, and not going in circles."""
+"""The form of a rewrite: changed, of a sensible length, complete, clean, and not repetitive."""
 
 import re
 import unicodedata
@@ -12,15 +12,15 @@ from .case import Case, Filter, Passage
 
 _GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
 _WORD = re.compile(r"\w+")
-# Not that of a time of day.
+# Not the colon of a time of day.
 _COLON = re.compile(r":(?!\d)")
 _STUTTERED = re.compile(r"\b([^\W\d_]{2,})\s+\1\b", re.IGNORECASE)
-# A capital, so that the closing words of a sentence ("as follows:") are left alone.
+# Only labels with an underscore: ordinary words ("Findings:") may precede a colon.
 _LABEL_AND_COLON = re.compile(r"\b(?:T\d+\||[A-Z][A-Za-z]*_[A-Za-z_]+: )")
 _OTHER_MARKUP = re.compile(
     r"\*\*|__|`|[{}]|</?[A-Za-z][^<>\n]*>|\A\s*[-*#\u2022>]+\s|\A\s*[\"\u201c]|[\"\u201d]\s*\Z"
 )
-# Words that no sentence ends with; not `vitamin A`.
+# Words that cannot end a sentence; case matters, because of `vitamin A`.
 _OPEN_END = re.compile(
     r"\b(?:a|although|an|and|as|because|but|by|due|from|of|or|than|that|the|which|while|with)"
     r"\s*[.!?]\s*\Z"
@@ -29,7 +29,7 @@ _OPEN_END = re.compile(
 
 @registry.llm_misc("clinical_ie.changed.v1")
 def make_changed() -> Filter:
-    """Something other than white space and case must differ from the source."""
+    """The rewrite must differ from the source in more than white space and case."""
 
     def changed(case: Case) -> str | None:
         same = _squeezed(case.source) == _squeezed(case.rewrite)
@@ -40,12 +40,12 @@ def make_changed() -> Filter:
 
 @registry.llm_misc("clinical_ie.terms_changed.v1")
 def make_terms_changed(min_share: float = 0.5) -> Filter:
-    """A share of the mentions, rounded down and at least one, must have other words than before.
+    """At least a share of the mentions, rounded down but at least one, must have new words.
 
     RAISES (ValueError): min_share is not between 0 and 1.
     """
     if not 0 <= min_share <= 1:
-        raise ValueError(f"terms_changed: min_share is {min_share}; between 0 and 1")
+        raise ValueError(f"terms_changed: min_share is {min_share}; expected 0 to 1")
 
     def terms_changed(case: Case) -> str | None:
         pairs = zip(case.source.mentions, case.rewrite.mentions, strict=True)
@@ -62,12 +62,15 @@ def make_terms_changed(min_share: float = 0.5) -> Filter:
 
 @registry.llm_misc("clinical_ie.length_ratio.v1")
 def make_length_ratio(min_ratio: float = 0.5, max_ratio: float = 2.0) -> Filter:
-    """The rewrite's length over the source's, in characters, must lie within bounds.
+    """The rewrite's length divided by the source's, in characters, must lie within bounds.
 
-    RAISES (ValueError): The bounds are not 0 <= min_ratio < max_ratio.
+    RAISES (ValueError): Not 0 <= min_ratio < max_ratio.
     """
     if not 0 <= min_ratio < max_ratio:
-        raise ValueError(f"length_ratio: {min_ratio} to {max_ratio} is no range of ratios")
+        raise ValueError(
+            f"length_ratio: min_ratio is {min_ratio}, max_ratio is {max_ratio}; expected "
+            "0 <= min_ratio < max_ratio"
+        )
 
     def length_ratio(case: Case) -> str | None:
         ratio = len(case.rewrite.text) / max(len(case.source.text), 1)
@@ -78,8 +81,8 @@ def make_length_ratio(min_ratio: float = 0.5, max_ratio: float = 2.0) -> Filter:
 
 @registry.llm_misc("clinical_ie.no_glued_words.v1")
 def make_no_glued_words() -> Filter:
-    """No mention may begin or end inside a word, or with a blank, where its source did not; and no
-    comma may stand without the blank after it, or with one before it."""
+    """No mention may begin or end inside a word or with a blank unless the source's did; there must
+    be no blank before a comma, and one between punctuation and the next word."""
 
     def no_glued_words(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
@@ -94,8 +97,8 @@ def make_no_glued_words() -> Filter:
 
 @registry.llm_misc("clinical_ie.no_leftover_markup.v1")
 def make_no_leftover_markup() -> Filter:
-    """No bracket without its partner, no `T1|`, no `Some_label: ` may be left in the text, and
-    nothing of Markdown, HTML or JSON."""
+    """The rewrite must not introduce an unpaired bracket, `T1|`, `Some_label: `, or markup of
+    Markdown, HTML or JSON."""
 
     def unpaired(passage: Passage) -> set[str]:
         text = passage.text
@@ -120,8 +123,8 @@ def make_no_leftover_markup() -> Filter:
 
 @registry.llm_misc("clinical_ie.no_chatter.v1")
 def make_no_chatter() -> Filter:
-    """Nothing is said about the rewrite: it has no more lines than the source, and before its first
-    mention no more colons, as of `Here it is: `."""
+    """The answer must not talk about the rewrite (`Here it is: `): it may not have more lines than
+    the source, nor more colons before its first mention."""
 
     def no_chatter(case: Case) -> str | None:
         lines = [passage.text.splitlines() for passage in (case.source, case.rewrite)]
@@ -136,8 +139,8 @@ def make_no_chatter() -> Filter:
 
 @registry.llm_misc("clinical_ie.whole_sentence.v1")
 def make_whole_sentence() -> Filter:
-    """Where the source ends with a stop, the rewrite must end with one, and with no word that asks
-    for more: no `They were normal, although.`"""
+    """If the source ends with closing punctuation, so must the rewrite, and not right after a word
+    that needs a continuation: no `They were normal, although.`"""
 
     def whole_sentence(case: Case) -> str | None:
         if not _ends_with_stop(case.source.text):
@@ -151,8 +154,8 @@ def make_whole_sentence() -> Filter:
 
 @registry.llm_misc("clinical_ie.clean_characters.v1")
 def make_clean_characters() -> Filter:
-    """No control character, no mark of writing direction and no unknown character that the source
-    does not hold."""
+    """The rewrite must not introduce control characters, invisible format characters (such as marks
+    of writing direction) or U+FFFD."""
 
     def clean_characters(case: Case) -> str | None:
         strange = {
@@ -167,10 +170,10 @@ def make_clean_characters() -> Filter:
 
 @registry.llm_misc("clinical_ie.likely.v1")
 def make_likely(min_logprob: float) -> Filter:
-    """The model that wrote the answer must have found it likely, if it says so.
+    """The model must have given its own answer a high enough probability, if it reports one.
 
-    min_logprob (float): Log-probability of the answer over its number of mentions, below 0. Where a
-        grammar gives the words between the terms, that is about that of a term.
+    min_logprob (float): Smallest log-probability of the answer divided by its number of mentions,
+        below 0. If a grammar fixes the words between the terms, this is roughly that of a term.
     """
 
     def likely(case: Case) -> str | None:
@@ -183,14 +186,14 @@ def make_likely(min_logprob: float) -> Filter:
 
 @registry.llm_misc("clinical_ie.no_repetition.v1")
 def make_no_repetition(max_repeats: int = 2) -> Filter:
-    """No three words in a row, and no term of one label, may come back more often than in the
-    source; and no word may stand twice in a row where none does there.
+    """No word trigram may be more frequent than the source's most frequent one, no more terms may
+    recur under one label than in the source, and no word twice in a row unless one does there.
 
-    max_repeats (int): So often three words may stand in the rewrite whatever the source does.
-    RAISES (ValueError): Below 1.
+    max_repeats (int): How often a trigram may occur in any case.
+    RAISES (ValueError): max_repeats is below 1.
     """
     if max_repeats < 1:
-        raise ValueError(f"no_repetition: max_repeats is {max_repeats}; at least 1")
+        raise ValueError(f"no_repetition: max_repeats is {max_repeats}; expected 1 or more")
 
     def no_repetition(case: Case) -> str | None:
         before, after = _trigrams(case.source), _trigrams(case.rewrite)
@@ -213,7 +216,7 @@ def _trigrams(passage: Passage) -> Counter[tuple[str, ...]]:
 
 
 def _doubled(passage: Passage) -> list[str]:
-    """Terms that a label has more than once."""
+    """The terms that occur more than once under one label."""
     terms = Counter((m.label, passage.covered(m).lower()) for m in passage.mentions)
     return [term for (_, term), count in terms.items() if count > 1]
 
@@ -238,7 +241,7 @@ def _blank_ends(passage: Passage, mention: Mention) -> bool:
 
 
 def _lead(passage: Passage) -> str:
-    """What stands before the first mention."""
+    """The text before the first mention."""
     return passage.text[: min((m.start for m in passage.mentions), default=None)]
 
 

@@ -1,4 +1,4 @@
-"""Whether a term still goes with what stands right before and after it."""
+"""Whether a term still fits the words right before and after it."""
 
 import re
 
@@ -13,8 +13,7 @@ def _words(listed: str) -> frozenset[str]:
 
 
 _A, _ARTICLES = _words("a an"), _words("a an the")
-# What may come in the place of `a`: others of its kind, and verbs with which the term may do
-# without.
+# Words that can replace `a`: other determiners, and verbs after which the term needs none.
 _INSTEAD = _ARTICLES | _words(
     "another any each every her his its my no one our some that their this"
     " are as be been being is remained was were"
@@ -23,7 +22,7 @@ _PREPOSITIONS = _words(
     "above across after around at before behind below beneath between by during for from in near of"
     " on over through to under until upon with within without"
 )
-# What a verb follows, and a term is seldom one.
+# Words that a verb follows; a term is seldom a verb.
 _MODALS = _words("can cannot could did do does may might must not should will would")
 _BE = _words("am are be been being is was were")
 _COPULAS = _BE | _words(
@@ -34,24 +33,24 @@ _GAP = re.compile(r"\s*-?\s*")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _WORDS_BEFORE = re.compile(r"(?:([^\W\d_]+)\s+)?([^\W\d_]+)\s*\Z")
 _VERB = re.compile(r"\s+(?:was|is|has|(?P<plural>were|are|have))\b")
-# So many characters before a mention are looked at, and shown.
+# Characters before a mention that are searched for words, and on both sides that are shown.
 _NEAR = 40
 
 
 @registry.llm_misc("clinical_ie.joints_kept.v1")
 def make_joints_kept() -> Filter:
-    """A term that
+    """Terms must still fit the words next to them:
 
-    - begins with a preposition follows neither an article nor a preposition that is new: no `found
-      at the above the junction`;
-    - did not follow a verb's helper does not come to: no `could not unable to walk`;
-    - followed `a` or `an` has an article before it, or something that can take its place: no
+    - before a term that begins with a preposition, no new article or preposition: no `found at the
+      above the junction`;
+    - before any term, no new modal verb: no `could not unable to walk`;
+    - a term that followed `a` or `an` still follows an article, or a word that can replace it: no
       `experienced uneventful recovery`;
-    - began a bracket still does: no `[[tomography]] of the [[CT]]`;
-    - stays the same has the verb after it in the same number: no `all margins was`;
-    - stays the same and followed `was` or its like, with a word between them where it is a
-      participle, still does: no `lungs showed [[clear]]`, no `they underwent [[delivered]]`;
-    - stood right behind another still does: no `[[induction]], she had [[chemotherapy]]`.
+    - a term that opened a bracket still does: no `[[tomography]] of the [[CT]]`;
+    - the verb after an unchanged term keeps its number: no `all margins was`;
+    - an unchanged term that followed a form of `be` (a participle also with a word between) still
+      does, or follows a verb like `seem`: no `lungs showed [[clear]]`;
+    - adjacent terms stay adjacent: no `[[induction]], she had [[chemotherapy]]`.
     """
 
     def joints_kept(case: Case) -> str | None:
@@ -87,7 +86,7 @@ def _is_broken(source: Passage, old: Mention, rewrite: Passage, new: Mention) ->
 
 
 def _side_by_side(passage: Passage) -> set[tuple[int, int]]:
-    """The pairs of mentions with nothing but white space or a hyphen between them."""
+    """The pairs of mentions with only white space or a hyphen between them."""
     starts = {mention.start: place for place, mention in enumerate(passage.mentions)}
     pairs = set()
     for place, mention in enumerate(passage.mentions):
@@ -98,7 +97,7 @@ def _side_by_side(passage: Passage) -> set[tuple[int, int]]:
 
 
 def _words_before(passage: Passage, mention: Mention) -> tuple[str, str]:
-    """The two words right before a mention, in lower case; empty where there is something else."""
+    """The two words right before a mention, in lower case; an empty string if there is no word."""
     start = word_border(passage.text, mention.start - _NEAR)
     found = _WORDS_BEFORE.search(passage.text, start, mention.start)
     return ((found[1] or "").lower(), found[2].lower()) if found else ("", "")
@@ -109,6 +108,6 @@ def _begins_bracket(passage: Passage, mention: Mention) -> bool:
 
 
 def _number_after(passage: Passage, mention: Mention) -> bool | None:
-    """Whether the verb right after a mention is in the plural; None without one that tells."""
+    """Whether the verb right after a mention is plural; None if no known verb follows."""
     verb = _VERB.match(passage.text, mention.end)
     return bool(verb["plural"]) if verb else None

@@ -1,5 +1,4 @@
-"""What a rewrite must go on saying: negation, the words that carry a relation, and one name for one
-thing."""
+"""What a rewrite must preserve: negation, relation cues, gender, and one name for one thing."""
 
 import re
 
@@ -13,7 +12,7 @@ _NOT = r"not|\w+n['\u2019]t"
 _BEFORE = re.compile(
     rf"\b(?:no|{_NOT}|without|never|denie[sd]|deny|denying|negative for|absen(?:ce|t)|lack(?:s|ed)?"
     r"|free of|neither|nor|none|rule[sd]? out|exclude[sd]?|unremarkable for|cannot|failed to)\b"
-    # Directly before the mention.
+    # Only directly before the mention.
     r"|\bnon[\s-]?\Z",
     re.IGNORECASE,
 )
@@ -22,13 +21,13 @@ _AFTER = re.compile(
     r"|(?:was|were|been|is|are) (?:ruled out|excluded))\b",
     re.IGNORECASE,
 )
-# Where the reach of a negation before a finding ends.
+# What ends the scope of a negation cue before a finding.
 _STOP = re.compile(
     r"[.;:\n]|\b(?:but|however|although|though|yet|except|apart from|which|who|whereas|while"
     r"|because|due to|secondary to|revealed|showed|demonstrated|suggest\w*)\b",
     re.IGNORECASE,
 )
-# How many characters before a mention are looked at.
+# Characters before a mention that are searched for cues.
 _REACH = 90
 _NEGATED_TERM = re.compile(r"(?:no|not|without|never|denie[sd]|negative for|absence of)\b", re.I)
 
@@ -37,7 +36,7 @@ _GENDERS = [
     re.compile(r"\b(?:she|hers?|herself)\b", re.IGNORECASE),
 ]
 
-# Ways to say a relation, by what the first thing named is to the second.
+# Cues of a relation, by what the mention before the cue is to the one after it.
 _CUES = {
     "effect of": r"due to|because of|secondary to|as a result of|from"
     r"|(?:caused|induced|produced|triggered|provoked) by"
@@ -46,7 +45,7 @@ _CUES = {
     "cause of": r"led to|leads to|leading to|result(?:ed|s|ing) in"
     r"|(?:caus|induc|produc|trigger|provok)(?:e|ed|es|s|ing)(?! by)",
     "before": r"before|prior to|until|preced(?:ed|es|ing)(?! by)|followed by",
-    # Not "since it caused": a reason.
+    # In "since it caused", the word gives a reason.
     "after": r"after|following|subsequent to|since(?! (?:he|it|she|that|the|they|this|we)\b)"
     r"|preceded by",
     "for": r"for|to treat|against|to control|to relieve|in the treatment of|to assess|to evaluate",
@@ -62,7 +61,8 @@ _REVERSED = {
 
 @registry.llm_misc("clinical_ie.negation_kept.v1")
 def make_negation_kept() -> Filter:
-    """What was denied must stay denied, once, and nothing else may be."""
+    """A mention must be negated as often as in the source: by its context, by its own words, or by
+    both."""
 
     def negation_kept(case: Case) -> str | None:
         pairs = zip(_negated(case.source), _negated(case.rewrite), strict=True)
@@ -78,8 +78,8 @@ def make_negation_kept() -> Filter:
 
 @registry.llm_misc("clinical_ie.gender_kept.v1")
 def make_gender_kept() -> Filter:
-    """Nobody becomes a man or a woman: no `he`, `his` or `him` where there was none, no `she` or
-    `her`."""
+    """Outside of mentions, no pronoun of a gender (`he`, `his`; `she`, `her`) that has none in the
+    source."""
 
     def gender_kept(case: Case) -> str | None:
         before, after = case.source.outside(), case.rewrite.outside()
@@ -94,9 +94,9 @@ def make_gender_kept() -> Filter:
 
 @registry.llm_misc("clinical_ie.relation_cues_kept.v1")
 def make_relation_cues_kept() -> Filter:
-    """Where a word between the ends of a relation says what they are to each other (`due to`,
-    `after`, `for`), a word of the same sense must stand there, or of the opposite sense where the
-    ends have changed places."""
+    """If a cue between head and tail says how they are related (`due to`, `after`, `for`), the
+    rewrite must have a cue of the same sense there, or of the opposite sense if head and tail have
+    changed places."""
 
     def relation_cues_kept(case: Case) -> str | None:
         place = {mention.id: i for i, mention in enumerate(case.source.mentions)}
@@ -117,9 +117,9 @@ def make_relation_cues_kept() -> Filter:
 
 @registry.llm_misc("clinical_ie.named_alike.v1")
 def make_named_alike() -> Filter:
-    """Mentions of one label that a relation ties together, and that have the same words in the
-    source, must have the same words again. One tied so to a mention outside the segment, where
-    nothing changes, keeps its own."""
+    """Related mentions with the same label and the same words in the source must share their words
+    in the rewrite too. A mention with such a partner outside the segment, where nothing changes,
+    keeps its words."""
 
     def named_alike_still(case: Case) -> str | None:
         pairs = list(zip(case.source.mentions, case.rewrite.mentions, strict=True))
@@ -139,7 +139,7 @@ def make_named_alike() -> Filter:
 
 
 def _negated(passage: Passage) -> list[int]:
-    """For each mention how often it is denied: by cues in its sentence, and in its own text."""
+    """How often each mention is negated: by cues around it, and by its own words (0 to 2)."""
     outside = passage.outside()
     result = []
     for mention in passage.mentions:
@@ -153,12 +153,12 @@ def _negated(passage: Passage) -> list[int]:
 
 
 def _clause(outside: str, start: int) -> str:
-    """What follows a mention, up to the next comma or mention."""
+    """The text after a mention, up to the next punctuation, bracket or mention."""
     return re.split(r"[,.;\n(]| {4,}", outside[start : start + 60], maxsplit=1)[0]
 
 
 def _cues(passage: Passage, head: int, tail: int) -> tuple[list[str], bool]:
-    """Which kinds of cues stand between two mentions, and whether the second one comes first."""
+    """The kinds of cues between two mentions, and whether the tail precedes the head."""
     first, last = passage.mentions[head], passage.mentions[tail]
     turned = last.start < first.start
     if turned:

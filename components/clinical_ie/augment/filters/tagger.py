@@ -1,4 +1,4 @@
-"""A second opinion: a tagger that was trained on the notes as they were."""
+"""A second opinion from a pipeline that was trained on the original notes."""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,14 @@ from .case import Case, Filter, Passage
 
 
 class TaggerAgrees:
-    """The tagger must find the mentions of a rewrite, and no others, as well as it did before.
+    """The tagger must find the mentions of a rewrite, and no others, as well as in the source.
 
-    What it misses in the source, or finds there beside the annotators' mentions, is its own
-    weakness: so much is let pass in the rewrite too.
+    Its errors in the source are its own weakness, so as many are tolerated in the rewrite.
 
-    path (Path): A pipeline with `clinical_ner`, trained without augmentation; loaded when the
-        first rewrite comes.
-    max_missed, max_others (int): How many more may be missed, and found beside the mentions, than
-        in the source.
+    path (Path): A pipeline with `clinical_ner`, trained without augmentation; loaded for the first
+        rewrite.
+    max_missed, max_others (int): How many more mentions it may miss, and how many more spurious
+        ones it may find, than in the source.
     """
 
     def __init__(self, path: Path, max_missed: int, max_others: int) -> None:
@@ -29,9 +28,9 @@ class TaggerAgrees:
         self._max_others = max_others
 
     def __call__(self, case: Case) -> str | None:
-        """What the tagger says against a rewrite.
+        """The tagger's objection to a rewrite, or None.
 
-        RAISES (FileNotFoundError): There is no such pipeline.
+        RAISES (FileNotFoundError): There is no pipeline at the path.
         """
         before, after = (self._compare(passage) for passage in (case.source, case.rewrite))
         if len(after[0]) > len(before[0]) + self._max_missed:
@@ -47,7 +46,7 @@ class TaggerAgrees:
         return spacy.load(self._path)
 
     def _compare(self, passage: Passage) -> tuple[list[str], list[str]]:
-        """Mentions that the tagger misses, and what it finds where there is none."""
+        """The mentions that the tagger misses, and those that it finds where there are none."""
         doc = self._nlp(passage.text)
         found = annotations_of(doc).mentions
         missed = [
@@ -74,5 +73,5 @@ def make_tagger_agrees(path: str | Path, max_missed: int = 0, max_others: int = 
     RAISES (ValueError): A bound is below 0.
     """
     if min(max_missed, max_others) < 0:
-        raise ValueError("tagger_agrees: max_missed and max_others cannot be below 0")
+        raise ValueError("tagger_agrees: max_missed and max_others must be 0 or more")
     return TaggerAgrees(Path(path), max_missed, max_others)

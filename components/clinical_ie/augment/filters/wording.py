@@ -1,4 +1,4 @@
-"""Terms and words measured against the training split: what is tagged as what, and what is not."""
+"""Compares terms and words with the training split: which are tagged, as what, and which not."""
 
 import itertools
 import re
@@ -14,11 +14,11 @@ from ..kinds import ACRONYM
 from ..terms import Terms, head_of, normal, shape_of
 from .case import Case, Filter
 
-# A head word seen less often says little by itself.
+# A head word seen less often is weak evidence.
 _EVIDENCE = 3
-# Where so many of a label's terms, of so many at least, have a number, a new one has one too.
+# If this share of a label's terms, of at least so many, have a number, a new one needs one too.
 _NUMBERED, _SPELLINGS = 0.95, 20
-# Rough: adverbs and adjectives by their endings, and some adjectives that have none.
+# A rough guess: adverbs and adjectives by their endings, and some adjectives without one.
 _ADVERB = re.compile(r"[a-z]{3,}ly")
 _ADJECTIVE = re.compile(r"[a-z]+(?:ous|ic|al|ar|ive|ary|able|ible|less|ful|ed|oid|ile|ing|ent|ant)")
 _PLAIN_ADJECTIVES = {
@@ -32,20 +32,25 @@ _PLAIN_ADJECTIVES = {
 def make_term_fits_label(
     min_share: float = 0.2, same_units: bool = True, max_doubt: float | None = None
 ) -> Filter:
-    """A term must be one that training has under its label, or be built like one.
+    """A term must be known from training under its label, or look like such terms.
 
-    In this order: a term that stays fits; one with numbers fits where its shape (`0 mg`) is that of
-    the old one, or is known and (`same_units`) has a unit of the old one; any other where training
-    knows it under its label or as what it replaces; never where it is nothing but function words
-    (`it`), or what is left of a value without its number; then by its head word; where that is new
-    too, not for a value where the label's terms have numbers (`MRSA` for `5 mg`), and else by its
-    endings and form (`Kinds`), which no acronym shows.
+    The first rule that applies decides:
 
-    min_share (float): How often, of all times, a known term or head word must have the label.
-    same_units (bool): Whether a value keeps its unit, as it must where it stays with what was
-        measured.
-    max_doubt (float | None): How much likelier another label may be for a term with a new head
-        word, as a logarithm; None lets them all pass, as a small training split must.
+    - an unchanged term fits;
+    - a term with digits fits if its shape (`0 mg`) is that of the old term, or is known for the
+      label and (`same_units`) has a unit of the old term;
+    - a known term fits if it often enough has the label, or shares another label with the old term;
+    - function words alone (`it`), or a value's words without its number, do not fit;
+    - a known head word decides by how often it has the label;
+    - a term without a number does not fit in place of a value, if nearly all terms of the label
+      have a number (`MRSA` for `5 mg`);
+    - with `max_doubt`, the old head word fits, an acronym does not, and endings and form (`Kinds`)
+      decide about the rest; without it, the rest fits.
+
+    min_share (float): Smallest share of the label among the occurrences of a known term or head.
+    same_units (bool): Whether a value keeps its unit, as it must if what was measured stays.
+    max_doubt (float | None): How much likelier, as a logarithm, another label may be for a term
+        with a rare or new head word; None, for small training splits, accepts any.
     """
 
     def term_fits_label(case: Case) -> str | None:
@@ -60,8 +65,8 @@ def make_term_fits_label(
 
 @registry.llm_misc("clinical_ie.nothing_untagged.v1")
 def make_nothing_untagged() -> Filter:
-    """A term that the training split tags may not stand outside of every mention, unless it does
-    so in the source."""
+    """A term that is usually tagged in training must not occur outside of mentions, unless it does
+    in the source."""
 
     def nothing_untagged(case: Case) -> str | None:
         source, rewrite, terms = case.source, case.rewrite, case.terms
@@ -78,11 +83,11 @@ def make_nothing_untagged() -> Filter:
 
 @registry.llm_misc("clinical_ie.known_wording.v1")
 def make_known_wording(min_count: int = 2) -> Filter:
-    """Outside of mentions no word may stand that training does not have there, and no more numbers
-    than in the source: what is new may be something that annotators would tag. Function words, and
-    those of `plain_words.v1.yml`, are always known.
+    """Outside of mentions, a rewrite may use only words that training has there, and no more
+    numbers than the source: annotators might tag anything new. Function words and those of
+    `plain_words.v1.yml` are always allowed.
 
-    min_count (int): So often training must have a word outside of mentions.
+    min_count (int): How often training must have a word outside of mentions.
     """
 
     plain = _plain_words()
@@ -102,7 +107,7 @@ def make_known_wording(min_count: int = 2) -> Filter:
 
 @registry.llm_misc("clinical_ie.abbreviations_follow.v1")
 def make_abbreviations_follow() -> Filter:
-    """Where `[[X: long form]] ([[X: LF]])` gets another long form, the short one must follow."""
+    """In `[[X: long form]] ([[X: LF]])`, both change or neither: the abbreviation must fit."""
 
     def abbreviations_follow(case: Case) -> str | None:
         pairs = list(zip(case.source.mentions, case.rewrite.mentions, strict=True))
@@ -125,8 +130,8 @@ def make_abbreviations_follow() -> Filter:
 
 @registry.llm_misc("clinical_ie.word_class_kept.v1")
 def make_word_class_kept() -> Filter:
-    """Where a term of one word was an adjective or adverb, by its ending, the new one must be one
-    too: no `was swelling` for `was edematous`, no `of brain spread` for `of peritoneal spread`."""
+    """If a term of one word looks like an adjective or adverb, the new term must end in one too: no
+    `was swelling` for `was edematous`, no `of brain spread` for `of peritoneal spread`."""
 
     def word_class_kept(case: Case) -> str | None:
         for old, new in zip(case.source.mentions, case.rewrite.mentions, strict=True):
@@ -140,7 +145,7 @@ def make_word_class_kept() -> Filter:
 
 
 def _word_class(term: str) -> str | None:
-    """Of a term of one word; None for a noun, or for what cannot be told."""
+    """`adverb` or `adjective` for such a word; None for other words, and for several words."""
     word = term.lower()
     if _ADVERB.fullmatch(word):
         return "adverb"
@@ -172,7 +177,7 @@ def _fits(
         return shapes[0] == shapes[1] or (known and fits)
     old_kinds, kinds = terms.labels.get(normal(before), Counter()), terms.labels.get(normal(after))
     if kinds:
-        # What replaces a term of the same doubtful kind is as right as that was.
+        # Replacing a term that shares another label with it is as right as the old term was.
         return _share(kinds, label) >= min_share or bool(kinds.keys() & old_kinds.keys() - {label})
     if set(_words(after)) <= STOP_WORDS or _is_bare(before, after):
         return False
@@ -194,7 +199,7 @@ def _words(term: str) -> list[str]:
 
 
 def _is_bare(before: str, after: str) -> bool:
-    """Whether a term is one that began with a number, without it: `mg`, `year old`."""
+    """Whether a new term is the old value without its leading number: `mg`, `year old`."""
     return bool(re.match(r"\s*\d", before)) and set(_words(after)) <= set(_words(before))
 
 
@@ -203,7 +208,7 @@ def _has_number(term: str) -> bool:
 
 
 def _is_for_numbers(terms: list[str]) -> bool:
-    """Whether hardly any of a label's terms goes without a number."""
+    """Whether nearly all of a label's terms have a number."""
     return len(terms) >= _SPELLINGS and sum(map(_has_number, terms)) >= _NUMBERED * len(terms)
 
 
