@@ -1,4 +1,4 @@
-"""What a server that speaks the chat-completions protocol has answered, read with distrust."""
+"""Reads chat completions without trusting the server that sent them."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from ..prompt import Response
 
 _CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 CUT = "cut at max_tokens"
-# The form that an answer takes under `constraint = "json"`.
+# JSON schema of an answer with `constraint = "json"`.
 SCHEMA = {
     "type": "object",
     "properties": {"rewrite": {"type": "string"}},
@@ -22,11 +22,11 @@ SCHEMA = {
 def read_completion(body: bytes, seconds: float) -> Response:
     """The answer in the body of a response with status 200.
 
-    RETURNS (Response): With a `fault` where there is no text that could be a rewrite, and not
-        `answered` where the body is no completion at all.
+    RETURNS (Response): With a `fault` if there is no text that could be a rewrite, and with
+        `answered` False if the body is no completion at all.
     """
     try:
-        # One letter in another encoding is no reason to pay for the whole answer again.
+        # One badly encoded character is no reason to pay for the whole answer again.
         completion = json.loads(body.decode(json.detect_encoding(body), "replace"))
     except (ValueError, RecursionError):
         return failure("answer is no JSON", seconds)
@@ -47,21 +47,21 @@ def read_completion(body: bytes, seconds: float) -> Response:
 
 
 def failure(reason: str, seconds: float, refused: bool = False) -> Response:
-    """What stands for an answer that never came.
+    """A response for a request that got no answer.
 
-    refused (bool): Nor will it, if the same is asked again.
+    refused (bool): Whether repeating the same request is useless.
     """
     return Response("", seconds=seconds, fault=reason, answered=False, refused=refused)
 
 
 def codes(names: Iterable[object]) -> list[str]:
-    """Those that may be shown; what a server says in words may hold the key or the note."""
+    """The names that look like codes and are safe to show; prose may quote the key or the note."""
     return [str(name) for name in names if name and _CODE.fullmatch(str(name))]
 
 
 def fields_named(error: object, fields: Iterable[str]) -> list[str]:
-    """Those fields of a request that the body of an error speaks of, as servers do: in quotes, or
-    after such a word as `argument`; not as the names of what they hold."""
+    """The request fields that an error body mentions, either in quotes or after a word such as
+    `argument`, but not as a key (`"name":`)."""
     name = f"({'|'.join(map(re.escape, fields))})"
     word = rf"\b(?:argument|field|parameter|property)s?\W+(?:\w+[\s.:]+){{0,2}}{name}\b"
     found = re.findall(rf"['\"`]{name}\\*['\"`](?!\s*:)|{word}", str(error))
@@ -69,7 +69,7 @@ def fields_named(error: object, fields: Iterable[str]) -> list[str]:
 
 
 def mean_logprob(choice: dict[str, Any]) -> float | None:
-    """The mean log-probability of the tokens of a choice, where the server sent them along."""
+    """The mean log-probability of a choice's tokens; None if the server did not send them."""
     try:
         values = [float(token["logprob"]) for token in choice["logprobs"]["content"]]
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -79,7 +79,7 @@ def mean_logprob(choice: dict[str, Any]) -> float | None:
 
 
 def unwrapped(answer: Response) -> Response:
-    """The rewrite inside an answer that follows `SCHEMA`, without what models put around it:
+    """The rewrite from an answer that follows `SCHEMA`, without anything that models add around it:
     reasoning in `<think>` tags, a code fence, a greeting."""
     if answer.fault:
         return answer
@@ -111,7 +111,7 @@ def _no_completion(body: Any) -> str:
 
 
 def _text(content: Any) -> str:
-    """The content of a message, which some servers send in parts."""
+    """The text of a message's content, which some servers send as a list of parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         return "".join(part for part in parts if isinstance(part, str))
@@ -126,11 +126,11 @@ def _fault(choice: dict[str, Any], text: str) -> str:
         cut and text.lstrip().startswith("<think>") and "</think>" not in text
     ):
         return ""
-    # All that it may write went into reasoning, here or elsewhere.
+    # If cut, reasoning used up max_tokens, whether it is in this text or in another field.
     return CUT if cut else "no content"
 
 
-# More than any answer has, and less than what a journal has room for.
+# More than any answer has; the journal has no room for arbitrarily large integers.
 _MOST_TOKENS = 2**40
 
 

@@ -1,4 +1,4 @@
-"""Where note text may go: to this machine, or to the one other host that the config names."""
+"""Where note text may be sent: to this machine, or to the one other host named in the config."""
 
 import logging
 import re
@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 logger = logging.getLogger(__name__)
 
-# Scheme, host, port, path and nothing else: no user info, query, fragment, escape or odd letter
-# that two parsers could read in two ways.
+# Only scheme, host, port and path: parsers can disagree about user info, queries, fragments,
+# escapes and unusual characters.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._-]+)*)/?"
@@ -18,16 +18,16 @@ _LAST_PORT = 65_535
 
 
 class EndpointError(ValueError):
-    """A server that may not be asked, or that will not answer whatever it is asked."""
+    """The server may not receive note text, or will not answer any request."""
 
 
 def checked_url(url: str, allow_remote: bool, remote_host: str | None) -> str:
-    """The URL, if its host may see note text; nothing is asked and no name is looked up.
+    """The URL, if note text may be sent to its host; sends nothing and resolves no names.
 
-    That text goes to another host without encryption is told.
-    allow_remote (bool): Whether a host other than this machine may.
-    remote_host (str | None): The one that may, exactly as it stands in the URL.
-    RAISES (EndpointError): It is no plain URL, or its host may not.
+    Logs a warning if text would go to another host unencrypted.
+    allow_remote (bool): Whether note text may go to a host other than this machine.
+    remote_host (str | None): The only such host, exactly as in the URL.
+    RAISES (EndpointError): The URL is not plain, or its host is not allowed.
     """
     match = _URL.fullmatch(url)
     if match is None or int(match["port"] or 80) > _LAST_PORT:
@@ -40,18 +40,18 @@ def checked_url(url: str, allow_remote: bool, remote_host: str | None) -> str:
         return url
     if not allow_remote:
         raise EndpointError(
-            f"endpoint {url!r}: {host} is not this machine, and note text would leave it; if that "
-            f'is allowed, set allow_remote = true and remote_host = "{host}"'
+            f"endpoint {url!r}: {host} is not this machine, so note text would leave it; to allow "
+            f'that, set allow_remote = true and remote_host = "{host}"'
         )
     if remote_host != host:
         raise EndpointError(
-            f"endpoint {url!r}: note text may go to remote_host = {remote_host!r} alone, and this "
+            f"endpoint {url!r}: note text may only go to remote_host = {remote_host!r}, and this "
             f"is {host!r}"
         )
     if match["scheme"] == "http":
         logger.warning(
-            "endpoint %r: note text and key go to %s in the open, for anyone on the way to read; "
-            "use https",
+            "endpoint %r: note text and key go to %s in the open, and anyone on the way can read "
+            "them; use https",
             url,
             host,
         )
@@ -66,9 +66,9 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: the very name `localhost`, or a loopback address.
+    """Whether a host is this machine: exactly `localhost`, or a loopback address.
 
-    Other spellings that some resolvers take (`127.1`, `0x7f000001`) are names like any other.
+    Other spellings that some resolvers accept (`127.1`, `0x7f000001`) count as remote.
     """
     if host == "localhost":
         return True
@@ -79,9 +79,9 @@ def is_loopback(host: str) -> bool:
 
 
 def check_localhost(url: str) -> None:
-    """See where `localhost` leads on this machine, before anything is sent there.
+    """Check that `localhost` resolves to loopback addresses, before anything is sent there.
 
-    RAISES (EndpointError): Not to a loopback address.
+    RAISES (EndpointError): It does not.
     """
     if host_of(url) != "localhost":
         return

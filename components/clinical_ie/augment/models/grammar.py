@@ -1,4 +1,4 @@
-"""llama.cpp grammars (GBNF) for one passage: what a rewrite of it may look like."""
+"""Grammars for llama.cpp (GBNF) that constrain the rewrite of a passage."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ from ..values import is_on_scale
 from .wording import alternatives
 
 Mode = Literal["markers", "terms_fixed", "context_fixed"]
-# From the labels and terms of a passage that may change, and its terms that may not, to the terms
-# that may stand in the place of each of the former.
+# Takes (label, term) pairs of a passage that may change, and the terms that may not; returns the
+# possible replacements for each pair.
 Choices = Callable[[Sequence[tuple[str, str]], Sequence[str]], Sequence[Sequence[str]]]
 # Start and end of an innermost term, and its marker.
 _Leaf = tuple[int, int, Marker]
@@ -23,22 +23,23 @@ _BRACKETS_AFTER = re.compile(r"(?:\[\[[^\s\[\]:]+:[ ])+$")
 _OPENS_SENTENCE = re.compile(r"(?:\A|[.!?]\s+|\n\s*)(?:\[\[[^\s\[\]:]+:[ ])+\Z")
 _ESCAPED = re.compile(r'[\\"\x00-\x1f\x7f]')
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
-# So many neighbouring markers may come in any order: a grammar needs a rule for each set of them.
+# How many neighbouring markers may be reordered: a grammar needs a rule for each subset of them.
 _IN_ANY_ORDER = 7
-# So many times over may several mentions get one new term: the grammar is written out for each pair
-# of these.
+# How many groups of mentions may change to a common term: the grammar is repeated for each
+# combination of these terms.
 _SHARED = 2
 
 
 def passage_grammar(source: str, markers: Sequence[Marker], mode: Mode = "markers") -> str:
-    """Let a model write each marker exactly once, nested as in the passage.
+    """A grammar with each marker exactly once, nested as in the passage.
 
-    Markers of one level come in any order; of more than seven, each seven neighbours do.
+    Markers of one level may come in any order; more than seven are reordered only within runs of
+    seven neighbours, and none are with `context_fixed`.
 
     source (str): The passage in markup.
     markers (Sequence[Marker]): The markers in it, in any order.
-    mode (Mode): With `terms_fixed` the words in markers stay and those between them are free, with
-        `context_fixed` it is the other way round, with `markers` both are free.
+    mode (Mode): `terms_fixed` keeps the words inside markers, `context_fixed` those between them,
+        and `markers` neither.
     """
     bodies = bodies_of(source)
     if mode == "context_fixed":
@@ -55,15 +56,16 @@ def choice_grammar(
     links: Sequence[Link] = (),
     echoed: frozenset[str] = frozenset(),
 ) -> str | None:
-    """Let a model choose among terms, among expressions of one meaning between them, and, after a
-    term that changes, the number of the verb.
+    """A grammar with a choice of terms, of equivalent expressions between them, and, after a term
+    that changes, of the number of the verb.
 
     source, markers (str, Sequence[Marker]): As for `passage_grammar`.
-    choices (Choices): The terms that may stand in the place of each; one without any stays.
-    links (Sequence[Link]): Relations: what they tie together in the same words gets one choice.
+    choices (Choices): Finds the replacements of each term; a term without any stays.
+    links (Sequence[Link]): Relations; related mentions with the same label and words get the same
+        replacement.
     echoed (frozenset[str]): Ids of the mentions that keep their words.
-    RETURNS (str | None): None where nothing can be chosen. Where no term can, one of the
-        expressions has to change.
+    RETURNS (str | None): None if there is nothing to choose. If no term has a replacement, at least
+        one expression has to change.
     """
     pieces, leaves = _between(source, markers, bodies_of(source))
     labels = {marker.mention: marker.label for _, _, marker in leaves}
@@ -77,7 +79,7 @@ def choice_grammar(
     }
     changing = [ids for ids in groups if not fixed.intersection(ids)]
     staying = [terms[id_] for ids in groups if fixed.intersection(ids) for id_ in ids]
-    # What brackets mean is settled.
+    # Brackets are reserved for markers.
     found = [
         [new for new in others if not set(new) & set("[]")]
         for others in choices([(labels[ids[0]], terms[ids[0]]) for ids in changing], staying)
@@ -104,9 +106,9 @@ class _Rules:
         self._rules: list[str] = []
 
     def text(self) -> str:
-        """The grammar."""
+        """The grammar as text."""
         root = self._level(None)
-        # Twice the text of the source at most: a small model fills whatever it is given.
+        # About twice the length of the source in total: a small model fills any room it gets.
         limit = max(24, 2 * len(self._source) // (len(self._order) + 1))
         char = _char(self._source)
         return "\n".join(
@@ -119,7 +121,8 @@ class _Rules:
         )
 
     def _level(self, parent: str | None) -> str:
-        """A name for what may stand in a marker, or in no marker."""
+        """Add the rules for the content of a marker, or of the passage (None); return the first
+        one's name."""
         places = [i for i, marker in enumerate(self._order) if marker.parent == parent]
         for i in places:
             marker = self._order[i]
@@ -136,7 +139,7 @@ class _Rules:
         return f"{name}-0-0" if runs else "text"
 
     def _add_sets(self, name: str, run: Sequence[int], after: str) -> None:
-        """A rule for each set of markers that may have been written already, as a bit mask."""
+        """Add a rule for each set of markers already written, named after the set's bit mask."""
         full = (1 << len(run)) - 1
         for used in range(full + 1):
             free = [bit for bit in range(len(run)) if not used >> bit & 1]
@@ -147,8 +150,8 @@ class _Rules:
 
 
 def _one_changed(slots: Sequence[Sequence[str]]) -> str:
-    """What differs from the first of each in one slot at least: a rule for each slot with a choice,
-    of what may follow while nothing has changed."""
+    """A grammar in which at least one slot differs from its first option: each slot with a choice
+    has a rule for what may follow while nothing has changed."""
     rules: list[str] = []
     name = "root"
     places = [place for place, slot in enumerate(slots) if len(slot) > 1]
@@ -169,10 +172,10 @@ def _one_changed(slots: Sequence[Sequence[str]]) -> str:
 def _ways(
     groups: Sequence[Sequence[str]], found: Sequence[Sequence[str]]
 ) -> Iterator[dict[str, Sequence[str]]]:
-    """The new terms of each mention, by id; where several get the same, once for each of its terms.
+    """The options of each mention by id, once per combination of terms that mentions share.
 
     groups (Sequence[Sequence[str]]): Ids of mentions that get the same term.
-    found (Sequence[Sequence[str]]): Which terms that may be.
+    found (Sequence[Sequence[str]]): The possible terms of each group.
     """
     pairs = list(zip(groups, found, strict=True))
     offered = {ids[0]: terms for ids, terms in pairs if len(ids) == 1}
@@ -185,7 +188,7 @@ def _ways(
 def _between(
     source: str, markers: Sequence[Marker], bodies: Mapping[str, tuple[int, int]]
 ) -> tuple[list[str], list[_Leaf]]:
-    """The markup before, between and after the innermost terms, and these."""
+    """The markup before, between and after the innermost terms, and these terms."""
     nesting = {marker.parent for marker in markers}
     leaves = [(*bodies[m.key], m) for m in markers if m.key not in nesting]
     leaves.sort(key=lambda leaf: leaf[:2])
@@ -200,7 +203,7 @@ def _slots(
     leaves: Sequence[_Leaf],
     offered: Mapping[str, Sequence[str]],
 ) -> list[list[str]]:
-    """The passage in slots, each with all that may stand there.
+    """The passage as slots, each with the texts that may fill it.
 
     offered (Mapping[str, Sequence[str]]): New terms by mention id.
     """
@@ -212,10 +215,10 @@ def _slots(
 
 
 def _worded(piece: str, after_new: bool) -> list[list[str]]:
-    """What stands between two terms in slots: brackets as they are, words with their alternatives.
+    """The markup between two terms as slots: brackets fixed, words with their alternatives.
 
-    after_new (bool): Whether the term before may change: the number of the verb after it is then
-        open.
+    after_new (bool): Whether the term before may change, which leaves the number of the verb after
+        it open.
     """
     closing, opening = _BRACKETS_BEFORE.match(piece), _BRACKETS_AFTER.search(piece)
     start = closing.end() if closing else 0
@@ -225,8 +228,8 @@ def _worded(piece: str, after_new: bool) -> list[list[str]]:
 
 
 def _options(source: str, start: int, end: int, others: Sequence[str]) -> list[str]:
-    """The terms that may stand here, with a capital where they open a sentence, or the old one has
-    one that is not an abbreviation's."""
+    """The replacements of a term, capitalized if it opens a sentence, or is itself capitalized and
+    no abbreviation."""
     term = source[start:end]
     opens = bool(_OPENS_SENTENCE.search(source[:start]))
     capital = opens or (term[:1].isupper() and not term[1:2].isupper())
@@ -238,8 +241,8 @@ def _one_of(options: Sequence[str]) -> str:
 
 
 def _char(source: str) -> str:
-    """No brackets: where a marker ends is the grammar's to say; line ends where the source has
-    some."""
+    """Any character but brackets, which only the grammar may place, and backslashes; newlines only
+    if the source has some."""
     return r"[^\[\]\\]" if "\n" in source else r"[^\[\]\\\n]"
 
 

@@ -7,7 +7,7 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+# spacy-llm compares these annotations with the task's, and knows only the names from typing.
 from typing import Any, Iterable, Literal  # noqa: UP035
 
 from spacy_llm.registry import registry
@@ -24,12 +24,12 @@ _GIVE_UP_AFTER = 16
 
 
 class LlamaCpp:
-    """Answers prompts one after the other; the weights are loaded at the first one.
+    """Answers prompts one at a time; the weights are loaded for the first one.
 
-    Nothing leaves the process. llama.cpp opens a port on the loopback address for its own web
-    interface; it asks for a key that nobody has.
+    Nothing leaves the process: llama.cpp opens a loopback port for its web interface, but it
+    requires a random key that nobody knows.
 
-    answered (bool): Whether it has ever answered; a journal tells of earlier runs.
+    answered (bool): Whether it has ever answered; set by a journal with answers of earlier runs.
     """
 
     reads_string = False
@@ -60,13 +60,13 @@ class LlamaCpp:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The weights and every setting that bears on an answer.
+        """The weights and every setting that affects an answer, as JSON.
 
-        RAISES (FileNotFoundError): No weights.
+        RAISES (FileNotFoundError): The weights are missing.
         """
         size = _existing(self._path).stat().st_size
         with self._path.open("rb") as file:
-            # Header and last tensors: files of one size that agree in both are the same model.
+            # Header and last tensors: files of equal size that agree in both hold the same model.
             edges = file.read(_EDGE)
             file.seek(max(size - _EDGE, 0))
             edges += file.read(_EDGE)
@@ -84,10 +84,10 @@ class LlamaCpp:
         return json.dumps(settings, sort_keys=True)
 
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
-        """Answer each prompt, as they are asked for.
+        """Answer the prompts lazily, in order.
 
-        RAISES (FileNotFoundError): No weights.
-        RAISES (RuntimeError): llama.cpp refused the weights, or every request from the first on.
+        RAISES (FileNotFoundError): The weights are missing.
+        RAISES (RuntimeError): llama.cpp refused the weights, or every request so far.
         """
         for group in prompts:
             yield [self._answer(Prompt.of(prompt)) for prompt in group]
@@ -99,7 +99,7 @@ class LlamaCpp:
         params = xllamacpp.CommonParams()
         params.model.path = str(_existing(self._path))
         params.n_ctx = self._context_length
-        # One slot: every request then finds system message and examples evaluated already.
+        # With one slot, every request reuses the evaluated system message and examples.
         params.n_parallel = 1
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._n_threads
         params.n_threads_http = 1
@@ -122,12 +122,12 @@ class LlamaCpp:
             "cache_prompt": True,
             "logprobs": True,
             "top_logprobs": 1,
-            # A passage with blank lines of its own must be able to get past them.
+            # A stop string that occurs in the passage would cut its rewrite short.
             "stop": [stop for stop in self._stop if stop not in prompt.source],
         }
         if prompt.markers and (grammar := self._grammar(prompt)) is not None:
             if not grammar:
-                # One text is allowed, and no model is needed to write it.
+                # Only one text is possible, and it takes no model to write it.
                 return Response(prompt.source, 0, 0)
             request["grammar"] = grammar
         server = self._server
@@ -135,13 +135,13 @@ class LlamaCpp:
         answer = server.handle_chat_completions(request)
         seconds = time.monotonic() - began
         if "choices" not in answer:
-            # Prompts may be too long; where all are refused, something else is wrong.
+            # One prompt may be too long; if all are refused, something else is wrong.
             self._refused += 1
             if self._refused >= _GIVE_UP_AFTER and not self.answered:
                 message = answer.get("error", answer)
                 raise RuntimeError(
-                    f"{self._path}: llama.cpp refused all of {self._refused} requests; the last "
-                    f"time: {message}"
+                    f"{self._path}: llama.cpp refused all {self._refused} requests; the last "
+                    f"error: {message}"
                 )
             return failure("request not taken", seconds, refused=True)
         self.answered = True
@@ -156,9 +156,9 @@ class LlamaCpp:
         )
 
     def _grammar(self, prompt: Prompt) -> str | None:
-        """The grammar of this try; where it has nothing to choose from, that of the next one.
+        """The grammar of this try; if it leaves nothing to choose, that of the next one.
 
-        RETURNS (str | None): None for a free answer, empty where there is nothing but the passage.
+        RETURNS (str | None): None for free text, empty if only the passage itself is possible.
         """
         for mode in self._grammars[min(prompt.tries, len(self._grammars) - 1) :]:
             if mode == "none":
@@ -188,27 +188,27 @@ def make_llamacpp(
     grammar: Grammar | list[Grammar] = "none",
     near_terms: NearTerms | None = None,
 ) -> LlamaCpp:
-    """A chat model from a GGUF file, with the chat template that the file holds.
+    """A chat model from a GGUF file, with the chat template of that file.
 
-    path (str | Path): The weights; looked at when the first prompt comes, not before.
+    path (str | Path): The weights; the file is not opened before it is needed.
     context_length (int): Tokens of prompt and answer together.
     temperature, top_p, top_k (float, float, int): Sampling; the seed comes with the prompt.
     temperature_step (float): Added to the temperature with each further try at a segment.
-    max_tokens (int): An answer that is still going on then is dropped.
-    n_threads (int): Two threads on busy cores are slower than one.
-    stop (list[str] | None): End an answer, unless the passage itself holds them.
+    max_tokens (int): Longer answers are cut off and dropped.
+    n_threads (int): CPU threads; on busy cores, two are slower than one.
+    stop (list[str] | None): Strings that end an answer, unless the passage itself has them.
     grammar (Grammar | list[Grammar]): One for each try at a segment, the last for all further
-        ones. `markers` lets the model write nothing but text with each marker of the passage
-        exactly once, in any order; `terms_fixed` and `context_fixed` keep the words in markers, or
-        those between them; with `near_terms` it chooses among terms that are near in meaning, and
-        where there are none, nor other words for what stands between, the next in the list is
-        used; after the last, the answer is the passage as it is.
-    near_terms (NearTerms | None): Tells which those are.
-    RAISES (ValueError): An empty list, or the grammar `near_terms` without what it needs.
+        tries. `markers` allows any text with each marker of the passage exactly once;
+        `terms_fixed` also keeps the words inside markers, `context_fixed` those between them;
+        `near_terms` gives a choice of terms near in meaning and of equivalent expressions. If there
+        are none, the next grammar in the list is used; after the last, the answer is the passage
+        itself.
+    near_terms (NearTerms | None): Finds the terms near in meaning.
+    RAISES (ValueError): The list is empty, or has `near_terms` while near_terms is None.
     """
     grammars = grammar if isinstance(grammar, list) else [grammar]
     if not grammars:
-        raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected a name in it")
+        raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected names")
     if "near_terms" in grammars and near_terms is None:
         raise ValueError(
             'clinical_ie.LlamaCpp.v1: grammar = "near_terms" needs a block near_terms below it, '

@@ -1,4 +1,4 @@
-"""Any server that speaks the chat-completions protocol, with many requests under way at once."""
+"""A client of any chat-completions server, with many requests in flight."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+# spacy-llm compares these annotations with the task's, and knows only the names from typing.
 from typing import Any, Iterable, Literal  # noqa: UP035
 
 import openai
@@ -24,17 +24,17 @@ from .grammar import passage_grammar
 from .verdicts import LATE, LONGEST_WAIT, Verdicts
 
 Constraint = Literal["none", "llama.cpp", "vllm", "json"]
-# In seconds: Ctrl-C that comes as a wait begins is heard when that wait is over.
+# Seconds; short, because Ctrl-C at the start of a wait takes effect only at its end.
 _WAIT = 0.5
 _Item = tuple[int, Response] | BaseException | None
 
 
 class OpenAICompatible:
-    """Asks one server, and no other; nothing is sent before the first prompt comes.
+    """Sends prompts to one server and no other; nothing is sent before the first prompt.
 
     url (str): Checked by `checked_url`.
-    in_flight (int): Requests under way at once.
-    timeout (float): Seconds that the server may be silent.
+    in_flight (int): Number of concurrent requests.
+    timeout (float): Seconds that the server may stay silent.
     max_retries (int): After a time-out, a lost connection, 408, 409, 429 or 5xx; `Retry-After` is
         honoured, up to two minutes.
     give_up_after (int): See `Verdicts`.
@@ -68,7 +68,7 @@ class OpenAICompatible:
 
     @property
     def answered(self) -> bool:
-        """Whether the server has ever answered; a journal tells of earlier runs."""
+        """Whether the server has ever answered; set by a journal with answers of earlier runs."""
         return self._verdicts.answered
 
     @answered.setter
@@ -77,7 +77,7 @@ class OpenAICompatible:
 
     @property
     def fingerprint(self) -> str:
-        """Server, model and every setting that bears on an answer."""
+        """Server, model and every setting that affects an answer, as JSON."""
         settings = {
             "model": ["clinical_ie.OpenAICompatible.v1", self._url, self._model],
             "request": self._request,
@@ -105,17 +105,17 @@ class OpenAICompatible:
         prompts: Sequence[Prompt],
         keep: Callable[[int, Response], None] = lambda place, answer: None,
     ) -> Iterator[tuple[int, Response]]:
-        """Each answer as it comes, with the place of its prompt.
+        """Yield each answer when it arrives, with the index of its prompt.
 
-        keep (Callable[[int, Response], None]): Gets the same, in another thread and at once,
-            however long the caller takes over the one before.
-        RAISES (EndpointError): There is no server, it takes neither this key nor this model, wants
-            money or a long pause, or has failed `give_up_after` times in a row. What is under way
-            then is waited for, and comes before.
+        keep (Callable[[int, Response], None]): Called with the same in another thread, without
+            waiting for the caller to finish with earlier answers.
+        RAISES (EndpointError): There is no server, it rejects the key or the model, demands money
+            or a long pause, or has failed `give_up_after` times in a row. Requests in flight are
+            awaited, and their answers yielded, first.
         """
         check_localhost(self._url)
         arrived: SimpleQueue[_Item] = SimpleQueue()
-        # A loop in a thread of its own: notebooks have one already where they call this.
+        # The loop has a thread of its own, because notebooks already run one in the calling thread.
         loop = asyncio.new_event_loop()
         task = loop.create_task(self._ask_all(prompts, keep, arrived.put))
 
@@ -125,7 +125,7 @@ class OpenAICompatible:
                 ending: BaseException | None = None
             except BaseException as error:
                 ending = error
-            # A closed connection is let go of in the loop's next turn.
+            # Closed connections are released in the loop's next iteration.
             loop.run_until_complete(asyncio.sleep(0))
             arrived.put(ending)
 
@@ -139,7 +139,7 @@ class OpenAICompatible:
                 missing -= 1
                 yield item
         finally:
-            # Where all have come, it is closing its connections, and may not be disturbed.
+            # Once all answers are here, the task is closing connections and must not be cancelled.
             if missing > arrived.qsize():
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(task.cancel)
@@ -160,12 +160,12 @@ class OpenAICompatible:
                 try:
                     answer = await self._ask(client, prompt)
                     keep(place, answer)
-                    # First: whoever has every answer does not wait for what is raised after it.
+                    # Before `put`: a caller with every answer would miss an error raised later.
                     self._verdicts.see(answer)
                     put((place, answer))
                 except EndpointError as error:
                     hopeless.append(error)
-                # Those that are under way beside this one have their price: they end by themselves.
+                # Requests in flight cost money already, so they are left to finish.
                 if hopeless:
                     return
 
@@ -181,25 +181,25 @@ class OpenAICompatible:
             base_url=self._url,
             timeout=self._timeout,
             max_retries=self._max_retries,
-            # No proxy of the environment, and no other host that the server may point at.
+            # No proxy from the environment, and no redirect to another host.
             http_client=openai.DefaultAsyncHttpxClient(
                 trust_env=False, follow_redirects=False, verify=_certificates()
             ),
         )
-        # Nor what the environment holds for another service, another key among it.
+        # Nor anything that the environment sets for other services, such as another key.
         client.organization = client.project = None
         client._custom_headers = {}
         return client
 
     async def _ask(self, client: openai.AsyncOpenAI, prompt: Prompt) -> Response:
         began = time.monotonic()
-        # The client's time-outs are for silence: a server that sends a byte a minute is none.
+        # The client's timeout covers silence only, not a server that sends a byte a minute.
         longest = (self._max_retries + 1) * (self._timeout + LONGEST_WAIT)
         fields = self._fields(prompt)
         try:
             async with asyncio.timeout(longest):
-                # Fields of extra_body are sent as they are; the client takes as long to look
-                # through the messages of a prompt as all the rest of a request takes.
+                # The client sends extra_body unchecked; checking the messages would double the
+                # time that it spends on a request.
                 raw = await client.chat.completions.with_raw_response.create(
                     model=self._model, messages=[], extra_body=fields
                 )
@@ -215,7 +215,7 @@ class OpenAICompatible:
         return unwrapped(answer) if self._constraint == "json" else answer
 
     def _fields(self, prompt: Prompt) -> dict[str, Any]:
-        """What a request says, the model aside."""
+        """The fields of a request, except the model."""
         fields = {**self._request, "messages": prompt.messages}
         if self._send_seed:
             fields["seed"] = prompt.seed
@@ -236,15 +236,15 @@ def _taken(arrived: SimpleQueue[_Item]) -> _Item:
 
 
 def _first(error: BaseException) -> BaseException:
-    """What went wrong, without the groups that asyncio puts around it."""
+    """The first error inside the exception groups that asyncio wraps around it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _certificates() -> ssl.SSLContext | bool:
-    """What a server is known by: as the client has it, or as the environment says, which is how a
-    house with a certificate authority of its own is known."""
+    """The certificates to trust: the client's own, or those that the environment names, as
+    organizations with their own certificate authority do."""
     own = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
     # Python reads both variables itself.
     return ssl.create_default_context() if own else True
@@ -254,15 +254,15 @@ def _key_from(variable: str | None) -> Callable[[], str]:
     def key() -> str:
         if variable is None:
             return "none"
-        # Read from a file, a key often has the newline at its end.
+        # A key read from a file often ends in a newline.
         value = os.environ.get(variable, "").strip()
         if not value:
             raise EndpointError(f"the environment variable {variable} holds no key")
-        # It goes into a header, where a line's end would be the header's.
+        # The key goes into a header, which a newline would end.
         if not (value.isascii() and value.isprintable()):
             raise EndpointError(
                 f"the environment variable {variable} holds no key: there are several lines, or "
-                "letters that no key has"
+                "characters that no key has"
             )
         return value
 
@@ -290,16 +290,16 @@ def make_openai_compatible(
 ) -> OpenAICompatible:
     """A model behind a server: vLLM, llama.cpp, Ollama, or a service.
 
-    model (str): As the server calls it.
-    endpoint (str): The URL that `/chat/completions` is put after.
+    model (str): The model's name on the server.
+    endpoint (str): The base URL, to which `/chat/completions` is appended.
     allow_remote (bool), remote_host (str | None): Both are needed for any host but this machine.
     api_key_variable (str | None): The environment variable that holds the key, if one is needed.
-    temperature, top_p, max_tokens, stop (float, float, int, list[str] | None): Of the protocol.
-    extra_body (dict[str, Any] | None): Further fields that the server knows; with None, one of the
-        above is not sent.
-    constraint (Constraint): What the server is asked to hold the model to: `llama.cpp` and `vllm`
-        take a grammar in which every marker occurs once, `json` a JSON schema.
-    send_seed (bool): Whether the server takes a seed.
+    temperature, top_p, max_tokens, stop (float, float, int, list[str] | None): As in the protocol.
+    extra_body (dict[str, Any] | None): Further request fields; a value of None removes one of the
+        above.
+    constraint (Constraint): How the server constrains answers: `llama.cpp` and `vllm` by a grammar
+        with each marker exactly once, `json` by a JSON schema.
+    send_seed (bool): Whether to send a seed; not every server accepts one.
     in_flight, timeout, max_retries, give_up_after (int, float, int, int): See the class.
     RAISES (EndpointError): Note text may not go to that host.
     RAISES (ValueError): A number is out of its range.

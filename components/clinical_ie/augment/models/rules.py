@@ -1,4 +1,4 @@
-"""No language model: other terms of the training split, and a few other words around them."""
+"""Rewrites without a language model: terms of the training split, with slightly varied wording."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+# spacy-llm compares these annotations with the task's, and knows only the names from typing.
 from typing import Iterable  # noqa: UP035
 
 from spacy_llm.registry import registry
@@ -23,15 +23,14 @@ from .wording import EXPRESSIONS, vary
 
 
 class Rules:
-    """Puts terms of the training split in the place of a passage's own, by the prompt's seed.
+    """Replaces terms of a passage with terms of the training split, drawn by the prompt's seed.
 
-    Mentions that relations tie together are replaced together, by terms that stand in the same
-    relations in one training note, or, with an encoder, each by one that is near in meaning.
-    Nested mentions, numbers on a scale (`GCS 14`), and those with a relation to one outside the
-    passage, stay.
+    Related mentions are replaced together, by terms with the same relations in one training note,
+    or, with an encoder, each by a term that is near in meaning. Nested mentions, numbers on a scale
+    (`GCS 14`) and mentions with a relation to one outside the passage stay.
 
-    path (Path | None): Training notes (`.spacy`); without any, only the wording varies.
-    encoder, least, most, max_terms: As `make_rules` has them.
+    path (Path | None): Training notes (`.spacy`); without them, only the wording varies.
+    encoder, least, most, max_terms: See `make_rules`.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Rules:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The rules' version, the training split, the encoder's weights, and expressions."""
+        """Everything that affects an answer, as JSON: version, notes, weights, settings."""
         files = [Path(path) for path in (self._path, self._encoder) if path is not None]
         made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
@@ -57,7 +56,7 @@ class Rules:
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
         """Answer each prompt.
 
-        RAISES (ValueError): It does not come from the rewriting task.
+        RAISES (ValueError): A prompt does not come from the rewriting task.
         """
         for group in prompts:
             yield [self._answer(prompt) for prompt in group]
@@ -78,7 +77,7 @@ class Rules:
     def _draw(
         self, prompt: Prompt, text: str, mentions: list[Mention], rng: random.Random
     ) -> dict[str, str]:
-        """New terms by mention id, for those that get one."""
+        """New terms by mention id, for the mentions that get one."""
         nested = {marker.parent for marker in prompt.markers if marker.parent}
         staying = set(prompt.bound) | {
             marker.mention for marker in prompt.markers if marker.parent or marker.key in nested
@@ -95,7 +94,7 @@ class Rules:
                 drawn |= self._counterparts.same(group, rng, texts.values())
         if not drawn:
             for group in groups:
-                # One term can go to several mentions.
+                # More than max_terms are possible: one term can go to several mentions.
                 room = max(0, self._max_terms - len(drawn))
                 drawn |= self._counterparts.of(group, rng, room, texts.values())
         return drawn
@@ -104,8 +103,8 @@ class Rules:
 def _replace(
     text: str, mentions: list[Mention], terms: dict[str, str], rng: random.Random, share: float
 ) -> tuple[str, list[Mention]]:
-    """Text and mentions with other terms, and with the wording between mentions varied; the task
-    sets the articles before new terms right."""
+    """Text and mentions with new terms, and with varied wording between them; the task corrects the
+    articles before new terms later."""
     pieces: list[str] = []
     length = 0
     borders = sorted({0, len(text), *(p for m in mentions for p in (m.start, m.end))})
@@ -127,13 +126,13 @@ def _replace(
 
 
 def _in_place(old: str, new: str, before: str, capitals: bool) -> str:
-    """The new term with the capital that its place asks for.
+    """The new term, capitalized as its place requires.
 
     capitals (bool): Whether the words around it are in capitals.
     """
     if capitals and old.isupper():
         return new.upper()
-    # "1. warfarin" of a list has none, and its "." ends no sentence.
+    # In a numbered list ("1. warfarin"), the full stop ends no sentence.
     starts = not before.strip() or before.rstrip().endswith((".", "!", "?"))
     if starts and not old[:1].islower():
         return new[:1].upper() + new[1:]
@@ -152,12 +151,11 @@ def make_rules(
 ) -> Rules:
     """A rewriter that needs no language model.
 
-    terms (str | Path | None): Training notes (`.spacy`); without any, only the wording varies.
-    encoder (str | None): An encoder of sentences, a folder or a name on the hub, that tells which
-        terms are near in meaning; None takes what fits in form.
-    least, most (float): Cosines between which new terms lie, with an encoder.
-    max_terms (int): So many terms of a passage are replaced by near ones at most: the more, the
-        less it makes sense. None is where the passage has values, or names with an abbreviation,
-        to change.
+    terms (str | Path | None): Training notes (`.spacy`); without them, only the wording varies.
+    encoder (str | None): A sentence encoder, a folder or a name on the hub, that finds terms near
+        in meaning; without it, terms that fit in form are used.
+    least, most (float): With an encoder, the bounds of the cosine between new and old term.
+    max_terms (int): How many terms of a passage may be replaced by near ones: the more, the less
+        sense it makes. If values or abbreviated names can change instead, none are.
     """
     return Rules(None if terms is None else Path(terms), encoder, least, most, max_terms)

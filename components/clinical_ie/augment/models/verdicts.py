@@ -1,4 +1,4 @@
-"""What a server's failures mean: for one prompt, or for all that are left."""
+"""Tells failures that concern one prompt from those that concern all the rest."""
 
 import math
 from collections.abc import Iterable
@@ -9,31 +9,29 @@ from ..prompt import Response
 from .completion import CUT, codes, failure, fields_named
 from .endpoint import EndpointError
 
-# The longest wait that the client lets a server's Retry-After ask for; configs/augment/endpoint.cfg
-# states it.
+# Seconds: the longest Retry-After that the client honours; configs/augment/endpoint.cfg states it.
 LONGEST_WAIT = 120.0
 LATE = "no answer in time"
-# Besides 429: what no prompt is at fault for, and what may pass.
+# Besides 429, statuses that are not the prompt's fault or may pass.
 _NO_PROMPTS_FAULT = {401, 404, 408, 409}
 _HINTS = {
-    LATE: "; if it answers few requests at a time, set in_flight to so many, or a longer timeout",
+    LATE: "; if it handles few requests at a time, set a smaller in_flight or a longer timeout",
     CUT: "; a model that reasons first needs a larger max_tokens",
 }
-# What servers say of a request with a field that they do not know, or not like this.
+# Statuses for requests with an unknown field or an unacceptable value.
 _ABOUT_FIELDS = {400, 422}
 _LEAVE_OUT = (
-    '; what a server takes no field for is left out by extra_body = {"its_name": null}, a seed by '
-    'send_seed = false, a grammar or response_format by constraint = "none"'
+    '; a field that the server does not accept is left out by extra_body = {"its_name": null}, a '
+    'seed by send_seed = false, a grammar or response_format by constraint = "none"'
 )
 
 
 class Verdicts:
-    """Tells a prompt that failed from a server that no request will do better with.
+    """Tells a prompt that failed from a server that will answer no prompt.
 
-    model, url (str): As they are named in errors.
-    give_up_after (int): So many requests without an answer, one after the other, end the run, and
-        so many answers with nothing to use. A prompt that is not taken counts only as long as none
-        has ever been answered.
+    model, url (str): Named in errors.
+    give_up_after (int): How many requests in a row without an answer, or answers in a row without
+        usable content, end the run. Rejected prompts count only until the server first answers.
     answered (bool): Whether the server has ever answered.
     """
 
@@ -47,11 +45,11 @@ class Verdicts:
     def of_status(
         self, error: openai.APIStatusError, sent: Iterable[str], wait: float, seconds: float
     ) -> Response:
-        """What stands for an answer, by the status in its place.
+        """The response for a request that was answered with an error status.
 
         sent (Iterable[str]): The names of the fields that were sent.
-        wait (float): Seconds that the server asks for.
-        RAISES (EndpointError): No request to this server will do better.
+        wait (float): Seconds that the server asks the client to wait.
+        RAISES (EndpointError): Further requests to this server would fail too.
         """
         status, named = error.status_code, _named(error, sent)
         passing = status == 429 or status >= 500
@@ -59,11 +57,11 @@ class Verdicts:
             raise EndpointError(f"{self._url}: the account has no credit left ({named})")
         if passing and LONGEST_WAIT < wait < math.inf:
             raise EndpointError(
-                f"{self._url}: the server takes no more for {wait:.0f} seconds ({named}); run "
-                "again then, it goes on from the journal"
+                f"{self._url}: the server takes no more requests for {wait:.0f} seconds ({named}); "
+                "then run again to continue from the journal"
             )
         if not self.answered:
-            # Once there was an answer, key and model are right, and it is this one prompt.
+            # Once the server has answered, key and model are right, and the prompt is at fault.
             self._check_key_and_model(error, named)
         if passing:
             reason = "too many requests" if status == 429 else "server error"
@@ -73,7 +71,7 @@ class Verdicts:
         return failure(f"request not taken ({named})", seconds, status not in _NO_PROMPTS_FAULT)
 
     def of_connection(self, error: openai.APIConnectionError, seconds: float) -> Response:
-        """What stands for an answer where the connection failed.
+        """The response for a request whose connection failed.
 
         RAISES (EndpointError): There is no server.
         """
@@ -93,9 +91,9 @@ class Verdicts:
             )
 
     def see(self, answer: Response) -> None:
-        """Count what fails.
+        """Count failures in a row.
 
-        RAISES (EndpointError): Too much has.
+        RAISES (EndpointError): There are `give_up_after` of them.
         """
         if answer.answered:
             self.answered = True
@@ -105,20 +103,20 @@ class Verdicts:
             self._failed_in_a_row += 1
         if self._empty_in_a_row >= self._give_up_after:
             raise EndpointError(
-                f"{self._url}: the last {self._empty_in_a_row} answers, each with its price, held "
-                f"nothing to use ({answer.fault}){_HINTS.get(answer.fault, '')}"
+                f"{self._url}: the last {self._empty_in_a_row} answers, each with its price, were "
+                f"of no use ({answer.fault}){_HINTS.get(answer.fault, '')}"
             )
         if self._failed_in_a_row >= self._give_up_after:
             hint = _LEAVE_OUT if answer.refused else _HINTS.get(answer.fault, "")
             raise EndpointError(
                 f"{self._url}: the last {self._failed_in_a_row} requests got no answer "
-                f"({answer.fault}); what was answered before is kept in the journal{hint}"
+                f"({answer.fault}); earlier answers are kept in the journal{hint}"
             )
 
 
 def _named(error: openai.APIStatusError, fields: Iterable[str]) -> str:
-    """Status, code and fields of an error, as far as they are no more than that."""
-    # llama.cpp has the status for a code, and the name of the error for a type.
+    """Status, code and request fields of an error, and no text that might quote a note."""
+    # llama.cpp gives the status as the code, and the name of the error as its type.
     code = error.type if error.code == str(error.status_code) else error.code
     names = codes((code, error.param))
     if not error.param and error.status_code in _ABOUT_FIELDS:
@@ -129,7 +127,7 @@ def _named(error: openai.APIStatusError, fields: Iterable[str]) -> str:
 def _no_server(error: openai.APIConnectionError) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
         return (
-            "nothing vouches for the server's certificate; set SSL_CERT_FILE to that of your "
+            "the server's certificate cannot be verified; set SSL_CERT_FILE to that of your "
             "certificate authority"
         )
     return "no server answers there; start it, or name another endpoint in the config"

@@ -7,9 +7,9 @@ from importlib.resources import files
 import srsly
 
 _FILE = files("clinical_ie.augment") / "templates" / "expressions.v1.yml"
-# As the file has them: whoever keeps what was made with them has to know whether they changed.
+# The text of the file, for fingerprints: kept answers depend on it.
 EXPRESSIONS = _FILE.read_text(encoding="utf8")
-# What may be said in other words, and in which, all in lower case.
+# Equivalent expressions for each expression, in lower case.
 _SAME: dict[str, list[str]] = srsly.yaml_loads(EXPRESSIONS)
 _ANY = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SAME), key=len, reverse=True)) + r")(?!\w)",
@@ -20,9 +20,9 @@ _VERB = re.compile(r"(\s+)(was|were|is|are|has|have)\b")
 
 
 def vary(text: str, rng: random.Random, share: float) -> str:
-    """Put other expressions of the same meaning into a text.
+    """Replace expressions in a text by others of the same meaning.
 
-    share (float): How many of the known expressions are changed, 0 to 1.
+    share (float): Probability that a known expression is replaced, 0 to 1.
     """
 
     def other(match: re.Match[str]) -> str:
@@ -35,10 +35,10 @@ def vary(text: str, rng: random.Random, share: float) -> str:
 
 
 def alternatives(text: str, after_term: bool) -> list[list[str]]:
-    """A text in pieces, each with the expressions that may stand there, the text's own first.
+    """A text in pieces, each with the expressions that may replace it, its own first.
 
-    after_term (bool): Whether a term that will change stands in front: the number of the verb
-        after it is then open.
+    after_term (bool): Whether the text follows a term that changes, which leaves the number of the
+        verb after it open.
     """
     pieces: list[list[str]] = []
     done = 0
@@ -56,7 +56,7 @@ def alternatives(text: str, after_term: bool) -> list[list[str]]:
 
 
 def _in_case_of(old: str, new: str) -> str:
-    """With the capital of what it stands for, or, in a note in capitals, all of them."""
+    """The new expression, capitalized or in capitals like the old one."""
     if old.isupper():
         return new.upper()
     return new[0].upper() + new[1:] if old[0].isupper() else new
