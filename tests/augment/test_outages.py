@@ -204,7 +204,9 @@ def test_what_is_under_way_when_a_run_ends_is_waited_for() -> None:
 
 def test_a_long_pause_ends_the_run() -> None:
     with serving(lambda _: error(429, Retry_After="300")) as server:
-        with pytest.raises(EndpointError, match=r"no more for 300 seconds .*run again then"):
+        with pytest.raises(
+            EndpointError, match=r"no more requests for 300 seconds .*then run again"
+        ):
             list(model_of(server.url, in_flight=1, max_retries=3)([prompts(5)]))
         assert len(server.requests) == 1
     # What is no number of seconds ends nothing.
