@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a tiny encoder made on the spot, and small annotated notes."""
+"""Shared fixtures and helpers: a tiny encoder built on the fly, and small annotated notes."""
 
 import importlib.util
 import os
@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # A process a core, and a thread a process; PyTorch looks at this when it is imported.
+    # One process per core, one thread per process; PyTorch reads this at import.
     os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
@@ -26,10 +26,10 @@ from typer.testing import CliRunner, Result
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Link, Mention
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, their children too.
+# Background jobs of a shell, and their children, ignore Ctrl-C by default.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A slow machine is no failure.
+# A slow machine must not fail tests.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
 
@@ -38,7 +38,7 @@ MACCROBAT = ROOT.parent / "shared" / "data" / "maccrobat2020"
 
 
 def run_script(name: str, *arguments: object) -> Result:
-    """Run a workflow script in this process; starting Python anew costs seconds each time."""
+    """Run a workflow script in this process, because starting Python takes seconds."""
     spec = importlib.util.spec_from_file_location(Path(name).stem, ROOT / "scripts" / name)
     assert spec
     assert spec.loader
@@ -50,7 +50,7 @@ def run_script(name: str, *arguments: object) -> Result:
 
 
 def run_command(*arguments: object) -> tuple[int, str, str]:
-    """Run `clinical-ie` in this process: its exit code, and what it wrote to both streams."""
+    """Run `clinical-ie` in this process; return its exit code, stdout and stderr."""
     from clinical_ie.__main__ import app
 
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -61,7 +61,7 @@ def run_command(*arguments: object) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="session")
 def maccrobat() -> Path:
-    """Real case reports in brat; not part of the project."""
+    """Real case reports in brat, which are not part of the project."""
     if not MACCROBAT.is_dir():
         pytest.skip(f"the MACCROBAT corpus is not at {MACCROBAT}")
     return MACCROBAT
@@ -69,12 +69,12 @@ def maccrobat() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny BERT that reads 64 wordpieces at once."""
+    """The folder of a tiny BERT with windows of 64 wordpieces."""
     return build_tiny_bert(tmp_path_factory.mktemp("tiny-bert"), max_pieces=64)
 
 
 def build_tiny_bert(folder: Path, max_pieces: int) -> Path:
-    """Save a BERT of two layers and 16 units, with letters as its vocabulary, in a folder."""
+    """Save a BERT with two layers, 16 units and a vocabulary of letters."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()[]*/-+%'"
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = special + list(letters) + [f"##{letter}" for letter in letters]
@@ -113,7 +113,7 @@ def build_tiny_bert(folder: Path, max_pieces: int) -> Path:
 def note(
     text: str, *mentions: tuple[str, str], links: tuple[tuple[str, int, int], ...] = ()
 ) -> Doc:
-    """A Doc whose mentions are given as (label, covered text), found left to right."""
+    """A Doc with mentions given as (label, covered text), numbered in the order given."""
     found = []
     for number, (label, covered) in enumerate(mentions, start=1):
         start = text.index(covered)
@@ -123,7 +123,7 @@ def note(
 
 
 def small_notes() -> list[Doc]:
-    """Four notes that a model can learn by heart."""
+    """Four notes that a model can memorize."""
     return [
         note(
             "He took aspirin 81 mg daily for chest pain.",
@@ -151,15 +151,15 @@ def small_notes() -> list[Doc]:
 
 @pytest.fixture(scope="session")
 def notes() -> list[Doc]:
-    """Four notes that a model can learn by heart."""
+    """Four notes that a model can memorize."""
     return small_notes()
 
 
 @pytest.fixture(scope="session")
 def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a pipeline that knows the four notes by heart; not to be written to."""
+    """The folder of a pipeline that has memorized the four notes; read-only."""
     base = tmp_path_factory.getbasetemp()
-    # One for all processes of a run, whichever asks for it first.
+    # Shared by all processes of a run; the first one that needs it trains it.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "learned"
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
@@ -168,7 +168,7 @@ def learned(tiny_bert: Path, notes: list[Doc], tmp_path_factory: pytest.TempPath
 
 
 def learn(tiny_bert: Path, notes: list[Doc]) -> Language:
-    """A pipeline that was trained until it knows some notes by heart."""
+    """A pipeline trained until it has memorized the notes."""
     fix_random_seed(0)
     config = Config(pipeline_config(tiny_bert, learn_rate_scale=0.5))
     nlp = load_model_from_config(config, auto_fill=True)
@@ -180,7 +180,7 @@ def learn(tiny_bert: Path, notes: list[Doc]) -> Language:
 
 
 def examples(nlp: Language, docs: list[Doc]) -> list[Example]:
-    """Training examples as the corpus reader makes them."""
+    """Training examples like those of the corpus reader."""
     return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
 
 
@@ -190,7 +190,7 @@ def update_like_spacy_train(nlp: Language, batch: list[Example], sgd: object) ->
     `nlp.update(sgd=…)` steps a shared encoder before its listeners have sent it their gradients.
     """
     losses: dict[str, float] = {}
-    # None would let spaCy make an optimizer of its own.
+    # With None, spaCy would create an optimizer.
     nlp.update(batch, sgd=False, losses=losses, drop=0.0)
     for _, pipe in nlp.pipeline:
         if hasattr(pipe, "finish_update"):
@@ -199,7 +199,7 @@ def update_like_spacy_train(nlp: Language, batch: list[Example], sgd: object) ->
 
 
 def pipeline_config(encoder: Path, **encoder_settings: object) -> dict:
-    """The project's pipeline at the size of the tiny encoder."""
+    """The config of the project's pipeline, scaled down to the tiny encoder."""
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16}
     return {
         "nlp": {"lang": "en", "pipeline": ["tok2vec", "clinical_ner", "clinical_relations"]},

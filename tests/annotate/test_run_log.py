@@ -17,7 +17,7 @@ def unfinished(path: Path) -> Path:
 
 def test_a_run_that_is_refused_keeps_no_lock(tmp_path: Path) -> None:
     path = unfinished(tmp_path / "log")
-    # The error, which is looked at, has hold of the log that was refused.
+    # The caught error keeps the refused log alive.
     with pytest.raises(ValueError, match="another input") as refused:
         RunLog(path, {"input": "b"})
     assert RunLog(path, {"input": "a"}).notes.keys() == {"note"}
@@ -27,7 +27,7 @@ def test_a_run_that_is_refused_keeps_no_lock(tmp_path: Path) -> None:
 def test_a_log_is_removed_where_open_files_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on Windows, which has no locks of this kind either."""
+    """As on Windows, which does not have this kind of lock either."""
     path = unfinished(tmp_path / "log")
     opened: list[int] = []
     real_open, real_unlink = os.open, os.unlink

@@ -1,4 +1,4 @@
-"""Rows of JSON Lines and Parquet as notes, and what is wrong with those that are none."""
+"""Notes from rows of JSON Lines and Parquet, and errors for invalid rows."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from clinical_ie.annotate.run_log import text_sum
 
 
 def read(source: JsonlSource | ParquetSource, **done: str) -> tuple[list[str], dict[int, str]]:
-    """The names of good rows, and by their number what is wrong with the others."""
+    """The names of valid rows, and the errors of the others by row number."""
     names, wrong = [], {}
     sums = {name: text_sum(text) for name, text in done.items()}
     for found in source.read(sums, lambda name: "no such name, please" if name == "no" else None):
@@ -62,7 +62,7 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
         assert told in wrong[number]
     first = next(source.read({}, lambda name: None))
     assert first == InputNote("a", "one\r\ntwo", f"{path}:1")
-    # What was written before is not read again, and its id is still taken.
+    # Notes that are written already are skipped, but their ids still count as taken.
     assert read(source, **{"a": "one\r\ntwo", "7": ""}) == (["d"], wrong)
     names, wrong = read(source, **{"a": "one\ntwo", "7": ""})
     assert names == ["d"]
@@ -168,7 +168,7 @@ def test_parts_are_together_all_notes_once_each(tmp_path: Path, kind: str) -> No
         source = open_source(path, part=Part(number, 4))
         here = [note.name for note in source.read({}, lambda name: None)]
         assert source.total == len(here)
-        # Told by one of them, or each run would fail for it.
+        # Only one part reports it, so that not every run fails because of it.
         assert len(source.left_out) == (kind == "folder" and number == 1)
         assert source.describe().endswith(f", part {number}/4")
         found += here

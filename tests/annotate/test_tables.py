@@ -37,7 +37,7 @@ def pipeline(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
-    """Four notes, and between them a line for each way to be none."""
+    """Four notes, and between them one line for each kind of invalid row."""
     path = tmp_path / "notes.jsonl"
     lines = [
         '{"id": 7, "text": "Anna saw\\r\\nOmar.", "more": 1}',
@@ -101,7 +101,7 @@ def test_two_runs_do_not_write_the_same_files(pipeline: Path, tmp_path: Path, ki
             code, _, err = run_command(*arguments, *more)
             assert (code, err.count("\n")) == (1, 1)
             assert refused in err
-        # One that began to load its pipeline when there was no log yet.
+        # This run started before there was a log.
         with pytest.raises(BlockingIOError, match="another run is at work"), late:
             pass
         writer.write("b", TEXT, Annotations())
@@ -158,7 +158,7 @@ def test_lines_to_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*.txt"))
     assert files == ["7.txt", "e.txt", "ward/b.txt"]
     assert read_note(out / "7.txt").text == TEXT
-    # Which files the notes would go to is not known before they are read.
+    # The names of the output files are not known before the notes are read.
     code, _, err = run_command("annotate", pipeline, as_parquet(tmp_path / "o.parquet"), out)
     assert code == 1
     assert "is there already; --overwrite replaces it and the others" in err
@@ -168,7 +168,7 @@ def test_lines_to_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
 def test_runs_that_share_the_notes(pipeline: Path, tmp_path: Path, ending: str) -> None:
     notes = as_parquet(tmp_path / "notes.parquet")
     found: dict[str, tuple[list, list]] = {}
-    # The last of five has none of the four notes.
+    # There are four notes, so the last of five parts is empty.
     for number, names in enumerate(([*NOTES][:1], [*NOTES][1:2], [*NOTES][2:3], ["e"], []), 1):
         out = tmp_path / f"{number}.{ending}"
         arguments = ("annotate", pipeline, notes, out, "--format", ending)
@@ -234,7 +234,7 @@ def test_no_note_replaces_another_where_case_is_ignored(
         refused = [name for name in ids if writer.refusal(name) is not None]
         assert refused == ["A", "ward/B", "e\u0301"]
         assert "it differs from 'a' in case alone" in str(writer.refusal("A"))
-        # The same note, not another.
+        # The same note again is no conflict.
         assert writer.refusal("a") is None
 
 
@@ -296,8 +296,8 @@ def test_without_pyarrow_parquet_is_refused_before_anything_is_done(
         assert not (tmp_path / out).exists()
 
 
-# Each run is killed at a point further on: at the third note, with the whole file made and not yet
-# in its place, with it in its place and what it was made of not yet away.
+# Each run is killed at a later point: at the third note, after writing the whole file but before
+# moving it into place, and after that but before removing the temporary files.
 KILLED = """
 import os, signal, sys
 from pathlib import Path

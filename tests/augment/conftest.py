@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+# spacy-llm compares these annotations with the task's, and knows only the names from typing.
 from typing import Iterable  # noqa: UP035
 
 import pytest
@@ -62,7 +62,7 @@ path = ${paths.journal}
 
 
 def config_for(folder: Path, url: str) -> Path:
-    """A config whose model is behind a server, four requests at once."""
+    """A config whose model is behind a server, with four requests in flight."""
     settings = "variants = 3\nbatch_size = 6"
     text = CONFIG.replace("tries = 3", f"tries = 3\n{settings}")
     model = '@llm_models = "clinical_ie.OpenAICompatible.v1"\nmodel = "m"\nin_flight = 4'
@@ -75,7 +75,7 @@ def config_for(folder: Path, url: str) -> Path:
 
 
 class Scripted:
-    """A model that answers as the test says, and remembers what it was asked."""
+    """A model that answers by the test's script and records its prompts."""
 
     fingerprint = "scripted"
 
@@ -92,13 +92,13 @@ class Scripted:
 
 
 def shouting(prompt: Prompt) -> str:
-    """A rewrite that the filters let pass: some words more at the front."""
+    """A rewrite that passes the filters: the source with a few words in front."""
     return f"{OPENING} {prompt.source}"
 
 
 @pytest.fixture
 def scripted() -> Scripted:
-    """The model behind `tests.Scripted.v1`, new for each test."""
+    """The model registered as `tests.Scripted.v1`, new for each test."""
     model = Scripted()
     registry.llm_models("tests.Scripted.v1", func=lambda: model)
     return model
@@ -106,7 +106,7 @@ def scripted() -> Scripted:
 
 @pytest.fixture
 def train_docs() -> list[Doc]:
-    """Three notes of several sentences, with relations inside sentences and across them."""
+    """Three notes of several sentences, with relations within and across sentences."""
     first = note(
         "Brief course.\nHe took aspirin 81 mg daily for chest pain. No rash was seen.\nHe left.",
         ("Drug", "aspirin"),

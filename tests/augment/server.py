@@ -1,4 +1,4 @@
-"""A server on the loopback address that speaks the chat-completions protocol as a test says."""
+"""A loopback server for the chat-completions protocol, scripted by the test."""
 
 import json
 import ssl
@@ -43,7 +43,7 @@ def completion(content: object, finish: str = "stop", **message: object) -> Answ
 
 
 def error(status: int, code: str | None = None, param: str | None = None, **headers: str) -> Answer:
-    """An error as such servers send it."""
+    """An error in the form that such servers send."""
     body = {"error": {"message": "secret words", "type": "x", "code": code, "param": param}}
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(json.dumps(body).encode(), status, names)
@@ -51,7 +51,7 @@ def error(status: int, code: str | None = None, param: str | None = None, **head
 
 @dataclass
 class Server:
-    """A running server, with every request that reached it."""
+    """A running server that records every request."""
 
     script: Script
     url: str = ""
@@ -65,7 +65,7 @@ class Server:
 
 @contextmanager
 def serving(script: Script, encryption: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """Run a server for as long as the block takes."""
+    """Run a server for the duration of a `with` block."""
     server, lock = Server(script), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):

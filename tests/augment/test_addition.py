@@ -19,7 +19,7 @@ BONE = ("Structure", "bone")
         ("We could see an old bone.", "There stood out one long bone.", None),
         ("The bone was seen.", "Two bone were seen.", "two"),
         ("Two of the bone were seen.", "The two bone were seen.", None),
-        # What mentions hold is for other filters to judge.
+        # Words inside mentions are left to other filters.
         ("The bone was seen.", "The two long and old bone was seen.", "two"),
     ],
 )

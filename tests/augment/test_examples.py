@@ -13,7 +13,7 @@ LINKS = (("Strength-Drug", 1, 0),)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Two notes with the same labels and relations, and one where the relation is another."""
+    """Two notes with the same labels and relations, and one with another relation."""
     docs = [
         note(
             "He took aspirin 81 mg for fever.",

@@ -190,7 +190,7 @@ def tagged() -> Terms:
         ("Dose", "5 mg", "9 eggs", False),
         ("Dose", "5 mg", "mg", False),
         ("Dose", "5 mg", "a double dose", True),
-        # As doubtful as before.
+        # In training, both terms have the same other label.
         ("Dose", "pain", "back pain", True),
         ("Medication", "aspirin", "it", False),
         ("Medication", "it", "it", True),
@@ -207,7 +207,7 @@ def test_a_term_fits_its_label(label: str, old: str, new: str, ok: bool, tagged:
     [
         ([], "MRSA", False),
         ([], "two puffs", True),
-        # Where some go without.
+        # Some terms of the label have no number.
         (["low dose", "high dose"], "half strength", True),
     ],
 )
@@ -251,7 +251,7 @@ def test_near_copies_of_source_and_siblings() -> None:
     assert objection(check, source, far) is None
     siblings = ("He took some heparin when he came back from his walk today.",)
     assert (objection(check, source, far, siblings=siblings) or "").endswith("of its sibling")
-    # Two words are no run of three.
+    # A text of two words has no trigram.
     short = passage("Heparin daily.", ("Drug", "Heparin"))
     found = objection(check, source, short, siblings=("Heparin, daily",))
     assert found == "1.00 of its sibling"
@@ -325,7 +325,7 @@ def test_an_unlikely_answer() -> None:
 
 
 class TestTaggerAgrees:
-    """Against a tagger that knows some drugs by heart."""
+    """With a tagger that knows a fixed list of drugs."""
 
     @pytest.fixture
     def tagger(self, tmp_path: Path) -> Path:
@@ -347,7 +347,7 @@ class TestTaggerAgrees:
         assert objection(check, source, other) == "the tagger finds 'insulin' (Drug)"
         dose = passage("Took heparin.", ("Dose", "heparin"))
         assert objection(check, source, dose) == "the tagger misses 'heparin' (Dose)"
-        # What it cannot do in the source either is not held against the rewrite.
+        # Errors that the tagger also makes in the source do not count.
         weak = passage("Took tea.", ("Drug", "tea"))
         assert objection(check, weak, missed) is None
         assert objection(check, other, other) is None

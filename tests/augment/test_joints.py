@@ -77,7 +77,7 @@ def test_another_term_may_have_a_verb_in_another_number() -> None:
 
 
 def test_half_a_word_far_ahead_takes_the_place_of_no_article() -> None:
-    # Forty characters are looked at.
+    # Only the 40 characters before a mention are searched.
     source = passage("He had a good course.", ("S", "good course"))
     for word, broken in (("casino", True), ("or no", False)):
         rewrite = passage(f"He saw {word} {'x' * 36} good course.", ("S", "good course"))

@@ -19,8 +19,8 @@ from clinical_ie.doc import Link
 from tests.augment.conftest import Scripted
 from tests.augment.server import completion, serving
 
-# A model that writes down each question, and dies in the middle of the fourth. Both runs are forks
-# of one process: to import everything takes far longer than to run.
+# A model that records each prompt and dies while answering the fourth. Both runs are forks of one
+# process, because imports take far longer than the runs.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_answers_that_come_while_one_is_judged_are_there(path: Path) -> None:
         )
         with closing(answers):
             next(iter(answers))
-            # Whoever judges this one takes his time.
+            # The consumer of this answer is slow.
             end = time.monotonic() + 10
             while (size := rows_of(path)) < 8 and time.monotonic() < end:
                 time.sleep(0.02)
@@ -127,7 +127,7 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     both = subprocess.run(command, capture_output=True, text=True, check=True)
     assert both.stdout.split() == [str(-signal.SIGKILL), "0"]
     asked = (tmp_path / "asked.txt").read_text().splitlines()
-    # Only the question that was under way when it died is asked a second time.
+    # Only the prompt in flight when the process died is sent again.
     assert asked == ["p0", "p1", "p2", "p3", *(f"p{i}" for i in range(3, 8))]
 
 
@@ -141,7 +141,7 @@ def test_a_journal_that_others_can_read_is_closed_to_them(scripted: Scripted, pa
     list(make_journaled(scripted, path)([[prompt("a")]]))
     sides = [path, path.with_name("journal.sqlite-wal"), path.with_name("journal.sqlite-shm")]
     with closing(sqlite3.connect(path)) as other:
-        # As long as one reads, all three are there.
+        # While there is a reader, all three files exist.
         other.execute("SELECT * FROM responses").fetchall()
         for side in sides:
             side.chmod(0o644)
@@ -170,7 +170,7 @@ def test_a_model_that_reads_the_string_is_asked_anew_where_that_is_another(
     for chat in (make_openai_compatible("m"), make_llamacpp("m.gguf")):
         model = make_journaled(chat, path, "m")
         assert len({model.key(prompt) for [prompt] in prompts}) == 1
-        # Journals outlive the code.
+        # Journals outlive the code: the key must never change.
         content = ["m", prompts[0][0].sha256, 0, 0]
         assert model.key(prompts[0][0]) == hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -197,7 +197,7 @@ def test_a_model_that_does_not_say_what_it_is(path: Path) -> None:
 
 
 def test_the_hash_of_a_prompt_is_that_of_all_it_says() -> None:
-    """Journals outlive the code: the same prompt keeps its hash."""
+    """Journals outlive the code, so the hash of a prompt must never change."""
     turns = [{"role": "system", "content": "a"}, {"role": "user", "content": "b\u00e9"}]
     for messages in ([], turns[:1], turns):
         prompt = Prompt(
@@ -205,5 +205,5 @@ def test_the_hash_of_a_prompt_is_that_of_all_it_says() -> None:
         )
         content = [messages, "s", [["R", "a", "b"]], ["a", "b"], 2]
         assert prompt.sha256 == hashlib.sha256(json.dumps(content).encode()).hexdigest()
-        # A model can read off a prompt which terms have to stay.
+        # Which terms have to stay is part of what a model is given.
         assert Prompt("x", messages, echoed=frozenset("a")).sha256 != Prompt("x", messages).sha256

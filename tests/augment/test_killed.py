@@ -1,4 +1,4 @@
-"""A run that is killed again and again loses no answer, pays none twice, and ends as any other."""
+"""A run killed repeatedly loses no answer, pays for none twice, and ends like any other."""
 
 import json
 import random
@@ -16,8 +16,8 @@ from tests.augment.server import Answer, completion, error, serving
 
 N_KILLS = 10
 
-# Forks a run for each delay it is given, and kills it then: to import everything takes far longer
-# than to run. Says how long the last one took, which is not killed.
+# Forks a run for each delay and kills it after that time; forks, because imports take far longer
+# than a run. The last run is not killed, and its duration is printed.
 RUNS = """
 import os, signal, sys, time
 from pathlib import Path
@@ -48,7 +48,7 @@ for delay in [float(text) for text in sys.argv[5:]] + [None]:
 
 
 def script(request: dict[str, Any]) -> Answer:
-    """Good for two seeds in three; the seed stands in it, so that no two answers are the same."""
+    """A good answer for two seeds in three; the seed in the text makes every answer unique."""
     seed = request["seed"]
     if seed % 7 == 0:
         return error(500)
@@ -59,7 +59,7 @@ def script(request: dict[str, Any]) -> Answer:
 
 
 def results(out: Path, out_dir: Path) -> dict[str, Any]:
-    """Everything that a run leaves, but for times and for what came from the journal."""
+    """Everything that a run writes, except times and counts of journal use."""
     files = sorted(path for path in (out_dir / "brat").iterdir())
     summary = json.loads((out_dir / "augment.json").read_text())
     for name in ("seconds", "replayed", "cost"):
@@ -99,7 +99,7 @@ def answers_in(journal: Path) -> set[str]:
         try:
             rows = connection.execute("SELECT text FROM responses").fetchall()
         except sqlite3.OperationalError:
-            # Killed between the making of the file and of its table.
+            # Killed between creating the file and its table.
             rows = []
     connection.close()
     return {text for (text,) in rows}
@@ -113,7 +113,7 @@ def test_killed_ten_times_at_random(
         config = config_for(tmp_path, server.url)
         whole = tmp_path / "whole"
         run(whole, train, config, [], lambda *end: ends.append(end))
-        # Once more, out of the journal alone: no run takes less than that.
+        # Once more, from the journal only: the shortest possible run.
         run(whole, train, config, [], lambda *end: ends.append(end))
         assert [status for status, _ in ends] == [0, 0]
         seconds = ends[1][1]
@@ -134,14 +134,14 @@ def test_killed_ten_times_at_random(
 
         run(killed, train, config, delays, on_end)
     assert ends[-1][0] == 0
-    # On a busy machine one or the other may be through before its time.
+    # On a busy machine, some runs may finish before they are killed.
     assert sum(status == 9 for status, _ in ends) >= 5, ends
     for size, answered in finished:
         for later in server.requests[size:]:
             answer = json.loads(script(later).body)
             if "choices" in answer:
                 assert answer["choices"][0]["message"]["content"] not in answered
-    # What was under way when it was killed is asked for again, and nothing else.
+    # Only requests in flight when the run was killed are repeated.
     successes = [r for r in server.requests if r["seed"] % 7]
     assert len(successes) <= len({json.dumps(r) for r in successes}) + 4 * N_KILLS
     assert results(killed / "augmented.spacy", killed / "augmented") == expected

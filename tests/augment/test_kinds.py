@@ -50,7 +50,7 @@ def test_what_stands_outside_of_spans() -> None:
     text = "Had mild fevers, 38.5, and a rash"
     spans = [(9, 14), (29, 33), (27, 30)]
     assert blanked(text, spans) == "Had mild      s, 38.5, and       "
-    # What a span touches is no word outside.
+    # A word that a span overlaps is not outside.
     assert words_outside(text, spans) == ["had", "mild", "and"]
     assert words_outside(text, []) == ["had", "mild", "fevers", "and", "a", "rash"]
 

@@ -89,7 +89,7 @@ def test_what_a_grammar_has_no_other_sign_for_is_written_as_its_number() -> None
 
 
 class Refusing:
-    """Takes one request of two, or as many as it is told."""
+    """A server that refuses every second request, or all of them."""
 
     takes_none = False
 
@@ -110,7 +110,7 @@ def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
     server = Refusing()
     model.__dict__["_server"] = server
     answers = [answer for [answer] in model([["x"]] * 39 + [[Prompt("", [], source="a\n\nb")]])]
-    # A passage that holds it must be able to get past it.
+    # A stop string that the passage contains is not sent.
     assert server.stop == ["[["]
     assert [str(answer) for answer in answers] == ["", "yes"] * 20
     assert {answer.fault for answer in answers} == {"request not taken", ""}
@@ -124,7 +124,7 @@ def test_where_every_request_is_refused_the_run_ends(answered: bool, tmp_path: P
     model = make_llamacpp(tmp_path / "m.gguf")
     model.__dict__["_server"] = server = Refusing()
     server.takes_none = True
-    # Of an earlier run, as the journal has it: what is left to ask for may be what is too long.
+    # If an earlier run got answers, the prompts that are left may simply be too long.
     model.answered = answered
     with nullcontext() if answered else pytest.raises(RuntimeError, match=r"all 16.*too long"):
         list(model([["x"]] * 40))
@@ -134,7 +134,7 @@ def test_where_every_request_is_refused_the_run_ends(answered: bool, tmp_path: P
 def test_where_nothing_can_be_chosen_the_passage_comes_back_without_a_model(
     tmp_path: Path, train: Path, tiny_bert: Path
 ) -> None:
-    # So far apart are no two terms that any is nearer than this.
+    # No cosine reaches this threshold.
     near = make_near_terms(train, str(tiny_bert), least=1.5, most=2.0)
     model = make_llamacpp(tmp_path / "m.gguf", grammar="near_terms", near_terms=near)
     server = Refusing()

@@ -36,7 +36,7 @@ LABELS = st.sampled_from(["Drug", "ADE", "Sign_symptom", "É-1"])
 
 @st.composite
 def annotated(draw: st.DrawFn) -> tuple[str, list[Mention]]:
-    """A text, and mentions in it of which none cross."""
+    """A text and mentions that do not cross each other."""
     text = draw(TEXTS)
     places = st.integers(0, len(text))
     mentions: list[Mention] = []

@@ -47,7 +47,7 @@ def test_negation_is_kept(before: str, after: str, ok: bool) -> None:
 
 
 def test_half_a_word_far_ahead_is_no_negation() -> None:
-    # Ninety characters are looked at.
+    # Only the 90 characters before a mention are searched.
     source = passage(f"It was minor {'a ' * 43}fever.", ("Sign", "fever"))
     rewrite = passage("It was some cough.", ("Sign", "cough"))
     assert objection(make_negation_kept(), source, rewrite) is None
@@ -55,7 +55,7 @@ def test_half_a_word_far_ahead_is_no_negation() -> None:
     assert objection(make_negation_kept(), source, rewrite) == "'cough' is not negated"
     source = passage(f"None {'a ' * 45}fever.", ("Sign", "fever"))
     assert objection(make_negation_kept(), source, rewrite) is None
-    # And no more than there are.
+    # Fewer if the text starts later.
     source = passage(f"No fever {'a ' * 60}.", ("Sign", "fever"))
     assert objection(make_negation_kept(), source, rewrite) == "'cough' is not negated"
 

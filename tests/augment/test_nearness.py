@@ -50,10 +50,10 @@ def test_a_text_is_nearest_to_itself(encoder: Path) -> None:
 def test_terms_are_read_where_the_weights_are(
     encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`meta` stands for a GPU: all is computed there, and there is nothing to bring back."""
+    """`meta` stands in for a GPU; copying results back from it fails, which shows it was used."""
     monkeypatch.setattr(transformer_model, "get_torch_default_device", lambda: torch.device("meta"))
     nearness = Nearness(encoder)
-    # The faster kinds of attention look at the mask.
+    # Faster attention implementations read the mask's values, which `meta` does not have.
     nearness._loaded = load_pretrained(str(encoder), {}, {"attn_implementation": "eager"})
     with pytest.raises(NotImplementedError, match="copy out of meta tensor"):
         nearness.vectors(["pain"])
@@ -111,7 +111,7 @@ def test_bounds_of_sense_kept_are_checked(bounds: dict[str, float]) -> None:
 
 
 class Alike(Nearness):
-    """All terms mean the same."""
+    """All terms have the same vector."""
 
     def vectors(self, terms: Sequence[str]) -> Any:
         return np.ones((len(terms), 1), dtype=np.float32)
@@ -154,7 +154,7 @@ def test_terms_of_the_same_form_stand_in_for_each_other(old: str, new: str, fits
 
 
 class Akin(Nearness):
-    """All terms are near, and none the same."""
+    """All terms are near each other, with a cosine below 1."""
 
     def vectors(self, terms: Sequence[str]) -> Any:
         return np.full((len(terms), 1), 0.9, dtype=np.float32)
@@ -174,10 +174,10 @@ def test_a_value_has_other_values_near_it_and_a_name_its_abbreviation() -> None:
     counterparts = Counterparts(terms, Alike("none"), most=1.5)
     values = counterparts.same_as("Dose", "10 mg", 4)
     assert sorted(values) == ["15 mg", "5 mg"]
-    # Always the same: a model's answer is kept by the grammar that it was asked for with.
+    # Deterministic, because the journal's key depends on the grammar.
     assert values == counterparts.same_as("Dose", "10 mg", 4)
     assert counterparts.same_as("Test", "CT", 4) == ["computed tomography"]
-    # A number in a name is no value.
+    # A number inside a name is not a value.
     assert counterparts.same_as("Test", "CD4", 4) == []
 
 
@@ -189,7 +189,7 @@ def test_a_usual_value_has_other_usual_values_near_it() -> None:
     )
     counterparts = Counterparts(terms, Alike("none"))
     assert sorted(counterparts.same_as("Dose", "10 mg", 4)) == ["20 mg", "5 mg"]
-    # One that hardly comes twice was measured; so was one with no usual ones near it.
+    # A rare value counts as measured, and so does one without common values near it.
     assert "14 mg" in counterparts.same_as("Dose", "13 mg", 4)
     assert "80 mg" not in counterparts.same_as("Dose", "80 mg", 4)
     assert counterparts.same_as("Dose", "80 mg", 4)
@@ -229,7 +229,7 @@ def test_a_number_that_never_changes_is_part_of_a_name() -> None:
     )
     counterparts = Counterparts(terms, Alike("none"))
     assert counterparts.same_as("Frequency", "BID (2 times a day)", 4) == []
-    # Two are not often.
+    # Two occurrences are not enough.
     assert counterparts.same_as("Risk", "10-year risk", 4)
 
 
@@ -273,7 +273,7 @@ def test_linked_terms_of_another_note_are_the_same_where_those_here_are() -> Non
     counterparts = Counterparts(Terms(groups={"Drug": [(group, "a") for group in groups]}))
     here = Group(labels, {"a": "aspirin", "b": "aspirin"}, links)
     assert counterparts.of(here, random.Random(0), 9)["a"] == "tea"
-    # Where the names differ, they may go on differing.
+    # Mentions with different names may stay different.
     here = Group(labels, {"a": "aspirin", "b": "Bayer"}, links)
     assert counterparts.of(here, random.Random(0), 9)["a"] == "heparin"
 
@@ -283,7 +283,7 @@ def test_near_terms_of_a_training_split(encoder: Path, train: Path) -> None:
     [found] = near([("Drug", "aspirin")])
     assert found in (["metformin"], ["insulin"], ["heparin"])
     assert near([("Unknown", "aspirin"), ("Drug", "aspirin")]) == [[], found]
-    # What stands there already is not offered; where a value can change, nothing else does.
+    # Terms of the passage are not offered; if a value can change, nothing else does.
     assert near([("Drug", "aspirin"), ("Drug", found[0])])[0] != found
     assert near([("Drug", "aspirin")], staying=found)[0] != found
     assert near([("Drug", "aspirin"), ("Strength", "81 mg")])[0] == []
@@ -378,7 +378,7 @@ def test_a_grammar_gives_what_relations_call_the_same_one_choice() -> None:
         (False, False, True, True),
     ]
     assert all('("was" | "were")' in way and '("water")' in way for way in ways)
-    # What is echoed outside the passage stays, with all that is called the same in it.
+    # A mention echoed outside the passage stays, and so do those with the same name.
     grammar = choice_grammar(markup.text, markup.markers, choices, links, frozenset("b"))
     assert grammar is not None
     assert '("Tea")' in grammar
@@ -418,7 +418,7 @@ def test_where_no_term_can_change_one_expression_must() -> None:
     )
     assert same0 == f'same0 ::= (" ") (("the patient had") (" ") {rest} {free} | "he had" same1)'
     assert same1 == f'same1 ::= (" ") {rest} (("because of") (" gout."))'
-    # A term that changes is change enough.
+    # If a term changes, no expression has to.
     grammar = choice_grammar(markup.text, markup.markers, lambda terms, _: [["coffee"], []])
     assert grammar is not None
     assert grammar.startswith(f'root ::= ("However," | "Nevertheless,") (" ") {had}')
@@ -427,7 +427,7 @@ def test_where_no_term_can_change_one_expression_must() -> None:
 def test_where_nothing_can_change_there_is_no_grammar() -> None:
     markup = encode("Tea was good.", [Mention("a", "Drug", ((0, 3),))])
     assert choice_grammar(markup.text, markup.markers, lambda terms, _: [[]]) is None
-    # The number of a verb is open after another term alone.
+    # The number of a verb is open only after a term that changes.
     grammar = choice_grammar(markup.text, markup.markers, lambda terms, _: [["drops"]])
     assert grammar == 'root ::= ("[[Drug: ") ("Drops") ("]]") (" ") ("was" | "were") (" good.")'
 

@@ -1,4 +1,4 @@
-"""The model behind a server: what goes out, and what becomes of every kind of answer."""
+"""The model behind a server: what is sent, and how every kind of answer is handled."""
 
 import json
 import shutil
@@ -108,7 +108,7 @@ def test_a_certificate_authority_of_ones_own(
 def test_answers_keep_their_order_and_many_are_under_way() -> None:
     def script(request: dict[str, Any]) -> Answer:
         answer = echo(request)
-        # The first of all comes last.
+        # The first prompt is answered last.
         answer.delay = 1.5 if request["messages"][-1]["content"] == "p0" else 0.05
         return answer
 
@@ -221,7 +221,7 @@ def test_a_server_that_refuses_or_hangs() -> None:
         model = model_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         with pytest.raises(EndpointError, match="/v1: no server answers there; start it, or name"):
             list(model([prompts(1)]))
-        # One that did answer may come back.
+        # A server that has answered before may come back.
         model.answered = True
         [[answer]] = model([prompts(1)])
     assert (answer.fault, answer.answered) == ("no connection", False)
@@ -281,7 +281,7 @@ def test_a_wrong_key_or_model_stops_at_once(answer: Answer, message: str) -> Non
             list(model_of(server.url, in_flight=2, max_retries=3)([prompts(50)]))
         assert len(server.requests) <= 4
     assert len(str(caught.value).splitlines()) == 1
-    # What a server says may hold the key or the note.
+    # A server's message may quote the key or the note.
     assert "secret words" not in str(caught.value)
 
 
@@ -291,7 +291,7 @@ def test_an_account_without_credit_is_told_as_that() -> None:
         with pytest.raises(EndpointError, match=r"no credit left \(HTTP 429, insufficient_quota\)"):
             list(model([prompts(50)]))
         assert len(server.requests) == 1
-        # Also in the middle of a run.
+        # Also after the server has answered.
         list(model([prompts(1)]))
         server.script = lambda _: error(402)
         with pytest.raises(EndpointError, match=r"no credit left \(HTTP 402\)"):
@@ -308,7 +308,7 @@ def test_a_server_that_only_fails_is_given_up() -> None:
 def test_a_server_that_only_fails_is_given_up_however_few_prompts_come_at_once() -> None:
     with serving(lambda _: error(500)) as server:
         model = model_of(server.url, in_flight=16, give_up_after=5)
-        # Whoever asks for few has all answers in hand when the last of them fails.
+        # With few prompts, the caller has every answer before the last failure is raised.
         for _ in range(2):
             list(model([prompts(2)]))
         with pytest.raises(EndpointError, match="the last 5 requests got no answer"):
@@ -378,7 +378,7 @@ def test_numbers_that_no_journal_has_room_for_are_not_believed() -> None:
     answer = read_completion(json.dumps(body).encode(), 0.0)
     assert (answer, answer.prompt_tokens, answer.completion_tokens) == ("yes", None, 7)
     assert answer.likelihood is None
-    # A journal has no room for this one either.
+    # A journal cannot store these values either.
     body["choices"][0]["logprobs"] = {"content": [{"logprob": float("nan")}]}
     body["usage"]["completion_tokens"] = -7
     answer = read_completion(json.dumps(body).encode(), 0.0)

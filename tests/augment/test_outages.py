@@ -1,4 +1,4 @@
-"""Servers that take some prompts and not others, that fail for a while, or that want a pause."""
+"""Servers that reject some prompts, fail for a while, or demand a pause."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ N_NOTES = 12
 
 @pytest.fixture
 def train(tmp_path: Path) -> Path:
-    """Notes of one segment each, which the milligrams tell apart."""
+    """Notes of one segment each, identified by their milligrams."""
     docs = []
     for number in range(N_NOTES):
         dose = f"{80 + number} mg"
@@ -44,13 +44,13 @@ def rewritten(request: dict[str, Any]) -> Answer:
 
 
 def refusing(doses: range, answer: Answer) -> Script:
-    """Another answer for some of the notes."""
+    """A script that answers some doses differently."""
     refused = [f"{dose} mg" for dose in doses]
     return lambda r: answer if any(d in source_of(r) for d in refused) else rewritten(r)
 
 
 def config_of(folder: Path, url: str) -> Path:
-    """One request after the other, and one rewrite of a segment."""
+    """A config with one request at a time and one rewrite per segment."""
     path = config_for(folder, url)
     text = path.read_text().replace("variants = 3", "variants = 1")
     path.write_text(text.replace("in_flight = 4", "in_flight = 1\ngive_up_after = 6"))
@@ -63,7 +63,7 @@ def test_prompts_that_are_not_taken_end_no_run(status: int, train: Path, tmp_pat
     script = refusing(range(80, 88), error(status, "too_long"))
     with serving(script) as server:
         config = config_of(tmp_path, server.url)
-        # The second time, nothing is left to ask for but what is not taken.
+        # The second run has only rejected prompts left.
         for asked in (N_NOTES, 8):
             server.requests.clear()
             outcome = augment(train, out, out_dir, config, N_NOTES, seed=3)
@@ -98,7 +98,7 @@ def test_a_server_that_takes_nothing_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "named"),
     [
-        # As vLLM, Azure, FastAPI, Mistral, Ollama and TGI put it.
+        # In the words of vLLM, Azure, FastAPI, Mistral, Ollama and TGI.
         (
             400,
             {
@@ -168,7 +168,7 @@ def test_a_model_that_says_nothing_is_not_paid_for_ever(
         with pytest.raises(EndpointError, match=rf"last 5 answers, each with its price, .*{told}"):
             list(make_journaled(model, path)([[prompt] for prompt in prompts(50)]))
         assert len(server.requests) == rows_of(path) == 5
-        # One with text in between, and it goes on.
+        # A usable answer in between resets the count.
         server.script = lambda r: answer if r["seed"] % 5 else echo(r)
         assert len(list(model([[prompt] for prompt in prompts(20)]))) == 20
 
@@ -209,7 +209,7 @@ def test_a_long_pause_ends_the_run() -> None:
         ):
             list(model_of(server.url, in_flight=1, max_retries=3)([prompts(5)]))
         assert len(server.requests) == 1
-    # What is no number of seconds ends nothing.
+    # An infinite wait does not end the run.
     with serving(lambda _: error(429, Retry_After="inf")) as server:
         [[answer]] = model_of(server.url, max_retries=0)([prompts(1)])
     assert answer.fault == "too many requests (HTTP 429)"
@@ -238,7 +238,7 @@ def test_an_outage_is_no_success(train: Path, tmp_path: Path) -> None:
         assert len(read_docs(out)) == 5
         summary = json.loads((out_dir / "augment.json").read_text())
         assert (summary["requests"], summary["unanswered"]) == (5, 21)
-        # Then it is well again: what was asked for in the outage is asked for as if there was none.
+        # Once the server has recovered, the run ends as if there had been no outage.
         server.script = rewritten
         result = run_script("augment.py", train, out, out_dir, *arguments)
         assert result.exit_code == 0
@@ -262,7 +262,7 @@ def test_what_gets_no_answer_costs_no_try(
     scripted.script = script
     outcome = augment(train, out, out_dir, config, 1, seed=0)
     assert outcome.accepted == 0
-    # So often it may be missing as it may fail; then something else is wrong.
+    # A segment is given up after as many missing answers as it has tries.
     assert outcome.missing == outcome.tried == outcome.segments
     scripted.script = lambda prompt: shouting(prompt) if prompt.tries else script(prompt)
     outcome = augment(train, out, out_dir, config, 1, seed=1)

@@ -60,7 +60,7 @@ def test_what_the_run_came_to() -> None:
     assert "1,000,000 of prompts, 500 of answers; 7 answers do not say" in html
     assert "1.5000, 0.2500 of it in this run" in html
     assert "<td>Drug</td><td>5</td><td>3</td>" in html
-    # Eight of ten before, ten of twenty after.
+    # 8 of 10 mentions before, 10 of 20 after.
     assert re.search(r"<td>Drug</td><td>8</td><td>2</td>\s*<td>80.0 %</td><td>50.0 %</td>", html)
 
 

@@ -1,4 +1,4 @@
-"""Note text reaches this machine, or the host that is named, and nobody else."""
+"""Note text reaches only this machine or the host named in the config."""
 
 import logging
 import socket
@@ -179,7 +179,7 @@ def test_nothing_is_sent_before_the_first_prompt(train: Path, tmp_path: Path) ->
 def test_logs_hold_no_note_text_unless_asked(
     asked: bool, train: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # What an application does that wants to see everything.
+    # As in an application that logs everything.
     caplog.set_level(logging.DEBUG)
     for name in ("openai", "spacy_llm", "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, name)
@@ -187,7 +187,7 @@ def test_logs_hold_no_note_text_unless_asked(
     def script(request: dict) -> Answer:  # type: ignore[type-arg]
         source = request["messages"][-1]["content"].split("\nMarkers")[0]
         answer = completion(f"Today {source}")
-        # There are servers that say in a header what they did.
+        # Some servers repeat the prompt in a header.
         answer.headers["X-Prompt"] = source
         return answer
 
@@ -201,7 +201,7 @@ def test_logs_hold_no_note_text_unless_asked(
         assert outcome.accepted == 3
     logged = any(word in caplog.text for word in ("metformin", "aspirin", "insulin"))
     assert logged == asked
-    # Those below them, too, which have levels and filters of their own.
+    # Child loggers have levels and filters of their own.
     below = [
         record for record in caplog.records if record.name.startswith(("httpcore2.", "openai."))
     ]

@@ -18,7 +18,7 @@ from tests.conftest import note
 
 @pytest.fixture
 def big_train(tmp_path: Path) -> Path:
-    """Notes of one drug each, every drug with strengths that exist for it."""
+    """Notes of one drug each, with a realistic strength for each drug."""
     strengths = {"metformin": "500 mg", "calcitriol": "0.5 mcg", "warfarin": "2.5 mg"}
     docs = []
     for i in range(9):
@@ -113,7 +113,7 @@ def test_a_mention_tied_to_one_outside_stays(big_train: Path) -> None:
 
 
 def test_two_mentions_of_one_thing_count_as_one_term(tiny_bert: Path, big_train: Path) -> None:
-    """And leave room for no other, rather than less than none."""
+    """They use up max_terms, and the room for others does not become negative."""
     text = "Given ache, ache: metformin, warfarin."
     mentions = [
         Mention("a", "Reason", ((6, 10),)),

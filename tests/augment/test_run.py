@@ -158,7 +158,7 @@ def test_no_more_is_asked_for_than_is_still_wanted(
     config.write_text(CONFIG.replace("tries = 3", "tries = 3\nbatch_size = 4"))
     scripted.script = lambda p: "Lost it." if len(scripted.asked) == 1 else shouting(p)
     assert augment(train, out, out_dir, config, 2, seed=0).accepted == 2
-    # Both at once, and the first again.
+    # Both in one batch, and the first once more.
     assert len(scripted.asked) == 3
 
 
@@ -186,7 +186,7 @@ def test_no_notes_no_new_notes(
     before = _files(out, out_dir)
     write_docs([], train)
     assert augment(train, out, out_dir, config, 3, seed=0).accepted == 0
-    # What an earlier run made stays.
+    # The notes of the earlier run stay.
     assert before
     assert _files(out, out_dir) == before
     assert json.loads((out_dir / "augment.json").read_text())["accepted"] == 0
@@ -307,7 +307,7 @@ def test_what_is_no_answer_is_counted_and_asked_for_again(
     asked = len(scripted.asked)
     outcome = augment(train, out, out_dir, config, 2, seed=0)
     assert (outcome.replayed, outcome.dropped["refusal"].answers) == (0, 18)
-    # A refusal has its price: the journal keeps it.
+    # A refusal costs money, so the journal keeps it.
     outcome = augment(train, out, out_dir, config, 2, seed=0)
     assert (outcome.replayed, len(scripted.asked)) == (18, asked + 18)
 
@@ -322,7 +322,7 @@ def test_a_segment_is_given_up_once(
     summary = json.loads((out_dir / "augment.json").read_text())
     assert kept
     assert summary["segments"]["given up"] == outcome.tried - kept
-    # One that comes late is not given up.
+    # A segment that succeeds late is not given up.
     scripted.script = lambda p: shouting(p) if p.variant else "Lost it."
     augment(train, out, out_dir, config, 100, seed=1)
     assert json.loads((out_dir / "augment.json").read_text())["segments"]["given up"] == 0
@@ -365,7 +365,7 @@ def test_no_more_requests_than_are_allowed(
     outcome = augment(train, out, out_dir, config, 3, seed=0)
     assert len(scripted.asked) == outcome.asked == 4
     assert outcome.accepted == 0
-    # What is in the journal is not asked for again, and does not count.
+    # Answers from the journal do not count.
     outcome = augment(train, out, out_dir, config, 3, seed=0)
     assert len(scripted.asked) == 8
     assert (outcome.asked, outcome.replayed) == (4, 4)
@@ -377,7 +377,7 @@ def test_what_was_rewritten_before_the_last_request_is_kept(
     settings = "tries = 1\nmin_mentions = 1\nsegments_per_note = 2\nmax_requests = 1"
     config.write_text(CONFIG.replace("tries = 3", settings))
     outcome = augment(train, out, out_dir, config, 1, seed=1)
-    # The note was to have a second one.
+    # The note was to get a second rewritten segment.
     assert outcome.tried == 2
     assert (outcome.asked, outcome.rewrites, outcome.accepted) == (1, 1, 1)
     assert len(read_docs(out)) == 1

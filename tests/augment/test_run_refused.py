@@ -1,4 +1,4 @@
-"""What the step cannot work with: one line says why, and nothing is left behind."""
+"""Invalid inputs of the step: one line says why, and no files are left behind."""
 
 from pathlib import Path
 

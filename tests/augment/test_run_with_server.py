@@ -1,4 +1,4 @@
-"""A whole run of the step, with a server behind the model."""
+"""Complete runs of the step with a model behind a server."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_run_without_a_new_note_is_no_success(train: Path, tmp_path: Path) -> 
         result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 1)
     assert result.exit_code == 1
     assert "no new note at all" in result.stderr
-    # A table without a row is none.
+    # An empty table is not printed.
     assert "Rewrites" not in result.stdout
     assert "dropped: no content" in result.output
     assert (tmp_path / "out" / "augment.json").is_file()
@@ -46,7 +46,7 @@ def test_a_run_that_ends_at_max_requests_tells_how_to_go_on(train: Path, tmp_pat
         config.write_text(text)
         paths = train, tmp_path / "out.spacy", tmp_path / "out"
         result = run_script("augment.py", *paths, "--config", config, "--n-augmented", 2)
-    # To weasel nothing has changed: it would skip the step.
+    # Without --force, weasel sees no change and skips the step.
     assert "ended at max_requests = 1; run again (weasel: with --force" in result.output
 
 

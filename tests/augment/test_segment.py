@@ -36,7 +36,7 @@ def test_a_mention_that_one_outside_echoes_is_known() -> None:
     )
     first, second = (s for s in segments_of(doc, max_words=40)[0] if len(s.text) < 40)
     assert (first.bound, first.echoed) == ({"T1", "T2"}, {"T1"})
-    # Of another label, "aspirin" is something else.
+    # "aspirin" with another label is a different thing.
     assert (second.bound, second.echoed) == ({"T3", "T4"}, {"T3"})
     assert segment_of(segment_to_doc(corpus_nlp(), first)) == first
 

@@ -24,7 +24,7 @@ def test_before_stays_after_shifts_and_relations_cross(train_docs: list[Doc]) ->
         Mention("T2", "Strength", ((16, 19),)),
         Mention("T3", "Reason", ((4, 7),)),
     ]
-    # The first ends where the segment begins.
+    # This mention ends where the segment begins.
     before = Mention("T0", "Course", ((6, segment.start),))
     links = annotations_of(doc).links
     whole = Annotations([before, *annotations_of(doc).mentions], links)

@@ -54,7 +54,7 @@ def test_rare_labels_come_first() -> None:
     counts = {"Drug": 9, "ADE": 2, "Form": 1}
     planned = list(by_labels(order, rare_first(counts)))
     assert sorted(planned, key=lambda place: place.start) == order
-    # Form has one mention; then ADE has two, and three with its first segment.
+    # Form has 1 mention, ADE has 2, and 3 after its first segment.
     assert [place.labels for place in planned[:3]] == [("Form",), ("Drug", "ADE"), ("ADE",)]
 
 

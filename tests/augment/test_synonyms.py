@@ -32,7 +32,7 @@ def test_long_forms_and_abbreviations_are_names_of_one_thing() -> None:
     assert found == {
         "Test": {
             "computed tomography": Counter(["CT"]),
-            # Its capital was that of the sentence.
+            # The capital was only that of the sentence's first word.
             "ct": Counter(["computed tomography"]),
             "glasgow coma scale": Counter(["GCS"]),
             "gcs": Counter(["Glasgow coma scale"]),
@@ -43,7 +43,7 @@ def test_long_forms_and_abbreviations_are_names_of_one_thing() -> None:
 @pytest.mark.parametrize(
     "mentions",
     [
-        # Another label, nothing before the bracket, letters that the long form lacks.
+        # Another label, no term before the bracket, letters that the long form lacks.
         [at("Computed tomography", "Test"), at("CT", "Other")],
         [at("15", "Test"), at("CT", "Test", 30)],
         [at("coma scale", "Test"), at("GCS", "Test")],

@@ -171,7 +171,7 @@ def test_a_passage_that_speaks_of_the_tags_keeps_them(task: StructuredRewrite) -
     doc = note("</think> on aspirin for pain.", ("Drug", "aspirin"), ("Reason", "pain"))
     list(task.parse_responses([doc], [["</think> on [[Drug: heparin]] for [[Reason: a clot]]."]]))
     assert rewrite_of(doc).text == "</think> on heparin for a clot."
-    # So does one that begins and ends with quotes.
+    # A passage that begins and ends with quotes keeps them too.
     doc = note('"Sore", on aspirin for "pain"', ("Drug", "aspirin"), ("Reason", "pain"))
     quoted = '"Hurt", on [[Drug: heparin]] for [[Reason: a clot]] "now"'
     list(task.parse_responses([doc], [[quoted]]))
@@ -250,7 +250,7 @@ def test_a_capital_and_an_article_are_mended(task: StructuredRewrite) -> None:
 @pytest.mark.parametrize(
     ("source", "answer", "text"),
     [
-        # What stands before a term that has not changed is as somebody wrote it.
+        # The article before an unchanged term is left as written.
         ("Had a [[Sign: NAVA level]] on [[Drug: tea]].", "[[Sign: NAVA level]]", "a NAVA level"),
         ("Type A [[Sign: rash]] on [[Drug: tea]].", "[[Sign: ulcer]]", "Type A ulcer"),
         ("Had [[Virus: hepatitis A]] [[Sign: rash]].", "[[Sign: ulcer]]", "hepatitis A ulcer"),
@@ -293,10 +293,10 @@ def test_in_other_languages_these_are_no_articles(
     [
         ("{}        PO   BID", "50 mg", "50 mg      PO   BID"),
         ("{} daily     PO", "50 mg", "50 mg daily   PO"),
-        # At least two blanks are left.
+        # At least two blanks remain.
         ("{}   PO", "50 mg", "50 mg  PO"),
         ("{}     PO", "5", "5       PO"),
-        # Prose, and the end of a line.
+        # No column follows.
         ("{} PO,  then more", "50 mg", "50 mg PO,  then more"),
         ("{}     \nPO", "50 mg", "50 mg     \nPO"),
     ],

@@ -114,14 +114,14 @@ def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
 
 
 def test_annotations_that_are_dealt_out_to_several_files_are_told(tmp_path: Path):
-    # The form of the BioNLP shared tasks: brat reads it where there is no `.ann`.
+    # The layout of the BioNLP shared tasks, which brat reads if there is no `.ann`.
     folder = tmp_path / "dev set"
     folder.mkdir()
     (folder / "a b.txt").write_text("IL-2 expression")
-    # A last line without its end would run into the next file's first.
+    # Its last line has no newline, so it would merge with the first line of the next file.
     (folder / "a b.a1").write_text("T1\tProtein 0 4\tIL-2")
     (folder / "a b.a2").write_text("T2\tEvent 5 15\texpression\nE1\tEvent:T2 Theme:T1\n")
-    # One that somebody joined.
+    # Here somebody has merged the files already.
     for name in ("b.txt", "b.ann", "b.a1"):
         (folder / name).write_text("")
     [problem] = strays(folder)
@@ -181,5 +181,5 @@ def test_hidden_folders_are_not_looked_into_and_told_once(tmp_path: Path, n: int
     first = tmp_path / (".git" if n == 2 else "a/.ipynb_checkpoints")
     assert str(problem) == f"{first}: its name begins with a dot: not looked into{more}"
     assert problem.severity == "warning"
-    # A folder that is asked for by its name is looked into.
+    # A hidden folder is read if it is named explicitly.
     assert len(list_notes(tmp_path / "a" / ".ipynb_checkpoints")) == 1

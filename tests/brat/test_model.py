@@ -60,7 +60,7 @@ def test_a_value_keeps_its_blanks(value: str):
     )
     [attribute], [normalization] = standoff.records(Attribute), standoff.records(Normalization)
     assert (attribute.value, normalization.reference) == (value, f"X:{value}")
-    # What is read can be written, too.
+    # A value that can be read can also be written.
     standoff.add(attribute._replace(id="A2"))
 
 

@@ -44,10 +44,10 @@ Fragments = tuple[tuple[int, int], ...]
 
 @dataclass
 class Pair:
-    """A valid pair, and what a reader must find in it.
+    """A valid pair of files, and what a reader must find in it.
 
-    ann (bytes | None): None: there is no `.ann`.
-    bom (bool): The `.txt` begins with a mark that offsets do not count.
+    ann (bytes | None): None if there is no `.ann`.
+    bom (bool): Whether the `.txt` begins with a byte order mark, which offsets do not count.
     mentions (dict[str, tuple[str, Fragments]]): Label and fragments by id.
     links (Counter[tuple[str, str, str]]): Label, head and tail of the relations.
     """
@@ -69,14 +69,14 @@ class Pair:
         return folder / f"{name}.txt"
 
     def is_at(self, path: Path) -> bool:
-        """Whether the files on disk are this pair, to the byte."""
+        """Whether the files on disk equal this pair byte for byte."""
         found = (path.with_suffix(suffix) for suffix in (".txt", ".ann"))
         return self.files == {p.suffix: p.read_bytes() for p in found if p.exists()}
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
-    """A pair; where it has mentions, each kind of line may refer to them."""
+    """A pair; if it has mentions, every kind of line may refer to them."""
     pair = Pair(draw(TEXTS))
     lines = mention_lines(draw, pair) if pair.text else []
     if pair.mentions:
@@ -110,7 +110,7 @@ def mention_lines(draw: st.DrawFn, pair: Pair) -> list[str]:
 
 
 def referring_lines(draw: st.DrawFn, pair: Pair) -> list[str]:
-    """Events first, so that other lines may refer to them; the order in the file is another."""
+    """Lines with references; events first, so that others can refer to them (shuffled later)."""
     mentions = list(pair.mentions)
     behind = {id_: id_ for id_ in mentions}
     lines = []
@@ -219,7 +219,7 @@ def test_what_is_taken_out_takes_only_what_needs_it(pair: Pair, data: st.DataObj
     gone = set(data.draw(st.lists(st.sampled_from(bearers), unique=True)) if bearers else ())
     before = standoff.copy()
     standoff.remove(gone)
-    # By hand: a line goes once what it needs is gone, until nothing more goes.
+    # Expected result: remove lines whose references are gone until nothing changes.
     while (
         more := {
             line.record.id
@@ -269,7 +269,7 @@ def test_a_changed_doc_changes_its_own_lines_alone(pair: Pair, data: st.DataObje
 
 
 def shape(annotations: Annotations) -> tuple[Counter[object], Counter[object]]:
-    """Mentions and relations, whatever ids they have."""
+    """Mentions and relations, independent of their ids."""
     by_id = {
         m.id: (m.label, m.fragments, m.attributes, m.normalizations, m.comments)
         for m in annotations.mentions

@@ -1,4 +1,4 @@
-"""A schema as a user may write it, with three entity types and two relation types."""
+"""A schema such as a user may write, with three entity types and two relation types."""
 
 from pathlib import Path
 
@@ -50,12 +50,12 @@ notes:
 
 
 def small_schema(folder: Path) -> Schema:
-    """The schema, loaded."""
+    """Load the schema."""
     return load_schema(write_schema(folder))
 
 
 def write_schema(folder: Path, old: str = "", new: str = "") -> Path:
-    """Write the schema, with a part of it replaced."""
+    """Write the schema, optionally with a part of it replaced."""
     assert old in SMALL
     path = folder / "plants.yml"
     path.write_text(SMALL.replace(old, new, 1) if old else SMALL, encoding="utf8")

@@ -1,4 +1,4 @@
-"""Folders of notes that are small and alike, and their conversion."""
+"""Folders of small, similar notes, and their conversion."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset
 from clinical_ie.corpora.count import SplitCount
 
-# One line that is right, and two that are not.
+# One valid line and two invalid ones.
 BROKEN = "T1\tDrug 0 7\taspirin\nT2\tDrug 9 99\tx\nR1\tX Arg1:T1\n"
 
 

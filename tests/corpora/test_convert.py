@@ -45,7 +45,7 @@ def test_types_that_may_be_meant_as_one_are_told(tmp_path: Path):
     fill(tmp_path / "in" / "dev" / "more", 1, "T1\tself 0 7\taspirin\n")
     _, remarks = convert(tmp_path / "in", tmp_path / "out")
     told = [line for line in remarks if "types of their own" in line]
-    # A mention and a relation may have one name.
+    # A mention type and a relation type may share a name.
     assert len(told) == 1
     assert told[0].startswith(
         "'Fa\\u0301rmaco' and 'F\\xe1rmaco' and f\u00e1rmaco are mention types of their own"
@@ -125,7 +125,7 @@ def test_names_and_labels_are_shown_as_they_are(tmp_path: Path):
     result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--strict")
     assert result.exit_code == 0
     assert "a[red]/b[/red]:3" in result.stdout
-    # But for what a terminal would obey.
+    # Only control characters are escaped.
     assert ":pill:[red]\\x1b[2J" in result.stdout
 
 
@@ -165,7 +165,7 @@ def test_what_holds_text_of_notes_is_its_owners_alone(tmp_path: Path, format_: s
     assert len(made) > 4
     assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("mine", "mine/brat")} == {0o700}
-    # Whoever made this one has said who may read it.
+    # The permissions of an existing folder are the choice of whoever made it.
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "shared").iterdir()} == {0o640}
 
 
@@ -192,7 +192,7 @@ def test_a_dataset_gives_three_files_and_a_count(tmp_path: Path):
 def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, mentions, code):
     fill(tmp_path / "in", 2)
     write_note(tmp_path / "in", "n1-bad", "aspirin daily", Standoff.parse(BROKEN))
-    # What is kept as it is costs nothing.
+    # A line of unknown kind is kept, so it is no error.
     with (tmp_path / "in" / "n0.ann").open("a") as ann:
         ann.write("Z1\tno kind\n")
     out = tmp_path / "out.spacy"
@@ -200,7 +200,7 @@ def test_the_user_picks_what_an_error_costs(tmp_path: Path, policy, notes, menti
     assert result.exit_code == code
     told = "n1-bad.ann:3: R1: a relation has two arguments, not 1"
     if policy == "stop":
-        # Nothing was left out of what is not there.
+        # There is no output, so nothing is counted as left out.
         first = (
             "n1-bad.ann:2: T2 ends at 99, the text has 13 characters; stopped there, nothing was "
             "written (--on-error stop)"
@@ -248,7 +248,7 @@ def test_an_error_ends_what_shows_the_progress(tmp_path: Path):
             ended.append(name)
 
     settings = ConvertSettings(on_error="stop")
-    # What is caught keeps everything alive that the error went through.
+    # A caught error keeps the frames that it passed through alive.
     with pytest.raises(ValueError, match="n1-bad") as caught:
         convert_folder(tmp_path / "in", tmp_path / "out.spacy", settings, shown)
     assert ended == ["out"]

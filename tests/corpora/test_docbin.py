@@ -1,4 +1,4 @@
-"""`.spacy` files, as this project writes and reads them."""
+"""Writing and reading `.spacy` files."""
 
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def test_readers_of_the_same_notes_share_them_within_a_block(notes, tmp_path: Pa
     write_docs(notes[:1], more)
     nlp = spacy.blank("en")
     with read_once():
-        # Who wants the first one alone, as spaCy's checks do, has no other read before the time.
+        # spaCy's checks take only the first example, which must not read the others early.
         begun = NotesReader(train)(nlp)
         first = next(begun)
         train.rename(tmp_path / "gone")

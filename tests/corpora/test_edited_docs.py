@@ -1,4 +1,4 @@
-"""Mentions edited on the Doc: what comes out as `.ann` is that edit and no more."""
+"""Mentions edited on the Doc: the `.ann` file changes by exactly that edit."""
 
 from pathlib import Path
 
@@ -150,7 +150,7 @@ def test_pairs_of_an_equivalence_that_are_gone_are_taken_out_of_it(gone, left):
 
 
 def test_what_is_found_anew_is_not_taken_for_what_people_annotated():
-    """The head numbers from where the file ends: its E1 says nothing of another T2."""
+    """New predictions get new ids, so that E1 of the file does not refer to another T2."""
     found = read(EVENTS)
     head = spacy.blank("en").add_pipe("clinical_ner")
     head.cfg["labels"] = ["Drug"]

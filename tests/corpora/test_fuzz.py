@@ -1,7 +1,7 @@
-"""Damaged notes: what is left of them is read, what is lost is told by line, no byte changes.
+"""Damaged notes: intact lines are read, losses are reported by line, and no byte changes.
 
-The mutants of each note are drawn by a fixed seed. What must survive is worked out from a mutant's
-bytes by a reader that knows nothing but clean lines.
+Mutants are drawn with a fixed seed. What must survive is computed from a mutant's bytes by a reader
+that understands only clean lines.
 """
 
 import random
@@ -181,7 +181,7 @@ def mutate(draw: random.Random, content: bytes, most: int = 4) -> bytes:
 
 
 def mutants(pairs: list[tuple[bytes, bytes]], n: int, seed: int) -> Iterator[tuple[bytes, bytes]]:
-    """Damaged pairs: mostly the `.ann`, at times the `.txt` or both."""
+    """Damaged pairs: mostly the `.ann` is damaged, sometimes the `.txt` or both."""
     draw = random.Random(seed)
     for number in range(n):
         text, ann = pairs[number % len(pairs)]
@@ -192,7 +192,7 @@ def mutants(pairs: list[tuple[bytes, bytes]], n: int, seed: int) -> Iterator[tup
 
 
 def clean_lines(lines: list[bytes]) -> Iterator[tuple[int, str, re.Match[str]]]:
-    """Lines that any reader takes: number, kind and parts."""
+    """Lines that any reader must accept: number, kind and parts."""
     for number, line in enumerate(lines, start=1):
         try:
             decoded = line.removesuffix(b"\r").decode()
@@ -204,10 +204,10 @@ def clean_lines(lines: list[bytes]) -> Iterator[tuple[int, str, re.Match[str]]]:
 
 
 def must_survive(text: str, ann: bytes) -> tuple[dict, Counter, Counter, set[int]]:
-    """Mentions by id, relations and attributes by mention, and the lines that they stand in."""
+    """Mentions by id, relations and attributes by mention, and the numbers of their lines."""
     lines = ann.split(b"\n")
     clean = list(clean_lines(lines))
-    # What bears an id twice can be read in several ways.
+    # Duplicate ids are ambiguous.
     starts = Counter(line.partition(b"\t")[0].strip() for line in lines)
     clean = [entry for entry in clean if starts[entry[2][1].encode()] == 1]
     mentions, numbers = {}, set()
@@ -235,7 +235,7 @@ def must_survive(text: str, ann: bytes) -> tuple[dict, Counter, Counter, set[int
 
 
 def undecodable(text: bytes) -> int | None:
-    """The first line that is not UTF-8."""
+    """The number of the first line that is not UTF-8."""
     for number, line in enumerate(text.split(b"\n"), start=1):
         try:
             line.decode()
@@ -245,7 +245,7 @@ def undecodable(text: bytes) -> int | None:
 
 
 def check(folder: Path, pairs: list[tuple[bytes, bytes]]) -> None:
-    """Take damaged pairs through everything: disk, Docs, a `.spacy` file, and back to disk."""
+    """Send damaged pairs from disk through Docs and a `.spacy` file back to disk."""
     docs, kept = [], []
     for number, (text, ann) in enumerate(pairs):
         path = folder / f"n{number}.txt"
@@ -277,7 +277,7 @@ def check(folder: Path, pairs: list[tuple[bytes, bytes]]) -> None:
 
 
 def check_problem(problem: Problem, lines: list[bytes], good: set[int]) -> None:
-    """A problem names a line that has it, in few words that a terminal can print."""
+    """A problem names the line at fault, in a short and printable message."""
     line = lines[problem.line - 1][:1000].decode(errors="replace")
     assert problem.line not in good or problem.severity == "warning"
     assert len(str(problem)) < 500 + len(problem.file)
@@ -287,7 +287,7 @@ def check_problem(problem: Problem, lines: list[bytes], good: set[int]) -> None:
 
 
 def synthetic_pairs() -> list[tuple[bytes, bytes]]:
-    """Generated notes, with each kind of line that the generator leaves out."""
+    """Generated notes, plus the kinds of line that the generator does not write."""
     pairs = []
     for number in range(10):
         note = generate_note(0, "train", number)

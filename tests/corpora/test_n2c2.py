@@ -1,4 +1,4 @@
-"""The layout and the warnings of n2c2-2018; all notes are made up."""
+"""The folder layout and the warnings of n2c2-2018; all notes are made up."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ ANN = (
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory) -> Path:
-    """As many notes as the release has, in its folders."""
+    """The folders of the release, with as many (made-up) notes."""
     root = tmp_path_factory.mktemp("n2c2")
     for folder, first, size in (
         ("training_20180910", 100035, 303),
@@ -68,7 +68,7 @@ def test_a_listed_name_may_hold_blanks_and_means_one_note(tmp_path: Path):
 
 
 def test_check_looks_at_the_release_as_it_is(release, tmp_path: Path):
-    # One process: to start others takes longer than to read such short notes.
+    # One process, because starting more takes longer than reading such short notes.
     options = ("--format", "n2c2-2018", "--check", "--strict", "--processes", 1)
     result = run_script("convert.py", release, tmp_path / "out", *options)
     assert result.exit_code == 0

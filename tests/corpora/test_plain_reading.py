@@ -1,4 +1,4 @@
-"""Files that are read by their columns: the same is found as line by line, whatever they hold."""
+"""Reading by columns finds the same as reading line by line, whatever the file contains."""
 
 import re
 
@@ -28,11 +28,11 @@ N1	Reference T1 RxNorm:1191	aspirin
 #1	AnnotatorNotes T3	left or right?
 #2	AnnotatorNotes A1	sure?
 *	Equiv T1 E1
-""".format(blank=" ", tab="\t")  # brat itself leaves them at the end of such lines.
+""".format(blank=" ", tab="\t")  # brat itself writes trailing white space in such lines.
 
 
 def both_ways(text: str, ann: str) -> list[tuple[Annotations, list[Problem]]]:
-    """What is found with the columns at hand, if there are any, and line by line."""
+    """The result of reading by columns, if possible, and of reading line by line."""
     found = []
     for by_line in (False, True):
         standoff = Standoff.parse(ann)

@@ -1,4 +1,4 @@
-"""What a user is told about a schema that does not fit."""
+"""Error messages for an invalid schema."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def line_of(text: str) -> int:
 @pytest.mark.parametrize(
     ("old", "new", "place", "message"),
     [
-        # a part that is not there
+        # an undefined name
         ("tail: Plant}", "tail: Plants}", "relations.Amount-Plant.tail.1: 'Plants'", "'Plant'?"),
         ("[Plant:p] [Am", "[Plnt:p] [Am", "sections.Care.patterns.1", "did you mean 'Plant'?"),
         ("No {Fault}", "No {Falt}", "sections.Care.patterns.6", "did you mean 'Fault'?"),
@@ -33,7 +33,7 @@ def line_of(text: str) -> int:
         ),
         ("[Amount -> p]{", "[Plant -> p]{", "sections.Care.patterns.1", "no relation goes so"),
         ("[Plant:p] [Am", "[Plant:p !Dry] [Am", "sections.Care.patterns.1", "none is defined"),
-        # a key, a type or a number that is wrong
+        # a wrong key, type or number
         ("use: 0.5", "used: 0.5", "splits.used: 'used'", "did you mean 'use'?"),
         ("use: 0.5", "use: 1.5", "splits.use: 1.5", "less than or equal to 1"),
         ("layout: table", "layout: grid", "sections.Stock.layout: 'grid'", "'prose', 'lines'"),
@@ -44,7 +44,7 @@ def line_of(text: str) -> int:
         ("{test: 0.3}", "{test: 0.01}", "splits.open.1: 'Plant'", "0 of its 10 entries"),
         (", mould]", ", no]", "entities.Fault.3: False", "in quotes"),
         ("    - mint @shade", "    -", "entities.Plant.8: None", "in quotes"),
-        # what is empty, missing or there twice
+        # empty, missing or duplicate parts
         (
             "[brown leaves @sun, yellow leaves @shade, mould]",
             "[]",
@@ -56,7 +56,7 @@ def line_of(text: str) -> int:
         ("  Stock:\n", "  Plant:\n", "sections.Plant: 'Plant'", "entities has the same name"),
         ("Fault-Plant:", "Amount-Plant:", "relations.Amount-Plant", "used in line"),
         ("her: his}", "him: his}", "cast.2", "every member has the same words"),
-        # braces that never end
+        # braces that expand without end
         ("- fern", "- a {tree}", "entities.Plant.1", "no list is called that"),
         ("kitchen|", "a {room}|", "words.room", "a term of the same list"),
     ],
@@ -73,7 +73,7 @@ def test_errors_name_file_line_place_value_and_remedy(
     assert message in first
     line = int(first.removeprefix(f"{path}:").split(":")[0])
     near = line_of(old.strip("\n"))
-    # A part that is wrong as a whole is told at its beginning.
+    # An error in a whole block is reported at its first line.
     assert near - 1 <= line <= near + 1
 
 

@@ -1,4 +1,4 @@
-"""What is in generated notes: of the schema that comes with the project, and of a user's own."""
+"""The content of generated notes, for the bundled schema and for a user's own."""
 
 import itertools
 import re
@@ -132,7 +132,7 @@ def test_lines_refer_to_what_is_there(sample: Notes) -> None:
             assert known[event.trigger].label == event.label
             assert {ref for _, ref in event.args} <= known.keys()
         named = {id_ for r in note.standoff.records(Relation) for id_ in r.ends}
-        # A relation with a trigger names the event.
+        # A relation refers to the event, never to its trigger.
         assert not named & {event.trigger for event in events.values()}
         for attribute in note.standoff.records(Attribute):
             assert attribute.target in known | events
@@ -186,7 +186,7 @@ def test_denied_findings_are_not_annotated(sample: Notes) -> None:
 def test_lengths_lines_and_characters(sample: Notes) -> None:
     notes = [note for notes in sample.values() for note in notes]
     lengths = [len(note.text.split()) for note in notes]
-    # A word of these is some 1.6 wordpieces; the median stays above 1,500 of them.
+    # At about 1.6 wordpieces per word, the median stays above 1,500 wordpieces.
     assert 950 < statistics.median(lengths) < 1500
     assert max(lengths) > 2000
     widths = [max(map(len, note.text.split("\n"))) for note in notes]

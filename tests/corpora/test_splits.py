@@ -68,7 +68,7 @@ def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
             write_note(data / split, f"{split}{i}", text, None)
     _, remarks = convert(data, tmp_path / "out")
     assert not any("word for word" in remark for remark in remarks)
-    # Another name, and other white space.
+    # A copy with another name and other white space.
     write_note(data / "test", "copy", "aspirin\r\n", None)
     for i in range(6):
         write_note(data / "dev", f"gout{i}", gouts[i], None)
@@ -105,7 +105,7 @@ def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     ids = tmp_path / "data" / "dev.txt"
     ids.write_text("n0")
-    # An editor's lock.
+    # An editor's lock file.
     (tmp_path / "data" / ".#dev.txt").symlink_to("someone@somewhere.1234")
     _, remarks = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
     assert not any("not read" in remark for remark in remarks)

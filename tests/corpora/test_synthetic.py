@@ -45,7 +45,7 @@ def mentions(note: SyntheticNote) -> dict[str, TextBound]:
 
 
 def relations(note: SyntheticNote) -> list[tuple[TextBound, TextBound]]:
-    """(attribute, drug) of every relation."""
+    """The (attribute, drug) pair of every relation."""
     by_id = mentions(note)
     return [
         (by_id[attribute], by_id[drug])
@@ -54,7 +54,7 @@ def relations(note: SyntheticNote) -> list[tuple[TextBound, TextBound]]:
 
 
 def between(note: SyntheticNote, left: TextBound, right: TextBound) -> str:
-    """The text between two mentions, and the mention that comes second."""
+    """The text from the end of the first mention to the end of the second."""
     first, second = sorted([left, right], key=lambda mention: mention.fragments)
     return note.text[first.fragments[-1][1] : second.fragments[-1][1]]
 
@@ -92,7 +92,7 @@ def flat(note: SyntheticNote) -> str:
 
 
 def occurring(terms: set[str], text: str) -> list[str]:
-    """Those of the terms that the text has as whole words."""
+    """The terms that occur in the text as whole words."""
     longest_first = sorted(terms, key=len, reverse=True)
     return re.findall(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", text)
 
@@ -294,7 +294,7 @@ def test_the_same_words_are_adverse_effect_and_reason(demo: Corpus) -> None:
         ambiguous = {text for label, text in notes if label == "ADE" and ("Reason", text) in notes}
         assert len(ambiguous) >= 3
         assert any(notes["ADE", text] - notes["Reason", text] for text in ambiguous)
-    # Within one note even the same stretch of text.
+    # Within one note, a single span can have both labels.
     spans = [
         {m.fragments for m in mentions(note).values() if m.label == label}
         for note in demo["train"]
@@ -324,7 +324,7 @@ def test_drugs_without_attributes_and_stopped_drugs_with_them(demo: Corpus) -> N
 
 def test_one_note_in_three_is_far_longer_than_an_encoder_reads(demo: Corpus) -> None:
     def wordpieces(note: SyntheticNote) -> float:
-        # Calibrated once on BERT's uncased vocabulary, which makes 1.8 pieces per word of these.
+        # BERT's uncased vocabulary splits these words into 1.8 wordpieces on average.
         return 1.8 * len(note.text.split())
 
     lengths = {split: [wordpieces(note) for note in notes] for split, notes in demo.items()}

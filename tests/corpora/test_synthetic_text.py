@@ -1,4 +1,4 @@
-"""What notes of the demo corpus are made of: templates, and passages of text."""
+"""The building blocks of the demo corpus: templates and passages of text."""
 
 import pytest
 from hypothesis import given

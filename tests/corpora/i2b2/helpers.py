@@ -1,4 +1,4 @@
-"""A made-up note in every form of i2b2-2012, and short ways to read it."""
+"""A made-up note in every format of i2b2-2012, and helpers to read it."""
 
 from pathlib import Path
 
@@ -62,6 +62,6 @@ def read(folder: Path, content: str, settings: I2b2Settings = ALL) -> tuple[Anno
 
 def read_merged(folder: Path, links: str) -> Note:
     for suffix, content in ((".txt", TEXT), (".extent", EXTENT), (".tlink", links)):
-        # Some editors put a byte order mark before it, which no place counts.
+        # Some editors prepend a byte order mark, which offsets do not count.
         (folder / "2").with_suffix(suffix).write_text(content, encoding="utf-8-sig")
     return read_note(folder / "2.extent", folder, ALL)

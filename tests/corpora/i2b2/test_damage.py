@@ -1,4 +1,4 @@
-"""Files of i2b2-2012 that are not as they should be: what is mended, left out and told."""
+"""Damaged i2b2-2012 files: what is repaired, left out and reported."""
 
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def test_a_value_that_no_event_has_is_told(value: str, tmp_path: Path):
 @pytest.mark.timeout(60)
 def test_a_comment_holds_no_tags(tmp_path: Path):
     hidden = '<!-- <EVENT id="E8" start="1" end="10" text="Admission" type="TEST" /> -->\n' + TAGS
-    # One that is not closed hides nothing, and costs little time.
+    # An unclosed comment hides nothing, and is parsed quickly.
     for content in (hidden, "<!-- " * 200_000 + TAGS):
         annotations, problems = read(tmp_path, xml(content))
         assert len(annotations.mentions) == 5
@@ -221,7 +221,7 @@ def test_a_raw_ampersand_is_itself_whatever_follows(tmp_path: Path):
 
 
 def test_a_reference_that_stands_in_the_text_is_itself(tmp_path: Path):
-    """A raw `&` before `amp;` looks like a reference, and the place says what was meant."""
+    """A raw `&` before `amp;` looks like an entity reference; the offsets show what was meant."""
     tag = f'<EVENT id="E0" start="3" end="13" text="AT&amp;amp;T x" type="TEST" {SAID} />'
     for told in (tag, tag.replace("&amp;amp;", "&amp;")):
         (tmp_path / "1.xml").write_text(xml(told, "a AT&amp;T x b\n"), encoding="utf8")
@@ -239,7 +239,7 @@ def test_a_file_that_is_cut_off_is_told(tmp_path: Path):
     assert read(tmp_path, until_tags)[1] == [
         "warning: 1.xml: no <TAGS> element: a note without annotations, or the first part of one"
     ]
-    # At the end of a tag, none of which is broken.
+    # The file is cut after a complete tag.
     cut = until_tags + "<TAGS>" + behind[: behind.index('<EVENT id="E2')]
     annotations, told = read(tmp_path, cut)
     assert len(annotations.mentions) == 2

@@ -1,4 +1,4 @@
-"""Notes in the released forms of i2b2-2012; every one is made up."""
+"""Notes in the released formats of i2b2-2012, all made up."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_times_and_links_when_asked(tmp_path: Path):
 
 def test_both_forms_say_the_same(tmp_path: Path):
     from_xml, _ = read(tmp_path, xml())
-    # Of two kinds at one place the one that is called.
+    # Two annotations share this place; the one of the named kind is meant.
     second = 'EVENT="aspirin" 4:3 4:3||SECTIME="2001-02-03" 2:0 2:0||type="AFTER"'
     note = read_merged(tmp_path, f"{TLINK}{second}\n")
     annotations, problems = note_to_annotations(note)
@@ -158,10 +158,10 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
     assert 'modality="PROPOSED"' in events[1]
     assert events[2].startswith('<EVENT id="E2" start="1" end="31" text="fever before')
     [link] = [line for line in written.splitlines() if line.startswith("<TLINK")]
-    # The released file has one called E0.
+    # The released file starts at E0.
     assert 'fromID="E1" fromText="fever" toID="E0" toText="surgery" type="BEFORE"' in link
     assert left_out == {
-        # NEG, then POS, then NEG twice.
+        # NEG replaced by POS, then twice by NEG.
         "attributes that another of the name replaces": 2,
         "equivalences": 1,
         "normalisations": 1,

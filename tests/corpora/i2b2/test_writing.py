@@ -1,4 +1,4 @@
-"""Notes written in the released form of i2b2-2012, and read again."""
+"""Notes written in the released format of i2b2-2012, and read back."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
