@@ -1,4 +1,4 @@
-"""Which files of the package each step of project.yml runs, read off the imports.
+"""Finds the files of the package that each step of project.yml runs, by its imports.
 
 `python -m tests.dependencies --write` puts them into project.yml; a test compares.
 """
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "components"
 PACKAGE = "clinical_ie"
 
-# What is found by name at run time, through entry points, and so by no import.
+# Entry points are found by name at run time, so no import shows them.
 PIPELINE_GROUPS = ("spacy_factories", "spacy_architectures", "spacy_scorers")
 ENTRY_POINTS = {
     "train": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
@@ -43,7 +43,7 @@ def modules_of(command: dict) -> list[str]:
     for group in ENTRY_POINTS.get(command["name"], ()):
         for target in entry_points[group].values():
             _visit(target.split(":")[0], found)
-    # Data files lie beside the module that reads them, or below; none is the whole package's.
+    # Data files are beside the module that reads them, or below; none belong to the whole package.
     rooms = {path.parent for path in found} - {SOURCE / PACKAGE}
     data = {p for room in rooms for p in room.rglob("*") if p.suffix in DATA}
     return sorted(path.relative_to(ROOT).as_posix() for path in found | data)
@@ -56,7 +56,7 @@ def _shipped() -> Iterator[str]:
 
 
 def _visit(module: str, found: set[Path]) -> None:
-    """Add a module with the packages around it, and all that they import."""
+    """Add a module, the packages around it, and everything that they import."""
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         base = SOURCE.joinpath(*parts[:depth])
@@ -73,7 +73,7 @@ def _follow(path: Path, found: set[Path]) -> None:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """What of the package a file imports, each name as if it were a module."""
+    """The names that a file imports from the package, each as if it were a module."""
     modules: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
         if isinstance(node, ast.Import):
@@ -91,7 +91,7 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 
 def with_modules(project: str) -> str:
-    """The text of project.yml, the modules among the deps of each command brought up to date."""
+    """The text of project.yml with up-to-date modules in the deps of each command."""
     commands = {command["name"]: command for command in yaml.safe_load(project)["commands"]}
     lines, name, in_deps = [], "", False
     for line in project.splitlines():

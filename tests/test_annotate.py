@@ -91,7 +91,7 @@ def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
 
 @pytest.mark.slow
 def test_notes_over_which_a_process_is_killed(loader: Callable[[], Language]) -> None:
-    # The first takes all processes with it, the second those that came in their place.
+    # The first ends all worker processes, and the second their replacements.
     texts = {str(number): TEXT for number in range(20)} | {"3": "KILL", "13": "KILL"}
     notes = (InputNote(name, text, f"{name}.txt") for name, text in texts.items())
     results = list(annotate_notes(loader, notes, batch_size=2, n_process=2))
@@ -122,7 +122,7 @@ if __name__ == "__main__":
 def test_worker_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text(KILLED)
     path = os.pathsep.join([str(ROOT), str(ROOT / "components")])
-    # The workers hold the other end of its output, which is waited for.
+    # The workers hold the other end of the output pipe, so this waits for them to end.
     killed = subprocess.run(
         [sys.executable, tmp_path / "killed.py", save_pipeline(tmp_path / "pipeline")],
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
@@ -135,7 +135,7 @@ def test_worker_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 def test_a_component_that_drops_notes(loader: Callable[[], Language], notes: Path) -> None:
     class Dropping:
-        """Some components leave a bad batch out of the stream and say nothing."""
+        """Some components silently drop a bad batch from the stream."""
 
         def __call__(self, doc: Doc) -> Doc:
             return doc

@@ -1,4 +1,4 @@
-"""What the whole pipeline meets in the world: texts and training sets at the edge of sense."""
+"""Extreme texts and training sets for the whole pipeline."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_any_text_gives_a_result(trained, text):
 
 @pytest.mark.slow
 def test_a_hundred_thousand_tokens_are_read_to_the_last(learned, notes):
-    # Five thousand batches of four windows would take the time of a minute for nothing.
+    # With the default of four windows, 5,000 batches would take a minute longer.
     setting = "components.tok2vec.model.batch_pieces"
     trained = spacy.load(learned, config={setting: 8192})
     one = f"{notes[0].text}\n"
@@ -85,7 +85,7 @@ def test_a_mention_longer_than_a_window(tiny_bert):
 
 
 def test_every_pair_of_many_mentions_is_scored(trained):
-    """22,500 pairs: more than are scored at once."""
+    """22,500 pairs are more than are scored in one batch."""
     doc = trained.get_pipe("tok2vec")(trained.make_doc("aspirin 81 mg , " * 150))
     mentions = [
         Mention(f"T{2 * k + n}", label, ((16 * k + start, 16 * k + end),))

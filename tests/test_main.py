@@ -1,4 +1,4 @@
-"""`clinical-ie annotate`: what is written, told, and returned."""
+"""`clinical-ie annotate`: files, messages and exit codes."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def test_annotate_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
         "R1\tNext Arg1:T1 Arg2:T2",
     ]
     assert (out / "empty.ann").read_bytes() == b""
-    # Nothing says that offsets leave the mark out: it is the first character.
+    # Without annotations that leave out the byte order mark, it counts as the first character.
     marked = read_note(out / "marked.txt", out)
     assert (marked.text[2:6], str(marked.standoff)) == ("Anna", "T1\tName 2 6\tAnna\n")
 
@@ -222,7 +222,7 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "2 of 3 notes are there already: going on" in err
     assert "3 of 3 notes written" in err
     assert contents("out") == contents("straight")
-    # A note whose text is another by now.
+    # The text of this note changes between two runs.
     with monkeypatch.context() as patch:
         patch.setattr(main, "annotate_notes", stopping)
         assert run(*arguments("changed"))[0] == 130
@@ -232,7 +232,7 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "marked.txt: its text has changed since this run annotated it" in err
     assert "2 of 3 notes written" in err
     (notes / "marked.txt").write_bytes(b"\xef\xbb\xbf\nAnna.")
-    # What is finished is replaced by nobody who does not say so.
+    # Finished output is only replaced with --overwrite.
     code, _, err = run(*arguments("out"))
     assert code == 1
     assert "--overwrite replaces it" in err

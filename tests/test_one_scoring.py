@@ -17,12 +17,12 @@ from .conftest import examples
 
 @pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
 def test_training_evaluation_and_two_folders_agree(learned, notes, tmp_path: Path, protocol):
-    # Learned by heart, so that there is something to score, whatever the machine's arithmetic.
+    # The pipeline has memorized the notes, so there is something to score on any machine.
     nlp = spacy.load(learned)
     docs = [doc.copy() for doc in notes]
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
-    # What the pipeline finds in this one is wrong, since nothing is annotated there any more.
+    # Without annotations, every prediction in this note is wrong.
     annotate(docs[0], Annotations())
     found = evaluate(nlp, docs)
     for side, annotations in (("gold", found.gold), ("predicted", found.predicted)):
@@ -49,7 +49,7 @@ def test_training_evaluation_and_two_folders_agree(learned, notes, tmp_path: Pat
         return
     assert scores["entities"] == found.scores["entities"]
     assert scores["relations"] == found.scores["relations"]
-    # What `spacy train` prints at each evaluation.
+    # The scores that `spacy train` prints at each evaluation.
     of_spacy = nlp.evaluate(examples(nlp, docs))
     for prefix, task in (("mentions", "entities"), ("relations", "relations")):
         for mode in ("strict", "lenient"):

@@ -1,4 +1,4 @@
-"""The wheels, in an environment that has never seen the project."""
+"""The wheels, installed in an environment without the project."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_the_arm_that_did_best_on_dev_is_taken(tmp_path: Path):
 
 
 def test_a_score_on_dev_says_what_it_is_the_sum_of(tmp_path: Path):
-    """Without relations, 81 % of the mentions are a score of 40.5."""
+    """Without relations, an F1 of 81 % on mentions gives a score of 40.5."""
     arm = read_arm("no_aug", write_meta(tmp_path / "a", 0.81, 0.0))
     assert arm.in_words() == (
         "no_aug: 40.50 on dev, weighted as in training: 0.5 * 81.00 (mentions_strict_f) + "
@@ -66,14 +66,14 @@ def test_a_score_on_dev_says_what_it_is_the_sum_of(tmp_path: Path):
 
 
 def test_the_scores_are_those_that_training_chose_by(tmp_path: Path):
-    """spaCy's own `ner` has others."""
+    """spaCy's own `ner` has other scores."""
     folder = write_meta(tmp_path / "a", 0.5, 0.4)
     (folder / "config.cfg").write_text(
         "[training]\n[training.score_weights]\nents_f = 1.0\nents_p = null\n"
     )
     (folder / "meta.json").write_text('{"performance": {"ents_f": 0.625}}')
     assert read_arm("no_aug", folder).dev_score == 0.625
-    # Null is what spaCy has for a score that no note could give.
+    # spaCy writes null for a score that could not be computed.
     (folder / "meta.json").write_text('{"performance": {"ents_f": null}}')
     assert read_arm("no_aug", folder).dev_score == 0.0
     (folder / "meta.json").write_text('{"performance": {}}')
@@ -164,7 +164,7 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{registry.getsockname()[1]}/simple")
-        # Of one that answers nothing, as this one, each try would take a quarter of a minute.
+        # This registry never answers, and each try would take 15 seconds.
         monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "1")
         monkeypatch.setenv("PIP_RETRIES", "0")
         wheels = build_wheels(tmp_path / "trained", tmp_path / "out", "1.2.3", project)
@@ -205,7 +205,7 @@ def test_the_wheels_give_what_the_trained_folder_gave(learned, notes, tmp_path: 
     python = tmp_path / "clean" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *wheels]
     subprocess.run(install, check=True, cwd=tmp_path)
-    # Far over the encoder's limit of 64 wordpieces.
+    # Far longer than the encoder's limit of 64 wordpieces.
     text = "\n\n".join(gold.text for gold in notes) * 5
     result = subprocess.run(
         [python, "-c", READ.format(root=str(ROOT))],
@@ -226,7 +226,7 @@ def test_the_wheels_give_what_the_trained_folder_gave(learned, notes, tmp_path: 
     assert mentions
     assert links
 
-    # What README.md tells an application to do.
+    # The snippet for applications in README.md.
     readme = (ROOT / "README.md").read_text(encoding="utf8")
     [snippet] = re.findall(r"<!-- snippet -->\n```python\n(.*?)```", readme, flags=re.DOTALL)
     run = subprocess.run([python, "-c", snippet], capture_output=True, text=True, cwd=tmp_path)

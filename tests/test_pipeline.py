@@ -1,4 +1,4 @@
-"""The whole pipeline, with one encoder under two heads."""
+"""The whole pipeline, with two heads on one encoder."""
 
 import pickle
 from collections import Counter
@@ -37,7 +37,7 @@ def change(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> float
 
 
 class OnlyOneHead:
-    """Takes one head's gradient away, to see what the other does alone."""
+    """Zeroes the gradient of one head, to test the other by itself."""
 
     def __init__(self, nlp: Language, silenced: str) -> None:
         self.pipe = nlp.get_pipe(silenced)
@@ -61,7 +61,7 @@ def test_each_head_trains_the_shared_encoder(tiny_bert, notes, silenced):
 
 
 def test_a_batch_without_candidates_still_trains_the_encoder(tiny_bert, notes):
-    """The relation head listens last: the backward pass of both heads hangs on it."""
+    """The relation head listens last, so the backward pass of both heads depends on it."""
     nlp = make(tiny_bert, notes)
     alone = [note("He took aspirin.", ("Drug", "aspirin"))]
     before = encoder_weights(nlp)
@@ -113,7 +113,7 @@ def test_a_saved_pipeline_is_whole(learned, notes, tmp_path: Path):
     nlp.config["components"]["tok2vec"]["model"]["name"] = "gone"
     nlp.to_disk(tmp_path)
     other = spacy.load(tmp_path)
-    # Ten times over the encoder's limit of 64 wordpieces.
+    # Ten times longer than the encoder's limit of 64 wordpieces.
     text = " ".join(gold.text for gold in notes) * 5
     assert annotations_of(other(text)) == annotations_of(nlp(text))
     assert annotations_of(nlp(text)).mentions
@@ -139,7 +139,7 @@ def defaults(dtype=torch.float32, device=None):
         torch.set_default_device(None)
 
 
-# `meta` stands for a GPU that the application computes on.
+# `meta` stands in for a GPU that the application uses.
 @pytest.mark.parametrize(
     ("loading", "reading"),
     [
@@ -159,7 +159,7 @@ def test_what_the_application_tells_pytorch_changes_nothing(learned, notes, load
 
 
 def test_a_pipeline_fresh_from_training_can_be_pickled(tiny_bert, notes):
-    """As it is for worker processes that are spawned."""
+    """Spawned worker processes need this."""
     nlp = make(tiny_bert, notes)
     update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.01))
     assert pickle.loads(pickle.dumps(nlp)).to_bytes() == nlp.to_bytes()
@@ -219,7 +219,7 @@ def test_an_encoder_that_gets_no_gradient_is_told(tiny_bert, notes, caplog):
         nlp.update(examples(nlp, notes), sgd=sgd, exclude=["clinical_relations"])
     [message] = caplog.messages
     assert "the encoder learned nothing from the last batch" in message
-    # The remedy that it names.
+    # The remedy that the message names.
     nlp.replace_listeners("tok2vec", "clinical_relations", ["model.tok2vec"])
     before = encoder_weights(nlp)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the package must do without, on systems other than Linux."""
+"""The package works without what systems other than Linux lack."""
 
 import ast
 import importlib.util
@@ -20,7 +20,7 @@ from clinical_ie.training.run import train_pipeline
 
 from .conftest import ROOT
 
-# PyTorch and the others go by the system's name; this package, by what is there.
+# PyTorch and other packages check the system's name; this one checks which modules exist.
 WINDOWS = """
 import importlib, multiprocessing, os, pkgutil, sys
 import spacy, torch, transformers
@@ -73,7 +73,7 @@ def test_every_script_shows_any_sign(script: Path) -> None:
 def test_a_run_is_placed_where_paths_cannot_tell_disks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on Windows with Python 3.11."""
+    """Path.is_mount() fails on Windows with Python 3.11."""
 
     def is_mount(self: Path) -> bool:
         raise NotImplementedError("Path.is_mount() is unsupported on this system")
@@ -87,7 +87,7 @@ def test_a_run_is_placed_where_paths_cannot_tell_disks(
 def test_bfloat16_is_measured_where_the_clock_of_threads_is_coarse(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In the steps of Windows nothing takes any time, and bfloat16 would be chosen everywhere."""
+    """In the clock steps of Windows, everything takes 0 s, and bfloat16 would always be chosen."""
     monkeypatch.setattr(time, "thread_time", lambda: 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(os, "name", "nt")
@@ -139,7 +139,7 @@ def test_seeds_are_read_as_weasel_hands_them_over_on_windows(
 
 
 def test_what_is_written_is_the_same_bytes_on_every_system() -> None:
-    """By itself, Python writes text in the system's encoding, and with the system's line ends."""
+    """By default, Python writes text with the system's encoding and line ends."""
     unclear = []
     for path in [*(ROOT / "components").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
@@ -152,7 +152,7 @@ def test_what_is_written_is_the_same_bytes_on_every_system() -> None:
 
 
 def _names_a_text_file(call: ast.Call) -> bool:
-    """Whether it opens or writes one; what is in `/proc` has no line ends."""
+    """Whether a call opens or writes a text file; those in `/proc` do not count."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     modes = {arg.value for arg in call.args if isinstance(arg, ast.Constant)}
     opened = name in {"open", "fdopen"} and modes & {"w", "a", "x", "r+", "w+"}

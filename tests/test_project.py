@@ -1,4 +1,4 @@
-"""The workflow: what it says of itself, and all of it on a tiny corpus."""
+"""The workflow: its documentation, and a complete run on a tiny corpus."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def test_readme_has_the_table_that_weasel_makes(tmp_path: Path):
         shutil.copy(ROOT / name, tmp_path / name)
     project_document(tmp_path, tmp_path / "README.md")
     fresh, ours = (
-        # An asset is a link only where somebody has put it.
+        # An asset is a link only where the file exists.
         re.sub(r"\[(`assets/[^`]+`)\]\([^)]*\)", r"\1", (folder / "README.md").read_text("utf8"))
         for folder in (tmp_path, ROOT)
     )
@@ -56,7 +56,7 @@ def test_errors_that_were_not_foreseen_show_no_note():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = map(Requirement, extras["optional-dependencies"]["project"])
     [typers] = [each for each in needed if each.name == "typer"]
-    # The last one that shows the values of variables by itself.
+    # The last version that shows the values of variables by default.
     assert "0.22.0" not in typers.specifier
 
 
@@ -105,19 +105,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# These steps look for themselves whether there is something to do.
+# These steps check by themselves whether there is something to do.
 ALWAYS = {"convert", "models"}
 
 
 def reruns(project: Path) -> set[str]:
-    """The steps of the workflows that would run again; a step of none has not run at all."""
+    """The steps of the workflows that would run again; steps outside of workflows never ran."""
     config = load_project_config(project, overrides=OVERRIDES)
     of_workflows = {name for steps in config["workflows"].values() for name in steps}
     commands = [command for command in config["commands"] if command["name"] in of_workflows]
     return {command["name"] for command in commands if check_rerun(project, command)}
 
 
-# Some three minutes on two idle cores; beside another training it has taken five times as long.
+# About three minutes on two idle cores, and up to five times as long on busy ones.
 @pytest.mark.timeout(2400)
 @pytest.mark.slow
 def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -152,7 +152,7 @@ def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
     named = set(re.findall(r"(?:protocol|setting): ([\w -]+);", text))
     assert named == {"one-to-one", "n2c2-2018", "gold entities", "end-to-end"}
 
-    # The page shows all runs, and there are more now.
+    # There are new runs, and the page shows all of them.
     assert reruns(project) == ALWAYS | {"report"}
     project_run(project, "report", overrides=OVERRIDES)
     assert reruns(project) == ALWAYS
@@ -172,7 +172,7 @@ def test_the_whole_workflow(project: Path, monkeypatch: pytest.MonkeyPatch):
         file.write_text(before + "\n# changed\n")
         assert reruns(project) == ALWAYS | steps
         file.write_text(before)
-    # What convert makes of the same notes is the same.
+    # For the same notes, convert writes identical files.
     project_run(project, "convert", overrides=OVERRIDES)
     assert reruns(project) == ALWAYS
 

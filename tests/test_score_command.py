@@ -1,4 +1,4 @@
-"""`clinical-ie score`: what is printed, told, and returned."""
+"""`clinical-ie score`: output, messages and exit codes."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def predicted(tmp_path: Path) -> Path:
 
 def test_score_json(gold: Path, predicted: Path) -> None:
     code, out, err = run("score", gold, predicted, "--json")
-    # Scores are there, and something was said beside them.
+    # There are scores, and something was reported on standard error.
     assert code == 3
     scores = json.loads(out)
     assert list(scores) == ["protocol", "notes", "entities", "relations"]
@@ -90,7 +90,7 @@ def test_nothing_on_either_side_is_no_score(tmp_path: Path) -> None:
     assert ["micro", "0", "0", *["-"] * 6] in lines["one-to-one"]
     assert ["2", "0", "-", "-", "0", "-", "-"] in lines["one-to-one"]
     assert ["1", "1", "100.00", "100.00", "0", "-", "-"] in lines["one-to-one"]
-    # There it counts as 0 in the mean.
+    # In this protocol, it counts as 0 in the mean.
     assert ["2", "0", "0.00", "0.00", "0", "0.00", "0.00"] in lines["n2c2-2018"]
 
 
@@ -117,7 +117,7 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
 
 
 def test_score_tells_labels_apart_that_look_the_same(tmp_path: Path) -> None:
-    # What macOS and some editors make of an é: an e and an accent.
+    # macOS and some editors write é as e with a combining accent.
     folders = [
         write_brat(tmp_path / side, {"1": ("disnea", f"T1\t{label} 0 6\tdisnea\n")})
         for side, label in (("gold", "S\u00edntoma"), ("found", "Si\u0301ntoma"))

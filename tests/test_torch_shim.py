@@ -1,4 +1,4 @@
-"""PyTorch in processes that were made by fork."""
+"""PyTorch in forked processes."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_a_forked_worker_does_not_wait_for_its_parents_threads():
 
 
 class WhileAnotherReads(torch.nn.Module):
-    """Has another thread read by the same shim first."""
+    """Lets another thread predict with the same shim first."""
 
     shim: LazyTorchShim
 
@@ -68,7 +68,7 @@ def test_threads_that_read_at_once_have_no_dropout():
 
 
 def test_arrays_go_where_the_weights_are():
-    """On a GPU, a thread that did not choose it has the CPU by default. `meta` stands for a GPU."""
+    """Other threads default to the CPU, even if one chose the GPU. `meta` stands in for a GPU."""
     shim = LazyTorchShim(torch.nn.Linear)
     shim.build(in_features=3, out_features=2)
     shim._model.to("meta")
@@ -83,7 +83,7 @@ def test_gradients_go_where_the_output_is(monkeypatch):
     shim = LazyTorchShim(torch.nn.Linear)
     shim.build(in_features=3, out_features=2)
     shim._model.to("meta")
-    # Nothing on this device has values, which arrays are made of.
+    # Tensors on this device have no values, so they cannot become arrays.
     monkeypatch.setattr(torch_shim, "torch2xp", lambda tensor: tensor)
     _, backprop = run_module(shim, np.ones((4, 3), dtype="f"), is_train=True)
     gradient = backprop(np.ones((4, 2), dtype="f"))

@@ -80,7 +80,7 @@ def test_readers_of_the_same_notes_share_them_within_a_block(notes, tmp_path: Pa
     write_docs(notes[:1], more)
     nlp = spacy.blank("en")
     with read_once():
-        # spaCy's checks take only the first example, which must not read the others early.
+        # spaCy's checks take only the first example, so the others must not be made early.
         begun = NotesReader(train)(nlp)
         first = next(begun)
         train.rename(tmp_path / "gone")

@@ -9,7 +9,7 @@ fused = torch.nn.functional.scaled_dot_product_attention
 
 
 def rounded(*shape):
-    """Numbers that bfloat16 holds exactly, so that both sides start from the same."""
+    """Numbers that bfloat16 represents exactly, so that both sides have the same input."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0)).bfloat16()
 
 

@@ -1,4 +1,4 @@
-"""The BiLSTM: batches, and notes that are read a stretch at a time."""
+"""The BiLSTM: batches, and notes that are read in several stretches."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def net(request):
 
 
 def one_by_one(net, X):
-    """By PyTorch alone, without packing."""
+    """The reference: plain PyTorch, without packing."""
     return torch.cat([
         net.skip(part) + net.lstm(part.unsqueeze(0))[0].squeeze(0) for part in X.split(LENGTHS)
     ])  # fmt: skip

@@ -69,7 +69,7 @@ def test_a_short_text_gets_what_the_transformer_itself_gives(windows_only, tiny_
 
 
 def test_an_encoder_without_weights_says_how_it_gets_them():
-    """Such as one that is frozen in training, and so is not initialized."""
+    """An encoder that is frozen in training, for instance, is never initialized."""
     model = TransformerWindows("some/encoder", **SETTINGS)
     with pytest.raises(ValueError, match="some/encoder: the encoder has no weights yet"):
         model.predict([corpus_nlp()("a note")])
@@ -121,7 +121,7 @@ def test_white_space_learns_its_own_vectors(windows_only):
 
 
 def test_gradient_is_that_of_plain_autograd(tiny_bert):
-    """Through alignment and means: against one differentiable pass by hand."""
+    """Checks alignment and means against a hand-written differentiable forward pass."""
     off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     windows_only = TransformerWindows(str(tiny_bert), **{**SETTINGS, "transformer_config": off})
     windows_only.initialize()
@@ -149,7 +149,7 @@ def test_gradient_is_that_of_plain_autograd(tiny_bert):
 
 
 def test_what_is_recomputed_gives_the_same_gradient(tiny_bert):
-    """Several batches are run again in the backward pass, one is not; dropout is the same."""
+    """Several batches are recomputed in the backward pass, with the same dropout."""
     doc = corpus_nlp()("He took aspirin 81 mg daily.\n" * 12)
     weights = np.random.default_rng(0).normal(size=(len(doc), 16)).astype("f")
     gradients = []
@@ -189,7 +189,7 @@ def test_saved_weights_tell_nothing_of_the_folder(encoder, tiny_bert):
 
 
 def test_a_saved_config_keeps_its_small_numbers(windows_only):
-    """Without it, layer normalization divides by zero where all of a vector's numbers are equal."""
+    """With eps rounded to 0, layer normalization of a constant vector would divide by zero."""
     other = TransformerWindows("no/such/folder", **SETTINGS).from_bytes(windows_only.to_bytes())
     transformer = other.shims[0]._model
     assert transformer.config.layer_norm_eps == transformer.embeddings.LayerNorm.eps == 1e-12

@@ -1,4 +1,4 @@
-"""What a family of encoders brings along: special tokens, offsets, limits, its own saving."""
+"""Differences between encoder families: special tokens, offsets, limits, saving."""
 
 from pathlib import Path
 from types import SimpleNamespace

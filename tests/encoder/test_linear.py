@@ -1,4 +1,4 @@
-"""Layers with weights that oneDNN laid out."""
+"""Linear layers with weights packed by oneDNN."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,7 +32,7 @@ def test_a_layer_of_whole_numbers_is_nearly_the_layer(gelu, bias):
     generator = torch.Generator().manual_seed(0)
     linear = torch.nn.Linear(64, 40, bias=bias)
     X = torch.randn(3, 50, 64, generator=generator)
-    # One row, and one place of all of them, with numbers far from the rest.
+    # One row and one column with outliers.
     X[1, 7] *= 100
     X[..., 5] += 20
     expected = linear(X).detach()
@@ -57,7 +57,7 @@ def test_an_input_that_was_changed_in_place_is_looked_at_anew():
 
 
 def test_products_of_whole_numbers_are_exact_at_their_greatest():
-    """Also on processors that add two products in 16 bits."""
+    """Also on processors that add pairs of products in 16 bits."""
     linear = torch.nn.Linear(512, 4, bias=False)
     linear.weight.data = torch.full((4, 512), 63.0) * torch.tensor([[1], [-1], [1], [0]])
     linear.weight.data[2, ::2] = -63

@@ -1,4 +1,4 @@
-"""What cannot be an encoder here is told before anything is trained."""
+"""Unusable encoders are rejected before training starts."""
 
 import shutil
 from pathlib import Path
@@ -84,8 +84,8 @@ def test_a_tokenizer_without_character_offsets_is_refused(folder):
 
 
 def test_an_encoder_is_tried_where_its_weights_are(folder, monkeypatch):
-    """`meta` stands for a GPU: thinc's default, and not PyTorch's."""
+    """`meta` stands in for a GPU that is thinc's default device, but not PyTorch's."""
     monkeypatch.setattr(transformer_model, "get_torch_default_device", lambda: torch.device("meta"))
-    # The faster kinds of attention look at the mask, and on `meta` there is nothing to see.
+    # Faster attention implementations read the mask's values, which `meta` does not have.
     loaded = load_pretrained(str(folder), {}, {"attn_implementation": "eager"})
     assert loaded.transformer.device.type == "meta"

@@ -1,4 +1,4 @@
-"""What is hidden of notes, and that each is read whole."""
+"""Masking of wordpieces, and that every note is read completely."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An encoder that learns to guess hidden words of notes."""
+"""Pretraining of an encoder on masked words of notes."""
 
 import json
 from functools import partial
@@ -82,7 +82,7 @@ def test_a_run_that_is_interrupted_ends_as_if_it_had_not_been(
         settings,
         on_step=lambda s: seen.append(s.done),
     )
-    # The step that was told last was not kept yet.
+    # The last reported step had not been saved yet.
     assert seen[:7] == [1, 2, 3, 4, 5, 5, 6]
     second = pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "b", settings)
     assert first == second
@@ -99,7 +99,7 @@ def test_losses_of_epochs_that_were_whole_are_told_once(
     plain = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "b", settings)
 
     def stop(step: pretraining.Step) -> None:
-        # Within the last epoch.
+        # During the last epoch.
         if step.done == step.steps - 1:
             raise KeyboardInterrupt
 
@@ -140,7 +140,7 @@ def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
         (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=none_left
     )
     assert again == first
-    # Other notes to look at are another run.
+    # With other held-out notes, it is another run.
     looked = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
     assert len(looked["held_out_losses"]) == 1
 

@@ -1,4 +1,4 @@
-"""The copy of the transformer that reads."""
+"""The copy of the transformer that is used for inference."""
 
 import pickle
 from contextlib import nullcontext
@@ -67,7 +67,7 @@ def test_precision_is_chosen_when_loading_and_never_saved(
     precision, nlp, tmp_path: Path, monkeypatch
 ):
     if precision != "int8" and not reading.bfloat16_pays(torch.device("cpu")):
-        # Slowly, and without oneDNN's layers, any processor does it.
+        # Any processor can compute in bfloat16, slowly and without oneDNN's layers.
         monkeypatch.setattr(reading, "bfloat16_pays", lambda device: True)
         monkeypatch.setattr(reading, "can_pack", lambda device: False)
     nlp.to_disk(tmp_path / "full")
@@ -145,7 +145,7 @@ def test_words_are_masked_in_training_alone(tiny_bert, notes):
     nlp = load_model_from_config(config, auto_fill=True)
     nlp.initialize(lambda: examples(nlp, notes))
     encoder = encoder_of(nlp)
-    # Words of equal length are the same once their letters are masked.
+    # With all letters masked, words of equal length look the same.
     docs = [corpus_nlp()("aspirin"), corpus_nlp()("cefepim")]
     one, other = encoder.predict(docs)
     assert np.abs(one - other).max() > 1e-3
@@ -154,7 +154,7 @@ def test_words_are_masked_in_training_alone(tiny_bert, notes):
 
 
 def test_a_copy_learns_and_is_averaged_by_itself(nlp, notes):
-    """As `replace_listeners` copies an encoder below a head, which may then be frozen."""
+    """`replace_listeners` makes such a copy for a head, which may then be frozen."""
     encoder = encoder_of(nlp)
     other = encoder.copy()
     assert other.shims[0].id != encoder.shims[0].id
@@ -183,7 +183,7 @@ def test_bfloat16_that_a_gpu_only_imitates_is_none(capability, has, monkeypatch)
 
 @pytest.mark.parametrize(("ratio", "pays"), [(0.5, True), (0.9, False), (1.8, False)])
 def test_bfloat16_that_a_cpu_is_slow_at_is_none(ratio, pays, monkeypatch):
-    """A processor can have instructions for it, and be faster without them."""
+    """A processor can have bfloat16 instructions and still be faster without them."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr(reading, "_bfloat16_over_float32", lambda: ratio)
     assert reading.bfloat16_pays(torch.device("cpu")) is pays
@@ -201,7 +201,7 @@ def test_what_bfloat16_takes_is_measured_once_and_changes_no_random_number():
 
 
 def test_what_bfloat16_takes_is_measured_on_one_thread(monkeypatch):
-    """Several, on cores that others use, wait for each other: 0.5 to 5 times as long, by chance."""
+    """On busy cores, several threads wait for each other, and times vary from 0.5 to 5 times."""
     used = []
     linear = torch.nn.functional.linear
 

@@ -28,7 +28,7 @@ def test_windows_of_a_long_note_are_equal_in_length_and_overlap_no_more_than_the
     windows = cut_windows(n, 100, context)
     (length,) = {len(window) for window in windows}
     assert (len(windows) - 1) * (100 - 2 * context) + 2 * context < n
-    # Rounded up, a window is longer by less than one wordpiece.
+    # Rounding up adds less than one wordpiece to a window.
     assert len(windows) * (length - 1) < n + (len(windows) - 1) * 2 * context
 
 

@@ -1,4 +1,4 @@
-"""Encoders of several families, tiny and untrained, built on the spot."""
+"""Tiny untrained encoders of several families, built on the fly."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +37,7 @@ def build_bert(folder: Path) -> Path:
 
 
 def build_electra(folder: Path) -> Path:
-    """WordPiece as BERT's; the embeddings are narrower than the layers."""
+    """WordPiece like BERT; the embeddings are narrower than the layers."""
     build_tiny_bert(folder, max_pieces=64)
     tokenizer = ElectraTokenizerFast.from_pretrained(folder)
     config = ElectraConfig(
@@ -62,7 +62,7 @@ def build_roberta(folder: Path) -> Path:
 
 
 def build_deberta(folder: Path) -> Path:
-    """Unigram pieces with a mark for blanks; relative positions."""
+    """Unigram pieces with a marker for blanks; relative positions."""
     special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
     pieces = [*special, "▁", *LETTERS, *(f"▁{letter}" for letter in LETTERS)]
     backend = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 3))
@@ -89,7 +89,7 @@ def build_deberta(folder: Path) -> Path:
 
 
 def build_modernbert(folder: Path) -> Path:
-    """Byte-level BPE under BERT's special tokens; rotary positions, local and global attention."""
+    """Byte-level BPE with BERT's special tokens; rotary positions, local and global attention."""
     backend = _byte_level(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]

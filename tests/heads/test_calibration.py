@@ -20,7 +20,7 @@ from tests.scoring.helpers import mention, note
 
 
 def drawn(slope: float, shift: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Raw scores whose calibrated ones are known to be right."""
+    """Raw scores, and outcomes for which the given calibration is correct."""
     random = np.random.default_rng(0)
     raw = random.uniform(0.3, 0.999, n)
     return raw, random.uniform(size=n) < Calibration(slope, shift)(raw)
@@ -57,7 +57,7 @@ def test_what_a_pipeline_finds_is_never_as_sure_as_what_a_person_wrote() -> None
 
 def test_nothing_to_learn_from_changes_nothing() -> None:
     assert Calibration.fit([], []) == Calibration()
-    # All right, and yet no certainty.
+    # Everything is right, but the calibrated score must not become 1.
     assert Calibration.fit([0.9] * 8, [True] * 8)(0.9) == pytest.approx(0.9, abs=0.01)
 
 
@@ -87,7 +87,7 @@ def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:
     docs = [doc.copy() for doc in notes]
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
-    # What is found here is wrong, and learned by heart, so the scores are far too high.
+    # The pipeline has memorized this note, whose annotations are removed: its scores are too high.
     annotate(docs[0], Annotations())
     raw = evaluate(nlp, docs).outcomes()
     found = calibrate_pipeline(nlp, docs)
@@ -102,7 +102,7 @@ def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:
     np.testing.assert_allclose(
         again.outcomes()["entities"]["raw"].scores, raw["entities"]["raw"].scores, atol=1e-5
     )
-    # Of an earlier time nothing stays.
+    # An earlier calibration has no effect.
     assert calibrate_pipeline(nlp, docs) == found
 
 
@@ -110,11 +110,11 @@ def test_what_gives_the_best_f1_is_taken_and_scores_are_fitted_on_that(
     learned, notes, monkeypatch
 ) -> None:
     nlp = load_model_from_path(learned)
-    # There is nothing in the last, and what is found there is less probable.
+    # The last note has no annotations, and predictions there are less probable.
     docs = [*(doc.copy() for doc in notes), doc_of("diabetes. for mg 500 metformin on Started")]
     for number, doc in enumerate(docs):
         doc._.note_id = str(number)
-    # With the first, all that is found is right, and some are missing.
+    # With the first bias, every prediction is right, but some mentions are missed.
     monkeypatch.setattr("clinical_ie.training.calibrate._BIASES", (-9.0, 0.0))
     found = calibrate_pipeline(nlp, docs)
     assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
@@ -128,15 +128,15 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     nlp = load_model_from_config(Config(pipeline_config(tiny_bert)), auto_fill=True)
     nlp.initialize(lambda: examples(nlp, notes))
     pipe = nlp.get_pipe("clinical_relations")
-    # Where there is much to be found, two more that are wrong cost less than one that is missed.
+    # With many gold relations, two false positives cost less than one miss.
     scores, right = np.array([0.9, 0.8, 0.7, 0.4]), np.array([True, False, False, True])
     assert pipe.choose_threshold("predicted", scores, right, 10) == pytest.approx(0.2)
     assert pipe.choose_threshold("predicted", scores, right, 2) == pytest.approx(0.85)
     scores, right = np.array([0.9, 0.2, 0.6, 0.4]), np.array([True, False, True, True])
-    # 0.9, 0.6 and 0.4 are right, one more is not among them: F1 is best between 0.4 and 0.2.
+    # 0.9, 0.6 and 0.4 are right, one relation is no candidate: F1 is best between 0.4 and 0.2.
     assert pipe.choose_threshold("predicted", scores, right, 4) == pytest.approx(0.3)
     assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) == 0.5
-    # Each is used where it belongs: mentions with a score of 1 were given.
+    # Mentions with a score of 1 count as given; each kind has its own threshold.
     for sure, expected in ((1.0, 0), (0.99, 1)):
         doc = nlp.get_pipe("tok2vec")(nlp.make_doc(notes[0].text))
         given = annotations_of(notes[0]).mentions
@@ -182,7 +182,7 @@ def test_heads_are_known_whatever_they_are_called(learned: Path, notes: list[Doc
     renamed.rename_pipe("clinical_relations", "relations")
     assert calibrate_pipeline(renamed, notes) == calibrate_pipeline(nlp, notes)
     assert renamed.meta["clinical_ie"] == nlp.meta["clinical_ie"]
-    # A mention that no pipeline finds: what is given is what is there.
+    # No pipeline predicts this mention, but given mentions are kept as they are.
     gold = note(mention("T1", "Drug", (0, 2)))
     [(_, doc)] = relate_given(renamed, {"a": gold}, {"a": notes[0].text})
     assert annotations_of(doc).mentions == gold.mentions

@@ -1,4 +1,4 @@
-"""The heads on top of spacy-transformers' own component."""
+"""The heads on top of the component of spacy-transformers."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_they_learn_from_it(nlp: Language, notes: list[Doc]) -> None:
 def test_a_head_says_where_it_has_not_read_the_note(
     nlp: Language, notes: list[Doc], head: str
 ) -> None:
-    """Its listener gives zeros, and a pipeline without it would find nothing without a word."""
+    """Otherwise its listener would return zeros, and the head would silently find nothing."""
     with pytest.raises(ValueError, match=f"{head}: .*`transformer`.* has not seen the Doc"):
         nlp.get_pipe(head)(nlp.make_doc(notes[0].text))
     assert not len(nlp.get_pipe(head)(nlp.make_doc("")))

@@ -1,4 +1,4 @@
-"""The chain algorithms against a reference that tries every path."""
+"""The chain algorithms, compared with a reference that tries every path."""
 
 import itertools
 
@@ -124,7 +124,7 @@ def test_long_chains_keep_their_precision():
 @pytest.mark.parametrize("size", [4, 12, 60])
 def test_single_precision_gives_the_same_probabilities(size):
     rng = np.random.default_rng(size)
-    # As sure as a score can be, for and against, at random places.
+    # Scores near the largest possible certainty, for and against, at random positions.
     scores = (size * rng.choice([-1, 0, 1], (300, 3, 4)) + rng.normal(size=(300, 3, 4))).astype("f")
     chains = Chains.of(np.array([0, 250]), np.array([250, 50]))
     _, expected = tag_marginals(scores, chains)

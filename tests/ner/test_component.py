@@ -78,7 +78,7 @@ def test_notes_without_a_mention_cannot_train_it():
     batch = examples(nlp, [corpus_nlp()("Nothing here.")])
     with pytest.raises(ValueError, match=r"no training note has a mention .* nor in doc\.ents"):
         nlp.initialize(lambda: batch)
-    # Not the notes' fault.
+    # Here the notes are not at fault.
     with pytest.raises(ValueError, match=r"labels = \[\]: name a type"):
         nlp.get_pipe("clinical_ner").initialize(lambda: batch, nlp=nlp, labels=[])
 
@@ -140,7 +140,7 @@ def test_mentions_of_different_types_may_overlap():
     for _ in range(80):
         nlp.update(batch, sgd=sgd)
     doc = nlp(NESTED.text)
-    # Of one type the longest is learned.
+    # Of nested mentions with one label, only the longest is learned.
     assert found(doc) == {("severe chest pain", "Reason"), ("chest pain", "ADE")}
     assert [(e.text, e.label_) for e in doc.ents] == [("severe chest pain", "Reason")]
 

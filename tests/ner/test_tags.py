@@ -14,7 +14,7 @@ N_LABELS = 3
 
 @st.composite
 def batches(draw):
-    """Docs with mentions; those of one label do not overlap."""
+    """Docs with mentions, of which those with the same label do not overlap."""
     docs = []
     for n_tokens in draw(st.lists(st.integers(0, 10), min_size=1, max_size=4)):
         spans = []
@@ -40,7 +40,7 @@ def sure_scores(docs) -> np.ndarray:
     return (gold * 40 - 20).reshape(len(gold), n_tag_scores(N_LABELS))
 
 
-# The second mention loses a token to the first, and its rest would do as a mention.
+# The second mention loses a token to the first, and the rest of it could be a mention.
 @example([(6, [(0, 3, 0), (2, 6, 1)])], True)
 @given(batches(), st.booleans())
 def test_tags_decode_to_the_mentions_they_came_from(docs, overlapping):
@@ -63,11 +63,11 @@ def test_mentions_of_one_label_never_overlap(seed, bias):
             assert without_overlap(chosen) == chosen
 
 
-# With these margins the longer one has a probability of 0.80, and of 0.95.
+# With these margins, the longer mention has a probability of 0.80 and 0.95.
 @pytest.mark.parametrize(("margin", "end"), [(1.4, 3), (3.0, 4)])
 def test_a_mention_takes_the_place_of_one_with_its_label_where_it_is_all_but_certain(margin, end):
     scores = np.full((5, 2, 4), -20, dtype="f")
-    # To the third token or to the fourth, which another label asks for.
+    # The mention ends at token 3, or at token 4, which another label claims.
     scores[0, 0, tags.B] = scores[1, 0, tags.I] = scores[2, 0, tags.L] = scores[2, 0, tags.I] = 5
     scores[3, 0, tags.L] = margin
     scores[3, 1, tags.B] = scores[4, 1, tags.L] = 5
@@ -102,7 +102,7 @@ def test_notes_are_cut_where_no_mention_is(overlapping, seed):
     rng = np.random.default_rng(seed)
     starts = np.flatnonzero(rng.random(60) < 0.5) * 5
     spans = [(s, s + rng.integers(1, 6), rng.integers(N_LABELS)) for s in starts.tolist()]
-    # Nothing is pruned: no tag is so improbable.
+    # No tag is improbable enough to be pruned.
     scores = gold_tags(spans, 300, N_LABELS) * 12 - 5 + rng.normal(0, 0.5, (300, N_LABELS, 4))
     scores = scores.reshape(300, -1).astype("f")
     with patch.object(tags, "_STRETCH", 16):
@@ -118,7 +118,7 @@ def test_notes_are_cut_where_no_mention_is(overlapping, seed):
 @pytest.mark.parametrize("overlapping", [True, False])
 @pytest.mark.parametrize("n_before", [0, 28, 60, 128])
 def test_a_note_is_decoded_alike_whatever_stands_before_it(n_before, overlapping):
-    # A mention whose middle is the row least like one, which a stretch of 128 would be cut at.
+    # The middle row of a mention looks least like one: a stretch of 128 would be cut there.
     scores = np.full((100, 4), -3.2, dtype="f")
     scores[50, tags.B], scores[52, tags.L] = 5, 5
     scores[51] = -3.5

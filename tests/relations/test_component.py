@@ -132,7 +132,7 @@ def test_the_candidate_ceiling_counts_what_the_window_cuts_off(notes):
     nlp = fresh(max_distance=2)
     batch = examples(nlp, notes)
     nlp.initialize(lambda: batch)
-    # Of five relations, "81 mg ... aspirin", "500 mg ... metformin" stand near enough.
+    # Only two of five relations are within the distance: "81 mg" and "500 mg" with their drugs.
     assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == pytest.approx(2 / 5)
 
 
@@ -147,7 +147,7 @@ def test_initialization_looks_at_each_note_once(notes, monkeypatch: pytest.Monke
     nlp = fresh()
     batch = examples(nlp, notes)
     nlp.get_pipe("clinical_relations").initialize(lambda: batch)
-    # The model is built by the first two.
+    # The model is initialized with the first two.
     assert [batch.index(example) for example in seen] == [0, 1, 2, 3, 0, 1]
 
 
@@ -217,7 +217,7 @@ def test_a_predicted_mention_is_in_the_relations_of_the_gold_one_of_its_type():
         (("rash from", "ADE"), ("aspirin", "Drug"), "ADE-Drug"),
         (("aspirin", "Drug"), ("ASA", "Drug"), "Same"),
     }
-    # With a share of 0, nothing is learned from predicted mentions.
+    # With a share of 0, predicted mentions are not used for training.
     losses = []
     for head.predicted_share in (1.0, 0.0):
         losses.append(nlp.update([example], sgd=False)["clinical_relations"])

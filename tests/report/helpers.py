@@ -1,4 +1,4 @@
-"""Metrics of made-up arms."""
+"""Metrics of fictitious arms."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ GOLD = Annotations(
 def evaluation(
     gold: dict[str, Annotations], predicted: dict[str, Annotations], texts: dict[str, str]
 ) -> Evaluation:
-    """As if a pipeline had predicted this, with the relations of the end-to-end pass for both."""
+    """An evaluation of these predictions, with the same relations in both settings."""
     scores = score(gold, predicted, texts=texts)
     return Evaluation(
         scores,
@@ -41,7 +41,7 @@ def evaluation(
 def metrics(
     found: int = 2, *, split: str = "test", fallback: bool = False, corpus_format: str = "brat"
 ) -> dict[str, Any]:
-    """An arm that found the first `found` of two mentions, and the relation if both."""
+    """An arm that found the first `found` of two mentions, and the relation if it found both."""
     predicted = Annotations(GOLD.mentions[:found], GOLD.links if found == 2 else [])
     return arm_metrics(
         evaluation({"a": GOLD}, {"a": predicted}, {"a": "aspirin 81 mg"}),
@@ -59,7 +59,7 @@ def write_arm(
     predicted: dict[str, Annotations],
     texts: dict[str, str],
 ) -> None:
-    """What `evaluate` leaves for the report."""
+    """Write the files that `evaluate` writes for the report."""
     found = evaluation(gold, predicted, texts)
     (folder / "predictions").mkdir(parents=True, exist_ok=True)
     write_predictions(found, folder / "predictions" / f"{arm}.jsonl")
@@ -70,7 +70,7 @@ def write_arm(
 
 
 def perturbed(annotations: Annotations, seed: int, rate: float = 0.3) -> Annotations:
-    """A prediction with every kind of error."""
+    """A copy of the annotations with every kind of error."""
     random = Random(seed)
     mentions = []
     for mention in annotations.mentions:

@@ -87,7 +87,7 @@ def test_figures_add_up_to_the_scores(tmp_path: Path) -> None:
 def test_a_curve_goes_from_the_surest_items_to_all_of_them() -> None:
     scores = np.linspace(0, 1, 100)
     points = list(_precision_recall(Outcomes(scores, scores > 0.5), n_gold=60))
-    # Fewer than twenty items are no point.
+    # Points start at 20 items.
     assert len(points) == 81
     assert points[0] == {"recall": pytest.approx(100 * 20 / 60), "precision": 100}
     assert points[-1] == {"recall": pytest.approx(100 * 50 / 60), "precision": 50}

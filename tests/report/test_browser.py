@@ -1,4 +1,4 @@
-"""The report in a real web browser: clicks, keys, filters, and nothing asked of any network."""
+"""The report in a real web browser: clicks, keys, filters, and no network requests."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ HOSTILE = (
 
 
 def crowded(n: int = 150) -> tuple[str, Annotations]:
-    """A note with that many mentions, each related to the next, and some far ahead."""
+    """A note with n mentions, each related to the next one, and some to one far ahead."""
     text, mentions = "😀 ", []
     for i in range(n):
         label = ("Drug", "Strength", "Biological_structure", "ADE")[i % 4]
@@ -75,7 +75,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser, report: Path) -> Iterator[Page]:
-    """The open report; what it complains of or asks for fails the test."""
+    """The open report; any console message, error or request fails the test."""
     page = chromium.new_page(viewport={"width": 1200, "height": 900})
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text))
@@ -120,7 +120,7 @@ def test_filters_narrow_the_list_and_add_up(page: Page) -> None:
     kind = options[0].split(": ")[1].rsplit(" (")[0]
     assert all(kind in text for text in page.locator("#errors option").all_inner_texts())
     by_type = page.locator("#f-type option").all_inner_texts()
-    # The other filters tell how many errors of this kind they would leave.
+    # The options of the other filters show how many errors of this kind they would leave.
     assert sum(int(text.rsplit("(")[-1].rstrip(")")) for text in by_type[1:]) == expected
     page.locator("#f-doc").select_option(value="2")
     assert page.locator("#count").inner_text() == "no such error"
@@ -167,7 +167,7 @@ def test_all_relations_of_a_dense_note_keep_apart(page: Page) -> None:
     assert page.locator("#note .relation:not(.predicted)").count() == 149 + 21
     assert page.evaluate(OVERLAPS, "#note .relation .label") == 0
     assert page.evaluate(OVERLAPS, "#note .type") == 0
-    # None runs through the words of the lines above it.
+    # No label overlaps words of the lines above it.
     crossing = page.evaluate(
         """() => {
             const words = [...document.querySelectorAll("#note .ground")].map((e) =>
@@ -218,7 +218,7 @@ def test_light_and_dark(chromium: Browser, page: Page, report: Path) -> None:
     dark = chromium.new_page(color_scheme="dark")
     dark.goto(report.as_uri())
     assert ground(dark) != light
-    # Paper is white whatever the screen is.
+    # The printed page is light even on a dark screen.
     dark.emulate_media(media="print", color_scheme="dark")
     assert ground(dark) == light
     dark.close()
@@ -249,7 +249,7 @@ def test_print_leaves_the_controls_out_and_each_line_keeps_its_marks(page: Page)
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()
     assert page.locator("#note-text").is_visible()
-    # A page break moves lines, and must move what is drawn over them.
+    # A page break moves lines, and the drawings over them must move along.
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     lines = page.locator("#note-text > div")
     assert lines.count() == page.locator("#note-text > div > svg use").count() > 10

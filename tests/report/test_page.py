@@ -23,7 +23,7 @@ AUGMENTATION = {
 
 
 class Balance(HTMLParser):
-    """Every element that is opened is closed, in turn."""
+    """Checks that elements are closed in the reverse order of opening."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def test_page() -> None:
     checked = Balance()
     checked.feed(html)
     assert (checked.open, len(checked.links)) == ([], 3)
-    # Every link leads to a part of the page itself.
+    # All links stay within the page.
     assert {link.removeprefix("#") for link in checked.links} <= checked.ids
     assert not re.search(r"url\(|@import|https?:|<script src", html)
     assert "prefers-color-scheme: dark" in html
@@ -101,7 +101,7 @@ def test_dev_scores(tmp_path: Path) -> None:
     assert found == [{"arm": "no_aug", "seed": "3", "scores": {"mentions_strict_f": 0.5}}]
     html = render({"a": metrics()}, None, found)
     assert "<td>3</td><td>50.00</td>" in html
-    # Calibration raises them above what the log holds.
+    # Calibration can raise the scores above those in the log.
     assert "as it is saved" in html
 
 

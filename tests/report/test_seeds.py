@@ -20,7 +20,7 @@ def test_means_spread_and_significance() -> None:
     assert found["notes"] == 30
     f1 = found["arms"]["no_aug"]["entities"]["strict"]["f1"]
     assert (f1["mean"], f1["low"], f1["high"], f1["n"]) == (0.5625, 0.5, 0.625, 2)
-    # Notes that are all alike leave nothing to chance.
+    # All notes are alike, so there is no variance.
     assert f1["interval"] == [0.5625, 0.5625]
     [pair] = found["comparisons"]
     assert (pair["first"], pair["second"]) == ("no_aug", "with_aug")

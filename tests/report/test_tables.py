@@ -31,7 +31,7 @@ def test_markdown() -> None:
         assert f"protocol: {protocol}; setting: gold entities; split: test; notes: 1.\n" in text
     assert text.count("| arm | RE strict | RE lenient | candidate ceiling |\n") == 2
     assert text.count(f"| with_aug | {FULL} | {FULL} | 75.00 |\n") == 2
-    # Scores of 1 for what is right.
+    # Correct predictions with scores of 1 are calibrated.
     assert "| with_aug | 0.00 → 0.00 | 0.00 → 0.00 |\n" in text
 
 
@@ -43,7 +43,7 @@ def test_nothing_to_find_and_nothing_found_is_no_score() -> None:
     zero = "0.00 / 0.00 / 0.00"
     assert text.count(f"| no_aug | {zero} | - | {zero} | - |\n") == 2
     assert text.count("| no_aug | - | - | 75.00 |\n") == 2
-    # Nor has it a calibration error.
+    # There is no calibration error either.
     assert "| no_aug | - | - |\n" in text
 
 
@@ -65,7 +65,7 @@ def test_the_papers_rows_stand_beside_end_to_end_scores_of_its_corpora() -> None
         "| paper, +317 notes | 91.82 / 88.16 / 89.95 | 87.62 / 80.94 / 84.15 "
         "| 96.04 / 92.10 / 94.03 | 94.58 / 87.24 / 90.76 |\n"
     )
-    # Under each protocol once; the paper has no scores on gold entities.
+    # Once for each protocol; the paper has no scores on gold entities.
     assert text.count(row) == text.count("| paper, no augmentation |") == 2
     assert text.count("The paper's rows are as it prints them, not counted by this protocol.") == 2
     of_i2b2 = tables_markdown({"a": metrics(corpus_format="i2b2-2012")})

@@ -1,4 +1,4 @@
-"""Short ways to write notes down, and a pipeline without a model."""
+"""Helpers to write notes, and a pipeline without a model."""
 
 import os
 import re
@@ -35,8 +35,8 @@ def write_brat(folder: Path, notes: dict[str, tuple[str, str]]) -> Path:
 
 @Language.component("test_capitals")
 def capitals(doc: Doc) -> Doc:
-    """Words that begin with a capital are of type Name; a note that says CRASH is too much, and
-    one that says KILL ends its process."""
+    """Label capitalized words as Name; a note with CRASH raises an error, and one with KILL kills
+    the process."""
     if "KILL" in doc.text:
         os.kill(os.getpid(), signal.SIGKILL)
     if "CRASH" in doc.text:
@@ -50,14 +50,14 @@ def capitals(doc: Doc) -> Doc:
 
 @Language.component("test_neighbours")
 def neighbours(doc: Doc) -> Doc:
-    """Each mention is Next to the one after it."""
+    """Relate each mention to the one after it, as Next."""
     spans = list(doc.spans["entities"])
     doc._.relations = [Relation(a, b, "Next", 0.5) for a, b in pairwise(spans)]
     return doc
 
 
 def load(folder: Path | str, gpu_id: int = -1, precision: str | None = None) -> Language:
-    """Load a pipeline of the components above; a worker process gets to know them by this."""
+    """Load a pipeline of the components above; importing this registers them in workers."""
     return load_pipeline(str(folder), gpu_id, precision)
 
 

@@ -9,7 +9,7 @@ TEXT = "aspirin 81 mg daily, held."
 
 
 def test_kappa_by_hand() -> None:
-    # Seven tokens. One calls two of them Drug, the other one of those and no other.
+    # Of seven tokens, one annotator labels two as Drug, and the other only one of those.
     first = {"a": note(mention("T1", "Drug", (0, 10)))}
     second = {"a": note(mention("T1", "Drug", (0, 7)))}
     found = token_agreement(first, second, {"a": TEXT})

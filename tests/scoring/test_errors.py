@@ -1,4 +1,4 @@
-"""Every item gets one verdict, and the verdicts add up to the one-to-one scores."""
+"""Every item gets one verdict, and verdicts add up to the one-to-one scores."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ from .helpers import mention, note
         ([("A", 0, 6)], [("A", 4, 8)], (["shifted"],) * 2),
         ([("A", 0, 9)], [("A", 0, 4), ("A", 5, 9)], (["split"], ["split", "split"])),
         ([("A", 0, 4), ("A", 5, 9)], [("A", 0, 9)], (["merged", "merged"], ["merged"])),
-        # A duplicate of what is right is too much.
+        # A duplicate of a correct mention is spurious.
         ([("A", 0, 4)], [("A", 0, 4), ("A", 0, 4)], (["correct"], ["correct", "spurious"])),
         ([("A", 0, 4)], [("A", 4, 8)], (["missed"], ["spurious"])),
     ],

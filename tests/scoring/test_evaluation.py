@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 
 
 def gold_docs() -> list[Doc]:
-    """The pipeline finds Anna and Omar, Next to each other, and all of the second note."""
+    """Notes of which the pipeline finds Anna and Omar (as Next), and all of the second note."""
     nlp = spacy.blank("en")
     docs = [nlp("Anna saw dr. omar, Omar says."), nlp("Zoe met Ida.")]
     names = [[(0, 4), (13, 17), (19, 23)], [(0, 3), (8, 11)]]
@@ -59,7 +59,7 @@ def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
     assert (relations["tp"], relations["fp"], relations["fn"]) == (2, 1, 0)
     assert len(calls) == 4
     assert evaluation.words == 9
-    # These components do not tell which pairs they look at.
+    # These components do not report their candidates.
     assert evaluation.candidate_ceiling is None
     for setting, scores in (
         ("end-to-end", evaluation.scores["relations"]),

@@ -15,7 +15,7 @@ ANN = "T1\tDrug 0 7\taspirin\n"
 
 
 def run_score(*arguments: object) -> tuple[int, dict, str]:
-    """The exit code of `clinical-ie score --json`, its scores and what it said beside them."""
+    """The exit code of `clinical-ie score --json`, its scores and its standard error."""
     result = CliRunner().invoke(app, ["score", *map(str, arguments), "--json"])
     return result.exit_code, json.loads(result.stdout), result.stderr
 
@@ -42,7 +42,7 @@ def test_problems_name_file_and_line(tmp_path: Path) -> None:
 def test_a_mention_is_scored_by_its_offsets_whatever_its_text_column_says(
     tmp_path: Path, protocol: str
 ) -> None:
-    """What was left out could not be wrong: a mistake would be rewarded."""
+    """Leaving such mentions out would reward mistakes, since they could no longer be wrong."""
     gold = write_brat(tmp_path / "g", {"1": (TEXT, ANN)})
     lines = (
         "T1\tDrug 0 7\tASPIRIN, so to say\n"
@@ -185,7 +185,7 @@ def test_gold_that_is_dealt_out_to_several_files_is_no_gold_without_annotations(
 def test_the_official_script_sees_no_txt(
     tmp_path: Path, side: str, stray: str | bytes | None
 ) -> None:
-    """A `.txt` without `.ann` is no note to it, on neither side and whatever is in it."""
+    """It does not count a `.txt` without `.ann` as a note, on either side and with any content."""
     for name in ("g", "p"):
         write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})
     for name in ("2.txt", "2.ann"):
@@ -264,7 +264,7 @@ def test_of_lines_with_one_id_the_official_script_keeps_the_last_in_the_place_of
     assert code == 0
     said = [line.partition("1.ann:")[2] for line in err.splitlines() if "1.ann:" in line]
     if protocol == "n2c2-2018":
-        # `T1` comes first, and takes the gold mention before `T2` shares it.
+        # `T1` comes first and takes the gold mention, before `T2` matches it too.
         assert scores["entities"]["lenient"]["micro"]["fp"] == 0
         assert said[0] == "1: the id T1 is used again in line 3: not scored, as that line is"
         assert said[1].startswith("3: T1 says 'aspirin, so to say'")

@@ -11,7 +11,7 @@ edges = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), unique=True, m
 
 
 def best_by_trying_all(pairs: list[tuple[int, int]]) -> int:
-    """The size of the maximum matching on at most 5 + 5 items, by every assignment there is."""
+    """The size of the maximum matching of at most 5 + 5 items, by trying every assignment."""
     return max(
         sum((gold, predicted) in pairs for gold, predicted in enumerate(order))
         for order in permutations(range(5))
@@ -26,7 +26,7 @@ def test_matching_has_maximum_size(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_matching_is_not_greedy() -> None:
-    # Taking 0-0 first would leave 1 without a partner.
+    # Matching 0-0 first would leave 1 unmatched.
     assert match([(0, 0), (0, 1), (1, 0)], 2, 2) == [0, 1]
 
 

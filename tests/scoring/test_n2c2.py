@@ -1,4 +1,4 @@
-"""The official script's counts, against the sentences that describe them and a naive reference."""
+"""The official script's counts, compared with their description and a naive reference."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -51,9 +51,9 @@ def test_what_one_that_is_taken_out_marks_stays_marked() -> None:
     first, both, last = (
         mention("T1", "Drug", (0, 4)), mention("T2", "Drug", (2, 8)), mention("T3", "Drug", (6, 9)),
     )  # fmt: skip
-    # `both` meets the marked first one, goes, and leaves the second marked: `last` goes too.
+    # `both` matches the marked first item, is removed and marks the second: `last` goes too.
     assert entities(gold, note(first, both, last), "lenient") == Counts(1, 0, 1)
-    # In another order of lines, nothing is taken out before it counts.
+    # In another order of lines, nothing is removed before it is counted.
     assert entities(gold, note(first, last, both), "lenient") == Counts(2, 0, 0)
 
 
@@ -120,7 +120,7 @@ def annotations(draw: st.DrawFn) -> Annotations:
 
 
 def reference(gold: list, system: list, match: Callable[[object, object], bool]) -> Counts:
-    """The rule, sentence by sentence, with lists only."""
+    """The rule, implemented naively with lists."""
     marked: list[int] = []
     remaining = list(range(len(system)))
     for s, item in enumerate(system):
@@ -165,7 +165,7 @@ def test_counts_are_those_of_the_reference(gold: Annotations, predicted: Annotat
 
             found = counts[task][mode]
             assert sum(found.values(), Counts()) == reference(items, system, match)
-            # A row of one type: both sides are cut down to it before anything is counted.
+            # The row of a label: both sides are reduced to this label before counting.
             for label in {item.label for item in [*items, *system]}:
                 of_label = [[i for i in side if i.label == label] for side in (items, system)]
                 assert found.get(label, Counts()) == reference(*of_label, match)

@@ -21,7 +21,7 @@ def test_entities_by_hand() -> None:
     predicted = note(
         mention("T1", "Drug", (0, 7)),  # right
         mention("T2", "Drug", (0, 7)),  # a duplicate
-        mention("T3", "Drug", (22, 27)),  # right only when borders may differ
+        mention("T3", "Drug", (22, 27)),  # right only in lenient mode
         mention("T4", "ADE", (40, 50)),  # wrong label
     )
     assert one_to_one(gold, predicted, None)["entities"] == {
@@ -109,7 +109,7 @@ def annotations(draw: st.DrawFn) -> Annotations:
 
 
 def reference_tp(gold: Annotations, predicted: Annotations, mode: str) -> tuple[int, int]:
-    """The largest number of matched mentions and relations, straight from the definition."""
+    """The largest number of matched mentions and relations, by definition."""
 
     def same(a: Mention, b: Mention) -> bool:
         if mode == "strict":

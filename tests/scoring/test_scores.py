@@ -26,7 +26,7 @@ def test_all_figures_by_hand() -> None:
     assert scores["protocol"] == "one-to-one"
     assert scores["entities"]["strict"] == {
         "micro": {"tp": 1, "fp": 3, "fn": 3, "precision": 0.25, "recall": 0.25, "f1": 0.25},
-        # a: 1/2; b, missing and extra: 0; empty has nothing to say.
+        # a: 1/2; b, missing and extra: 0; empty does not count.
         "macro": {"precision": 0.125, "recall": 0.125, "f1": 0.125},
         "by_label": {
             "Drug": {

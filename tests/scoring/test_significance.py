@@ -6,7 +6,7 @@ from clinical_ie.scoring.significance import Interval, Spread, bootstrap, compar
 
 
 def counted(*rows: tuple[int, int, int]) -> dict[str, NoteCounts]:
-    """Notes with these true positives, false positives and misses."""
+    """Notes with these true positives, false positives and false negatives."""
     return {
         f"{number:03}": {"entities": {"strict": {"Drug": Counts(*row)}}}
         for number, row in enumerate(rows)
@@ -55,14 +55,14 @@ def test_p_is_that_of_all_assignments() -> None:
     """Three notes have eight assignments: the exact p by hand."""
     first = counted((1, 0, 1), (1, 0, 1), (1, 0, 1))
     second = counted((2, 0, 0), (2, 0, 0), (2, 0, 0))
-    # Only the two that swap all notes or none give as large a difference: 2 / 8.
+    # Only two of eight, which swap all notes or none, give as large a difference.
     result = compare([first], [second], "entities", "strict", measure="recall", rounds=20_000)
     assert result.p == pytest.approx(0.25, abs=0.02)
     assert (result.first, result.second) == (0.5, 1.0)
 
 
 def test_differences_that_are_equal_on_paper_are_equal() -> None:
-    """One run gains in the first note what the other loses: all assignments differ as much."""
+    """One run gains in the first note what the other loses, so all differences are equal."""
     first = [counted((0, 0, 5), (3, 0, 2)), counted((4, 0, 1), (0, 0, 5))]
     second = [counted((1, 0, 4), (3, 0, 2)), counted((3, 0, 2), (5, 0, 0))]
     assert compare(first, second, "entities", "strict", measure="recall", rounds=200).p == 1.0
@@ -87,7 +87,7 @@ def test_the_interval_of_a_proportion_is_the_known_one() -> None:
 
 
 def test_several_runs_are_judged_by_their_mean() -> None:
-    """Runs that predict much must not weigh more than those that predict little."""
+    """Runs with many predictions must not weigh more than runs with few."""
     random = np.random.default_rng(2)
     hasty = counted(*((2, int(random.integers(30, 60)), 8) for _ in range(40)))
     careful = counted(*((int(random.integers(6, 9)), 1, 2) for _ in range(40)))
@@ -106,12 +106,12 @@ def test_several_runs_are_judged_by_their_mean() -> None:
 
 
 def runs_of(random: np.random.Generator, n_runs: int, n_notes: int) -> list[dict[str, NoteCounts]]:
-    """Runs of one arm, each a little better or worse in all of its notes, as seeds make them."""
+    """Runs of one arm that, like seeds, are each a little better or worse in all notes."""
     return [drawn(random, 0.7 + random.normal(0, 0.02), n_notes) for _ in range(n_runs)]
 
 
 def test_seeds_that_differ_do_not_make_an_arm_better() -> None:
-    """Notes by themselves tell runs apart, and two arms of one kind with them."""
+    """A test over notes only would find differences even between runs of the same arm."""
     random = np.random.default_rng(0)
     found = [
         compare(

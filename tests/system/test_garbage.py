@@ -1,4 +1,4 @@
-"""Searching for garbage less often, and as often as before when it is over."""
+"""Garbage collection runs less often within the block, and as before after it."""
 
 import gc
 from collections.abc import Iterator

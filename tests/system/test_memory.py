@@ -1,4 +1,4 @@
-"""Giving memory back, where glibc keeps it."""
+"""Returning freed memory that glibc keeps."""
 
 import mmap
 from pathlib import Path
@@ -17,7 +17,7 @@ def resident() -> int:
 
 
 def holes(size: int) -> list[bytearray]:
-    """Free so much memory below memory in use, which keeps glibc from giving it back by itself."""
+    """Free `size` bytes below memory in use, so that glibc does not return them by itself."""
     blocks = [bytearray(b"x" * 65_536) for _ in range(2 * size // 65_536)]
     return blocks[::2]
 
@@ -45,7 +45,7 @@ def test_a_little_may_stay_for_the_next_step():
 
 
 def test_a_library_that_does_not_tell_gives_back_all(monkeypatch):
-    """As glibc does before version 2.33."""
+    """Like glibc before version 2.33, which does not report free memory."""
     memory.release_memory()
     monkeypatch.setattr(memory._heap(), "_info", None)
     kept = holes(200 * MB)

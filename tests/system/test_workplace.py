@@ -23,7 +23,7 @@ def test_what_is_in_use_stays(tmp_path: Path) -> None:
     with workplace(tmp_path, "x") as first, workplace(tmp_path, "x") as second:
         assert first.is_dir()
         assert second.is_dir()
-        # Process 1 runs as long as the machine does; of other machines nothing is known.
+        # Process 1 is always running; about processes of other machines, nothing is known.
         mine = f"-{os.getpid()}-"
         other_run = tmp_path / first.name.replace(mine, "-1-")
         other_machine = tmp_path / f".x-elsewhere{mine}abc"
@@ -59,7 +59,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path: Path, private: bool) -> None:
     path = tmp_path / "new" / "a.json"
     path.parent.mkdir()
-    # Of a killed run, and open to all.
+    # Left by a killed run, and readable by everyone.
     path.with_name("a.json.part").touch(0o666)
     write_whole(path, "first", private=private)
     assert path.read_text() == "first"
@@ -77,7 +77,7 @@ def test_a_folder_is_for_one_process_alone(tmp_path: Path) -> None:
         claimed(folder).__enter__()
     with claimed(folder):
         folder.rename(tmp_path / "moved")
-        # Another one by now.
+        # The path is a different folder now.
         with claimed(folder):
             pass
     assert folder.is_dir()
@@ -89,7 +89,7 @@ def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
         new = tmp_path / "new"
         new.mkdir()
         (new / number).touch()
-        # Of a run that was killed.
+        # Left by a killed run.
         (tmp_path / "place.old").mkdir()
         replace_folder(new, place)
         assert {path.name for path in place.iterdir()} == {number}

@@ -35,7 +35,7 @@ def test_rates_are_those_of_batches_and_of_this_run_alone(capsys, monkeypatch: p
     with progress_bar() as bar:
         task = bar.add_task("notes", total=100, completed=36)
         for clock.now in (100.0, 200.0):
-            # A batch of notes is there all at once.
+            # The notes of a batch finish at the same time.
             for _ in range(16):
                 bar.advance(task)
         told = capsys.readouterr().err.splitlines()
@@ -51,7 +51,7 @@ def test_what_was_slow_long_ago_does_not_count(capsys, monkeypatch: pytest.Monke
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
     with progress_bar() as bar:
         task = bar.add_task("notes", total=None)
-        # How much was done before is known together with how much there is.
+        # The total and what was done before become known at the same time.
         bar.update(task, total=2000, completed=500)
         for clock.now in [1000.0 * i for i in range(1, 10)] + [9000.0 + i for i in range(1, 900)]:
             bar.advance(task)

@@ -5,7 +5,7 @@ from clinical_ie.text.columns import token_words
 
 
 class ClearedByAnother(dict):
-    """A cache that another thread clears as soon as something was put in."""
+    """A cache that another thread clears right after every update."""
 
     def update(self, *args, **kwargs):
         super().update(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""A note of more than a million characters, which spaCy refuses by itself."""
+"""A note of more than a million characters, which spaCy refuses by default."""
 
 import pytest
 import spacy

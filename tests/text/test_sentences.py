@@ -58,7 +58,7 @@ def test_every_line_end_is_one(end):
     [
         (["a", "\r", "\n", "b"], ["a\r\nb"]),
         (["Meds:", "\r", "\n", "Aspirin", "\r", "\n", "\r", "\n", "No"], None),
-        # A break inside a word, and then one that follows a heading.
+        # A line break inside a word, and one after a heading.
         (["a\r\nb", "\r\n", "Meds:", "\n", "aspirin"], ["a\r\nb\r\n", "Meds:\n", "aspirin"]),
     ],
 )
@@ -89,7 +89,7 @@ def test_no_sentence_starts_inside_a_mention():
 
 @pytest.mark.timeout(60)
 def test_mentions_nested_without_end():
-    """Looking at each mention's own tokens would take an hour here."""
+    """An algorithm that looks at every token of each mention would take an hour here."""
     n = 50_000
     mentions = [Mention(f"T{i}", "X", ((2 * i, 4 * n - 2 * i),)) for i in range(n)]
     doc = make_doc(corpus_nlp(), "a " * 2 * n, Annotations(mentions), "n")

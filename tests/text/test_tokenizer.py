@@ -14,7 +14,7 @@ TOKENIZER = {"@tokenizers": "clinical_ie.ClinicalTokenizer.v1"}
 NLP = spacy.blank("en", config={"nlp": {"tokenizer": TOKENIZER}})
 DEFAULT = spacy.blank("en")
 
-# Tokens are shown with blanks between them.
+# Expected tokens are separated by blanks.
 WHOLE = [
     "q6h", "q4-6h", "Q8H", "x3", "CD4", "HbA1c", "T2", "IIb", "5FU", "2nd", "18F", "3D", "2.5",
     ".5", "1,200", "12:30", "1:1000", "10/10/2012", "1/2/98", "2151-8-1", "08-01-2012",
@@ -95,7 +95,7 @@ SPLIT = [
     ("[**2151-8-1**].", "[** 2151-8-1 **] ."),
     ("[**8-1**]-[**8-5**]", "[** 8 - 1 **] - [** 8 - 5 **]"),
     ("[**Known lastname 1234**],", "[** Known lastname 1234 **] ,"),
-    # a byte order mark is no part of the first word
+    # a byte order mark is not part of the first word
     ("\ufeffNote", "\ufeff Note"),
 ]
 
@@ -150,7 +150,7 @@ def test_white_space_is_split_as_by_default(text):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("signs", ["=", "(", "-=", "a.", "[**", "1/", "c.1>", "\U0001f48a"])
 def test_a_word_of_signs_without_end(signs):
-    """Rules that look at each sign's whole surroundings would take minutes here."""
+    """Rules that look at unlimited context for each character would take minutes here."""
     text = f"x{signs * 100_000}"[:100_000] + "y"
     assert NLP.make_doc(text).text == text
 
@@ -191,7 +191,7 @@ def test_misaligned_offsets():
 
 
 def test_mentions_of_real_notes_start_and_end_with_tokens(maccrobat):
-    """At most 7 of 10,000 boundaries lie within a token, for 1.15 times spaCy's tokens."""
+    """At most 7 of 10,000 boundaries are inside a token, with at most 1.15 times spaCy's tokens."""
     boundaries = misaligned = ours = default = 0
     for path in list_notes(maccrobat):
         note = read_note(path)
@@ -223,7 +223,7 @@ def test_mentions_of_real_notes_start_and_end_with_tokens(maccrobat):
     ],
 )
 def test_a_stretch_without_blanks_is_cut_as_a_short_one_is(unit, words):
-    """spaCy's own loop would take minutes: its time grows with the square of the length."""
+    """spaCy's own loop would take minutes, because its time is quadratic in the length."""
     doc = NLP.make_doc(f"see {unit * 60_000}\nend")
     assert [token.text for token in doc] == ["see", *(words * 60_000), "\n", "end"]
 

@@ -17,7 +17,7 @@ def test_an_evaluation_tells_how_far_it_is(monkeypatch, capsys):
         scores = nlp.evaluate(notes(nlp))
     told = capsys.readouterr().err
     assert re.findall(r"evaluate: \d of \d", told) == [f"evaluate: {n} of 2" for n in (0, 1, 2)]
-    # The pipeline is as it was.
+    # The pipeline is unchanged afterwards.
     assert "pipe" not in vars(nlp)
     assert nlp.evaluate(notes(nlp))["token_acc"] == scores["token_acc"] == 1.0
     assert "evaluate" not in capsys.readouterr().err

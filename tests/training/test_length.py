@@ -13,7 +13,7 @@ CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 
 
 def corpus(folder: Path, *lengths: int) -> Path:
-    """Notes of so many words."""
+    """Notes with the given numbers of words."""
     path = folder / "notes.spacy"
     nlp = spacy.blank("en")
     write_docs([nlp.make_doc("word " * length) for length in lengths], path)
@@ -29,7 +29,7 @@ def corpus(folder: Path, *lengths: int) -> Path:
     ],
 )
 def test_a_training_is_as_long_as_the_notes_are_many(tmp_path, n_notes: int, steps: int):
-    # A step holds some 700 words, so that each of these notes is one.
+    # A step holds about 700 words, so each of these notes takes one step.
     assert training_steps(CONFIG, corpus(tmp_path, *[600] * n_notes)) == steps
 
 

@@ -1,4 +1,4 @@
-"""A training run that was stopped goes on as if it had not been."""
+"""An interrupted training run resumes as if it had not been interrupted."""
 
 import json
 import random
@@ -36,13 +36,13 @@ def values(tmp_path_factory, notes) -> dict[str, object]:
     write_docs(notes, folder / "notes.spacy")
     build_tiny_bert(folder / "encoder", max_pieces=256)
     paths = folder / "notes.spacy", folder / "notes.spacy", str(folder / "encoder")
-    # Small batches, so that there are several to an epoch.
+    # Small batches, so that an epoch has several.
     return run.run_values(CONFIG, *paths, str(STEPS), "2") | {"training.batcher.size": 20}
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often pipelines were updated, and the update that is not to be made."""
+    """The number of updates so far, and the update before which the run is stopped."""
     counted = {"made": 0, "stop_before": -1}
     update = Language.update
 
@@ -60,13 +60,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        # They name the folder of the run.
+        # These files contain the path of the run.
         if path.is_file() and path.name not in ("config.cfg", FINGERPRINT)
     }
 
 
 def stopped(out: Path, values: dict[str, object], calls: dict[str, int], after: int) -> Path:
-    """Begin a run that is stopped after so many steps; its checkpoint."""
+    """Start a run that is stopped after `after` steps; return its checkpoint."""
     calls.update(made=0, stop_before=after)
     with pytest.raises(KeyboardInterrupt):
         run.train_pipeline(CONFIG, out, values, -1)
@@ -80,14 +80,14 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     values, tmp_path: Path, calls, monkeypatch, capsys, seconds, after, left
 ):
     run.train_pipeline(CONFIG, tmp_path / "straight", values, -1)
-    # With -1, there is a checkpoint after every step; else after those that were evaluated.
+    # With -1, every step is followed by a checkpoint, otherwise only those with an evaluation.
     monkeypatch.setattr(loop, "SECONDS_BETWEEN", seconds)
     checkpoint = stopped(tmp_path / "out", values, calls, after)
     assert stat.S_IMODE(checkpoint.stat().st_mode) == 0o600
     capsys.readouterr()
     random.seed(1)
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
-    # spaCy makes one step more than it is told.
+    # spaCy makes one step more than max_steps.
     assert calls["made"] == left == STEPS + 1 - (after - (1 if seconds > 0 else 0))
     assert f"going on after step {STEPS - left}" in capsys.readouterr().out
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
@@ -117,7 +117,7 @@ def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
 
 
 class Killed(BaseException):
-    """What no part of a run makes up for, as a process that is killed does not."""
+    """Not caught anywhere in a run, like the kill of a process."""
 
 
 def cut_off(to_disk, pipeline: Path, **kwargs):
@@ -126,7 +126,7 @@ def cut_off(to_disk, pipeline: Path, **kwargs):
     raise Killed
 
 
-# Where a run is killed, and by the name of which folder that is known.
+# The call at which a run is killed, identified by the name of the folder.
 MOMENTS = {
     "saving the calibrated pipeline": (Language, "to_disk", "model-best.part"),
     "removing what was there": (shutil, "rmtree", "out"),
@@ -179,7 +179,7 @@ def test_the_best_pipeline_outlives_a_kill_while_it_is_replaced(
         with pytest.raises(Killed):
             run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     assert not best.exists()
-    # On a GPU, the same evaluation may give less the next time.
+    # On a GPU, repeating an evaluation may give a lower score.
     monkeypatch.setattr(loop, "create_evaluation_callback", lambda *args: lambda: (-1.0, {}))
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     made = {path.name for path in (tmp_path / "out").iterdir()}

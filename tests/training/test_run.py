@@ -60,7 +60,7 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     for name in ("model-best", "model-last"):
         assert saved_strings(out / name) == sorted(labels)
 
-    # weasel starts it again once another dataset or seed has been trained.
+    # weasel repeats the command after training on another dataset or seed.
     made = out.stat().st_ino
     again = train(files, CONFIG, out)
     assert (again.exit_code, again.stderr) == (0, "")
@@ -121,12 +121,12 @@ def test_what_spacy_itself_trained_can_be_trained_on(files, tmp_path: Path):
     nlp = spacy.load(tmp_path / "out" / "model-best")
     assert nlp.config["training"]["optimizer"]["learn_rate"]["total_steps"] == 1
     nlp.resume_training()
-    # What does not stand by itself in any call of spaCy still follows from what it names.
+    # Values that refer to others remain references.
     assert nlp.config["training"]["seed"] == "${system.seed}"
 
 
 def test_a_pipeline_of_a_config_is_initialized_without_a_training_run(files):
-    """As `spacy debug data` and `spacy debug model` do it."""
+    """`spacy debug data` and `spacy debug model` do this."""
     config = load_config(CONFIG, {"paths.encoder": str(files / "encoder"), "training.max_steps": 7})
     nlp = load_model_from_config(config, auto_fill=True)
     notes = [Example(nlp.make_doc(doc.text), doc) for doc in read_docs(files / "notes.spacy")]
@@ -237,7 +237,7 @@ def test_missing_notes_are_told(files, tmp_path: Path):
 
 
 def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint():
-    """What a name no longer stands for would count as nothing."""
+    """A name of a file that no longer exists would be ignored."""
     package = ROOT / "components" / "clinical_ie"
     code = [package / part for part in fingerprint._MODEL_CODE]
     assert all(path.exists() for path in code)

