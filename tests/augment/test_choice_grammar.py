@@ -1,5 +1,6 @@
 """Grammars that let a model choose among terms and expressions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
