@@ -43,7 +43,7 @@ class PretrainSettings:
 
     epochs (int): How often each note is read.
     window (int): Maximum wordpieces in a window, special tokens included.
-    batch_windows (int): Full windows in a step; of shorter windows, as many as fit into their place.
+    batch_windows (int): Full windows in a step; of shorter ones, as many as fit into their place.
     mask_share (float): Share of the words that are hidden.
     learn_rate, head_rate (float): Of the encoder, and of the new head that guesses.
     seed (int): Determines order, cuts, hidden words and dropout.
