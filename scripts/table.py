@@ -1,4 +1,4 @@
-"""Train and score both arms over several seeds; the paper's table, with intervals."""
+"""Train and score both arms with several seeds, for the paper's table with intervals."""
 
 import json
 from pathlib import Path
@@ -22,25 +22,25 @@ from clinical_ie.training.seed_runs import Experiment, RunCounts, run_seed
 def main(
     config: Annotated[Path, typer.Argument(help="A config of configs/train")],
     out: Annotated[Path, typer.Argument(help="The folder for seeds.md, seeds.json and seeds/")],
-    training: Annotated[Path, typer.Option(help="Gets <arm>/seed-<seed>/")],
+    training: Annotated[Path, typer.Option(help="Folder for <arm>/seed-<seed>/")],
     train: Annotated[Path, typer.Option(help="Training notes, .spacy")],
     augmented: Annotated[Path, typer.Option(help="The second arm's additional notes, .spacy")],
     dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
-    test: Annotated[Path, typer.Option(help="Notes to score on; dev is used where it is missing")],
+    test: Annotated[Path, typer.Option(help="Notes to score on; dev is used if it is missing")],
     encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
-    seeds: Annotated[str, typer.Option(help="Whole numbers, blanks between")] = "0 1 2",
-    max_steps: Annotated[str, typer.Option(help="Steps of a run; auto: by the notes")] = AUTO,
+    seeds: Annotated[str, typer.Option(help="Whole numbers, separated by blanks")] = "0 1 2",
+    max_steps: Annotated[str, typer.Option(help="Steps of a run; auto: from the notes")] = AUTO,
     eval_frequency: Annotated[str, typer.Option(help="Steps between evaluations")] = AUTO,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     corpus_format: Annotated[str, typer.Option("--format", help="For the paper's rows")] = "brat",
 ) -> None:
-    """Run both arms for every seed, but for what was run before, and print the table."""
+    """Run both arms with every seed, without repeating finished runs, and print the table."""
     try:
         overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
         numbers = _parse_seeds(seeds)
         gold, docs = notes_to_score(test, dev)
         split = gold.stem if gold == test else f"{gold.stem} (there was no test split)"
-        # Ahead of training, which takes hours.
+        # Checks the notes before training, which takes hours.
         named(docs)
         experiment = Experiment(config, overrides, gold, training, out, gpu_id)
         arms: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ def main(
             "with_aug": {"paths.augmented": str(augmented)},
         }
         runs: dict[str, dict[int, RunCounts]] = {arm: {} for arm in arms}
-        # Seed by seed: whenever it is interrupted, the arms have been run equally often.
+        # Seed by seed, so that an interruption leaves about as many runs of either arm.
         for number in numbers:
             for arm, more in arms.items():
                 typer.echo(f"table: {arm}, seed {number}", err=True)
@@ -70,19 +70,21 @@ def main(
         typer.echo(f"table: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("table: interrupted; run it again to go on", err=True)
+        typer.echo("table: interrupted; run it again to continue", err=True)
         raise typer.Exit(130) from None
     Console(width=140).print(Markdown(markdown))
 
 
 def _parse_seeds(seeds: str) -> list[int]:
     try:
-        # On Windows weasel leaves the quotes in that it has them in.
+        # On Windows, weasel does not remove the quotes.
         numbers = [int(seed) for seed in seeds.strip("'\"").split()]
     except ValueError:
         numbers = []
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:
-        raise ValueError(f"--seeds {seeds!r}: expected different whole numbers, blanks between")
+        raise ValueError(
+            f"--seeds {seeds!r}: expected different whole numbers, separated by blanks"
+        )
     return numbers
 
 

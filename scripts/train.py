@@ -13,23 +13,23 @@ from clinical_ie.training.run import TrainingError, part_of, run_values, train_p
 
 def main(
     config: Annotated[Path, typer.Argument(help="A config of configs/train")],
-    out: Annotated[Path, typer.Argument(help="Gets model-best, model-last and log.jsonl")],
+    out: Annotated[Path, typer.Argument(help="Folder for model-best, model-last and log.jsonl")],
     train: Annotated[Path, typer.Option(help="Training notes, .spacy")],
     dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
     encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
     augmented: Annotated[Path | None, typer.Option(help="More training notes, .spacy")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and dropout")] = 0,
-    max_steps: Annotated[str, typer.Option(help="Training steps; auto: by the notes")] = AUTO,
+    seed: Annotated[int, typer.Option(help="For weights, order and dropout")] = 0,
+    max_steps: Annotated[str, typer.Option(help="Training steps; auto: from the notes")] = AUTO,
     eval_frequency: Annotated[str, typer.Option(help="Steps between evaluations")] = AUTO,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
 ) -> None:
-    """Train by a config of spaCy's, or go on where that was stopped, if it was not done before."""
+    """Train by a spaCy config, or resume an interrupted run; a finished one is not repeated."""
     try:
         overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
         overrides["system.seed"] = seed
         if augmented is not None:
             overrides["paths.augmented"] = str(augmented)
-        # weasel remembers one run: it starts this after another dataset or seed, too.
+        # weasel only remembers the last run, so it starts this again after another dataset or seed.
         if is_trained(config, out, overrides):
             typer.echo(f"train: {out} is this very run, finished before; remove it to train again")
             return
@@ -39,16 +39,16 @@ def main(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         part = part_of(out)
-        # The first one comes with the first evaluation.
+        # The first pipeline is saved at the first evaluation.
         is_saved = (part / "model-best").is_dir()
-        left = f"the best so far is in {part}, and the same command goes on from there"
+        left = f"the best so far is in {part}, and the same command continues from there"
         left = left if is_saved else "no pipeline was saved yet"
         typer.echo(f"train: interrupted; {left}", err=True)
         raise typer.Exit(130) from None
     if told.get("candidate_ceiling") is not None:
         typer.echo(
-            f"{told['candidate_ceiling']:.1%} of the training relations are candidates: pairs of "
-            "types seen in training, near enough; no recall can pass that"
+            f"{told['candidate_ceiling']:.1%} of the training relations are candidates (types seen "
+            "in relations, and near enough), which is the upper limit of recall"
         )
     chosen = []
     if "mention_bias" in told:

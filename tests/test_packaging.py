@@ -106,7 +106,7 @@ def test_the_script_refuses_in_one_line(tmp_path: Path):
     for arm, message in [
         ("no_aug", "--arm 'no_aug': expected NAME=PIPELINE_DIR"),
         (f"a={tmp_path}", "no trained pipeline"),
-        (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "/bad: no pipeline that spaCy saved"),
+        (f"a={write_meta(tmp_path / 'bad', 0.1, 0.2)}", "/bad: not a pipeline saved by spaCy"),
     ]:
         done = run_script("package.py", tmp_path / "out", "--arm", arm)
         assert (done.exit_code, done.stdout) == (1, "")

@@ -80,7 +80,7 @@ def test_a_run_is_placed_where_paths_cannot_tell_disks(
 
     monkeypatch.setattr(Path, "is_mount", is_mount)
     (tmp_path / "out" / "other").mkdir(parents=True)
-    with pytest.raises(ValueError, match="holds 'other', which no training run makes"):
+    with pytest.raises(ValueError, match="holds 'other', which was not made by a training run"):
         train_pipeline(tmp_path / "no.cfg", tmp_path / "out", {}, -1)
 
 

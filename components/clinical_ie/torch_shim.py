@@ -15,7 +15,7 @@ from thinc.shims import Shim
 from thinc.types import Floats2d
 
 # `nlp.pipe(n_process=2)` forks, and a forked child that waits for its parent's OpenMP threads waits
-# for ever. One thread needs no others, and is what a worker beside other workers should use.
+# forever. With one thread it need not wait, and workers should not compete for cores anyway.
 # Windows has no fork.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
@@ -23,7 +23,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def as_loaded(device: torch.device) -> Iterator[None]:
-    """Reading is the same whatever PyTorch's settings are that the application made for itself.
+    """A context in which inference does not depend on the application's own settings of PyTorch.
 
     device (torch.device): Where the weights are.
     """
@@ -37,18 +37,18 @@ def as_loaded(device: torch.device) -> Iterator[None]:
 
 
 class AveragedParams:
-    """For shims: evaluate and save with averaged weights, where the optimizer keeps them.
+    """A mixin for shims: evaluate and save with averaged weights, if the optimizer keeps them.
 
-    thinc's own `use_params` looks for keys of another form than its optimizers write, and so leaves
-    the last weights in place without a word.
+    thinc's own `use_params` looks for keys of another form than its optimizers write, and so
+    silently leaves the last weights in place.
     """
 
     id: int
     _model: Any
 
     def copy(self) -> Self:
-        """A copy with an id of its own: under the same one, the optimizer would take both for one,
-        and give a component that was frozen, or has its own encoder, the weights of the other."""
+        """A copy with an id of its own. If the ids were the same, the optimizer would mix the two
+        up, and a frozen or separate copy of the encoder would get the weights of the other."""
         copied = copy.deepcopy(self)
         with Shim.global_id_lock:
             Shim.global_id += 1
@@ -73,13 +73,13 @@ class AveragedParams:
 
 
 class LazyTorchShim(AveragedParams, PyTorchShim):
-    """A shim whose module is made at initialization, or when a saved model is read.
+    """A shim whose module is made at initialization, or when a saved model is loaded.
 
     thinc's own shim needs the module at construction, when neither the number of labels nor the
     width of the layer below is known.
 
-    make (Callable[..., torch.nn.Module]): Called with the sizes; importable by name, so that the
-        shim can be copied and pickled.
+    make (Callable[..., torch.nn.Module]): Makes the module from its sizes; importable by name, so
+        that the shim can be copied and pickled.
     """
 
     def __init__(self, make: Callable[..., torch.nn.Module]) -> None:
@@ -92,9 +92,9 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         return self._model is not None
 
     def build(self, **sizes: int) -> None:
-        """Make the module for these sizes, with fresh weights.
+        """Make the module for these sizes, with new weights.
 
-        PyTorch's defaults for new tensors are the application's, and may be others than thinc's.
+        Device and type are set explicitly: the application may have changed PyTorch's defaults.
         """
         self.sizes = sizes
         with torch.device("cpu"):
@@ -104,8 +104,8 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run without gradient and dropout.
 
-        thinc's own puts the module back to training afterwards: the dropout of one thread's module
-        is then that of another thread which is just reading.
+        thinc's own method puts the module back into training mode afterwards, which would switch on
+        dropout in another thread that is still predicting.
         """
         if self._model.training:
             self._model.eval()
@@ -133,10 +133,10 @@ def run_module(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     """Run a module on thinc arrays.
 
-    X (Floats2d): The module's first argument; `kwargs` go through as they are.
+    X (Floats2d): The module's first argument; `kwargs` are passed on unchanged.
     RETURNS (tuple): The output, and a callback from its gradient to that of X.
     """
-    # thinc's default is a matter of the thread that asks, and weights are where they are.
+    # Not thinc's default device, which depends on the calling thread.
     X_torch = xp2torch(X, requires_grad=is_train, device=shim.device)
     Y_torch, backprop_torch = shim(ArgsKwargs(args=(X_torch,), kwargs=kwargs), is_train)
 

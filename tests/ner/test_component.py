@@ -124,7 +124,7 @@ def test_labels_it_never_saw_count_as_outside_and_are_told_once(trained, caplog)
     [example] = examples(trained, [other])
     pipe = trained.get_pipe("clinical_ner")
     assert not any(pipe._gold_mentions(example).values())
-    assert caplog.text.count("'Food' is no label of this component and is not learned") == 1
+    assert caplog.text.count("'Food' is not a label of this component and is not learned") == 1
 
 
 NESTED = note(

@@ -163,7 +163,7 @@ def test_what_no_run_has_made_is_not_replaced(files, tmp_path: Path, at, monkeyp
     kept.write_text("precious")
     result = train(files, CONFIG, Path(at.removesuffix(".part")))
     assert result.exit_code == 1
-    assert "holds 'other', which no training run makes" in result.stderr
+    assert "holds 'other', which was not made by a training run" in result.stderr
     assert kept.read_text() == "precious"
     result = train(files, CONFIG, kept)
     assert result.exit_code == 1

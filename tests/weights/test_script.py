@@ -97,7 +97,7 @@ def test_a_config_may_need_no_model(project: Path) -> None:
     (project / "rules.cfg").write_text('[a]\nb = "c"\n', encoding="utf8")
     done = run(project, "--config", "rules.cfg")
     assert done.returncode == 0
-    assert done.stdout == "models: nothing to fetch; no config given points at a model\n"
+    assert done.stdout == "models: nothing to fetch; no config given refers to a model\n"
 
 
 def test_list_shows_the_table(project: Path) -> None:
@@ -138,7 +138,7 @@ def test_an_interrupt_leaves_no_half_file_and_a_rerun_goes_on(
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert process.returncode == 130
-    assert told == "models: stopped; the same command goes on with what has arrived\n"
+    assert told == "models: stopped; the same command continues with what has arrived\n"
     left = {path.name: path.read_bytes() for path in project.glob("out/**/*") if path.is_file()}
     assert left == {"0001.bin": chunks[0]}
     assert [path for path in work.iterdir() if path.is_dir()] == []

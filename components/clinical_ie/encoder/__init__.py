@@ -1,1 +1,1 @@
-"""The long-document encoder: wordpiece windows through a transformer, a BiLSTM over the note."""
+"""The long-document encoder: a transformer over windows of wordpieces, a BiLSTM over the note."""

@@ -1,8 +1,8 @@
 """Attention in bfloat16 on a CPU, where PyTorch's own is slow.
 
-PyTorch fuses the two products and the softmax between them, which saves memory, and in float32 time
-as well. In bfloat16 the processor's matrix instructions are worth more: the plain way, three calls,
-takes three fifths of the time of the fused one to read, and two fifths to train.
+PyTorch fuses the two matrix products with the softmax between them, which saves memory and, in
+float32, time. In bfloat16, separate calls make better use of the processor's matrix instructions:
+they take three fifths of the fused kernel's time in inference, and two fifths in training.
 """
 
 import math
@@ -16,10 +16,10 @@ _FUSED = torch.nn.functional.scaled_dot_product_attention
 
 
 class PlainAttention(TorchFunctionMode):
-    """While it is entered, `scaled_dot_product_attention` in bfloat16 on a CPU goes the plain way.
+    """A context in which `scaled_dot_product_attention` is not fused, in bfloat16 on a CPU.
 
-    It works beneath any model of Hugging Face's that calls it. What the plain way has no answer to
-    (causal masks, grouped queries) is left to PyTorch.
+    Works for every Hugging Face model that calls that function. Calls that `attend` does not
+    support (causal masks, grouped queries) are left to PyTorch.
     """
 
     def __torch_function__(
@@ -36,7 +36,7 @@ class PlainAttention(TorchFunctionMode):
 
 
 def _is_for_plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    # PyTorch's own attention layer gives `is_causal`, the sixth argument, without its name.
+    # PyTorch's own attention layer passes `is_causal`, the sixth argument, by position.
     asks_more = any(args[5:6]) or kwargs.get("is_causal") or kwargs.get("enable_gqa")
     query = args[0]
     return query.dtype is torch.bfloat16 and query.device.type == "cpu" and not asks_more
@@ -52,10 +52,10 @@ def attend(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> torch.Tensor:
-    """What `scaled_dot_product_attention` gives, by its definition.
+    """Compute `scaled_dot_product_attention` as it is defined, without fusing anything.
 
     query, key, value (torch.Tensor): Shape (…, length, width).
-    attn_mask (torch.Tensor | None): Added to the scores; or where bool, True for what is seen.
+    attn_mask (torch.Tensor | None): Added to the scores; if boolean, True marks visible positions.
     is_causal, enable_gqa (bool): Always false here.
     """
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale

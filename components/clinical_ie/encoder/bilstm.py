@@ -12,16 +12,16 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..torch_shim import LazyTorchShim, run_module
 
-# Tokens of a long note that are read at once.
+# Tokens of a long note that go through the LSTM at once in inference.
 STRETCH = 8192
 _LSTM_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class BiLSTMNet(torch.nn.Module):
-    """Sequences of any lengths, packed, so that nothing is spent on padding.
+    """A BiLSTM over sequences of any length, packed so that no time goes into padding.
 
-    What comes in is added to what the BiLSTM makes of it: the heads see the transformer from the
-    first step on, where a BiLSTM that has learned nothing yet would stand between.
+    A skip connection adds the input to the output, so that the heads see the transformer's vectors
+    from the first step on, not just the output of an untrained BiLSTM.
     """
 
     def __init__(self, n_in: int, width: int, depth: int) -> None:
@@ -31,11 +31,11 @@ class BiLSTMNet(torch.nn.Module):
         self.skip = torch.nn.Identity() if same else torch.nn.Linear(n_in, width, bias=False)
 
     def forward(self, X: torch.Tensor, lengths: list[int], dropout: float) -> torch.Tensor:
-        """X: (sum of lengths, n_in), sequences end to end; returns (sum of lengths, width)."""
+        """X: (sum of lengths, n_in), concatenated sequences; returns (sum of lengths, width)."""
         X = torch.nn.functional.dropout(X, dropout, self.training)
         if torch.is_grad_enabled() or max(lengths) <= STRETCH:
             return self.skip(X) + self.read(X, lengths)
-        # Without a gradient, what a long sequence takes need not grow with it.
+        # Without gradients, long sequences are read in stretches, in bounded working memory.
         parts = X.split(lengths)
         short = [part for part in parts if len(part) <= STRETCH]
         together = [len(part) for part in short]
@@ -48,7 +48,7 @@ class BiLSTMNet(torch.nn.Module):
         return whole.add_(self.skip(X))
 
     def read(self, X: torch.Tensor, lengths: list[int]) -> torch.Tensor:
-        """What the BiLSTM makes of sequences, all at once."""
+        """Run the LSTM over all sequences at once."""
         if len(lengths) == 1:
             return self.lstm(X.unsqueeze(0))[0].squeeze(0)
         order, batch_sizes = in_steps(lengths)
@@ -58,11 +58,11 @@ class BiLSTMNet(torch.nn.Module):
 
 
 def in_steps(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of sequences laid end to end, in the order in which a packed LSTM reads them.
+    """The order in which a packed LSTM reads the rows of concatenated sequences.
 
-    RETURNS (tuple[torch.Tensor, torch.Tensor]): The first rows of all sequences, longest first,
-        then the second rows of those that have one, and so on, shape (sum of lengths,); and how
-        many sequences take part in each step, shape (longest,).
+    RETURNS (tuple[torch.Tensor, torch.Tensor]): Row indices, shape (sum of lengths,): the first row
+        of every sequence, longest sequence first, then the second row of those that have one, and
+        so on; and the number of sequences in each step, shape (longest,).
     """
     by_length = np.argsort(-np.array(lengths), kind="stable")
     long = np.array(lengths)[by_length]
@@ -74,10 +74,10 @@ def in_steps(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def read_long(lstm: torch.nn.LSTM, X: torch.Tensor) -> torch.Tensor:
-    """What `lstm`, which has two directions, makes of one sequence, in bounded memory beside it.
+    """Run a bidirectional LSTM over one sequence; beyond input and output, memory is bounded.
 
-    Layer by layer and direction by direction, stretch after stretch, with the state handed on.
-    X (torch.Tensor): Shape (length, n_in); returns (length, both widths).
+    Each layer and direction reads one stretch after another and carries its state along.
+    X (torch.Tensor): Shape (length, n_in); returns (length, 2 * hidden size).
     """
     width = lstm.hidden_size
     for layer in range(lstm.num_layers):
@@ -102,9 +102,9 @@ def _turned(X: torch.Tensor, backward: int) -> torch.Tensor:
 
 
 def BiLSTM(width: int, depth: int) -> Model[list[Floats2d], list[Floats2d]]:  # noqa: N802
-    """Read every note from both ends.
+    """A bidirectional LSTM over each note.
 
-    width (int): Of the output, both directions together; even.
+    width (int): Width of the output, both directions together; even.
     depth (int): Number of layers, at least 1.
     """
     return Model(
@@ -126,7 +126,7 @@ def init(model: Model, X: list[Floats2d] | None = None, Y: object = None) -> Non
 def forward(
     model: Model, Xs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    # An empty Doc is no sequence to a recurrent network.
+    # PyTorch's LSTM does not accept empty sequences.
     filled = [X for X in Xs if len(X)]
     lengths = [len(X) for X in Xs]
     if not filled:

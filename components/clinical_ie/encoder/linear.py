@@ -1,33 +1,33 @@
-"""Linear layers for reading on a CPU, which multiply by weights that oneDNN laid out once.
+"""Linear layers for inference on a CPU, with weights packed once into oneDNN's own layout.
 
-What is called here for it belongs to PyTorch's compiler, and is not public: `can_pack` and
-`can_quantize` tell whether it is there.
+The operators used here belong to PyTorch's compiler and are not public: `can_pack` and
+`can_quantize` tell whether they are available.
 """
 
 from typing import NamedTuple
 
 import torch
 
-# What a layer hands to oneDNN to do with its output: name, arguments, algorithm.
+# The operation that oneDNN applies to a layer's output: name, arguments, algorithm.
 _GELU: tuple[str, list[float], str] = ("gelu", [], "none")
 _NOTHING: tuple[str, list[float], str] = ("none", [], "")
-# Below AVX512 oneDNN's own GELU takes four times as long as PyTorch's.
+# Without AVX512, oneDNN's GELU takes four times as long as PyTorch's.
 _FUSES_GELU = torch.backends.cpu.get_cpu_capability() == "AVX512"
 
-# Weights take 7 of the 8 bits. Processors without instructions for it add two products of 8 bits in
-# 16, where 255 * 63 * 2 has room and 255 * 127 * 2 has not.
+# Weights use 7 of their 8 bits. Processors without int8 dot-product instructions add two 8-bit
+# products in 16 bits, which hold 255 * 63 * 2 but not 255 * 127 * 2.
 _WEIGHT_LEVELS = 63
 _LEVELS = 255
 _TINY = 1e-12
-# Rows that a processor's cache holds while they are gone over again and again.
+# Rows processed together, few enough to stay in the processor's cache.
 ROWS_AT_ONCE = 512
 
 
 class PackedLinear(torch.nn.Module):
-    """A linear layer with its weights laid out for oneDNN, and perhaps a GELU behind it.
+    """A linear layer with its weights packed for oneDNN, optionally followed by a GELU.
 
-    linear (torch.nn.Linear): On the CPU.
-    gelu (bool): Apply the exact GELU to what comes out.
+    linear (torch.nn.Linear): The layer to convert, on the CPU.
+    gelu (bool): Apply the exact GELU to the output.
     """
 
     def __init__(self, linear: torch.nn.Linear, gelu: bool) -> None:
@@ -43,10 +43,10 @@ class PackedLinear(torch.nn.Module):
 
 
 class Quantized(NamedTuple):
-    """Some rows, nearly `steps * whole + least`.
+    """Quantized rows: approximately `steps * whole + least`.
 
-    whole (torch.Tensor): Whole numbers of 8 bits, shape (n_rows, width).
-    steps, least (torch.Tensor): The size of a row's step, and its least number, shape (n_rows, 1).
+    whole (torch.Tensor): Unsigned 8-bit integers, shape (n_rows, width).
+    steps, least (torch.Tensor): Step size and minimum of each row, shape (n_rows, 1).
     """
 
     whole: torch.Tensor
@@ -55,20 +55,20 @@ class Quantized(NamedTuple):
 
 
 class Quantizer:
-    """Makes whole numbers of 8 bits of each row's numbers, between its least and its greatest.
+    """Quantizes each row to 8 bits between its minimum and its maximum.
 
-    Rows by themselves, since a few of them hold numbers thirty times as great as the others do.
+    Rows have ranges of their own, since some hold numbers thirty times as large as the others.
     """
 
     def __init__(self) -> None:
-        # An input, its version, and what was made of it: replaced together, since a pipeline may
-        # read in several threads at once.
+        # The last input, its version and its quantized rows: one tuple, replaced at once, since
+        # several threads may use a pipeline at the same time.
         self._last: tuple[torch.Tensor | None, int, list[Quantized]] = None, 0, []
 
     def __call__(self, X: torch.Tensor) -> list[Quantized]:
-        """X: (…, width); returns its rows in parts."""
-        # Queries, keys and values are made by three layers of one input, unless it was changed;
-        # whether it was, PyTorch does not keep in its inference mode.
+        """X: (…, width); returns its quantized rows in parts of `ROWS_AT_ONCE`."""
+        # The layers for queries, keys and values share one input, so its quantization is reused
+        # while the input is unchanged. Tensors of PyTorch's inference mode have no version to tell.
         version = -1 if X.is_inference() else X._version
         last, last_version, parts = self._last
         if last is not X or last_version != version or version < 0:
@@ -81,17 +81,17 @@ class Quantizer:
 def _quantize(X: torch.Tensor) -> Quantized:
     least = X.amin(1, keepdim=True)
     steps = ((X.amax(1, keepdim=True) - least) / _LEVELS).clamp(min=_TINY)
-    # Cut to a whole number, half a step above it, is rounded.
+    # The conversion truncates; adding 0.5 makes it round.
     return Quantized(X.mul(1 / steps).add_(0.5 - least / steps).to(torch.uint8), steps, least)
 
 
 class Int8Linear(torch.nn.Module):
-    """A linear layer that multiplies whole numbers of 8 bits.
+    """A linear layer that multiplies 8-bit integers.
 
-    Weights have a scale for each output, inputs one for each row, found anew each time.
-    linear (torch.nn.Linear): On the CPU.
-    gelu (bool): Apply the exact GELU to what comes out.
-    quantize (Quantizer): One for all layers of a model.
+    Weights have a scale per output; inputs have one per row, computed in each call.
+    linear (torch.nn.Linear): The layer to convert, on the CPU.
+    gelu (bool): Apply the exact GELU to the output.
+    quantize (Quantizer): Shared by all layers of a model.
     """
 
     def __init__(self, linear: torch.nn.Linear, gelu: bool, quantize: Quantizer) -> None:
@@ -102,7 +102,7 @@ class Int8Linear(torch.nn.Module):
         self.weight = torch.ops.onednn.qlinear_prepack(whole, None)
         self.zeros = torch.zeros(len(weight), dtype=torch.int32)
         self.bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach()
-        # What a row's least number adds to each output.
+        # Times a row's minimum: what that adds to each output.
         self.sums = self.scale * whole.sum(1)
         self.gelu = gelu
         self.quantize = quantize
@@ -123,7 +123,7 @@ class Int8Linear(torch.nn.Module):
 
 
 def can_pack(device: torch.device) -> bool:
-    """Whether PyTorch lays out weights here."""
+    """Whether PyTorch can pack weights for oneDNN on this device."""
     return (
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()
@@ -133,5 +133,5 @@ def can_pack(device: torch.device) -> bool:
 
 
 def can_quantize(device: torch.device) -> bool:
-    """Whether PyTorch multiplies whole numbers here."""
+    """Whether PyTorch can multiply 8-bit integers on this device."""
     return can_pack(device) and hasattr(torch.ops.onednn, "qlinear_pointwise")

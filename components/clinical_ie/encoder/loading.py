@@ -12,13 +12,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from .wordpieces import SpecialTokens
 
-# Their position embeddings begin after the padding index.
+# Model types whose position embeddings begin after the padding index.
 _OFFSET_POSITIONS = {
     *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert"),
     *("mpnet", "longformer", "data2vec-text", "ibert"),
 }
 _UNLIMITED = 10**6
-# What an encoder is tried on before anything is trained: no window is shorter.
+# Wordpieces of the trial run before training, the length of the shortest window allowed.
 _TRIED = 8
 
 
@@ -29,11 +29,12 @@ def load_pretrained(
 
     name (str): A folder, or a name on the hub.
     tokenizer_config, transformer_config (Mapping[str, Any]): Passed to `from_pretrained`.
-    RAISES (FileNotFoundError): It can only be a folder, and is none.
-    RAISES (ValueError): It cannot be read, or cannot be an encoder here; the message says why.
+    RAISES (FileNotFoundError): The name can only be a folder's, and there is no such folder.
+    RAISES (ValueError): The model cannot be read or cannot serve as an encoder; the message says
+        why.
     """
     path = Path(name)
-    # A name on the hub has one slash at most.
+    # A name on the hub has at most one slash.
     if not path.is_dir() and (path.is_absolute() or name[:1] == "." or name.count("/") > 1):
         raise FileNotFoundError(
             f"{name}: no such folder of weights; `weasel run models` fetches them"
@@ -43,25 +44,25 @@ def load_pretrained(
             name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
         )
     except ImportError as error:
-        # What transformers tells of a folder without any tokenizer, too.
+        # transformers raises this for a folder without a tokenizer, too.
         reason = " ".join(str(error).split()).partition(". ")[0]
         raise ValueError(
-            f"{name}: no tokenizer.json beside its weights, or something is not installed "
+            f"{name}: no tokenizer.json beside its weights, or a package is not installed "
             f"({reason})"
         ) from error
     except SafetensorError as error:
         raise ValueError(
-            f"{name}: its weights cannot be read ({error}): the file was cut short, or is a "
-            "pointer of Git LFS; fetch it again"
+            f"{name}: its weights cannot be read ({error}): the file is truncated, or is a "
+            "Git LFS pointer; fetch it again"
         ) from error
     _check_encoder(name, loaded)
     return loaded
 
 
 def _check_encoder(name: str, loaded: HFObjects) -> None:
-    """See that a model gives a vector for each wordpiece, and its tokenizer says where those lie.
+    """Check that a model gives a vector for each wordpiece, and its tokenizer character offsets.
 
-    RAISES (ValueError): They do not.
+    RAISES (ValueError): One of them does not.
     """
     tokenizer, config = loaded.tokenizer, loaded.transformer.config
     if not tokenizer.is_fast:
@@ -70,10 +71,10 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
             "an encoder with a fast tokenizer (tokenizer.json or a known vocabulary) is needed"
         )
     if getattr(config, "attention_type", None) == "block_sparse":
-        # Its first short batch would have it read in full from then on.
+        # At the first short batch it would switch to full attention for good.
         raise ValueError(
-            f"{name}: what its sparse attention makes of a note depends on the notes before it; "
-            'set attention_type = "original_full" in the transformer_config'
+            f"{name}: with sparse attention, its vectors of a note depend on the notes read "
+            'before; set attention_type = "original_full" in the transformer_config'
         )
     special = SpecialTokens.of(tokenizer)
     known = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
@@ -81,7 +82,7 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
     if highest >= getattr(config, "vocab_size", highest + 1):
         raise ValueError(
             f"{name}: its tokenizer counts wordpieces up to {highest}, and its weights are for "
-            f"{config.vocab_size}: they are not of one model"
+            f"{config.vocab_size}: they belong to different models"
         )
     ids = torch.full((1, _TRIED), special.mask, device=loaded.transformer.device)
     try:
@@ -97,14 +98,14 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
 def _no_encoder(name: str, config: Any, reason: str) -> ValueError:
     return ValueError(
         f"{name}: a model of type {config.model_type} does not give one vector of its width for "
-        f"each wordpiece, as BERT and its kin do ({reason}); take another encoder"
+        f"each wordpiece, as BERT-like models do ({reason}); use another encoder"
     )
 
 
 def piece_limit(config: Any, tokenizer: Any) -> int:
-    """The most wordpieces, special tokens included, that an encoder can read at once."""
+    """The maximum length that an encoder can read, in wordpieces, special tokens included."""
     positions = getattr(config, "max_position_embeddings", None) or _UNLIMITED
-    # XLNet's way to say that there is no limit.
+    # XLNet's sign for no limit.
     if positions < 0:
         positions = _UNLIMITED
     if config.model_type in _OFFSET_POSITIONS:
@@ -113,7 +114,7 @@ def piece_limit(config: Any, tokenizer: Any) -> int:
 
 
 def check_window(window: int, name: str, config: Any, tokenizer: Any) -> None:
-    """See that an encoder can read so many wordpieces at once.
+    """Check that an encoder can read windows of this many wordpieces, special tokens included.
 
     RAISES (ValueError): It cannot.
     """
@@ -123,10 +124,10 @@ def check_window(window: int, name: str, config: Any, tokenizer: Any) -> None:
 
 
 class _Tokenizers:
-    """`AutoTokenizer`, for folders too that hold `tokenizer.json` and nothing else.
+    """`AutoTokenizer`, also for folders whose only tokenizer file is `tokenizer.json`.
 
     The fast tokenizers of some families name a vocabulary file that they do not need, and
-    spacy-transformers opens it. A tokenizer without that name is saved and read by the JSON alone.
+    spacy-transformers tries to open it. A generic fast tokenizer needs only the JSON.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Notes as wordpieces of which some are hidden, for a model to guess."""
+"""Notes as wordpieces, some of them hidden for a model to guess (masked language modelling)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from .wordpieces import SpecialTokens, encode_docs
 
 Ints = NDArray[np.int64]
 
-# Of the hidden wordpieces, so many show the mask and so many any other wordpiece; the rest show
-# themselves, so that a model learns from what it sees as well (Devlin et al. 2019, 3.1).
+# Shares of the hidden wordpieces that are replaced by the mask and by a random wordpiece; the rest
+# stay visible, so that a model learns from what it sees as well (Devlin et al. 2019, 3.1).
 SHOWN_AS_MASK, SHOWN_AS_OTHER = 0.8, 0.1
-# What loss functions of PyTorch pass over.
+# The label that PyTorch's loss functions ignore.
 NOT_HIDDEN = -100
-# Docs that are cut into wordpieces together.
+# Docs that are tokenized together.
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The wordpieces of all notes, laid end to end.
+    """The wordpieces of all notes, concatenated.
 
     ids (NDArray[np.int32]): Vocabulary ids, shape (n_pieces,).
-    words (NDArray[np.int32]): The same number for wordpieces of one token of a note, shape
-        (n_pieces,).
+    words (NDArray[np.int32]): A number per wordpiece, the same for all wordpieces of one token,
+        shape (n_pieces,).
     ends (Ints): Where each note ends, shape (n_notes,).
     """
 
@@ -37,11 +37,11 @@ class Pool:
 
     @classmethod
     def of(cls, docs: Iterable[Doc], tokenizer: object) -> "Pool":
-        """Cut Docs into wordpieces; those without any are left out."""
+        """Tokenize Docs into wordpieces; Docs without any are left out."""
         ids, words, lengths = [], [], [np.zeros(0, dtype=np.int64)]
         for batch in minibatch(docs, _AT_ONCE):
             pieces = encode_docs(batch, tokenizer)
-            # What no token covers, a blank as some tokenizers have it, is a word by itself.
+            # A wordpiece outside all tokens (some tokenizers have blanks) is a word by itself.
             word = len(pieces.counts) + np.arange(len(pieces.ids), dtype=np.int32)
             word[pieces.of_token] = np.repeat(np.arange(len(pieces.counts)), pieces.counts)
             ids.append(pieces.ids.astype(np.int32))
@@ -54,11 +54,11 @@ class Pool:
         )
 
     def windows(self, capacity: int, rng: np.random.Generator) -> Ints:
-        """Each note cut anew, at a place that is drawn, in an order that is drawn.
+        """Cut each note into windows at a random offset, and shuffle the windows.
 
         A note that fits into one window is not cut.
-        capacity (int): Most wordpieces of a window.
-        RETURNS (Ints): Start and end of each, shape (n_windows, 2).
+        capacity (int): Maximum wordpieces in a window.
+        RETURNS (Ints): Start and end of each window, shape (n_windows, 2).
         """
         shifts = rng.integers(1, capacity + 1, size=len(self.ends))
         shifts[np.diff(self.ends, prepend=0) <= capacity] = capacity
@@ -72,11 +72,12 @@ class Pool:
 
 
 def group_windows(windows: Ints, budget: int) -> list[Ints]:
-    """Windows of like length together, so that little of a batch is padding.
+    """Group windows of similar length, so that batches contain little padding.
 
-    windows (Ints): Start and end of each, shape (n_windows, 2); among those of one length, the
-        order stays.
-    budget (int): Most wordpieces of a group, padding included; a longer window is one by itself.
+    windows (Ints): Start and end of each window, shape (n_windows, 2); those of equal length keep
+        their order.
+    budget (int): Maximum wordpieces in a group, padding included; a longer window is a group by
+        itself.
     RETURNS (list[Ints]): The groups, those of the longest windows first.
     """
     windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]
@@ -91,10 +92,10 @@ def group_windows(windows: Ints, budget: int) -> list[Ints]:
 
 @dataclass(frozen=True, slots=True)
 class MaskedBatch:
-    """Windows of one length, padded.
+    """Windows padded to one length.
 
-    ids, attention (Ints): What the model sees, and which of it is real, shape (n_windows, length).
-    labels (Ints): What is hidden, `NOT_HIDDEN` elsewhere; the same shape.
+    ids, attention (Ints): Input ids and attention mask, shape (n_windows, length).
+    labels (Ints): Ids of the hidden wordpieces, `NOT_HIDDEN` elsewhere; the same shape.
     """
 
     ids: Ints
@@ -113,8 +114,8 @@ def mask_windows(
     """Hide whole words in windows.
 
     windows (Ints): Start and end of each in the pool, shape (n_windows, 2).
-    vocabulary (int): The number of wordpieces there are.
-    share (float): So many of the words are hidden.
+    vocabulary (int): Size of the vocabulary.
+    share (float): Share of the words that are hidden.
     """
     length = int((windows[:, 1] - windows[:, 0]).max()) + len(special)
     shape = len(windows), length

@@ -26,36 +26,37 @@ def LongDocEncoder(  # noqa: N802
     tokenizer_config: dict[str, Any] | None = None,
     transformer_config: dict[str, Any] | None = None,
 ) -> Model[list[Doc], TokenVectors]:
-    """Read notes of any length with a transformer that has a limit.
+    """Encode notes of any length with a transformer of limited input length.
 
-    The wordpieces of a note are cut into windows of equal length that overlap; each window goes
-    through the transformer; each token takes its vector from the window where it stands most
-    centrally; a BiLSTM runs over the whole note. For spaCy's `tok2vec` component. After
+    The wordpieces of a note are cut into overlapping windows of equal length; each window goes
+    through the transformer; each token takes its vector from the window in which it is most
+    central; a BiLSTM runs over the whole note. For spaCy's `tok2vec` component. After
     "Structured LLM Augmentation for Clinical Information Extraction", section on the extractor.
 
-    name (str): A folder with a Hugging Face model, or its name on the hub. Read when the pipeline
-        is initialized; a saved pipeline holds the weights itself, and keeps them where it is
-        initialized anew, while the BiLSTM and the heads begin from nothing.
-    width (int): Of the vectors given out: the BiLSTM's, both directions together, or, where
-        `lstm_depth` is 0, the transformer's own.
-    window (int): Wordpieces of a window, special tokens included.
-    context (int): Least wordpieces on each side of a token within its window.
-    batch_pieces (int): Most wordpieces that go through the transformer at once. Where training
-        needs several such batches, each is run again in the backward pass, so that memory stays
+    name (str): A folder with a Hugging Face model, or its name on the hub. It is read when the
+        pipeline is initialized. A saved pipeline contains the weights; initializing it again keeps
+        them and resets the BiLSTM and the heads.
+    width (int): Width of the output vectors: the BiLSTM's, both directions together, or, with
+        `lstm_depth` 0, the transformer's own.
+    window (int): Wordpieces in a window, special tokens included.
+    context (int): Minimum wordpieces on each side of a token within its window, except at the ends
+        of a note.
+    batch_pieces (int): Maximum wordpieces that go through the transformer at once. If a training
+        batch needs several passes, each is recomputed in the backward pass, so that memory stays
         that of one.
     lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
-    learn_rate_scale (float): The transformer's learning rate over the optimizer's.
-    layer_decay (float): Each layer's learning rate over that of the layer above.
-    mask_share (float): In training, so many of the wordpieces are hidden behind the mask, as a kind
-        of dropout that makes the model read what stands around a word.
-    precision (Precision): Of reading, `float32`, `bfloat16` (or `bf16`) or `int8`; to be chosen
-        when a pipeline is loaded, whatever it was trained with. `bfloat16` is for GPUs and for CPUs
-        that are fast at it, `int8` for other CPUs. One that would be slower than float32 where
-        the pipeline runs is not used, and that is told.
+    learn_rate_scale (float): The transformer's learning rate relative to the optimizer's.
+    layer_decay (float): Each layer's learning rate relative to that of the layer above.
+    mask_share (float): Share of the wordpieces that are masked in training: a kind of dropout that
+        makes the model use the words around.
+    precision (Precision): Of inference: `float32`, `bfloat16` (or `bf16`) or `int8`; can be chosen
+        when a pipeline is loaded, however it was trained. `bfloat16` is for GPUs and for CPUs
+        that are fast at it, `int8` for other CPUs. If it would be no faster than float32 on this
+        machine, float32 is used, with a warning.
     mixed_precision (bool): Train the transformer in bfloat16 where that is faster.
     freeze_embeddings (bool): Do not train the word embeddings.
     tokenizer_config, transformer_config (dict[str, Any] | None): Passed to `from_pretrained`.
-    RAISES (ValueError): A size that cannot be, with the value and the limit.
+    RAISES (ValueError): A setting is out of range; the message gives its value and the limit.
     """
     if lstm_depth < 0:
         raise ValueError(f"lstm_depth = {lstm_depth}: must be 0 (no BiLSTM) or more")
@@ -63,7 +64,7 @@ def LongDocEncoder(  # noqa: N802
         raise ValueError(f"width = {width}: must be even, half for each direction of the BiLSTM")
     if batch_pieces < 1:
         raise ValueError(f"batch_pieces = {batch_pieces}: must be 1 or more")
-    # Below 0 the transformer would be trained away from what the notes say.
+    # Below 0, the transformer would be trained in the wrong direction.
     if not learn_rate_scale >= 0:
         raise ValueError(f"learn_rate_scale = {learn_rate_scale}: must be 0 (frozen) or more")
     for setting, value in (("mask_share", mask_share), ("layer_decay", layer_decay)):

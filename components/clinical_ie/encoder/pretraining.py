@@ -1,7 +1,7 @@
 """Domain-adaptive pretraining (Gururangan et al. 2020): an encoder guesses hidden words of notes.
 
-No annotations are needed, so that all notes at hand can take part. What comes out is a folder that
-can be the encoder of any pipeline.
+It needs no annotations, so it can use all notes at hand. The result is a folder that can serve as
+the encoder of any pipeline.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ from .wordpieces import SpecialTokens
 STATE = "state.pt"
 WHOLE = "whole"
 REPORT = "pretraining.json"
-# What an adapted encoder is made by, beside what it is made of.
+# The code that an adapted encoder depends on, as well as on notes, settings and weights.
 _CODE = ("loading.py", "masking.py", "pretraining.py", "wordpieces.py")
-# Between two states from which an interrupted run goes on.
+# Between two saved states from which an interrupted run can resume.
 SECONDS_BETWEEN_STATES = 60.0
 
 
@@ -42,11 +42,11 @@ class PretrainSettings:
     """How an encoder is adapted.
 
     epochs (int): How often each note is read.
-    window (int): Most wordpieces read at once, special tokens included.
-    batch_windows (int): Windows of a step; of shorter ones as many more as there is room for.
-    mask_share (float): So many of the words are hidden.
-    learn_rate, head_rate (float): Of the encoder, and of the head that guesses, which is new.
-    seed (int): Of order, cuts, what is hidden, and dropout.
+    window (int): Maximum wordpieces in a window, special tokens included.
+    batch_windows (int): Full windows in a step; of shorter ones, as many as fit into their place.
+    mask_share (float): Share of the words that are hidden.
+    learn_rate, head_rate (float): Of the encoder, and of the new head that guesses.
+    seed (int): Determines order, cuts, hidden words and dropout.
     """
 
     epochs: int
@@ -60,10 +60,10 @@ class PretrainSettings:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a run stands.
+    """The progress of a run.
 
-    done, steps (int): Steps behind, and steps in all.
-    loss (float): Mean negative log-likelihood of what was hidden in this step, in nats.
+    done, steps (int): Steps done, and steps in total.
+    loss (float): Mean negative log-likelihood of this step's hidden wordpieces, in nats.
     """
 
     done: int
@@ -79,25 +79,25 @@ def pretrain_encoder(
     gpu_id: int = -1,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> dict[str, Any]:
-    """Adapt an encoder to notes; one that was adapted so before is left as it is.
+    """Adapt an encoder to notes; a finished run is not repeated.
 
-    So it was if settings, notes, the encoder's files and this code are the same.
+    It counts as finished if settings, notes, the encoder's files and this code are unchanged.
 
-    Until the end the run's state lies beside `out`, in a folder with `.part` at its end. The same
-    run started again goes on there, and ends with the weights that it would have had.
+    Until the end, the run's state is kept beside `out`, in a folder whose name ends in `.part`. The
+    same run, started again, resumes from it and ends with the weights it would have had.
 
-    pools (tuple[Pool, Pool | None]): What is read, and what is only looked at after each epoch.
+    pools (tuple[Pool, Pool | None]): Training notes, and notes only evaluated after each epoch.
     encoder (str): A folder, or a name on the hub.
-    out (Path): Gets weights, config and tokenizer, and a report.
+    out (Path): Folder for weights, config, tokenizer and a report.
     gpu_id (int): -1 for the CPU.
     RETURNS (dict[str, Any]): The report: settings, sizes, and the losses of each epoch.
-    RAISES (ValueError): There are no wordpieces, the window is longer than the encoder reads,
-        there is no such GPU, or `out` holds something else.
-    RAISES (OSError): No such encoder.
+    RAISES (ValueError): There are no wordpieces, the window is longer than the encoder allows,
+        there is no such GPU, or `out` contains something else.
+    RAISES (OSError): There is no such encoder.
     """
     if out.exists() and not (out / REPORT).is_file():
         raise ValueError(
-            f"{out}: is there, and nothing that pretraining made; name another folder, or remove it"
+            f"{out}: exists, but was not made by pretraining; name another folder, or remove it"
         )
     run = _Run(*pools, encoder, settings, _device(gpu_id))
     done = read_report(out)
@@ -108,7 +108,7 @@ def pretrain_encoder(
     for step in run.steps(part / STATE):
         on_step(step)
     report = {"encoder": encoder, **asdict(settings), **run.told, "identity": run.identity}
-    # Beside the state: a run that is stopped here has no step to do again.
+    # Made beside the state, so that a run stopped here need not repeat any step.
     whole = part / WHOLE
     run.save(whole, report)
     shutil.rmtree(out, ignore_errors=True)
@@ -118,7 +118,7 @@ def pretrain_encoder(
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What a finished run left of itself in its folder; nothing where there was none."""
+    """The report of the finished run that made a folder; empty if there is none."""
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf8"))
     except (OSError, ValueError):
@@ -127,14 +127,14 @@ def read_report(folder: Path) -> dict[str, Any]:
 
 
 def load_tokenizer(encoder: str) -> Any:
-    """The fast tokenizer of an encoder, for its `Pool`."""
+    """Load the fast tokenizer of an encoder, for `Pool.of`."""
     return load_pretrained(encoder, {}, {}).tokenizer
 
 
 class _Guess(torch.nn.Module):
-    """The head of a masked language model, over the encoder's own embeddings of wordpieces.
+    """The head of a masked language model, with the encoder's own embeddings as output weights.
 
-    It starts as close to the embeddings as the shapes allow, and is thrown away in the end.
+    It starts as close to the identity as the shapes allow, and is discarded at the end.
     """
 
     def __init__(self, width: int, embeddings: torch.nn.Parameter) -> None:
@@ -144,7 +144,7 @@ class _Guess(torch.nn.Module):
         torch.nn.init.zeros_(self.transform.bias)
         self.norm = torch.nn.LayerNorm(embeddings.shape[1])
         self.bias = torch.nn.Parameter(torch.zeros(len(embeddings)))
-        # In a list it is no parameter of this module.
+        # In a list, so that it does not become a parameter of this module.
         self._embeddings = [embeddings]
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
@@ -163,9 +163,9 @@ class _Run:
         device: torch.device,
     ) -> None:
         if not len(pool.ids):
-            raise ValueError("the notes hold no wordpiece at all: nothing to learn from")
+            raise ValueError("the notes contain no wordpiece at all: nothing to learn from")
         torch.manual_seed(settings.seed)
-        # Dropout within attention keeps PyTorch from its fast path.
+        # With dropout within attention, PyTorch does not use its fast kernels.
         loaded = load_pretrained(encoder, {}, {"attention_probs_dropout_prob": 0.0})
         self._tokenizer, self._encoder = loaded.tokenizer, loaded.transformer
         check_window(settings.window, encoder, self._encoder.config, self._tokenizer)
@@ -173,7 +173,7 @@ class _Run:
         self._special = SpecialTokens.of(self._tokenizer)
         self._device = device
         embeddings = self._encoder.get_input_embeddings().weight
-        # Half of a small encoder's weights, and few notes touch few of them.
+        # Half of a small encoder's weights, of which a small corpus uses few.
         embeddings.requires_grad_(False)
         self._head = _Guess(self._encoder.config.hidden_size, embeddings)
         for module in (self._encoder, self._head):
@@ -198,7 +198,7 @@ class _Run:
         self._vocabulary = min(len(self._tokenizer), len(embeddings))
         read = [hashlib.sha256(each.ids.tobytes()).hexdigest() for each in (pool, held_out) if each]
         about = (encoder, sorted(asdict(settings).items()), read)
-        # Of an encoder of the hub the name has to do.
+        # An encoder on the hub is identified only by its name.
         files = (Path(encoder), *(Path(__file__).with_name(name) for name in _CODE))
         self.identity = hash_of(files, repr(about))
 
@@ -206,7 +206,7 @@ class _Run:
         return [weight for weight in self._encoder.parameters() if weight.requires_grad]
 
     def steps(self, state: Path) -> Iterator[Step]:
-        """The steps that are left to do; what was done is kept in `state`."""
+        """Run the remaining steps; what is done is saved to `state` from time to time."""
         plan = [self._batches(epoch) for epoch in range(self._settings.epochs)]
         in_all = sum(map(len, plan))
         passed = 0
@@ -219,7 +219,7 @@ class _Run:
                 losses.append(self._learn(windows, number, in_all))
                 self._done = number + 1
                 yield Step(self._done, in_all, losses[-1])
-                # With its last step an epoch is told, and no state is kept between the two.
+                # The losses of an epoch are reported before the state of its last step is saved.
                 is_last = self._done == passed
                 if is_last:
                     self.told["losses"].append(round(float(np.mean(losses)), 4))
@@ -230,7 +230,7 @@ class _Run:
                     self._keep(state, losses)
 
     def _batches(self, epoch: int) -> list[Ints]:
-        """An epoch's windows, in the groups of its steps."""
+        """The windows of each step of an epoch."""
         rng = np.random.default_rng([self._settings.seed, 0, epoch])
         groups = self._groups(self._pool, rng)
         return [groups[at] for at in rng.permutation(len(groups))]
@@ -240,7 +240,7 @@ class _Run:
         return group_windows(pool.windows(capacity, rng), self._settings.batch_windows * capacity)
 
     def _learn(self, windows: Ints, number: int, in_all: int) -> float:
-        # All that is drawn follows from the number of the step: a run that goes on is the same run.
+        # All random numbers depend only on seed and step, so a resumed run gives the same result.
         torch.manual_seed(self._settings.seed * 1_000_003 + number)
         rng = np.random.default_rng([self._settings.seed, 1, number])
         warm_up = min(50, max(in_all // 10, 1))
@@ -259,7 +259,7 @@ class _Run:
 
     @torch.no_grad()
     def _look(self, pool: Pool) -> float:
-        """The loss on notes that are not learned from; the same words are hidden each time."""
+        """The mean loss on held-out notes; the same words are hidden each time."""
         self._encoder.eval()
         rng = np.random.default_rng(self._settings.seed)
         sums = [self._loss(pool, windows, rng) for windows in self._groups(pool, rng)]
@@ -268,7 +268,7 @@ class _Run:
     def _loss(
         self, pool: Pool, windows: Ints, rng: np.random.Generator
     ) -> tuple[torch.Tensor, int]:
-        """The sum of the losses of what is hidden, and of how many wordpieces."""
+        """The summed loss of the hidden wordpieces, and their number."""
         share = self._settings.mask_share
         batch = mask_windows(pool, windows, self._special, self._vocabulary, share, rng)
         ids, attention, labels = (
@@ -277,7 +277,7 @@ class _Run:
         )
         with self._mixed():
             hidden = self._encoder(input_ids=ids, attention_mask=attention)[0]
-            # What is not hidden needs no guess: most of the work of such a head.
+            # Only hidden wordpieces are guessed, which saves most of the head's work.
             rows = labels >= 0
             scores = self._head(hidden[rows])
         loss = torch.nn.functional.cross_entropy(scores.float(), labels[rows], reduction="sum")
@@ -301,20 +301,20 @@ class _Run:
             "head": self._head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        # Its owner's alone, as the checkpoints of training are.
+        # Readable by its owner only, as the checkpoints of training are.
         with open(new, "wb", opener=partial(os.open, mode=0o600)) as file:
             torch.save(state, file)
         new.replace(path)
         self._kept = time.monotonic()
 
     def resume(self, path: Path) -> None:
-        """Go on where the same run was interrupted, if it was."""
+        """Resume the same run where it was interrupted, if it was."""
         if not path.is_file():
             return
         try:
             state = torch.load(path, map_location=self._device, weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
-            # What cannot be read is made anew.
+            # The run starts from the beginning if its state cannot be read.
             return
         if state.get("identity") != self.identity:
             return
@@ -324,7 +324,7 @@ class _Run:
         self._done, self.told = state["done"], state["told"]
 
     def save(self, folder: Path, report: dict[str, Any]) -> None:
-        """Write what `load_pretrained` reads."""
+        """Write a folder that `load_pretrained` can read, with the report."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._encoder.save_pretrained(folder)
@@ -335,7 +335,7 @@ class _Run:
 
 
 def perplexity(loss: float) -> float:
-    """Of how many wordpieces a model wavers between, by its mean loss in nats."""
+    """The perplexity that corresponds to a mean loss in nats."""
     return math.exp(min(loss, 50.0))
 
 

@@ -1,9 +1,9 @@
-"""A copy of the transformer that only reads, and does so faster.
+"""A copy of the transformer for inference only, which is faster.
 
-On a CPU more than four fifths of a transformer's time go into linear layers and the activation
-between them. oneDNN, which PyTorch ships with, multiplies by weights that were laid out for it once
-up to twice as fast, and applies the activation while the numbers are at hand; in whole numbers of
-8 bits, or in bfloat16 on some processors, it is faster again.
+On a CPU, more than four fifths of a transformer's time go into linear layers and the activation
+between them. oneDNN, which PyTorch ships with, is up to twice as fast with weights packed into its
+own layout, and applies the activation while the numbers are in the cache; with 8-bit integers, or
+bfloat16 on some processors, it is faster still.
 """
 
 import copy
@@ -23,19 +23,19 @@ logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-# Of the time in float32. What is measured is about half of it or twice as much, so that two runs on
-# one machine do not differ in what they choose.
+# The time that bfloat16 may take, relative to float32. In practice it takes about half or twice as
+# long, so that two runs on one machine make the same choice.
 _WORTH_IT = 0.8
 
 MakeLinear = Callable[[torch.nn.Linear, bool], torch.nn.Module]
 
 
 def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Module:
-    """Make the copy. Weights that need no other form are shared with the original.
+    """Make the copy. It shares all weights with the original that are not converted.
 
-    precision (Precision): `bfloat16` has three digits, and half the time and memory; `int8` is for
-        CPUs that are slow at it. Where one is no faster than float32, that is logged, and the copy
-        reads in float32.
+    precision (Precision): `bfloat16` has three digits, and takes half the time and memory; `int8`
+        is for CPUs that are slow at bfloat16. A precision that is no faster than float32 here is
+        replaced by float32, with a warning.
     """
     device = next(model.parameters()).device
     if not pays(precision, device):
@@ -45,7 +45,8 @@ def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Modul
             "GPU" if device.type == "cuda" else "CPU",
         )
         precision = "float32"
-    # Buffers stay as they are: rotary frequencies in three digits lead astray far from the start.
+    # Buffers are not converted: with rotary frequencies of three digits, positions far from the
+    # start would be wrong.
     shared = [*model.buffers(), *(model.parameters() if precision != "bfloat16" else ())]
     reader = copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
     if precision == "bfloat16":
@@ -59,31 +60,31 @@ def reading_copy(model: torch.nn.Module, precision: Precision) -> torch.nn.Modul
 
 
 def pays(precision: Precision, device: torch.device) -> bool:
-    """Whether reading in this precision is any faster than in float32 here, or is float32."""
+    """Whether this precision is float32, or faster than float32 on this device."""
     if precision == "int8":
         return can_quantize(device)
     return precision == "float32" or bfloat16_pays(device)
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 is done in hardware, and faster than float32."""
+    """Whether this device has bfloat16 in hardware, and it is faster than float32."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without these PyTorch has no packed layers for it either.
+    # Without these instructions, PyTorch has no packed layers in bfloat16 either.
     has_it = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return has_it and _bfloat16_over_float32() < _WORTH_IT
 
 
 @cache
 def _bfloat16_over_float32() -> float:
-    """The processor time of a linear layer in bfloat16 over its time in float32, measured here.
+    """Measure the processor time of a linear layer in bfloat16 relative to float32.
 
-    A processor's flags do not tell: some Intel ones that have AVX512's instructions for bfloat16,
-    and hide those for matrices from a virtual machine, take twice as long by them.
+    Processor flags are not enough: in a virtual machine, some Intel processors show AVX512's
+    bfloat16 instructions and hide the matrix ones, and then bfloat16 takes twice as long.
     """
     n_threads = torch.get_num_threads()
-    # Threads that wait for one that has no core are busy, too, and chance would choose.
+    # Threads wait for each other in busy loops, so on shared cores the result would be random.
     torch.set_num_threads(1)
     try:
         return _measured()
@@ -93,14 +94,14 @@ def _bfloat16_over_float32() -> float:
 
 def _measured() -> float:
     n_rows, n_in, n_out = 512, 384, 1536
-    # On Windows the time of a thread goes on in steps of 16 ms, which is longer than all of this.
+    # On Windows, thread time has a resolution of 16 ms, which is longer than the measurement.
     clock = time.perf_counter if os.name == "nt" else time.thread_time
     times: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     with torch.no_grad():
-        # The first time, oneDNN chooses how to do it.
+        # Repeated, since oneDNN selects its kernel in the first call.
         for _ in range(6):
             for dtype, taken in times.items():
-                # No random numbers: those that follow would be others.
+                # Constants, since drawing random numbers would change those drawn later.
                 X, W = (torch.full((n, n_in), 0.5, dtype=dtype) for n in (n_rows, n_out))
                 began = clock()
                 torch.nn.functional.linear(X, W)
@@ -111,7 +112,7 @@ def _measured() -> float:
 def _pack(module: torch.nn.Module, make: MakeLinear) -> None:
     dense = getattr(module, "dense", None)
     activation = getattr(module, "intermediate_act_fn", None)
-    # BERT and its kin: a layer, then its activation.
+    # BERT-like models: a linear layer, then its activation.
     if isinstance(dense, torch.nn.Linear) and _is_exact_gelu(activation):
         module.dense = make(dense, True)
         module.intermediate_act_fn = torch.nn.Identity()

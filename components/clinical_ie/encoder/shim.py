@@ -25,16 +25,16 @@ Backprop = Callable[[torch.Tensor], None]
 
 
 class EncoderShim(AveragedParams, HFShim):
-    """Holds and saves a Hugging Face model, and trains it at its own rate.
+    """Holds and saves a Hugging Face model, and trains it at its own learning rate.
 
-    learn_rate_scale (float): Times the optimizer's rate. A pre-trained encoder wants about a tenth
-        of the rate of heads that start from nothing.
-    layer_decay (float): Each layer learns at this share of the rate of the one above, since what is
-        nearer to the words is more general.
-    precision (Precision): Of reading; training and saving know nothing of it.
+    learn_rate_scale (float): Factor of the optimizer's learning rate. A pretrained encoder needs
+        about a tenth of the rate of new heads.
+    layer_decay (float): Each layer's learning rate relative to that of the layer above, since
+        lower layers are more general.
+    precision (Precision): Of inference; it does not affect training and saving.
     mixed_precision (bool): Train in bfloat16 where that is faster. Its range is that of
         float32, so no gradient scaling is needed.
-    freeze_embeddings (bool): Leave the word embeddings as they are.
+    freeze_embeddings (bool): Do not train the word embeddings.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class EncoderShim(AveragedParams, HFShim):
         mixed_precision: bool,
         freeze_embeddings: bool,
     ) -> None:
-        # A dict of our own: HFShim writes into the one it is given, and its default is shared.
+        # A new dict: HFShim modifies the one it gets, and its default is shared.
         super().__init__(hf_model, mixed_precision=False, grad_scaler_config={"enabled": False})
         self.learn_rate_scale = learn_rate_scale
         self.layer_decay = layer_decay
         self.precision = precision
-        # Made when something is read, and gone when the weights change.
+        # The copy for inference: made when first needed, dropped when the weights change.
         self._reader: torch.nn.Module | None = None
         self._awaits_gradient = False
         self._told = False
@@ -71,11 +71,11 @@ class EncoderShim(AveragedParams, HFShim):
         return self._model.config
 
     def load(self, hf_model: HFObjects) -> None:
-        """Take in a freshly loaded model."""
+        """Take over a model that was just loaded."""
         self._hfmodel = hf_model
         self._model = hf_model.transformer
         self._reader = None
-        # The folder it came from, which would be saved.
+        # Otherwise the folder it came from would be saved with the pipeline.
         self.config._name_or_path = ""
         self._freeze()
 
@@ -84,18 +84,18 @@ class EncoderShim(AveragedParams, HFShim):
         super().from_bytes(bytes_data)
         self._reader = None
         if self.is_loaded:
-            # A folder of the moment, which would make two runs of the same differ.
+            # A temporary folder, whose name would make identical runs differ.
             self.config._name_or_path = ""
             self._freeze()
         return self
 
     def read(self, inputs: ArgsKwargs, is_train: bool, recompute: bool) -> tuple[Any, Backprop]:
-        """The hidden states of a batch, and what takes their gradient.
+        """The hidden states of a batch, and a callback that takes their gradient.
 
         inputs (ArgsKwargs): Arguments of the Hugging Face model.
-        recompute (bool): Keep nothing for the backward pass but the inputs, and run the batch
-            again there, with the same dropout: the gradient is the same, and the memory of
-            training does not grow with the number of batches.
+        recompute (bool): Gradient checkpointing: keep only the inputs for the backward pass, and
+            run the batch again there, with the same dropout. The gradient is the same, and
+            memory does not grow with the number of batches.
         """
         if not is_train:
             with torch.no_grad(), as_loaded(self.device):
@@ -120,17 +120,17 @@ class EncoderShim(AveragedParams, HFShim):
         return hidden, backprop
 
     def await_gradient(self) -> None:
-        """Called with each batch of notes that is read for training.
+        """Record that a batch was read for training and a gradient is due.
 
-        Where none came for the batch before, that is told, once: spaCy leaves out the encoder's
-        backward pass where the component is left out that would start it.
+        If none came for the batch before, warn once: spaCy skips the encoder's backward pass if
+        the component that would start it is excluded or frozen.
         """
         if self._awaits_gradient and not self._told:
             self._told = True
             logger.warning(
-                "the encoder learned nothing from the last batch: of the components that share it, "
-                "the last one in the pipeline starts its backward pass, and that one is excluded "
-                "or frozen; give it an encoder of its own before, with "
+                "the encoder learned nothing from the last batch: its backward pass is started by "
+                "the last component in the pipeline that shares it, which is excluded or frozen; "
+                "first give that component an encoder of its own, with "
                 'nlp.replace_listeners("tok2vec", NAME, ["model.tok2vec"])'
             )
         self._awaits_gradient = True
@@ -148,7 +148,7 @@ class EncoderShim(AveragedParams, HFShim):
                 self._reader = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Packed weights cannot be pickled, and are made again where they are needed.
+        # Packed weights cannot be pickled; the copy is made again when it is needed.
         return {**self.__dict__, "_reader": None}
 
     def finish_update(self, optimizer: Optimizer) -> None:
@@ -166,7 +166,7 @@ class EncoderShim(AveragedParams, HFShim):
             parameter.grad = None
 
     def _depth(self, name: str) -> int:
-        """How many layers lie above a weight; all of them above the embeddings."""
+        """The number of layers above a weight; all layers are above the embeddings."""
         n_layers = getattr(self.config, "num_hidden_layers", 0)
         layer = re.search(r"\blayers?\.(\d+)\.", name)
         if layer is not None:
@@ -181,9 +181,9 @@ class EncoderShim(AveragedParams, HFShim):
 class _ExactConfig:
     """Reads a saved config with all digits.
 
-    HFShim has it written to a file on the way, where 1e-12, with which BERT keeps from dividing by
-    zero, becomes zero.
-    values (dict[str, Any]): As they were saved.
+    HFShim writes the config to a temporary file, where 1e-12, the epsilon of BERT's layer
+    normalization, becomes zero.
+    values (dict[str, Any]): The config as it was saved.
     """
 
     def __init__(self, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The transformer layer: Docs in, one vector a token out, however long the Docs."""
+"""The transformer layer: Docs of any length in, one vector per token out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ TokenVectors = list[Floats2d]
 class Reading:
     """How notes are read; see `LongDocEncoder`.
 
-    No attributes of the model, which would be those that a pipeline was saved with: what its config
-    says when it is loaded counts.
+    These are not attributes of the model, which are saved with the pipeline and would override the
+    config with which it is loaded.
     """
 
     window: int
@@ -54,11 +54,11 @@ def TransformerWindows(  # noqa: N802  (layers are named like classes, as in thi
     transformer_config: dict[str, Any],
     width: int | None = None,
 ) -> Model[list[Doc], TokenVectors]:
-    """Windows of wordpieces through a transformer; a token's vector is the mean of its wordpieces'.
+    """A transformer over windows; a token's vector is the mean of its wordpieces' vectors.
 
-    A token without wordpieces (white space, control characters) gets a learned vector that tells
-    blank, line break and empty line apart. The arguments are those of `LongDocEncoder`, but for
-    width (int | None): Where given, the transformer's own must equal it.
+    A token without wordpieces (white space, control characters) gets a learned vector: one each for
+    blanks, line breaks and empty lines. The arguments are those of `LongDocEncoder`, except
+    width (int | None): If given, the transformer's own width must equal it.
     """
     reading = Reading(window, context, batch_pieces, mask_share)
     return Model(
@@ -108,10 +108,10 @@ def init(
         )
     model.set_dim("nO", width)
     if not model.has_param("blank"):
-        # Not zeros: what follows must be able to tell a line break from nothing at all.
+        # Not zeros, so that the next layers can tell a line break from nothing at all.
         model.set_param("blank", uniform_init(model.ops, (BLANK_KINDS, width)))
     if Path(model.attrs["name"]).is_absolute():
-        # Read no more, it is saved with the weights, and would tell whose folder that was.
+        # No longer needed, but saved with the weights: the full path would show whose folder it is.
         model.attrs["name"] = Path(model.attrs["name"]).name
 
 
@@ -122,11 +122,11 @@ def forward(
     ops = model.ops
     if not shim.is_loaded:
         raise ValueError(
-            f"{model.attrs['name']}: the encoder has no weights yet; initialize() reads them. What "
-            "stands in frozen_components is not initialized: to freeze the encoder, source it "
-            "from a trained pipeline, or keep it out of there and set learn_rate_scale = 0"
+            f"{model.attrs['name']}: the encoder has no weights yet; initialize() loads them, but "
+            "not for frozen_components: to freeze the encoder, source it from a trained pipeline, "
+            "or take it off that list and set learn_rate_scale = 0"
         )
-    # Again, since the window can be another when a pipeline is loaded.
+    # Checked again, since the window can be changed when a pipeline is loaded.
     check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
     special = SpecialTokens.of(shim.tokenizer)
     pieces = encode_docs(docs, shim.tokenizer)
@@ -161,7 +161,7 @@ def forward(
     tokens = _means(ops, vectors, pieces.of_token, pieces.counts)
     tokens[blanks] = model.get_param("blank")[kinds]
     lengths = [len(doc) for doc in docs]
-    # Their shape alone: what follows lives on while the next layer works.
+    # Only the shape is kept: the closure below stays alive while the next layers run.
     shape = vectors.shape
     release_memory(KEPT_IN_TRAINING if is_train else 0)
 
@@ -179,7 +179,7 @@ def forward(
             d_hidden = ops.alloc(hidden.shape)
             d_hidden[rows, columns] = d_vectors[positions]
             backprop_batch(xp2torch(d_hidden, device=hidden.device).to(hidden.dtype))
-        # The closure lives until the next batch; the graphs of this one need not.
+        # The closure lives until the next batch, but the graphs can go now.
         backprops.clear()
         release_memory(KEPT_IN_TRAINING)
         return list(docs)
@@ -188,20 +188,21 @@ def forward(
 
 
 def _means(ops: Ops, vectors: Floats2d, rows: np.ndarray, counts: np.ndarray) -> Floats2d:
-    """Means over so many rows each, one after the other; zeros for none.
+    """Means over consecutive groups of rows; zeros for an empty group.
 
     vectors (Floats2d): Shape (n_vectors, width).
-    rows (np.ndarray): Rows of `vectors`, shape (sum of counts,).
+    rows (np.ndarray): Rows of `vectors`, group by group, shape (sum of counts,).
+    counts (np.ndarray): Size of each group, shape (n_counts,).
     RETURNS (Floats2d): Shape (n_counts, width).
     """
     means = ops.alloc2f(len(counts), vectors.shape[1])
     ends = np.cumsum(counts)
-    # A stretch at a time: beside the vectors of a long note there is no second copy of them.
+    # In stretches, so that the vectors of a long note are never copied as a whole.
     for first in range(0, len(counts), MEANS_AT_ONCE):
         part = counts[first : first + MEANS_AT_ONCE]
         until = ends[first + len(part) - 1]
         of_part = rows[until - part.sum() : until]
-        # The mean over nothing at all is an error to thinc.
+        # thinc raises an error for an empty array.
         if len(of_part):
             means[first : first + len(part)] = ops.reduce_mean(
                 vectors[ops.asarray1i(of_part)], ops.asarray1i(part)
@@ -212,7 +213,7 @@ def _means(ops: Ops, vectors: Floats2d, rows: np.ndarray, counts: np.ndarray) ->
 def _inputs(
     batch: list[Window], ids: np.ndarray, special: SpecialTokens, shim: EncoderShim
 ) -> ArgsKwargs:
-    """The padded ids of a batch of windows, and which of them are real."""
+    """The padded input ids of a batch of windows, and their attention mask."""
     width = max(len(window) for window in batch) + len(special)
     input_ids = np.full((len(batch), width), special.pad, dtype=np.int64)
     mask = np.zeros((len(batch), width), dtype=np.int64)
@@ -230,7 +231,7 @@ def _inputs(
 
 
 def _spoken_for(batch: list[Window], n_before: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of a batch's output that are used, and the wordpieces they are used for."""
+    """Rows and columns of a batch's output that are used, and the wordpieces they belong to."""
     positions = [np.arange(window.first, window.last) for window in batch]
     rows = [np.full(len(p), row) for row, p in enumerate(positions)]
     columns = [p - w.start + n_before for p, w in zip(positions, batch, strict=True)]

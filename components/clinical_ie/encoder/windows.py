@@ -1,4 +1,4 @@
-"""How a note's wordpieces are cut into windows, and which window speaks for which wordpiece."""
+"""How wordpieces are cut into windows, and which window gives each wordpiece its vector."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One stretch of a batch's wordpieces.
+    """A window over a batch's wordpieces.
 
-    start, end (int): Where it lies in the wordpieces of all the Docs laid end to end.
-    first, last (int): The part [first, last) of it that takes its vectors from this window.
+    start, end (int): Its place [start, end) among the concatenated wordpieces of all Docs.
+    first, last (int): The wordpieces [first, last) that take their vectors from this window.
     """
 
     start: int
@@ -26,28 +26,28 @@ class Window:
 
 
 def cut_windows(n_pieces: int, capacity: int, context: int, offset: int = 0) -> list[Window]:
-    """Cut a note into as few windows as can be, of equal length and no longer than they have to be.
+    """Cut a note into as few windows as possible, of equal length and no longer than necessary.
 
-    Every wordpiece is spoken for by exactly one window, the one in which it stands most centrally,
-    and has at least `context` wordpieces on each side there, save at the ends of the note.
+    Every wordpiece takes its vector from exactly one window, the one in which it is most central,
+    and has at least `context` wordpieces on each side there, except at the ends of the note.
     n_pieces (int): Wordpieces of the note.
-    capacity (int): Most wordpieces a window can hold, special tokens not counted.
-    context (int): Wordpieces on each side of a window that only serve the others.
+    capacity (int): Maximum wordpieces in a window, special tokens not counted.
+    context (int): Minimum wordpieces on each side.
     offset (int): Added to all positions.
     RAISES (ValueError): The context leaves no room for anything else.
     """
     if context < 0 or 2 * context >= capacity:
         raise ValueError(
-            f"context = {context}: two of them must be less than the {capacity} wordpieces "
-            "that a window holds beside its special tokens"
+            f"context = {context}: must be 0 or more, and twice its value less than the {capacity} "
+            "wordpieces that a window holds besides its special tokens"
         )
     if n_pieces <= capacity:
         return [Window(offset, offset + n_pieces, offset, offset + n_pieces)] if n_pieces else []
     count = 1 + -(-(n_pieces - capacity) // (capacity - 2 * context))
-    # What is read twice is read for the context alone.
+    # Windows overlap by twice the context, or by little more.
     length = -(-(n_pieces + 2 * context * (count - 1)) // count)
     starts = np.linspace(0, n_pieces - length, count).astype(int)
-    # Halfway through the overlap of two neighbours, both windows see a wordpiece equally well.
+    # In the middle of an overlap, a wordpiece is equally central in both windows.
     borders = [0, *((starts[1:] + starts[:-1] + length) // 2), n_pieces]
     return [
         Window(
@@ -61,16 +61,16 @@ def cut_windows(n_pieces: int, capacity: int, context: int, offset: int = 0) -> 
 
 
 def batch_windows(windows: list[Window], budget: int, extra: int) -> list[list[Window]]:
-    """Group windows of like length.
+    """Group windows of similar length.
 
-    budget (int): Most wordpieces of a group, padding and special tokens counted; a window that is
-        longer by itself makes a group of its own.
-    extra (int): Special tokens of each window.
-    RETURNS (list[list[Window]]): Longest windows first.
+    budget (int): Maximum wordpieces in a group, padding and special tokens included; a longer
+        window is a group by itself.
+    extra (int): Number of special tokens in each window.
+    RETURNS (list[list[Window]]): Groups, longest windows first.
     """
     batches: list[list[Window]] = []
     for window in sorted(windows, key=len, reverse=True):
-        # Sorted, so the first window of a group is its longest and sets the padded length.
+        # The first window of a group is its longest, which sets the padded length.
         if batches and (len(batches[-1]) + 1) * (len(batches[-1][0]) + extra) <= budget:
             batches[-1].append(window)
         else:

@@ -12,20 +12,20 @@ from ..text.columns import token_borders, token_words
 
 Ints = NDArray[np.int64]
 
-# What a token without a wordpiece is: nothing the tokenizer knows, a line break, a blank line.
+# Kinds of tokens without wordpieces: no line break (blanks, unknown characters), one, several.
 BLANK_KINDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Wordpieces:
-    """The wordpieces of a batch of Docs, laid end to end.
+    """The concatenated wordpieces of a batch of Docs.
 
-    ids (Ints): Vocabulary ids, shape (n_pieces,); special tokens are not among them.
-    doc_lengths (list[int]): Wordpieces of each Doc.
-    of_token (Ints): For each token in turn, the positions of its wordpieces, shape (n_pairs,). A
+    ids (Ints): Vocabulary ids, without special tokens, shape (n_pieces,).
+    doc_lengths (list[int]): Number of wordpieces in each Doc.
+    of_token (Ints): The positions of each token's wordpieces, token by token, shape (n_pairs,). A
         wordpiece that covers several tokens is listed under each.
-    counts (Ints): How many of `of_token` belong to each token, shape (n_tokens,).
-    blanks (Ints): Tokens without a wordpiece, shape (n_blanks,).
+    counts (Ints): How many entries of `of_token` belong to each token, shape (n_tokens,).
+    blanks (Ints): Tokens without wordpieces, shape (n_blanks,).
     blank_kinds (Ints): Their kinds, below `BLANK_KINDS`.
     """
 
@@ -39,7 +39,7 @@ class Wordpieces:
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """What stands before and after each window, as the tokenizer itself would have it."""
+    """The special tokens that the tokenizer adds before and after a text; its padding and mask."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -67,10 +67,10 @@ def _first_known(*ids: int | None) -> int:
 
 
 def whole_text_backend(tokenizer: Any) -> Any:
-    """The tokenizer that leaves nothing out.
+    """The tokenizer's backend, without truncation and padding.
 
-    A tokenizer's file may tell it to cut and pad every text to the length its model was trained on,
-    and the wrapper around it warns of texts longer than one window.
+    A tokenizer's file may make it truncate or pad every text to the length its model was trained
+    on, and the wrapper around the backend warns about texts longer than one window.
     """
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
@@ -79,7 +79,7 @@ def whole_text_backend(tokenizer: Any) -> Any:
 
 
 def encode_docs(docs: Sequence[Doc], tokenizer: Any) -> Wordpieces:
-    """Cut the texts of Docs into wordpieces; nothing is truncated.
+    """Tokenize Docs into wordpieces, without truncation.
 
     tokenizer: A fast tokenizer of the transformers library.
     """
@@ -111,10 +111,10 @@ def encode_docs(docs: Sequence[Doc], tokenizer: Any) -> Wordpieces:
 
 
 def align(doc: Doc, offsets: Ints) -> tuple[Ints, Ints]:
-    """Which wordpieces cover which tokens, by the characters that they share.
+    """Align wordpieces with tokens, by the characters that they share.
 
     offsets (Ints): Start and end of each wordpiece in `doc.text`, shape (n_pieces, 2).
-    RETURNS (tuple[Ints, Ints]): Wordpieces token by token, and how many each token has.
+    RETURNS (tuple[Ints, Ints]): Wordpieces token by token, and their number for each token.
     """
     starts, ends = token_borders(doc)
     first = np.searchsorted(ends, offsets[:, 0], side="right")

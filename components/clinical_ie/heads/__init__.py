@@ -1,1 +1,1 @@
-"""What both heads have in common: their pipe, gold annotations, calibrated scores."""
+"""What both heads share: their base component, gold annotations, calibration of scores."""

@@ -1,4 +1,4 @@
-"""Scores that mean what they say: of all items with a score of 0.8, eight in ten are right."""
+"""Calibrated scores: of all items with a score of 0.8, eight in ten are right."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,13 +16,13 @@ _EDGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A line through the logit of a score, as temperature scaling with a shift.
+    """A linear function of a score's logit: temperature scaling with a shift.
 
-    With two numbers it can be fitted on the few notes of a dev split, where a step function
-    (isotonic regression) learns the split by heart; and it keeps the order of scores. After Platt
-    (1999) and Guo et al. (2017).
+    Its two parameters can be fitted on the few notes of a dev split, on which a step function
+    (isotonic regression) would overfit, and it keeps the order of scores. After Platt (1999) and
+    Guo et al. (2017).
 
-    slope (float): Above 0; below 1 for a model that is too sure of itself.
+    slope (float): Above 0; below 1 for an overconfident model.
     shift (float): Below 0 for a model that finds too much.
     """
 
@@ -30,30 +30,29 @@ class Calibration:
     shift: float = 0.0
 
     def __call__(self, scores: ArrayLike) -> Floats:
-        """Calibrated scores of raw ones, all between 0 and 1."""
-        # Never a 1, which is what a person annotated.
+        """Turn raw scores into calibrated ones, all between 0 and 1."""
+        # Never 1, which marks what a person annotated.
         return np.clip(sigmoid(self.slope * _logit(scores) + self.shift), 0.0, 1 - _EDGE)
 
     def undo(self, scores: ArrayLike) -> Floats:
-        """Raw scores of calibrated ones."""
+        """Turn calibrated scores into raw ones."""
         return sigmoid((_logit(scores) - self.shift) / self.slope)
 
     @classmethod
     def fit(cls, scores: ArrayLike, right: ArrayLike) -> "Calibration":
-        """The line under which what was right is least surprising.
+        """Fit slope and shift by maximum likelihood; without items, they change nothing.
 
-        scores (ArrayLike): Raw, between 0 and 1, shape (n,).
-        right (ArrayLike): Whether each item was right, shape (n,). Without an item, nothing is
-            changed.
+        scores (ArrayLike): Raw scores between 0 and 1, shape (n,).
+        right (ArrayLike): Whether each item was right, shape (n,).
         """
-        # Here, since spaCy loads every component at its start, and this takes a second.
+        # Imported here, since it takes a second and spaCy imports every component at startup.
         from scipy.optimize import minimize
 
         x = _logit(scores)
         y = np.asarray(right, dtype=np.float64)
         if not len(x):
             return cls()
-        # Platt's targets: without a single wrong item, a score must not run off to 1.
+        # Platt's targets keep scores from going to 1 if no item was wrong.
         n_right = y.sum()
         y = np.where(y > 0, (n_right + 1) / (n_right + 2), 1 / (len(y) - n_right + 2))
 
@@ -63,16 +62,16 @@ class Calibration:
             return float((np.logaddexp(0, z) - y * z).mean()), np.array([gap @ x, gap.sum()])
 
         found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=[(0.05, 20), (-20, 20)])
-        # No more digits than spaCy keeps on disk.
+        # spaCy keeps no more digits on disk.
         return cls(round(float(found.x[0]), 9), round(float(found.x[1]), 9))
 
     def to_dict(self) -> dict[str, float]:
-        """As it is kept in a component's settings."""
+        """The form in which a component's settings store it."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float] | None) -> "Calibration":
-        """The inverse of `to_dict`; None is a calibration that changes nothing."""
+        """The inverse of `to_dict`; None gives a calibration that changes nothing."""
         return cls(**values) if values else cls()
 
 
@@ -83,6 +82,6 @@ def _logit(scores: ArrayLike) -> Floats:
 
 
 def sigmoid(logits: NDArray[AnyFloat]) -> NDArray[AnyFloat]:
-    """Probabilities of logits, however large those are, in the same precision."""
+    """The logistic function, without overflow and in the precision of its input."""
     values: NDArray[AnyFloat] = 0.5 * (1.0 + np.tanh(0.5 * logits))
     return values

@@ -1,4 +1,4 @@
-"""Gold annotations on the tokens of the Doc that is trained."""
+"""Gold annotations, projected onto the tokens of the predicted Doc."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,11 +9,11 @@ from ..doc import Annotations, annotations_of, spans_of
 
 
 def all_examples(get_examples: Callable[[], Iterable[Example]], method: str) -> list[Example]:
-    """What a component is initialized with, read once: a corpus is read anew by each call, and
-    spaCy's check makes one of its own.
+    """The examples that a component is initialized with. Each call reads the whole corpus, so there
+    is only one, and spaCy's validation gets a list.
 
-    method (str): Whose, for the error.
-    RAISES (TypeError): It is no function, or gives no examples.
+    method (str): Name of the calling method, for the error message.
+    RAISES (TypeError): `get_examples` is not a function, or gives no examples.
     """
     examples = list(get_examples()) if callable(get_examples) else []
     validate_get_examples((lambda: examples) if examples else get_examples, method)
@@ -23,8 +23,9 @@ def all_examples(get_examples: Callable[[], Iterable[Example]], method: str) -> 
 def gold_spans(example: Example) -> tuple[Annotations, list[Span]]:
     """The reference's annotations, and its mentions as spans of the predicted Doc.
 
-    The two Docs may be tokenized differently; a mention that cuts through a token takes all of it.
-    RETURNS (tuple[Annotations, list[Span]]): Spans in the order of the mentions.
+    The two Docs may be tokenized differently; a token that is only partly in a mention counts as
+    part of it.
+    RETURNS (tuple[Annotations, list[Span]]): Annotations, and spans in the order of their mentions.
     RAISES (ValueError): A mention lies outside the text of the predicted Doc.
     """
     predicted: Doc = example.predicted

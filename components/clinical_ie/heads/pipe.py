@@ -1,4 +1,4 @@
-"""What the trainable components have in common."""
+"""The base class of the trainable components."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,7 +14,8 @@ from .calibration import Calibration
 logger = logging.getLogger(__name__)
 
 Scorer = Callable[..., dict[str, Any]]
-# By name: the package takes seconds to import, and to score pipelines needs this module alone.
+# By name, since spacy-transformers takes seconds to import, also where this module is used only to
+# score a pipeline.
 _TRANSFORMER_LISTENER = "transformer-listener"
 
 _DEFAULT_MODEL = """
@@ -35,7 +36,7 @@ subword_features = true
 
 
 def default_model(architecture: str) -> dict[str, Any]:
-    """The model of `nlp.add_pipe` without a config: a small encoder of its own below the head."""
+    """The model of `nlp.add_pipe` without a config: the head on a small encoder of its own."""
     return dict(Config().from_str(_DEFAULT_MODEL.format(architecture=architecture))["model"])
 
 
@@ -43,17 +44,17 @@ class LearnedLabelsPipe(TrainablePipe):
     """A component whose labels come from the training data, all at once."""
 
     cfg: dict[str, Any]
-    # Labels that notes have and the component has not; each is told once.
+    # Labels in notes that the component does not know; each is reported once.
     unknown_labels: frozenset[str] = frozenset()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is told apart, in the order of the model's scores."""
+        """The labels, in the order of the model's scores."""
         return tuple(self.cfg["labels"])
 
     @property
     def calibration(self) -> Calibration:
-        """From the model's scores to those that are written to Docs; see `calibrate_pipeline`."""
+        """Turns the model's scores into those written to Docs; see `calibrate_pipeline`."""
         return Calibration.from_dict(self.cfg.get("calibration"))
 
     @calibration.setter
@@ -61,11 +62,11 @@ class LearnedLabelsPipe(TrainablePipe):
         self.cfg["calibration"] = calibration.to_dict()
 
     def require_vectors(self, docs: Sequence[Doc]) -> None:
-        """See that the encoder, where it is a component of its own, has read Docs.
+        """Check that a shared encoder has processed the Docs.
 
-        The listeners of spaCy and of spacy-transformers give zeros for those it has not, and what
-        is found by them is worth nothing.
-        RAISES (ValueError): It has not.
+        The listeners of spaCy and of spacy-transformers silently give zeros for Docs that it has
+        not, and predictions from zeros are worthless.
+        RAISES (ValueError): It has not processed one of them.
         """
         layers = list(self.model.get_ref("tok2vec").walk())
         missing = False
@@ -77,28 +78,28 @@ class LearnedLabelsPipe(TrainablePipe):
             raise ValueError(
                 f"{self.name}: the component whose vectors it reads (`tok2vec`, `transformer`) has "
                 "not seen the Doc: it is missing, disabled, or comes later in the pipeline; put it "
-                "before this one (also among annotating_components, if this one is there), or copy "
-                "it into this one (nlp.replace_listeners) before sourcing it alone"
+                "before this one (if this one is among annotating_components, that one too), or "
+                "copy it into this one (nlp.replace_listeners) before sourcing only this one"
             )
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Change the weights by the gradients of `update`.
+        """Update the weights with the gradients of `update`.
 
-        What a listener keeps of the last batch goes: its callback can't be pickled, which takes
-        `nlp.pipe(n_process=2)` where worker processes are spawned.
+        Also clears what a listener keeps of the last batch: its callback cannot be pickled, as
+        `nlp.pipe(n_process=2)` requires where worker processes are spawned.
         """
         super().finish_update(sgd)
         for layer in self.model.walk():
             if isinstance(layer, Tok2VecListener):
-                # As before the first batch.
+                # Its state before the first batch.
                 layer.receive(None, None, None)  # type: ignore[arg-type]
 
     def tell_unknown(self, label: str) -> None:
-        """Say that a label of a training note is none of those that are learned."""
+        """Warn once that a label in a training note is not learned."""
         if label not in self.unknown_labels:
             self.unknown_labels |= {label}
             logger.warning(
-                "%s: %r is no label of this component and is not learned; labels come from the "
+                "%s: %r is not a label of this component and is not learned; labels come from the "
                 "notes given to initialize(get_examples)",
                 self.name,
                 label,

@@ -1,1 +1,1 @@
-"""Entity mentions: a tag for each token, decoded into spans."""
+"""The entity head: tags for each token, decoded into mentions."""

@@ -45,15 +45,15 @@ def make_clinical_ner(
 
 
 class ClinicalNER(LearnedLabelsPipe):
-    """Finds mentions, and writes them to `doc.spans["entities"]` and, flat, to `doc.ents`.
+    """Finds mentions, and writes them to `doc.spans["entities"]` and, without overlaps, `doc.ents`.
 
-    A mention in several pieces is learned, and found, as one that goes from the first to the last.
+    A discontinuous mention is learned and found as one span from its first piece to its last.
 
-    vocab (Vocab): The pipeline's.
-    model (Model[list[Doc], list[Floats2d]]): Tag scores for each token.
+    vocab (Vocab): The pipeline's vocab.
+    model (Model[list[Doc], list[Floats2d]]): Gives tag scores for each token.
     name (str): Name of the component in the pipeline.
-    overlapping (bool): Whether mentions of different types may overlap. If not, the longest of
-        those that do is learned.
+    overlapping (bool): Whether mentions of different types may overlap. If not, only the longest of
+        overlapping gold mentions is learned.
     scorer (Scorer | None): Called with examples by `nlp.evaluate`.
     """
 
@@ -76,7 +76,7 @@ class ClinicalNER(LearnedLabelsPipe):
 
     @property
     def label_data(self) -> list[str]:
-        """What `initialize` takes as `labels`."""
+        """The labels in the form that `initialize` takes."""
         return list(self.cfg["labels"])
 
     def initialize(
@@ -86,36 +86,37 @@ class ClinicalNER(LearnedLabelsPipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Learn the labels and build the model for them; an encoder that is loaded stays.
+        """Collect the labels and build the model for them; an encoder that has weights keeps them.
 
         get_examples (Callable[[], Iterable[Example]]): A sample of the training data.
         nlp (Language | None): The pipeline.
-        labels (Sequence[str] | None): The types, where they shall not be read off the sample.
-        RAISES (ValueError): No mention in the sample and no labels given, or an empty list of them.
+        labels (Sequence[str] | None): The labels, if they are not to be taken from the sample.
+        RAISES (ValueError): There are no labels: an empty list, or none given and no mention in the
+            sample.
         """
         examples = all_examples(get_examples, "ClinicalNER.initialize")
         if labels is not None and not labels:
-            raise ValueError(f"{self.name}: labels = []: name a type, or leave labels out")
+            raise ValueError(f"{self.name}: labels = []: name a type, or omit labels")
         if labels is None:
             labels = sorted({m.label for eg in examples for m in gold_spans(eg)[0].mentions})
         if not labels:
             raise ValueError(
                 f'{self.name}: no training note has a mention in doc.spans["entities"], nor in '
-                "doc.ents, which counts where that group is missing; `scripts/convert.py` puts "
+                "doc.ents, which is used if that group is missing; `scripts/convert.py` writes "
                 "them there"
             )
-        # One that is given twice would put those after it in the wrong places.
+        # A duplicate would shift the scores of the labels after it.
         self.cfg["labels"] = list(dict.fromkeys(labels))
         self.model.set_dim("nO", n_tag_scores(len(self.labels)), force=True)
         self.model.initialize(X=[eg.predicted for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[list[TokenSpan], list[float]]]:
-        """Spans and their scores for each Doc."""
+        """The spans of each Doc and their scores."""
         self._require_labels()
         docs = list(docs)
         self.require_vectors(docs)
         if not any(map(len, docs)):
-            # Of no token at all spacy-transformers' listener cannot make vectors.
+            # spacy-transformers' listener fails if there is no token at all.
             return [([], []) for _ in docs]
         return self._decode(self.model.predict(docs))
 
@@ -124,8 +125,8 @@ class ClinicalNER(LearnedLabelsPipe):
     ) -> None:
         """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`.
 
-        On a Doc that came with an `.ann` they are numbered from where that ends: what it says of
-        its own T1 is said of no other mention.
+        On a Doc read from an `.ann`, numbering continues after its last id: its attributes and
+        comments for T1 must not apply to another mention.
         """
         for doc, (token_spans, confidences) in zip(docs, scores, strict=True):
             first = int(doc._.standoff.next_id("T")[1:]) if has_standoff(doc) else 1
@@ -145,7 +146,7 @@ class ClinicalNER(LearnedLabelsPipe):
     ) -> dict[str, float]:
         """Learn from a batch.
 
-        RETURNS (dict[str, float]): The losses, with that of a token under this
+        RETURNS (dict[str, float]): The losses, with the mean loss per token added under this
             component's name.
         """
         losses = {} if losses is None else losses
@@ -159,8 +160,8 @@ class ClinicalNER(LearnedLabelsPipe):
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, gradient = self.get_loss(examples, scores)
         self._leave_predictions(examples, scores)
-        # The last of the components that share an encoder starts its backward pass: so this is
-        # called whatever the batch holds.
+        # Called for every batch: the last component that shares an encoder starts the encoder's
+        # backward pass.
         backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)
@@ -170,10 +171,10 @@ class ClinicalNER(LearnedLabelsPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Negative log-probability of the gold tags, divided by the batch's tokens.
+        """Negative log-probability of the gold tags, per token of the batch.
 
-        Where mentions may overlap, it is the sum of two: of the flat ones, among which the labels
-        compete, and of all, each label by itself.
+        If mentions may overlap, it is the sum of two losses: one on non-overlapping mentions, with
+        competing labels, and one on all mentions, with each label by itself.
         """
         golds = [self._gold_mentions(eg) for eg in examples]
         lengths = [len(doc_scores) for doc_scores in scores]
@@ -197,7 +198,7 @@ class ClinicalNER(LearnedLabelsPipe):
     def _leave_predictions(self, examples: Sequence[Example], scores: list[Floats2d]) -> None:
         """Put the best path's spans on the predicted Docs, for the relation head to learn from.
 
-        Not by `annotating_components`: in training spaCy's listeners have no vectors for
+        `annotating_components` would not do: in training, spaCy's listeners have no vectors for
         predictions.
         """
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
@@ -211,7 +212,7 @@ class ClinicalNER(LearnedLabelsPipe):
         return decode_tags(flat, lengths, self.overlapping, self.cfg["bias"])
 
     def _gold_mentions(self, example: Example) -> dict[str, list[Span]]:
-        """The gold mentions by label; labels never seen at training are left out."""
+        """The gold mentions by label; those with unknown labels are left out."""
         found: dict[str, list[Span]] = {label: [] for label in self.labels}
         for span in gold_spans(example)[1]:
             if span.label_ in found:
@@ -226,9 +227,9 @@ class ClinicalNER(LearnedLabelsPipe):
 
 
 def _without_overlaps(gold: dict[str, list[Span]], competing: bool) -> list[TokenSpan]:
-    """What can be learned of gold mentions by label: of those that overlap the longest.
+    """Gold mentions that can be learned: the longest of those that overlap.
 
-    competing (bool): Among all mentions, not only among those of one label.
+    competing (bool): Whether mentions of different labels exclude each other, too.
     """
     index = {label: number for number, label in enumerate(gold)}
     groups = [list(chain.from_iterable(gold.values()))] if competing else list(gold.values())

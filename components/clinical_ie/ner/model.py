@@ -21,18 +21,18 @@ class TaggerNet(torch.nn.Module):
         super().__init__()
         self.hidden = torch.nn.Linear(n_in, hidden)
         self.output = torch.nn.Linear(hidden, n_out)
-        # Most tokens are in no mention: learning starts near there.
+        # Most tokens are in no mention, so the initial scores favour O.
         torch.nn.init.constant_(self.output.bias, -4.0)
 
     def forward(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
         """X: (n_tokens, n_in); returns (n_tokens, n_out), not normalised."""
         if torch.is_grad_enabled():
             return self.score(X, dropout)
-        # What lies between is wider than the scores; it is not kept for a whole long note.
+        # In parts, since the hidden layer of a whole long note would take more than its scores.
         return torch.cat([self.score(part, 0.0) for part in X.split(TOKENS_AT_ONCE)])
 
     def score(self, X: torch.Tensor, dropout: float) -> torch.Tensor:
-        """The layers, over tokens that are looked at together."""
+        """Apply both layers."""
         X = torch.nn.functional.dropout(X, dropout, self.training)
         hidden = torch.nn.functional.gelu(self.hidden(X))
         return self.output(torch.nn.functional.dropout(hidden, dropout, self.training))
@@ -41,11 +41,11 @@ class TaggerNet(torch.nn.Module):
 def TokenLabeler(  # noqa: N802
     tok2vec: Model[list[Doc], list[Floats2d]], hidden: int = 256
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Scores for each tag at each token.
+    """Score each tag at each token.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): Vectors of the tokens, usually a listener.
-    hidden (int): Width of the layer between.
-    RETURNS (Model[list[Doc], list[Floats2d]]): One array a Doc, shape (n_tokens, n_scores), not
+    tok2vec (Model[list[Doc], list[Floats2d]]): Gives token vectors, usually a listener.
+    hidden (int): Width of the hidden layer.
+    RETURNS (Model[list[Doc], list[Floats2d]]): One array per Doc, shape (n_tokens, n_scores), not
         normalised.
     RAISES (ValueError): `hidden` is below 1.
     """

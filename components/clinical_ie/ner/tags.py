@@ -1,8 +1,8 @@
-"""Between mentions and the scores of their tags.
+"""Encode mentions as tags, and decode tag scores into mentions.
 
 Label i has four tags, B, I, L and U, in the columns 4i … 4i + 3 of a score array; the score of O is
-0. The same scores are read in two ways. In one the labels of a token compete, and mentions do not
-overlap: that is what tells types apart. In the other each label stands alone, so that mentions of
+0. The same scores are used in two ways. In one, labels compete and mentions do not overlap, which
+teaches the model to tell types apart. In the other, each label is decoded by itself, so mentions of
 different labels may overlap; those of one label never do.
 """
 
@@ -18,30 +18,31 @@ from .chains import B, Chains, Floats, I, Ints, L, U, best_path, span_probabilit
 # (first token, token after the last, index of the label)
 TokenSpan = tuple[int, int, int]
 
-# The least probability of a mention that stands beside another on the same words.
+# Minimum probability of a mention added to others on the same words.
 SURE = 0.7
-# And of one that takes the place of another with its label, of which some tokens are gone: with
-# less, more was lost than won (MACCROBAT dev).
+# Minimum probability of a mention that replaces an overlapping one of its label; lower values lost
+# more than they gained (MACCROBAT dev).
 CERTAIN = 0.9
 
-# A token whose tags all have less than e^-7, a thousandth, of the weight of O is not looked at when
-# decoding: most tokens lie in no mention, and what is left falls into many short chains, which are
-# cheap. Since not every model is as sure as that, no mention goes across the surest token of each
-# stretch, if its tags all have less than e^-3, a twentieth.
+# Decoding skips tokens whose tags all have less than e^-7, a thousandth, of the weight of O: most
+# tokens are in no mention, and the others form many short chains, which are cheap. Since not every
+# model is that confident, chains are also cut at the token of each stretch that is least like a
+# mention, if its tags all have less than e^-3, a twentieth, of the weight of O.
 _PRUNE = -7.0
 _CUT = -3.0
 _STRETCH = 128
 
-# Rows times labels for which probabilities are made together; a chain is not cut for it.
+# Rows times labels for which probabilities are computed together; chains are never split.
 _SCORES_AT_ONCE = 2**19
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Scores of a batch as chains.
+    """The scores of a batch, arranged in chains.
 
     scores (Floats): Shape (n_rows, labels of a chain, 4).
-    rows (Ints): Where each row lies among all, shape (n_rows,).
+    rows (Ints): The index of each row before rows were left out, shape (n_rows,).
+    chains (Chains): Places of the chains in `scores`.
     """
 
     scores: Floats
@@ -49,7 +50,7 @@ class _Layout:
     chains: Chains
 
     def parts(self) -> Iterator["_Layout"]:
-        """The same in parts, so that not all is there at once that is made of a long note."""
+        """Split into parts, to bound the memory that a long note takes."""
         by_start = np.argsort(self.chains.starts)
         starts, lengths = self.chains.starts[by_start], self.chains.lengths[by_start]
         part_of = starts * self.scores.shape[1] // _SCORES_AT_ONCE
@@ -61,7 +62,7 @@ class _Layout:
                 yield _Layout(self.scores[part], self.rows[part], of_part)
 
     def around(self, places: Ints) -> tuple["_Layout", Ints]:
-        """The chains alone in which the places lie, and how far each place is moved by that."""
+        """Only the chains that contain the given rows, and how far each of these rows moves."""
         by_start = np.argsort(self.chains.starts)
         starts, lengths = self.chains.starts[by_start], self.chains.lengths[by_start]
         used, at = np.unique(np.searchsorted(starts, places, side="right") - 1, return_inverse=True)
@@ -74,12 +75,12 @@ class _Layout:
 
 
 def n_tag_scores(n_labels: int) -> int:
-    """How many scores a token has."""
+    """The number of scores per token."""
     return 4 * n_labels
 
 
 def gold_tags(spans: Sequence[TokenSpan], n_tokens: int, n_labels: int) -> Floats:
-    """1 for each tag of the spans, shape (n_tokens, n_labels, 4); within a label none overlap."""
+    """1 for each tag of the spans, shape (n_tokens, n_labels, 4). No two of a label may overlap."""
     tags = np.zeros((n_tokens, n_labels, 4), dtype=np.float32)
     for start, end, label in spans:
         if end - start == 1:
@@ -94,12 +95,14 @@ def gold_tags(spans: Sequence[TokenSpan], n_tokens: int, n_labels: int) -> Float
 def tag_loss(
     scores: Floats, gold: Floats, doc_lengths: Sequence[int], competing: bool
 ) -> tuple[float, Floats]:
-    """The negative log-probability of the gold tags among all legal ways to tag a batch.
+    """The negative log-probability of the gold tags among all legal taggings of a batch.
 
-    scores (Floats): Shape (n_tokens, 4 * n_labels), the tokens of all Docs end to end.
-    gold (Floats): From `gold_tags`, shape (n_tokens, n_labels, 4); without any overlap where the
-        labels compete.
-    RETURNS (tuple[float, Floats]): The sum over the batch, and its gradient by the scores.
+    scores (Floats): Shape (n_tokens, 4 * n_labels), all Docs concatenated.
+    gold (Floats): From `gold_tags`, shape (n_tokens, n_labels, 4); without any overlap if labels
+        compete.
+    competing (bool): Whether labels exclude each other at a token.
+    RETURNS (tuple[float, Floats]): The sum over the batch, and its gradient with respect to the
+        scores.
     """
     layout = _lay_out(scores.reshape(gold.shape), doc_lengths, competing)
     log_sum, marginals = tag_marginals(layout.scores, layout.chains)
@@ -112,15 +115,15 @@ def tag_loss(
 def decode_tags(
     scores: Floats, doc_lengths: Sequence[int], overlapping: bool, bias: float = 0.0
 ) -> list[tuple[list[TokenSpan], list[float]]]:
-    """The mentions of the best legal tags (Viterbi) of each Doc, and their probabilities.
+    """Decode each Doc's mentions with the Viterbi algorithm, and give their probabilities.
 
-    scores (Floats): Shape (n_tokens, 4 * n_labels), the tokens of all Docs end to end.
-    overlapping (bool): Beside the mentions of the best path on which labels compete, take those
-        that are probable by themselves (`SURE`) and overlap only mentions of other labels, and
-        those that are all but certain (`CERTAIN`), in the place of what that path has of them.
+    scores (Floats): Shape (n_tokens, 4 * n_labels), all Docs concatenated.
+    overlapping (bool): Add to the best path with competing labels those mentions of the best path
+        of each label that are probable (`SURE`) and overlap only mentions of other labels, or that
+        are almost certain (`CERTAIN`), which replace overlapping mentions of their label.
     bias (float): Added to the score of every mention; above 0 finds more of them.
-    RETURNS (list[tuple[list[TokenSpan], list[float]]]): A Doc's spans, by first token; for each
-        the model's probability of just this span and label.
+    RETURNS (list[tuple[list[TokenSpan], list[float]]]): Each Doc's spans, by first token, and the
+        model's probability of exactly this span and label for each.
     """
     by_label = _by_label(scores, bias)
     flat = _best_mentions(by_label, doc_lengths)
@@ -129,7 +132,7 @@ def decode_tags(
     alone = _best_mentions(by_label, doc_lengths, beside=flat)
     clash = _same_label_overlap(alone, flat)
     sure = alone.select(alone.scores >= np.where(clash, CERTAIN, SURE))
-    # What is left of a mention where another one took some of its tokens.
+    # A mention is dropped if one of its label that overlaps it is added.
     flat = flat.select(~_same_label_overlap(flat, sure))
     return _by_doc(_Mentions.joined([flat, sure]), doc_lengths)
 
@@ -137,7 +140,8 @@ def decode_tags(
 def best_spans(
     scores: Floats, doc_lengths: Sequence[int], bias: float = 0.0
 ) -> list[list[TokenSpan]]:
-    """The spans alone that `decode_tags` finds where none may overlap; several times as fast."""
+    """The spans that `decode_tags` finds without overlaps, without probabilities; several times as
+    fast."""
     layout = _lay_out(_by_label(scores, bias), doc_lengths, True, decoding=True)
     first, last, labels = best_path(layout.scores, layout.chains)
     unscored = np.zeros(len(first), dtype=np.float32)
@@ -154,13 +158,13 @@ class _Mentions(NamedTuple):
     scores: Floats
 
     def select(self, which: NDArray[np.bool_]) -> "_Mentions":
-        """Some of them."""
+        """The mentions for which `which` is true."""
         return _Mentions(
             self.starts[which], self.ends[which], self.labels[which], self.scores[which]
         )
 
     def keys(self, n_tokens: int) -> Ints:
-        """A number for each, the same for the same tokens and label."""
+        """A number for each mention, equal only for the same tokens and label."""
         return (self.labels * n_tokens + self.starts) * (n_tokens + 1) + self.ends
 
     @classmethod
@@ -175,7 +179,7 @@ _NOTHING = _Mentions(_NO_PLACES, _NO_PLACES, _NO_PLACES, np.zeros(0, dtype=np.fl
 
 
 def _by_label(scores: Floats, bias: float) -> Floats:
-    """Scores in the shape (n_tokens, n_labels, 4), with what opens a mention, B or U, favoured."""
+    """Scores in the shape (n_tokens, n_labels, 4), with the bias added to B and U."""
     by_label = scores.reshape(len(scores), scores.shape[1] // 4, 4)
     return by_label + np.array([bias, 0, 0, bias], dtype=np.float32) if bias else by_label
 
@@ -183,7 +187,7 @@ def _by_label(scores: Floats, bias: float) -> Floats:
 def _by_doc(
     mentions: _Mentions, doc_lengths: Sequence[int]
 ) -> list[tuple[list[TokenSpan], list[float]]]:
-    """Mentions of a batch, Doc by Doc and counted from its first token, with their scores."""
+    """Split a batch's mentions by Doc, with offsets relative to the Doc, and their scores."""
     order = np.lexsort((mentions.ends, mentions.starts))
     offsets = np.cumsum([0, *doc_lengths])
     borders = np.searchsorted(mentions.starts[order], offsets[1:-1])
@@ -198,10 +202,10 @@ def _by_doc(
 def _best_mentions(
     by_label: Floats, doc_lengths: Sequence[int], beside: _Mentions | None = None
 ) -> _Mentions:
-    """What is on the best path of each chain.
+    """The mentions on the best path of each chain.
 
-    beside (_Mentions | None): Each label stands alone, and only what is none of these is looked
-        for; None: the labels compete.
+    beside (_Mentions | None): If given, each label is decoded by itself, and only mentions that are
+        not among these are returned; if None, labels compete.
     """
     n_tokens = len(by_label)
     known = None if beside is None else beside.keys(n_tokens)
@@ -216,7 +220,7 @@ def _best_mentions(
         if known is not None:
             new = np.isin(found.keys(n_tokens), known, invert=True)
             found, first, last = found.select(new), first[new], last[new]
-        # Probabilities cost more than the path, and most chains have no mention.
+        # Only for chains with mentions: most have none, and probabilities cost more than the path.
         chains, moves = layout.around(first)
         _, marginals = tag_marginals(chains.scores, chains.chains, np.float32)
         columns = found.labels if beside is None else np.zeros_like(first)
@@ -226,11 +230,11 @@ def _best_mentions(
 
 
 def _same_label_overlap(mentions: _Mentions, others: _Mentions) -> NDArray[np.bool_]:
-    """Which mentions overlap one of the others that has their label."""
+    """Which mentions overlap one of the others with the same label."""
     result = np.zeros(len(mentions.starts), dtype=bool)
     for label in np.unique(mentions.labels):
         ours, theirs = mentions.labels == label, others.labels == label
-        # Within a label the others are in order and apart, so starts and ends are both sorted.
+        # The others of a label are sorted and disjoint, so both starts and ends are sorted.
         before = np.searchsorted(others.ends[theirs], mentions.starts[ours], side="right")
         until = np.searchsorted(others.starts[theirs], mentions.ends[ours], side="left")
         result[ours] = until > before
@@ -240,13 +244,13 @@ def _same_label_overlap(mentions: _Mentions, others: _Mentions) -> NDArray[np.bo
 def _lay_out(
     by_label: Floats, doc_lengths: Sequence[int], competing: bool, decoding: bool = False
 ) -> _Layout:
-    """The rows of each Doc as a chain; where decoding, those among which a mention can lie."""
+    """Arrange the rows of each Doc in a chain, or, for decoding, those that may be in mentions."""
     n_tokens = len(by_label)
     opens = np.zeros(n_tokens, dtype=bool)
     offsets = np.cumsum([0, *doc_lengths])[:-1]
     opens[offsets[offsets < n_tokens]] = True
     if not competing:
-        # Label by label, so that the rows of a chain are neighbours.
+        # Label by label, so that the rows of a chain are contiguous.
         opens = np.tile(opens, by_label.shape[1])
         by_label = by_label.transpose(1, 0, 2).reshape(-1, 1, 4)
     if decoding:
@@ -258,9 +262,9 @@ def _lay_out(
 
 
 def _surest_of_stretches(best: Floats, docs: Ints) -> Ints:
-    """In each whole stretch of a Doc, the row that is least like a mention.
+    """The row that is least like a mention in each full stretch of a Doc.
 
-    Counted from the first row of the Doc, whatever stands before it in the batch.
+    Stretches begin at the Doc's first row, so that results do not depend on the rest of the batch.
     best (Floats): The score of each row's best tag, shape (n_rows,).
     docs (Ints): The Doc of each row, in order, shape (n_rows,).
     """
@@ -275,7 +279,7 @@ def _surest_of_stretches(best: Floats, docs: Ints) -> Ints:
 
 
 def _with_mentions(strongest: Floats, opens: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """The rows worth to be looked at, and first rows and lengths of the chains they make.
+    """The rows that may be in a mention, and first rows and lengths of the chains they form.
 
     strongest (Floats): The score of each row's best tag, shape (n_rows,).
     opens (NDArray[np.bool_]): Which rows are the first of a Doc.
@@ -289,7 +293,7 @@ def _with_mentions(strongest: Floats, opens: NDArray[np.bool_]) -> tuple[Ints, I
     starts = np.flatnonzero(cuts)
     lengths = np.diff(starts, append=len(rows))
     if len(rows):
-        # A mention is better than as many O, or more probable than not, only if a tag of it is.
+        # A mention can beat O on all its tokens only if at least one of its tags beats O.
         hopeful = np.maximum.reduceat(best, starts) > 0
         rows, lengths = rows[np.repeat(hopeful, lengths)], lengths[hopeful]
     return rows, np.cumsum(lengths) - lengths, lengths

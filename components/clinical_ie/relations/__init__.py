@@ -1,1 +1,1 @@
-"""Relations between the mentions of a note."""
+"""The relation head: relations between the mentions of a note."""

@@ -25,7 +25,7 @@ from .span_index import SpanIndex
 
 logger = logging.getLogger(__name__)
 
-# Where the mentions come from: the entity head, or whoever wrote them to the Doc.
+# The source of the mentions: the entity head, or someone else who wrote them to the Doc.
 PREDICTED, GIVEN = "predicted", "given"
 
 
@@ -69,20 +69,20 @@ def make_clinical_relations(
 class ClinicalRelations(LearnedLabelsPipe):
     """Finds relations between the mentions in `doc.spans["entities"]`, whoever put them there.
 
-    The probability of a relation is that of the model, given its two mentions, times the scores of
-    both: a relation of a mention that is none does not hold. Mentions that a person annotated have
-    a score of 1. It is written where it reaches the threshold, and there are two of those: since
-    predicted mentions make all relations less probable, what is best differs. `choose_threshold`
-    sets them, by dev.
+    The probability of a relation is the model's, given its two mentions, times the scores of both,
+    since a relation holds only if both of its mentions are right. Mentions annotated by a person
+    have a score of 1. A relation is written if its probability reaches the threshold. There are two
+    thresholds, since relations between predicted mentions are less probable than between given
+    ones; `choose_threshold` sets them, on dev.
 
-    vocab (Vocab): The pipeline's.
-    model (Model[list[Candidates], Floats2d]): Scores for each label at each pair.
+    vocab (Vocab): The pipeline's vocab.
+    model (Model[list[Candidates], Floats2d]): Gives a score for each label at each pair.
     name (str): Name of the component in the pipeline.
-    max_distance (int): Most tokens between two mentions that are looked at as a pair.
-    predicted_share (float): The share of training Docs in which predicted mentions, where the
-        entity head left some, are learned from beside the gold ones.
+    max_distance (int): Maximum number of tokens between the two mentions of a candidate.
+    predicted_share (float): Share of the training Docs in which mentions predicted by the entity
+        head are learned from, in addition to the gold ones.
     scorer (Scorer | None): Called with examples by `nlp.evaluate`.
-    RAISES (ValueError): `max_distance` or `predicted_share` out of range.
+    RAISES (ValueError): `max_distance` or `predicted_share` is out of range.
     """
 
     def __init__(
@@ -116,24 +116,24 @@ class ClinicalRelations(LearnedLabelsPipe):
 
     @property
     def schema(self) -> Schema:
-        """The pairs of types that a relation was seen between in training."""
+        """The pairs of types between which training notes have relations."""
         return Schema((head, tail) for head, tail in self.cfg["type_pairs"])
 
     def is_candidate(self, head: Span, tail: Span) -> bool:
-        """Whether the two mentions are looked at as a pair: their types, and the distance."""
+        """Whether two mentions are a candidate, by their types and distance."""
         type_pair = [head.label_, tail.label_]
         return _gap(head, tail) <= self.max_distance and type_pair in self.cfg["type_pairs"]
 
     def choose_threshold(
         self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int
     ) -> float:
-        """Take the threshold that would have given the best F1.
+        """Set the threshold that gives the best F1.
 
         source (str): `PREDICTED` or `GIVEN`.
         scores (np.ndarray): Raw probabilities of all relations that could be written, shape (n,).
-        right (np.ndarray): Which of them hold, shape (n,).
-        n_gold (int): How many there are to be found.
-        RETURNS (float): The threshold; it stays as it is where nothing is right.
+        right (np.ndarray): Which of them are right, shape (n,).
+        n_gold (int): Number of gold relations.
+        RETURNS (float): The threshold, which is unchanged if none of them is right.
         """
         order = np.argsort(-scores, kind="stable")
         n_right = np.cumsum(right[order])
@@ -141,7 +141,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
             best = int(f1.argmax())
             following = scores[order[best + 1]] if best + 1 < len(order) else 0.0
-            # Halfway to the next, so that it does not depend on the last digit of one score.
+            # Halfway to the next score, so that it does not depend on the last digit of one.
             threshold = float((scores[order[best]] + following) / 2)
             self.cfg["thresholds"] = {**self.cfg["thresholds"], source: round(threshold, 6)}
         return float(self.cfg["thresholds"][source])
@@ -152,9 +152,9 @@ class ClinicalRelations(LearnedLabelsPipe):
         *,
         nlp: Language | None = None,
     ) -> None:
-        """Learn labels and type schema, and build the model for them.
+        """Collect labels and type pairs, and build the model for them.
 
-        A corpus without a relation is allowed: the component then finds none.
+        A corpus without relations is allowed: the component then finds none.
         get_examples (Callable[[], Iterable[Example]]): The training data.
         """
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
@@ -166,7 +166,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             annotations, spans = gold_spans(eg)
             span_of = dict(zip((m.id for m in annotations.mentions), spans, strict=True))
             types.update(span.label_ for span in spans)
-            # The same relation twice is found once.
+            # Duplicates count once.
             for label, head, tail in {link[:3] for link in annotations.links}:
                 ends = span_of[head], span_of[tail]
                 labels.add(label)
@@ -177,7 +177,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             logger.warning("%s: no relation in the training notes; none will be found", self.name)
         self.cfg["labels"] = sorted(labels)
         self.cfg["type_pairs"] = sorted([head, tail] for head, tail in pairs)
-        # All their types are in the schema: what is out of reach is too far apart.
+        # All their types are in the schema; the others are too far apart, or have one mention only.
         self.cfg["candidate_ceiling"] = n_reached / n_gold if n_gold else None
         if self.cfg["candidate_ceiling"] is not None:
             logger.info(
@@ -192,7 +192,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         self.model.initialize(X=[self._gold_candidates(eg, schema)[0] for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
-        """Candidates of each Doc with the probability of each label, shape (n_pairs, n_labels)."""
+        """Each Doc's candidates, with probabilities for each label, shape (n_pairs, n_labels)."""
         docs = list(docs)
         self._require_initialized()
         if not docs:
@@ -242,10 +242,10 @@ class ClinicalRelations(LearnedLabelsPipe):
     ) -> dict[str, float]:
         """Learn from the gold mentions of a batch, and from predicted ones.
 
-        Those stand on the predicted Docs, where the entity head leaves them in its own update.
+        The entity head leaves its predictions on the predicted Docs in its own update.
 
-        RETURNS (dict[str, float]): The losses, with the mean binary cross-entropy of a candidate
-            under this component's name.
+        RETURNS (dict[str, float]): The losses, with the mean binary cross-entropy per candidate
+            added under this component's name.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -262,8 +262,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         ]
         scores, backprop = self.model.begin_update([candidates for candidates, _ in gold])
         loss, gradient = self.get_loss(np.concatenate([targets for _, targets in gold]), scores)
-        # Called for a batch without candidates too: a shared encoder waits for this gradient, and
-        # without it would lose the other heads' as well.
+        # Called even if the batch has no candidates: a shared encoder waits for this gradient, and
+        # without it would ignore those of the other heads, too.
         backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)
@@ -271,7 +271,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         return losses
 
     def get_loss(self, targets: np.ndarray, scores: Floats2d) -> tuple[float, Floats2d]:
-        """Binary cross-entropy of each label, a mean over the batch's candidates."""
+        """Binary cross-entropy, summed over labels and averaged over the batch's candidates."""
         logits = self.model.ops.to_numpy(scores)
         n_pairs = max(1, len(logits))
         loss = np.logaddexp(0, logits) - targets * logits
@@ -283,9 +283,8 @@ class ClinicalRelations(LearnedLabelsPipe):
     ) -> tuple[Candidates, np.ndarray]:
         """Pairs of mentions, and which labels hold for them, shape (n_pairs, n_labels).
 
-        A predicted mention stands for the gold one of its type that it overlaps most, if there is
-        one, and is in that one's relations; whether its borders are right is not for this component
-        to say.
+        A predicted mention takes over the relations of the gold mention of its type that it
+        overlaps most, if there is one: this component does not judge whether its borders are right.
         """
         annotations, spans = gold_spans(example)
         place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
@@ -301,7 +300,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         index = {label: i for i, label in enumerate(self.labels)}
         targets = np.zeros((len(candidates), max(1, len(self.labels))), dtype=np.float32)
         of = np.array(stands_for, dtype=np.int64)
-        # Each pair as one number; -1 stands for no mention, and is in no pair of gold ones.
+        # Each pair of gold mentions as one number; -1 if one of the two stands for no gold mention.
         n_gold = max(1, len(place))
         heads, tails = of[candidates.heads], of[candidates.tails]
         pairs = np.where((heads >= 0) & (tails >= 0), heads * n_gold + tails, -1)
@@ -321,12 +320,12 @@ class ClinicalRelations(LearnedLabelsPipe):
 
 
 def _gap(head: Span, tail: Span) -> int:
-    """The tokens between two mentions; below 0 where they overlap."""
+    """The number of tokens between two mentions; below 0 if they overlap."""
     return int(max(head.start - tail.end, tail.start - head.end))
 
 
 def _mentions_on(doc: Doc) -> tuple[list[Span], list[float]]:
-    """With their scores. What other software put into `doc.ents` alone are mentions too."""
+    """The mentions of a Doc, and their scores; without a span group, those in `doc.ents`."""
     if SPANS_KEY in doc.spans:
         return scored_mentions(doc)
     ids = unique_ids([ent.id_ for ent in doc.ents])

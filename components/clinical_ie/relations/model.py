@@ -20,11 +20,11 @@ SUM_BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class PairIndex:
-    """The candidates of a batch as places in its token vectors laid end to end.
+    """The candidates of a batch as indices into its concatenated token vectors.
 
     starts, ends (Ints): First token of each mention and the token after its last, (n_mentions,).
     types (Ints): The type of each mention, (n_mentions,).
-    heads, tails (Ints): Mentions of each pair, (n_pairs,).
+    heads, tails (Ints): The mentions of each pair, (n_pairs,).
     between (Ints): First token between the two and the token after the last, (n_pairs, 2).
     distances (Ints): Distance class of each pair, (n_pairs,).
     docs (Ints): First token of each Doc and the token after its last, (n_docs, 2).
@@ -43,10 +43,11 @@ class PairIndex:
 
 
 class PairNet(torch.nn.Module):
-    """Both mentions (first, last and mean vector, type), what stands between, distance, the note.
+    """Scores pairs by their mentions (first, last and mean vector, type), the mean vectors of the
+    words between and of the note, and the distance.
 
-    The first layer is applied to mentions, and its outputs are added for each pair, so that the
-    large product is done once a mention and not once a pair.
+    The first layer is applied to mentions, and its outputs are combined for each pair, so that the
+    large product is computed once per mention, not once per pair.
     """
 
     def __init__(self, n_in: int, n_out: int, n_types: int, hidden: int) -> None:
@@ -67,20 +68,20 @@ class PairNet(torch.nn.Module):
         at = partial(xp2torch, device=X.device)
         X = torch.nn.functional.dropout(X, dropout, self.training)
         as_head, as_tail = self.describe(X, at(index.starts), at(index.ends), at(index.types))
-        # The mean of an empty note would be no number, and make none of the gradients one.
+        # The mean of an empty note would be NaN, and so would all gradients.
         notes = torch.stack([X[a:b].sum(0) / max(1, b - a) for a, b in index.docs.tolist()])
-        # The bias of what stands between goes with the note: there are fewer of those.
+        # The bias of `between` is added to the notes, of which there are fewer than pairs.
         summaries, doc_of = self.note(notes) + self.between.bias, at(index.doc_of)
         heads, tails, gaps = at(index.heads), at(index.tails), at(index.between)
         distances = at(index.distances)
-        # A mean of products is the product of the mean: once a token is less than once a pair.
+        # The layer is linear, so it can be applied before the mean: tokens are fewer than pairs.
         words = RunningSums(torch.nn.functional.linear(X, self.between.weight))
         scores = []
-        # What a pair needs is several times wider than its scores.
+        # In parts, since a pair's vectors are several times wider than its scores.
         for part in self.in_parts(len(heads), X.device):
             head = as_head.index_select(0, heads[part])
             tail = as_tail.index_select(0, tails[part])
-            # Summed in place: with so many rows, memory is what takes time.
+            # Summed in place: with so many rows, memory access takes most of the time.
             pairs = torch.addcmul(head, head, tail).add_(tail)
             pairs += words.mean(gaps[part, 0], gaps[part, 1])
             pairs += self.distance(distances[part])
@@ -93,7 +94,7 @@ class PairNet(torch.nn.Module):
     def describe(
         self, X: torch.Tensor, starts: torch.Tensor, ends: torch.Tensor, types: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Each mention as the head and as the tail of a relation, (n_mentions, hidden) each."""
+        """Vectors of each mention as a head and as a tail, (n_mentions, hidden) each."""
         sums = RunningSums(X)
         as_head, as_tail = [], []
         for part in self.in_parts(len(starts), X.device):
@@ -104,22 +105,22 @@ class PairNet(torch.nn.Module):
         return torch.cat(as_head), torch.cat(as_tail)
 
     def in_parts(self, n_rows: int, device: torch.device) -> tuple[torch.Tensor, ...]:
-        """All rows at once in training; else, with no gradient to keep anything for, some."""
+        """Indices of all rows: in one part in training, in small parts in inference."""
         step = max(1, n_rows) if self.training else ROWS_AT_ONCE
         return torch.arange(n_rows, device=device).split(step)
 
 
 class RunningSums:
-    """Means over many stretches of rows, from sums over all rows so far.
+    """Means over many ranges of rows, from running sums.
 
-    Summed within blocks, and over blocks in double precision: exact over long notes too, at half
-    the memory that double precision throughout would take.
+    Sums run within blocks, and over blocks in double precision: this is accurate on long notes,
+    with half the memory of double precision throughout.
 
     X (torch.Tensor): Shape (n_rows, width).
     """
 
     def __init__(self, X: torch.Tensor) -> None:
-        # One row of zeros at the front: the sum of all rows before each.
+        # With a row of zeros at the front, each sum is that of all rows before a row.
         rest = -(len(X) + 1) % SUM_BLOCK
         blocks = torch.nn.functional.pad(X, (0, 0, 1, rest)).view(-1, SUM_BLOCK, X.shape[1])
         within = blocks.cumsum_(1)
@@ -128,30 +129,30 @@ class RunningSums:
         self.before = totals.cumsum(0) - totals
 
     def mean(self, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-        """Shape (n_stretches, width); zeros for an empty stretch."""
+        """The mean of each range, shape (n_ranges, width); zeros for an empty one."""
         lengths = (ends - starts).clamp(min=1).unsqueeze(1)
         sums = self.within.index_select(0, ends).sub_(self.within.index_select(0, starts))
         blocks = torch.stack([starts, ends]) // SUM_BLOCK
-        # Most stretches lie in one block.
+        # Most ranges lie within one block.
         across = (blocks[0] != blocks[1]).nonzero().squeeze(1)
         first, last = (self.before.index_select(0, side[across]) for side in blocks)
         return sums.index_add_(0, across, (last - first).to(sums.dtype)).div_(lengths)
 
 
 def _exactest(device: torch.device) -> torch.dtype:
-    """Apple's GPUs have no double precision."""
+    """Double precision, except on Apple's GPUs, which do not have it."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def RelationClassifier(  # noqa: N802
     tok2vec: Model, hidden: int = 256
 ) -> Model[list[Candidates], Floats2d]:
-    """Scores for each relation label at each candidate pair.
+    """Score each relation label at each candidate.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): Vectors of the tokens, usually a listener.
-    hidden (int): Width of the layers between.
+    tok2vec (Model[list[Doc], list[Floats2d]]): Gives token vectors, usually a listener.
+    hidden (int): Width of the hidden layers.
     RETURNS (Model[list[Candidates], Floats2d]): Shape (pairs of all Docs, n_labels), not
-        normalised. A batch without a pair passes a gradient of zeros to the encoder, which waits
+        normalised. A batch without pairs passes a gradient of zeros to the encoder, which waits
         for one.
     RAISES (ValueError): `hidden` is below 1.
     """
@@ -184,7 +185,7 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Sequence[Candidates]]]:
     n_pairs = sum(len(candidates) for candidates in batch)
     if not (n_pairs or is_train):
-        # Of no token at all spacy-transformers' listener cannot make vectors.
+        # spacy-transformers' listener fails if there is no token at all.
         return model.ops.alloc2f(0, model.get_dim("nO")), lambda dY: batch
     Xs, backprop_tok2vec = model.get_ref("tok2vec")([c.doc for c in batch], is_train)
     if not n_pairs:
@@ -210,7 +211,7 @@ def forward(
 
 
 def index_pairs(batch: Sequence[Candidates], types: Sequence[str]) -> PairIndex:
-    """Lay the candidates of several Docs end to end; a type never seen is the last one."""
+    """Concatenate the candidates of several Docs; unknown types get the last type id."""
     type_index = {label: i for i, label in enumerate(types)}
     starts, ends, spans_types = [], [], []
     heads, tails, distances, docs = [], [], [], []
@@ -236,7 +237,7 @@ def index_pairs(batch: Sequence[Candidates], types: Sequence[str]) -> PairIndex:
         types=np.array(spans_types),
         heads=head_array,
         tails=tail_array,
-        # Nested and overlapping mentions have nothing between them.
+        # There is nothing between nested or overlapping mentions.
         between=np.stack([gap_start, np.maximum(gap_start, gap_end)], axis=1),
         distances=np.concatenate(distances),
         docs=np.array(docs),

@@ -1,4 +1,4 @@
-"""Gold mentions by label and place, for those that the entity head predicts beside them."""
+"""An index of gold mentions, to find those that predicted mentions overlap."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from spacy.tokens import Span
 
 
 class SpanIndex:
-    """Spans that one can ask for by what they cover, without looking at all of them.
+    """Finds overlapping spans without looking at all of them.
 
-    spans (Sequence[Span]): Of one Doc.
+    spans (Sequence[Span]): Spans of one Doc.
     """
 
     def __init__(self, spans: Sequence[Span]) -> None:
@@ -23,11 +23,11 @@ class SpanIndex:
             self._longest[label] = max(end - start for start, end, _ in of_label)
 
     def most_overlapped(self, span: Span) -> int:
-        """Which of the spans of its label a span shares most tokens with, the first of several, or
-        -1."""
+        """The index of the span with the same label that shares most tokens with `span`, the first
+        of several; -1 if there is none."""
         of_label = self._by_label.get(span.label, [])
         start, end = span.start, span.end
-        # None that begins earlier reaches to here.
+        # No span that begins earlier reaches this one.
         first = bisect_left(of_label, (start - self._longest.get(span.label, 0), 0, 0))
         last = bisect_left(of_label, (end, 0, 0))
         shared = [

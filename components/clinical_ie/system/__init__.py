@@ -1,1 +1,1 @@
-"""Files, processes and memory, as the system has them; nothing here knows what a note is."""
+"""Files, processes and memory of the operating system; nothing here deals with notes."""

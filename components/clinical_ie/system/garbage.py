@@ -1,19 +1,19 @@
-"""How often Python looks for objects that nothing reaches any more."""
+"""How often Python's garbage collector runs."""
 
 import gc
 import threading
 from contextlib import ContextDecorator
 
-# New objects between two searches. Python's own number, 700, suits programs with few of them.
+# New objects between two collections. Python's default, 700, is for programs with few objects.
 OBJECTS_BETWEEN = 50_000
 
 
-class collect_rarely(ContextDecorator):  # noqa: N801  (a function to those who call it)
-    """A block, or a function, in which Python seldom looks for unreachable cycles of objects.
+class collect_rarely(ContextDecorator):  # noqa: N801  (used like a function)
+    """A context, or decorator, in which Python rarely collects garbage.
 
-    Annotations are many small objects that live on: the search finds nothing among them, and took
-    an eighth to a sixth of the time of reading notes and of augmenting them. What the caller has
-    set is set again at the end; where blocks of several threads overlap, at the end of the last.
+    Annotations are many small objects that stay alive: collections find nothing among them, and
+    took an eighth to a sixth of the time of reading and of augmenting notes. The caller's setting
+    is restored at the end; if contexts of several threads overlap, at the end of the last.
     """
 
     _lock = threading.Lock()
@@ -26,7 +26,7 @@ class collect_rarely(ContextDecorator):  # noqa: N801  (a function to those who 
             if not shared._blocks:
                 shared._usual = gc.get_threshold()
                 young, *older = shared._usual
-                # Zero is never, and stays.
+                # 0 means never, and is kept.
                 gc.set_threshold(young and max(young, OBJECTS_BETWEEN), *older)
             shared._blocks += 1
 

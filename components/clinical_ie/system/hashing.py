@@ -1,4 +1,4 @@
-"""What files hold, as a hash: whether something is still what it was made of."""
+"""Hashes of files and folders, to tell whether anything has changed."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def hash_of(roots: Iterable[Path], start: str = "") -> str:
-    """A hash of files, and of all files below folders but what Python leaves there, or hides.
+    """Hash files, and all files below folders except `__pycache__` and hidden ones.
 
-    roots (Iterable[Path]): What is not there counts as nothing.
-    start (str): Goes into the hash ahead of them.
+    roots (Iterable[Path]): Files and folders; missing ones are skipped.
+    start (str): Text to hash before them.
     """
     digest = hashlib.sha256(start.encode())
     for root in roots:

@@ -1,20 +1,20 @@
-"""Locks that end with the process that has them, so that two runs do not meet."""
+"""Locks that end with the process that holds them, to keep two runs apart."""
 
 import os
 
 try:
     import fcntl
 except ImportError:
-    # Windows: that two runs do not meet is left to whoever starts them.
+    # Windows: users have to keep two runs apart themselves.
     fcntl = None  # type: ignore[assignment]
 
 HAS_LOCKS = fcntl is not None
 
 
 def lock(descriptor: int) -> None:
-    """Lock an open file or folder until it is closed; where there are no locks, do nothing.
+    """Lock an open file or folder until it is closed; do nothing where locks are not supported.
 
-    RAISES (BlockingIOError): Another process has it, or this one opened it twice.
+    RAISES (BlockingIOError): Another process holds the lock, or this one, by another descriptor.
     """
     if fcntl is None:
         return
@@ -23,10 +23,10 @@ def lock(descriptor: int) -> None:
     except BlockingIOError:
         raise
     except OSError:
-        # A file system without locks, such as some that are shared over a network.
+        # A file system without locks, such as some network file systems.
         pass
 
 
 def open_folder(folder: os.PathLike[str]) -> int | None:
-    """A folder to be locked; None where folders cannot be opened."""
+    """Open a folder to lock it; None where locks are not supported."""
     return None if fcntl is None else os.open(folder, os.O_RDONLY)

@@ -1,22 +1,22 @@
-"""Memory that is free, and that the system should know of."""
+"""Returns freed memory to the system."""
 
 import ctypes
 import mmap
 from functools import cache
 from pathlib import Path
 
-# What a training step leaves free is wanted by the next one: to give all of it back each time took
-# a fifth of the time of training.
+# The next training step needs what this one frees: returning all of it each time took a fifth of
+# the training time.
 KEPT_IN_TRAINING = 512 * 2**20
 
 
 def release_memory(keep: int = 0) -> None:
-    """Give freed memory back to the system.
+    """Return freed memory to the system; does nothing with C libraries other than glibc.
 
-    glibc keeps it, and arrays of ever other sizes leave holes in it: in training, a process grew
-    from 1.1 to 7.9 GB within 700 steps, and one call brought it back. Elsewhere it does nothing.
-    keep (int): Nothing is done while there are no more than so many bytes of it. glibc before
-        version 2.33 does not tell how many there are, and all of them are given back.
+    glibc keeps freed memory, which arrays of varying sizes fragment: in training, a process grew
+    from 1.1 to 7.9 GB within 700 steps, and one call brought it back.
+    keep (int): Do nothing while no more than this many bytes are free. glibc before version 2.33
+        does not tell, so everything is returned.
     """
     heap = _heap()
     if heap is not None:
@@ -24,7 +24,7 @@ def release_memory(keep: int = 0) -> None:
 
 
 class _Mallinfo2(ctypes.Structure):
-    """Bytes in use are `uordblks` and, of large pieces, `hblkhd`; the rest is not looked at."""
+    """Bytes in use are `uordblks` and, for large blocks, `hblkhd`; the rest is ignored."""
 
     _fields_ = [
         (name, ctypes.c_size_t)
@@ -36,9 +36,9 @@ class _Mallinfo2(ctypes.Structure):
 
 
 class _Heap:
-    """The memory that glibc administers.
+    """The memory that glibc manages.
 
-    RAISES (AttributeError, OSError, TypeError): It is another C library.
+    RAISES (AttributeError, OSError, TypeError): The C library is not glibc.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class _Heap:
             self._floor = self.unused()
 
     def unused(self) -> int:
-        """Bytes that are resident and hold no data, those of programs included; 0 if not told."""
+        """Resident bytes without data of the heap, those of program code included; 0 if unknown."""
         if self._info is None:
             return 0
         resident = int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE
@@ -68,5 +68,5 @@ def _heap() -> _Heap | None:
     try:
         return _Heap()
     except (AttributeError, OSError, TypeError):
-        # Other allocators give back by themselves.
+        # Other allocators return memory by themselves.
         return None

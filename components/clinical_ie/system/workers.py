@@ -1,4 +1,4 @@
-"""What a process that works for another has to do, whatever its work is."""
+"""Setup of worker processes."""
 
 import os
 import signal
@@ -7,14 +7,15 @@ from threading import Thread
 
 
 def start_worker() -> None:
-    """Make this process one that ends with its parent, and by its parent's word alone."""
-    # Ctrl-C goes to all processes of a terminal; the parent ends this one.
+    """Make this process end with its parent, and leave Ctrl-C to the parent."""
+    # Ctrl-C goes to all processes of a terminal; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed ends no worker, which would wait for work, and keep its memory."""
+    """End this process when its parent does, even if that is killed; otherwise it would wait for
+    work forever and keep its memory."""
     parent = parent_process()
     if parent is not None:
         parent.join()

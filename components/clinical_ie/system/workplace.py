@@ -1,4 +1,4 @@
-"""Folders and files in which output is made, beside its place, until it is whole."""
+"""Temporary folders and files in which output is made, beside its final place, until complete."""
 
 import os
 import shutil
@@ -11,18 +11,18 @@ from pathlib import Path
 from .locks import lock, open_folder
 from .processes import is_running
 
-# Those of this process.
+# Folders that this process is using.
 _OPEN: set[str] = set()
 
 
 @contextmanager
 def workplace(parent: Path, purpose: str) -> Iterator[Path]:
-    """A hidden folder for its owner alone, gone when the block ends.
+    """A hidden folder that only its owner can read, removed at the end of the context.
 
-    What runs that were killed have left there for the same purpose is removed first. Another run
-    that is still at work, or that works on another machine, has its own beside this one.
+    Folders that killed runs left for the same purpose are removed first; those of runs that are
+    still at work, or of other machines, are not touched.
 
-    parent (Path): Made if it is missing. On its disk a file moves to its place in whole.
+    parent (Path): Made if it is missing; on its disk, so that files can be moved atomically.
     purpose (str): Part of the folder's name.
     """
     parent.mkdir(parents=True, exist_ok=True)
@@ -41,9 +41,9 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Have a folder, made if it is missing, for this process alone until the block ends.
+    """Lock a folder, made if it is missing, for this process until the end of the context.
 
-    RAISES (BlockingIOError): Another process has it.
+    RAISES (BlockingIOError): Another process holds the lock.
     """
     descriptor = _claim(folder)
     try:
@@ -65,15 +65,15 @@ def _claim(folder: Path) -> int | None:
         raise BlockingIOError(f"{folder}: another run is at work here; wait for its end") from error
     if folder.exists() and os.path.samestat(folder.stat(), os.fstat(descriptor)):
         return descriptor
-    # Whoever had it has moved it away meanwhile.
+    # The process that held the lock has moved the folder meanwhile.
     os.close(descriptor)
     return _claim(folder)
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put a whole folder in the place of one that may be there.
+    """Replace a folder, if it exists, by a complete new one.
 
-    A process that is killed here leaves the old one as it was, or `new` alone.
+    A process killed between the two renames leaves `new` complete and no `old`.
     """
     away = old.with_name(f"{old.name}.old")
     shutil.rmtree(away, ignore_errors=True)
@@ -84,13 +84,13 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:
-    """Write a file that is there as a whole or as it was before; its folder is made if missing.
+    """Write a file atomically; its folder is made if missing.
 
-    private (bool): Readable by its owner alone.
+    private (bool): Whether only its owner can read it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    # Made anew: what a killed run left may be readable by others.
+    # A file that a killed run left may be readable by others.
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     with os.fdopen(descriptor, "w", encoding="utf8", newline="\n") as file:
@@ -99,11 +99,11 @@ def write_whole(path: Path, text: str, *, private: bool = False) -> None:
 
 
 def _is_at_work(path: Path, prefix: str) -> bool:
-    """Whether the process that made a folder still runs."""
+    """Whether the process that made a folder is still running."""
     process = path.name.removeprefix(prefix).partition("-")[0]
     if not process.isdecimal():
         return False
     if int(process) == os.getpid():
-        # In a container every run may have the same number.
+        # In containers, all runs may have the same process id.
         return str(path) in _OPEN
     return is_running(int(process))

@@ -1,1 +1,1 @@
-"""What a command says: messages, text that is shown, and bars of progress."""
+"""Terminal output: messages, printable text, progress bars."""

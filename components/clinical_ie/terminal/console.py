@@ -1,4 +1,4 @@
-"""What the commands say on standard error, and how they end."""
+"""Messages of the commands on standard error, and their exit codes."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -11,20 +11,20 @@ MAX_LISTED = 20
 
 
 def run(main: Callable[..., None]) -> None:
-    """Run a script's function by the words of the command line."""
+    """Run a script's main function with the arguments of the command line."""
     show_anything()
     typer.run(main)
 
 
 def show_anything() -> None:
-    """Have signs that standard output has no room for written as escapes, where they would end the
-    command: a pipe of Windows takes those of one region's languages."""
+    """Write characters that standard output cannot encode as escapes, instead of failing: on
+    Windows, a pipe takes only the characters of one code page."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def tell(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> None:
-    """List items under their number and what they are; nothing where there are none."""
+    """List items below a heading with their number; print nothing if there are none."""
     if not items:
         return
     typer.echo(f"{len(items)} {what}:", err=True)
@@ -35,6 +35,6 @@ def tell(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> Non
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """End with one line."""
+    """Exit with a message of one line."""
     typer.echo(f"clinical-ie: {' '.join(message.split())}", err=True)
     raise typer.Exit(code)

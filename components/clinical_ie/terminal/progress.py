@@ -1,4 +1,4 @@
-"""One look for everything that takes long: a bar with a rate and the time left."""
+"""Progress bars with rate and remaining time, the same for everything that takes long."""
 
 import time
 from collections import deque
@@ -22,20 +22,20 @@ from rich.text import Text
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 60
-# The stretch of time that rates are taken over. Results come in batches, and a batch of long notes
-# takes a minute; rich itself looks at the seconds between one result and another.
+# Seconds over which rates are averaged. Results come in batches, and a batch of long notes takes a
+# minute; rich itself averages over much shorter times.
 STRETCH = 300
 
 
 class _Pace:
-    """How fast a task goes: what was done in the last minutes, by the time until now."""
+    """The rate of a task: items done in the last minutes, divided by the time until now."""
 
     def __init__(self, done: float) -> None:
         self._marks = deque([(time.monotonic(), done)])
 
     def note(self, done: float) -> None:
         now = time.monotonic()
-        # One mark a second is enough, and the last one tells when a task was finished.
+        # One mark per second is enough; the last one tells when the task was finished.
         if len(self._marks) > 1 and now - self._marks[-2][0] < 1:
             self._marks.pop()
         self._marks.append((now, done))
@@ -43,7 +43,7 @@ class _Pace:
             self._marks.popleft()
 
     def of(self, task: Task) -> float | None:
-        """Items a second; None where nothing is done yet."""
+        """Items per second; None if nothing is done yet."""
         began, before = self._marks[0]
         now = self._marks[-1][0] if task.finished else time.monotonic()
         done = task.completed - before
@@ -55,7 +55,7 @@ def _speed(task: Task) -> float | None:
 
 
 def _left(task: Task) -> timedelta | None:
-    """The time that what remains will take, in whole seconds."""
+    """The estimated remaining time, in whole seconds."""
     if task.finished:
         return timedelta()
     speed, remaining = _speed(task), task.remaining
@@ -69,7 +69,7 @@ class _RateColumn(ProgressColumn):
 
 
 class _LeftColumn(ProgressColumn):
-    # What is drawn more often can hardly be read.
+    # Numbers that change more often are hard to read.
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
@@ -78,7 +78,7 @@ class _LeftColumn(ProgressColumn):
 
 
 class _Bar(Progress):
-    """A bar; where there is no terminal to draw it on, such as in a batch job, a line a minute."""
+    """A progress bar, or one line per minute if there is no terminal, as in a batch job."""
 
     _told = 0.0
 
@@ -95,7 +95,7 @@ class _Bar(Progress):
         visible: bool = True,
         **fields: Any,
     ) -> TaskID:
-        """As rich's. What is `completed` from the start, earlier runs did: no rate of this one."""
+        """As rich's; items `completed` at the start are of earlier runs, and not in the rate."""
         fields["pace"] = _Pace(completed)
         return super().add_task(description, start, total, completed, visible, **fields)
 
@@ -107,7 +107,7 @@ class _Bar(Progress):
         begins = self._tasks[task_id].total is None and fields.get("total") is not None
         super().update(task_id, **fields)
         if begins:
-            # What is done when it is first known how much there is, was done before.
+            # Items done when the total becomes known are of earlier runs.
             self._tasks[task_id].fields["pace"] = _Pace(self._tasks[task_id].completed)
         self._tell(task_id)
 
@@ -131,9 +131,9 @@ class _Bar(Progress):
 
 
 def progress_bar(*, transient: bool = False) -> Progress:
-    """A bar on standard error, so that standard output stays free for results.
+    """A bar on standard error, so that standard output contains only results.
 
-    transient (bool): Whether it goes when it is done.
+    transient (bool): Whether it disappears at the end.
     """
     return _Bar(
         TextColumn("{task.description}"),
@@ -150,9 +150,9 @@ def progress_bar(*, transient: bool = False) -> Progress:
 def track(
     items: Iterable[T], description: str, total: int | None = None
 ) -> Generator[T, None, None]:
-    """Go over items behind a bar; close it where an error may end the way.
+    """Iterate over items behind a progress bar; if iteration may end early, close the generator.
 
-    total (int | None): How many there are, if they have no length.
+    total (int | None): Number of items, if they have no length.
     """
     with progress_bar() as bar:
         yield from bar.track(items, total=total, description=description)

@@ -1,1 +1,1 @@
-"""Training runs, what is fitted after them, and what a saved pipeline keeps of them."""
+"""Training runs, calibration after them, and what a saved pipeline keeps of its training."""

@@ -1,4 +1,4 @@
-"""Training notes in batches, epoch after epoch, from any batch on."""
+"""Batches of training notes, epoch after epoch, which can resume at any batch."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -14,13 +14,13 @@ Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
 
 class Batches(Iterator[list[Example]]):
-    """The batches that spaCy would make, in its order.
+    """The same batches in the same order as in spaCy's training.
 
     nlp (Language): The pipeline.
-    corpus (Callable[[Language], Iterable[Example]]): The notes.
-    batcher (Batcher): Makes batches of them.
-    max_epochs (int): 0 for no end; -1 to read the notes anew in each epoch, in their own order.
-    RAISES (ValueError): No notes.
+    corpus (Callable[[Language], Iterable[Example]]): Reads the notes.
+    batcher (Batcher): Groups them into batches.
+    max_epochs (int): 0 for no limit; -1 to read the notes anew in each epoch, in their own order.
+    RAISES (ValueError): There are no notes.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Batches(Iterator[list[Example]]):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What `go_on` needs; of random numbers it knows nothing."""
+        """What `go_on` needs; it does not include the state of random numbers."""
         return {
             "epoch": self.epoch,
             "taken": self._taken,
@@ -53,12 +53,12 @@ class Batches(Iterator[list[Example]]):
         }
 
     def go_on(self, state: dict[str, Any]) -> None:
-        """Let the batch be the next one that was when the state was read."""
+        """Resume with the batch that was next when the state was taken."""
         self.epoch, self._taken = state["epoch"], state["taken"]
         self._order = list(state["order"])
         for _ in range(state["sizes"]):
             next(self._sizes)
-        # Its first batch shuffles an epoch.
+        # An epoch is shuffled when its first batch is taken.
         self._batches = islice(self._of_epoch(shuffled=not self._taken), self._taken, None)
 
     def __iter__(self) -> Self:
@@ -79,14 +79,14 @@ class Batches(Iterator[list[Example]]):
         if self._max_epochs < 0:
             yield from self._batcher(self._read())
             return
-        # When the first batch is asked for, as spaCy does: random numbers are the same then.
+        # Not before the first batch is requested, as in spaCy, so that random numbers are the same.
         if shuffled:
             random.shuffle(self._order)
         yield from self._batcher([self._examples[place] for place in self._order])
 
 
 class _Counted(Iterator[Any]):
-    """Values, and how many of them were taken."""
+    """An iterator that counts the values taken from it."""
 
     def __init__(self, values: Iterator[Any]) -> None:
         self._values = values
@@ -99,8 +99,8 @@ class _Counted(Iterator[Any]):
 
 
 def _with_counted_sizes(batcher: Batcher) -> tuple[Batcher, _Counted]:
-    """A batcher of spaCy's, and the sizes it takes one after the other through all epochs, if its
-    config has a schedule of them."""
+    """A spaCy batcher whose schedule of batch sizes, if its config has one, is counted; and that
+    schedule, which runs on through all epochs."""
     if isinstance(batcher, partial) and isinstance(batcher.keywords.get("size"), Iterator):
         counted = _Counted(batcher.keywords["size"])
         given = batcher.keywords | {"size": counted}

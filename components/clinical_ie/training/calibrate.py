@@ -1,4 +1,4 @@
-"""Fit what a trained pipeline leaves open on notes that it was not trained on."""
+"""Fit bias, thresholds and calibration of a trained pipeline on notes it was not trained on."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -20,12 +20,12 @@ from ..scoring.evaluation import (
 )
 from ..scoring.reliability import Outcomes, outcomes
 
-# What is tried; 0 first, so that nothing changes where nothing is better.
+# The candidates; 0 comes first, so that it wins a tie.
 _BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, -0.5)
-# How often each note is gone over: for mentions once, and by every bias; for relations twice.
+# How often each note is processed: once for mentions, once for each bias, twice for relations.
 PASSES = len(_BIASES) + 3
 META_KEY = "clinical_ie"
-# Relations less probable than this are not worth a look: no threshold lies there.
+# Less probable relations are ignored: no threshold is that low.
 _FLOOR = 0.02
 # Nor are more than this many relations for each mention of a note: a pipeline that has hardly been
 # trained finds nearly every candidate probable, tens of thousands in a note.
@@ -35,14 +35,14 @@ _MOST_PER_MENTION = 5
 def calibrate_pipeline(
     nlp: Language, docs: Sequence[Doc], on_note: Callable[[], None] = lambda: None
 ) -> dict[str, Calibration]:
-    """Calibrate scores, and choose how many mentions and relations are taken.
+    """Calibrate scores, and choose the mention bias and the relation thresholds.
 
-    All is kept in the pipeline, and told in its `meta` under `META_KEY`, with the share of the
-    training relations that are candidates at all. Mentions come first, since a relation's score
-    holds theirs.
-    docs (Sequence[Doc]): Gold notes, of the dev split.
+    The results are set in the pipeline and recorded in its `meta` under `META_KEY`, with the share
+    of the training relations that are candidates. Mentions come first, since the score of a
+    relation includes those of its mentions.
+    docs (Sequence[Doc]): Gold notes of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
-    RETURNS (dict[str, Calibration]): By task; those tasks that the pipeline has a component for.
+    RETURNS (dict[str, Calibration]): By task, for the tasks that the pipeline has a component for.
     """
     pipes = calibrated_pipes(nlp)
     gold = {str(number): annotations_of(doc) for number, doc in enumerate(docs)}
@@ -68,11 +68,11 @@ def _fit_mentions(
     texts: Mapping[str, str],
     on_note: Callable[[], None],
 ) -> None:
-    """Choose the bias with the best strict F1, and calibrate what is found with it."""
+    """Choose the bias with the best strict F1, and calibrate the scores of what it finds."""
     pipe.calibration = Calibration()
     n_gold = sum(len(annotations.mentions) for annotations in gold.values())
     docs = {}
-    # The encoder is run once; what it says stays on the Docs.
+    # The encoder runs once; its vectors stay on the Docs.
     with nlp.select_pipes(disable=names_of(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})):
         for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
             docs[name] = doc
@@ -99,7 +99,7 @@ def _fit_relations(
     texts: Mapping[str, str],
     on_note: Callable[[], None],
 ) -> None:
-    """Choose both thresholds, and calibrate what the one for predicted mentions lets through."""
+    """Choose both thresholds, and calibrate the scores above the one for predicted mentions."""
     pipe.calibration = Calibration()
     before = pipe.cfg["thresholds"]
     pipe.cfg["thresholds"] = {PREDICTED: _FLOOR, GIVEN: _FLOOR}

@@ -1,4 +1,4 @@
-"""All that a training run needs to go on as if it had not been stopped, in one file."""
+"""Everything that a training run needs to resume as if it had not been stopped, in one file."""
 
 import logging
 import os
@@ -16,20 +16,20 @@ from thinc.api import Model, Optimizer, get_current_ops
 logger = logging.getLogger(__name__)
 
 _PARTS = {"progress", "weights", "optimizer", "chance"}
-# Of an optimizer: arrays by the key of a weight.
+# Attributes of thinc's optimizer that hold an array for each weight.
 _MOMENTS = ("mom1", "mom2", "averages")
 _DROPOUT = "dropout_rate"
 _Key = tuple[int, str]
-# A key that is the same in the next process: of a layer or a module, its place, and a name.
+# A key that is the same in the next process: layer or module, its position, name of the weight.
 _Place = tuple[str, int, str]
 
 
 class Checkpoint:
-    """A file with the weights, what the optimizer keeps of each, and the state of chance.
+    """A file with the weights, the optimizer's state, and the state of random numbers.
 
-    It is replaced at once, so that what is there is whole. Weights go to it as they are, not as
-    their mean over the last steps, which the saved pipelines have. Batch sizes and dropout that
-    change by step go on where they were only by the number of steps.
+    It is replaced atomically, so it is always complete. It holds the current weights, not their
+    running mean, which the saved pipelines have. Schedules of batch size and dropout are not saved:
+    they are advanced by the number of steps.
 
     path (Path): The file.
     """
@@ -38,7 +38,7 @@ class Checkpoint:
         self.path = path
 
     def read(self) -> dict[str, Any] | None:
-        """What the run was; None where there is no such file, or a damaged one, which is told.
+        """The saved state; None if there is no file, or, with a warning, if it is damaged.
 
         RAISES (OSError): It cannot be read.
         """
@@ -48,7 +48,7 @@ class Checkpoint:
             try:
                 found = torch.load(file, map_location="cpu", weights_only=True)
             except Exception:
-                # Damaged bytes lead PyTorch into errors of any kind.
+                # PyTorch raises errors of any kind for damaged bytes.
                 found = None
         if isinstance(found, dict) and found.keys() == _PARTS:
             return found
@@ -58,8 +58,8 @@ class Checkpoint:
     def save(self, nlp: Language, optimizer: Optimizer, progress: dict[str, Any]) -> None:
         """Write the file.
 
-        progress (dict[str, Any]): Plain values: how far the run is.
-        RAISES (OSError): There is no room for it.
+        progress (dict[str, Any]): How far the run is, in plain values.
+        RAISES (OSError): It cannot be written, for instance because the disk is full.
         """
         part = self.path.with_name(f"{self.path.name}.part")
         state = {
@@ -68,14 +68,14 @@ class Checkpoint:
             "optimizer": _moments(nlp, optimizer),
             "chance": _chance(),
         }
-        # Its owner's alone: weights know the notes they have seen.
+        # Readable by its owner only: weights can reveal the notes they were trained on.
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 torch.save(state, file)
         except (OSError, RuntimeError) as error:
             part.unlink()
-            # Of a full disk PyTorch says that a position was unexpected.
+            # On a full disk, PyTorch only complains about an unexpected position.
             raise OSError(
                 f"{self.path} could not be written; is the disk full? ({error})"
             ) from error
@@ -83,9 +83,9 @@ class Checkpoint:
 
     @staticmethod
     def restore(found: dict[str, Any], nlp: Language, optimizer: Optimizer) -> None:
-        """Bring a pipeline that was initialized as at the start to where it was.
+        """Restore the saved state in a pipeline that was initialized as at the start of the run.
 
-        RAISES (LookupError, TypeError, ValueError, RuntimeError): It was another pipeline.
+        RAISES (LookupError, TypeError, ValueError, RuntimeError): The state is of another pipeline.
         """
         _set_weights(nlp, found["weights"])
         _set_moments(nlp, optimizer, found["optimizer"])
@@ -100,7 +100,7 @@ def _layers(nlp: Language) -> Iterator[Model]:
 
 
 def _shims(nlp: Language) -> list[Any]:
-    """Those that hold a PyTorch module."""
+    """All shims that hold a PyTorch module."""
     shims = (shim for layer in _layers(nlp) for shim in layer.shims)
     return [shim for shim in shims if isinstance(shim._model, torch.nn.Module)]
 
@@ -115,7 +115,7 @@ def _weights(nlp: Language) -> dict[str, list[Any]]:
             }
             for layer in _layers(nlp)
         ],
-        # Saved with the pipeline, as the last update has set them.
+        # A pipeline is saved with the dropout rates that the last update has set.
         "dropouts": [layer.attrs.get(_DROPOUT) for layer in _layers(nlp)],
         "modules": [shim._model.state_dict() for shim in _shims(nlp)],
     }
@@ -133,7 +133,7 @@ def _set_weights(nlp: Language, weights: dict[str, list[Any]]) -> None:
 
 
 def _places(nlp: Language) -> dict[_Key, _Place]:
-    """Where the weight stands that an optimizer knows by a number of this process."""
+    """The place of each weight, by the optimizer's key, which is valid in this process only."""
     found: dict[_Key, _Place] = {}
     for place, layer in enumerate(_layers(nlp)):
         found |= {(layer.id, name): ("layer", place, name) for name in layer.param_names}
@@ -164,7 +164,7 @@ def _set_moments(nlp: Language, optimizer: Optimizer, kept: dict[str, Any]) -> N
 
 
 def _chance() -> dict[str, Any]:
-    """What the next random numbers follow from; of CuPy's there is no way to ask."""
+    """The states of all random number generators, except CuPy's, which cannot be read."""
     name, keys, *rest = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -185,7 +185,7 @@ def _set_chance(state: dict[str, Any]) -> None:
 
 def _saved(array: Any) -> torch.Tensor:
     with warnings.catch_warnings():
-        # Some are views that cannot be written to, and are not.
+        # PyTorch warns of read-only arrays, but nothing is written to them here.
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(np.ascontiguousarray(get_current_ops().to_numpy(array)))
 

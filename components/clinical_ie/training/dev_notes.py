@@ -1,4 +1,4 @@
-"""The notes that choose the best step, read behind a bar: hundreds of long ones take minutes."""
+"""Dev notes, evaluated behind a progress bar: hundreds of long ones take minutes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from ..terminal.progress import progress_bar
 
 
 class DevNotes:
-    """A corpus reader for spaCy's evaluation, which asks for all notes and then for their Docs.
+    """A corpus reader for spaCy's evaluation, which reads all notes before it processes any.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the notes.
     """
@@ -33,8 +33,8 @@ class DevNotes:
 
     @contextmanager
     def shown(self, nlp: Language) -> Iterator[None]:
-        """While these notes are evaluated, show how many the pipeline has read."""
-        # It goes when it is done: the table of the training stands there.
+        """A context that shows how many of these notes have been evaluated."""
+        # The bar disappears at the end, to leave room for spaCy's table of training.
         with progress_bar(transient=True) as bar:
             task = bar.add_task("evaluate", total=None)
             self._shown = bar, task
@@ -47,7 +47,7 @@ class DevNotes:
 
 @contextmanager
 def counted(nlp: Language, on_note: Callable[[], None]) -> Iterator[None]:
-    """A block in which each note that a pipeline has read is told."""
+    """A context in which `on_note` is called for each note that a pipeline has processed."""
     pipe = nlp.pipe
 
     def counting(*args: Any, **kwargs: Any) -> Iterator[Doc]:

@@ -1,4 +1,4 @@
-"""What a training run is known again by: all that it was made of, and what it has made."""
+"""The identity of a training run: a hash of everything it depends on, and of its result."""
 
 import json
 from pathlib import Path
@@ -7,20 +7,20 @@ from typing import Any
 from ..system.hashing import hash_of
 
 FINGERPRINT = "fingerprint.json"
-# What a trained pipeline is made of, below the package: a change elsewhere needs no new training.
+# The code that a trained pipeline depends on; changes elsewhere in the package need no retraining.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
     "doc.py", "relation_list.py", "span_groups.py", "torch_shim.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
     "training/run.py",
-    # By what it counts the best step, bias and thresholds are chosen.
+    # Its scores choose the best step, the bias and the thresholds.
     "scoring",
 )  # fmt: skip
 
 
 def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
-    """Whether `out` is what a run of today would make: same config, values, data, weights, code;
-    and is whole."""
+    """Whether `out` is complete and made from the same config, values, data, weights and code as a
+    run would use now."""
     try:
         stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
     except (OSError, ValueError):
@@ -29,7 +29,7 @@ def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
 
 
 def stamp_of(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, str]:
-    """What a run was made of, and what it has made."""
+    """Hashes of everything a run depends on, and of the pipeline it made."""
     return {
         "fingerprint": fingerprint(config, overrides),
         "model-best": hash_of([out / "model-best"]),
@@ -37,7 +37,7 @@ def stamp_of(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, st
 
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
-    """A hash of all that a run depends on: what the paths among the overrides hold, too."""
+    """A hash of everything a run depends on, the contents of the paths in overrides included."""
     package = Path(__file__).parents[1]
     paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
     roots = (config, *paths, *(package / part for part in _MODEL_CODE))

@@ -1,4 +1,4 @@
-"""How many steps a training takes, where nobody says."""
+"""The default length of a training, in steps."""
 
 import logging
 from pathlib import Path
@@ -11,32 +11,32 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 
-# Readings of the training notes. On MACCROBAT (dev) 11 gave one point more in mentions than 6, and
-# two in relations, and 15 no more; made-up notes need fewer. In between, since every reading costs
-# the same.
+# Passes over the training notes. On MACCROBAT (dev), 11 gave one point more than 6 in mentions and
+# two in relations, and 15 gave no more; synthetic notes need fewer. 8 is a compromise, since every
+# pass costs the same.
 _PASSES = 8
-# A few notes read eight times teach little, and where they are many, a day of a CPU is not for a
-# default to spend.
+# Eight passes over a few notes teach little, and over many notes, a default should not take a day
+# of CPU time.
 _LEAST_STEPS, _MOST_STEPS = 200, 3000
-# Of a training, no more than a quarter is for the rate of learning to rise.
+# The warm-up of the learning rate takes no more than a quarter of the training.
 _WARMUPS = 4
-# Between two evaluations, which read all of dev.
+# Steps between two evaluations, each of which reads all of dev.
 _LEAST_STEPS_BETWEEN = 100
 _EVALUATIONS = 8
 
 
 def training_steps(config: Path, train: Path) -> int:
-    """As many steps as read the training notes some times over, within bounds.
+    """The number of steps for the default number of passes over the training notes, within bounds.
 
-    Of the notes without augmentation: both arms of a comparison take the same number.
+    Augmented notes do not count, so that both arms of a comparison take the same number of steps.
 
-    config (Path): By its batcher a step is measured.
+    config (Path): Its batcher determines how much a step reads.
     train (Path): The training notes, .spacy.
     RAISES (OSError, ValueError, ConfigValidationError): One of the two cannot be read.
     """
     training = load_config(config, interpolate=True).get("training", {})
     if "batcher" not in training:
-        raise ValueError(f"{config}: has no [training.batcher], by which steps are counted")
+        raise ValueError(f"{config}: has no [training.batcher], which is needed to count steps")
     batches = registry.resolve({"batcher": training["batcher"]})["batcher"]
     a_pass = sum(1 for _ in batches(read_docs(train)))
     rate = training.get("optimizer", {}).get("learn_rate")
@@ -44,25 +44,25 @@ def training_steps(config: Path, train: Path) -> int:
     steps = min(max(_PASSES * a_pass, _LEAST_STEPS, _WARMUPS * warmup), _MOST_STEPS)
     if steps < _PASSES * a_pass:
         logger.warning(
-            "%s steps read the training notes %.1f times; more is better, and --max-steps (in the "
-            "workflow --vars.max_steps) says how many: %s read them %d times",
+            "%s steps read the training notes %.1f times; more is better: %s read them %d times; "
+            "set them with --max-steps (in the workflow, --vars.max_steps)",
             f"{steps:,}", steps / a_pass, f"{_PASSES * a_pass:,}", _PASSES,
         )  # fmt: skip
     return steps
 
 
 def steps_between(max_steps: int) -> int:
-    """How many steps lie between two evaluations of a training."""
+    """The default number of steps between two evaluations."""
     return max(_LEAST_STEPS_BETWEEN, -(-max_steps // _EVALUATIONS))
 
 
 def as_steps(option: str, value: str) -> int | None:
-    """A number of steps as it was given to a script; None for `auto`.
+    """Parse a script's option that is a number of steps; None for `auto`.
 
-    RAISES (ValueError): It is neither.
+    RAISES (ValueError): The value is neither.
     """
     if value == AUTO:
         return None
     if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{option} {value}: expected a whole number from 1, or {AUTO}")
+        raise ValueError(f"{option} {value}: expected a whole number of at least 1, or {AUTO}")
     return int(value)

@@ -1,4 +1,4 @@
-"""spaCy's training, step for step, but that a run that was stopped goes on where it was."""
+"""spaCy's training loop, step for step, except that an interrupted run can be resumed."""
 
 import shutil
 import sys
@@ -31,10 +31,10 @@ from .checkpoint import Checkpoint
 from .dev_notes import DevNotes
 from .saved_strings import forget_words
 
-# A checkpoint is written after each evaluation, and where the last one is as old as that.
+# A checkpoint is written after each evaluation, and when the last one is older than this.
 SECONDS_BETWEEN = 600.0
 
-# What a logger of spaCy's gets: of an evaluated step, or None.
+# What spaCy passes to its loggers: information on an evaluated step, None for other steps.
 Info = dict[str, Any]
 LogStep = Callable[[Info | None], None]
 
@@ -43,13 +43,13 @@ LogStep = Callable[[Info | None], None]
 class Progress:
     """How far a run is, in plain values.
 
-    step (int): The next one.
-    batches (dict[str, Any]): The state of the batches before it.
+    step (int): The next step.
+    batches (dict[str, Any]): The state of the batches before that step.
     results (list[tuple[float, int]]): The score of each evaluation, and its step.
-    losses (dict[str, float]): Summed up since the last evaluation.
-    words (int): Read so far.
-    seconds (float): Taken so far, less those of what was done twice.
-    told (list[Info]): What the logger got.
+    losses (dict[str, float]): Sums since the last evaluation.
+    words (int): Words read so far.
+    seconds (float): Training time so far, without steps lost in an interruption.
+    told (list[Info]): What the logger was given.
     """
 
     step: int = 0
@@ -61,7 +61,7 @@ class Progress:
     told: list[Info] = field(default_factory=list)
 
     def is_over(self, patience: int, max_steps: int) -> bool:
-        """Whether there is no next step, by settings of which 0 stands for no limit."""
+        """Whether the run ends here, by settings in which 0 means no limit."""
         last = self.step - 1
         if last < 0:
             return False
@@ -74,15 +74,15 @@ class Progress:
 def train(
     initialized: Callable[[], Language], out: Path, checkpoint: Checkpoint, use_gpu: int
 ) -> None:
-    """Train a pipeline by its config; `out` gets `model-best` and `model-last`.
+    """Train a pipeline by its config, and save it as `model-best` and `model-last` in `out`.
 
-    They are what `spacy train` makes, number for number; on a CPU, where the run was stopped on its
-    way, too.
+    The weights are those of `spacy train`, number for number; on a CPU, this is also true of a run
+    that was interrupted and resumed.
 
     initialized (Callable[[], Language]): Makes the pipeline, as spaCy's `init_nlp` does.
-    checkpoint (Checkpoint): Of this very run, where there is one.
+    checkpoint (Checkpoint): Where this run's checkpoint is, if it has one already.
     use_gpu (int): -1 for the CPU.
-    RAISES (ValueError): No training notes, or a checkpoint of another run.
+    RAISES (ValueError): There are no training notes, or the checkpoint is of another run.
     """
     with read_once():
         nlp = initialized()
@@ -93,7 +93,7 @@ def train(
             set_gpu_allocator(settings["gpu_allocator"])
         found = checkpoint.read()
         if settings["logger"].get("output_file"):
-            # A logger keeps away from a file that is there; what a stopped run left is told again.
+            # The logger refuses to overwrite a file; a resumed run logs all its steps again.
             Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
         run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
     with nlp.select_pipes(disable=run.frozen):
@@ -104,7 +104,7 @@ def train(
                 run.go_on(checkpoint, found, log_step)
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 raise ValueError(
-                    f"cannot go on from {checkpoint.path}: {error!r}; if it is not of this run, "
+                    f"cannot resume from {checkpoint.path}: {error!r}; if it is of another run, "
                     "remove it to train from the start"
                 ) from error
         saved = time.monotonic()
@@ -119,9 +119,9 @@ def train(
 
 
 class _Run:
-    """What does not change in a run, and how far it is.
+    """A training run: its settings and its progress.
 
-    values (dict[str, Any]): The section `training` of the config, as objects.
+    values (dict[str, Any]): The config's section `training`, resolved to objects.
     """
 
     def __init__(self, nlp: Language, out: Path, values: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class _Run:
         self.progress = Progress()
 
     def go_on(self, checkpoint: Checkpoint, found: dict[str, Any], log_step: LogStep) -> None:
-        """Be where the run was, and tell the logger all that it was told."""
+        """Restore the state of an interrupted run, and repeat its steps to the logger."""
         self.progress = progress = Progress(**found["progress"])
         self.batches.go_on(progress.batches)
         for _ in range(progress.step):
@@ -155,11 +155,11 @@ class _Run:
         for _ in range(progress.told[-1]["step"] + 1, progress.step):
             log_step(None)
         self._update_meta(progress.told[-1])
-        # Last: nothing draws a random number after it.
+        # Comes last, since everything above may draw random numbers.
         checkpoint.restore(found, self.nlp, self.optimizer)
 
     def steps(self) -> Iterator[Info | None]:
-        """Make the steps that are left; gives what to tell of each."""
+        """Run the remaining steps; yields what the logger gets for each."""
         progress, values = self.progress, self.values
         before = progress.seconds
         began = time.monotonic()
@@ -197,7 +197,7 @@ class _Run:
         self.optimizer.step_schedules()
 
     def _evaluated(self) -> Info:
-        """Score the pipeline as it is, save it, and give what to tell of it."""
+        """Score the pipeline and save it; returns what the logger gets."""
         progress = self.progress
         averages = self.optimizer.averages or {}
         with self.nlp.use_params(averages), self.dev_notes.shown(self.nlp):
@@ -225,14 +225,15 @@ class _Run:
             update_meta(self.values, self.nlp, info)
 
     def save_pipeline(self, is_best: bool) -> None:
-        """Save it with the mean of its weights over the last steps, where that is kept."""
+        """Save the pipeline, with averaged weights if the optimizer keeps them."""
         last, best = self.out / DIR_MODEL_LAST, self.out / DIR_MODEL_BEST
         with self.nlp.use_params(self.optimizer.averages or {}):
             self.before_to_disk(self.nlp).to_disk(last)
-        # Whoever stops a run is told to take what it leaves; its end tells of words that stay.
+        # Needed at each step, since pipelines of stopped runs are used, too; only the end of a run
+        # warns of words that stay.
         forget_words(last, tell=False)
         if is_best:
-            # Whole at any moment: the run may be stopped here.
+            # The run may be stopped at any moment, and model-best must be complete then.
             new = best.with_name(f"{best.name}.part")
             shutil.rmtree(new, ignore_errors=True)
             shutil.copytree(last, new)
@@ -244,7 +245,7 @@ class _Run:
 
 
 def _plain(value: Any) -> Any:
-    """Scores and losses without NumPy's numbers, which a checkpoint would not be read with."""
+    """Scores and losses without NumPy scalars, with which a checkpoint could not be loaded."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     return value.item() if isinstance(value, np.generic) else value

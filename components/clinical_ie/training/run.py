@@ -1,4 +1,4 @@
-"""One training run, that fails in one line and goes on where it was stopped."""
+"""A training run whose errors are one line and which resumes where it was interrupted."""
 
 import json
 import os
@@ -25,27 +25,27 @@ from .length import as_steps, steps_between, training_steps
 from .loop import train
 from .saved_strings import forget_words
 
-# What a run leaves, and an earlier one may have left.
+# What a run, or an earlier one, may leave in its folder.
 _MADE = {
     *("model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl"),
     *(FINGERPRINT, f"{FINGERPRINT}.part"),
 }
-# How its name begins.
+# Prefix of a checkpoint's name.
 _CHECKPOINT = "checkpoint-"
 
 
 class TrainingError(ValueError):
-    """A run that could not be started or went wrong; the message is one line."""
+    """A run could not be started, or failed; the message is one line."""
 
 
 def run_values(
     config: Path, train: Path, dev: Path, encoder: str, max_steps: str, eval_frequency: str
 ) -> dict[str, Any]:
-    """What all runs of an experiment put into their config, whichever script starts them.
+    """The overrides of the config that all runs of an experiment share, whatever starts them.
 
-    A run is known again by these values: a second place for them would have runs repeated.
-    max_steps, eval_frequency (str): A number, or `auto`: as the training notes are many.
-    RAISES (TrainingError): A value that cannot be, or a file that cannot be looked at for that.
+    Finished runs are recognized by these values, so all scripts must take them from here.
+    max_steps, eval_frequency (str): A number, or `auto` to derive it from the number of notes.
+    RAISES (TrainingError): A value is invalid, or a file cannot be read.
     """
     try:
         steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
@@ -64,30 +64,30 @@ def run_values(
 def train_pipeline(
     config: Path, out: Path, overrides: dict[str, Any], gpu_id: int
 ) -> dict[str, Any]:
-    """Train by a config; `out` gets `model-best`, `model-last` and `log.jsonl`, all at once.
+    """Train by a config; `model-best`, `model-last` and `log.jsonl` appear in `out` at the end.
 
-    Until the end they stand beside it, in a folder with `.part` at its end. Of a run that is
-    interrupted that folder stays, with the best so far, and the same run, started again, goes on in
-    it. `is_trained` knows a finished run again. The scores of `model-best` are calibrated on dev.
-    overrides (dict[str, Any]): Values for the config, by dotted name; `paths.dev` among them.
+    Until then they are beside it, in a folder whose name ends in `.part`. If the run is
+    interrupted, that folder stays, with the best pipeline so far, and the same run, started again,
+    resumes from it. `is_trained` recognizes a finished run. `model-best` is calibrated on dev.
+    overrides (dict[str, Any]): Values for the config, by dotted name, including `paths.dev`.
     gpu_id (int): -1 for the CPU.
-    RETURNS (dict[str, Any]): What was chosen on dev, and the candidate ceiling; the same stands in
-        the pipeline's meta.json.
-    RAISES (TrainingError): The config does not parse or holds what cannot be, or `out` holds what
-        no run has made; what is left is what goes on.
+    RETURNS (dict[str, Any]): What was chosen on dev, and the candidate ceiling, as in the
+        pipeline's meta.json.
+    RAISES (TrainingError): The config cannot be read or is invalid, `out` contains files that no
+        run makes, another run is using it, or training failed.
     """
     out, part = out.resolve(), part_of(out)
     for folder in (out, part):
         _check_replaceable(folder)
     try:
         with claimed(part):
-            # A run may have been stopped when no more was left to be done than to move it.
+            # An earlier run may have been stopped just before its folder was moved.
             if not is_trained(config, part, overrides):
                 _make(config, part, overrides, gpu_id)
             told = json.loads((part / "model-best" / "meta.json").read_text("utf8"))[META_KEY]
             for path in part.glob(f"{_CHECKPOINT}*"):
                 path.unlink()
-            # What came there while this was trained is not lost either.
+            # Files may have been put there during training.
             _check_replaceable(out)
             shutil.rmtree(out, ignore_errors=True)
             part.rename(out)
@@ -97,24 +97,24 @@ def train_pipeline(
 
 
 def part_of(out: Path) -> Path:
-    """Where a run stands until its end: on the same disk as its folder, whatever links to that."""
+    """The folder of an unfinished run; links are resolved, so it is on the same disk as `out`."""
     out = out.resolve()
     return out.with_name(f"{out.name}.part")
 
 
 def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> None:
-    """Train and calibrate, or go on with that, until all is there that a finished run leaves."""
-    # By its name it is this run's.
+    """Train and calibrate, or resume that, until `part` has everything that a run leaves."""
+    # The name identifies the run.
     checkpoint = part / f"{_CHECKPOINT}{fingerprint(config, overrides)[:16]}.pt"
     best = part / "model-best"
     new = best.with_name(f"{best.name}.part")
     if not checkpoint.exists():
         _clear(part)
     elif not best.exists() and new.exists():
-        # Stopped while one took the place of the other.
+        # An earlier process was stopped while it replaced the folder.
         new.rename(best)
     try:
-        # Ahead of spaCy, which tells of a bad config on many lines and ends the process.
+        # Checked first, since spaCy reports a bad config on many lines and ends the process.
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
         if gpu_id >= 0:
@@ -136,7 +136,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
 
 
 def _clear(folder: Path) -> None:
-    """Take away what is in a folder that goes on being this process's own."""
+    """Empty a folder without removing it, since this process holds a lock on it."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -145,15 +145,15 @@ def _clear(folder: Path) -> None:
 
 
 def _check_replaceable(folder: Path) -> None:
-    """See that nothing but an earlier run would go.
+    """Check that a folder contains nothing but an earlier run, so that it can be replaced.
 
-    RAISES (TrainingError): It holds something else.
+    RAISES (TrainingError): It contains something else.
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder} is a file; name a folder for the run")
-    # Path.is_mount is not there on Windows before Python 3.12.
+    # Before Python 3.12, Path.is_mount does not exist on Windows.
     if os.path.ismount(folder):
-        raise TrainingError(f"{folder} is a disk of its own; name a folder on it for the run")
+        raise TrainingError(f"{folder} is a mount point; name a folder below it for the run")
     strange = sorted(
         path.name
         for path in folder.glob("*")
@@ -161,13 +161,13 @@ def _check_replaceable(folder: Path) -> None:
     )
     if strange:
         raise TrainingError(
-            f"{folder} holds {strange[0]!r}, which no training run makes, and would be replaced: "
-            "name another folder"
+            f"{folder} holds {strange[0]!r}, which was not made by a training run, and would be "
+            "replaced: name another folder"
         )
 
 
 def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
-    """Fit the scores of a saved pipeline on dev, and save it with what it reaches there then."""
+    """Calibrate a saved pipeline on dev, and save it with its scores on dev after that."""
     nlp = load_pipeline(str(model), gpu_id)
     docs = read_docs(dev)
     with progress_bar() as bar:
@@ -178,7 +178,7 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
             scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     performance = nlp.meta["performance"]
     performance |= {name: scores[name] for name in performance if name in scores}
-    # The log has moved since.
+    # The log is moved after training, so its path would be wrong.
     nlp.config["paths"]["log"] = None
     shutil.rmtree(calibrated, ignore_errors=True)
     nlp.to_disk(calibrated)

@@ -1,4 +1,4 @@
-"""What a pipeline's config says of its training."""
+"""The training section in the config of a saved pipeline."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from spacy.language import Language
 def make_resolved_optimizer() -> Callable[[Language], Language]:
     """`clinical_ie.ResolvedOptimizer.v1`, for `initialize.before_init`.
 
-    From then on, and in the saved pipeline, the optimizer's settings are values, not the names of
-    others: `nlp.initialize`, `nlp.resume_training`, `spacy debug data` and `spacy debug model` read
-    that section by itself, where `${training.max_steps}` is nothing.
+    It replaces variables in the optimizer's settings by their values, also in the saved pipeline:
+    `nlp.initialize`, `nlp.resume_training`, `spacy debug data` and `spacy debug model` read that
+    section on its own, where `${training.max_steps}` is undefined.
     """
     return _resolve_optimizer
 

@@ -1,4 +1,4 @@
-"""The strings of a saved pipeline, less the words of the notes that it was trained on."""
+"""Removes the words of the training notes from the strings of a saved pipeline."""
 
 import json
 import logging
@@ -10,8 +10,8 @@ from ..system.workplace import write_whole
 
 logger = logging.getLogger(__name__)
 
-# Factories of components that work with the strings of their labels alone, which they add
-# themselves or are kept here; all others may look strings up that came from notes.
+# Factories of components that need only the strings of their labels, which they add themselves or
+# which are kept here; all others may look up strings that came from notes.
 _LABELS_ALONE = frozenset(
     {
         *("tok2vec", "transformer", "ner", "spancat", "spancat_singlelabel", "span_finder"),
@@ -20,24 +20,24 @@ _LABELS_ALONE = frozenset(
         *("merge_entities", "merge_subtokens", "doc_cleaner"),
     }
 )
-# A map without entries, in msgpack: no word has a vector.
+# An empty map in msgpack: no word has a vector.
 _NO_KEYS = b"\x80"
 
 
 def forget_words(pipeline: Path, copy: Path | None = None, *, tell: bool = True) -> bool:
-    """Take the words of notes out of a saved pipeline's `vocab/strings.json`.
+    """Remove the words of notes from a saved pipeline's `vocab/strings.json`.
 
-    spaCy saves every string that a pipeline has met, so that each word of the training and dev
-    notes, names and numbers of patients among them, would go wherever the pipeline goes. To read,
-    it needs its labels: what the tokenizer knows is added when it is loaded.
+    spaCy saves every string that a pipeline has seen, so that all words of the training and dev
+    notes, including names and numbers of patients, would go wherever the pipeline goes. To read
+    notes, it needs only its labels: the tokenizer adds its own strings when it is loaded.
 
     pipeline (Path): A folder that `Language.to_disk` made.
-    copy (Path | None): A copy of it, which is changed in its place.
-    tell (bool): Whether to say so where it is not done.
-    RETURNS (bool): Whether it was done. Where there is a component that may need the words, or
-        where words have vectors, nothing is changed.
+    copy (Path | None): A copy of the pipeline, to be changed instead.
+    tell (bool): Whether to warn if the words are kept.
+    RETURNS (bool): Whether the words were removed. Nothing is changed if a component may need
+        them, or if words have vectors.
     RAISES (OSError): A file is missing, or cannot be written.
-    RAISES (ValueError): The config or the meta.json is none of a pipeline's.
+    RAISES (ValueError): The config or meta.json is not a pipeline's.
     """
     try:
         config = load_config(pipeline / "config.cfg")
@@ -47,7 +47,7 @@ def forget_words(pipeline: Path, copy: Path | None = None, *, tell: bool = True)
         meta = json.loads((pipeline / "meta.json").read_text(encoding="utf8"))
         labels = sorted({label for found in meta["labels"].values() for label in found})
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{pipeline}: no pipeline that spaCy saved ({error!r})") from error
+        raise ValueError(f"{pipeline}: not a pipeline saved by spaCy ({error!r})") from error
     needs = [name for name, factory in factories.items() if factory not in _LABELS_ALONE]
     if (pipeline / "vocab" / "key2row").read_bytes() != _NO_KEYS:
         needs.append("the vectors of words")

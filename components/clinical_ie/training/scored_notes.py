@@ -10,9 +10,9 @@ from ..corpora.docbin import read_docs
 def notes_to_score(gold: Path, fallback: Path | None) -> tuple[Path, list[Doc]]:
     """The notes of a test split, or else those of dev.
 
-    gold, fallback (Path): `.spacy` files. The second is taken where the first is missing or empty.
-    RETURNS (tuple[Path, list[Doc]]): The file that was taken, and its notes.
-    RAISES (OSError): No notes there either.
+    gold, fallback (Path): `.spacy` files. The second is used if the first is missing or empty.
+    RETURNS (tuple[Path, list[Doc]]): The file that was used, and its notes.
+    RAISES (OSError): There are no notes in either.
     """
     docs = read_docs(gold) if gold.is_file() else []
     if not docs and fallback is not None:

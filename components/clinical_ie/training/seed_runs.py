@@ -1,4 +1,4 @@
-"""Both arms of a comparison over several seeds: trained and scored, and never twice."""
+"""Both arms of a comparison, trained and scored with several seeds; no run is repeated."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ..terminal.progress import progress_bar
 from .fingerprint import fingerprint, is_trained
 from .run import train_pipeline
 
-# By setting, by protocol: the counts of every note.
+# Counts by setting, protocol and note.
 RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]
 
 
@@ -25,11 +25,11 @@ RunCounts = dict[str, dict[str, dict[str, NoteCounts]]]
 class Experiment:
     """What all runs have in common.
 
-    config (Path): Of training.
-    overrides (dict[str, Any]): Values for it, the seed left out.
+    config (Path): The training config.
+    overrides (dict[str, Any]): Values for the config, without the seed.
     gold (Path): Notes to score on, `.spacy`.
-    training (Path): Gets `<arm>/seed-<seed>/`.
-    metrics (Path): Gets `seeds/<arm>/seed-<seed>.json`, the counts of a run by note.
+    training (Path): The folder for `<arm>/seed-<seed>/`.
+    metrics (Path): The folder for `seeds/<arm>/seed-<seed>.json`, a run's counts by note.
     gpu_id (int): -1 for the CPU.
     """
 
@@ -48,17 +48,17 @@ def run_seed(
     more: dict[str, Any],
     seed: int,
 ) -> RunCounts:
-    """The counts of one run; trains it, and scores it, only if that was not done before.
+    """The counts of one run, which is trained and scored only if that was not done before.
 
     docs (Sequence[Doc]): The notes of `experiment.gold`.
-    more (dict[str, Any]): What sets this arm apart, as overrides of the config.
+    more (dict[str, Any]): Overrides of the config for this arm.
     RAISES (TrainingError): The run could not be trained.
     """
     overrides = experiment.overrides | more | {"system.seed": seed}
     out = experiment.training / arm / f"seed-{seed}"
     if not is_trained(experiment.config, out, overrides):
         train_pipeline(experiment.config, out, overrides, experiment.gpu_id)
-    # A pipeline is all that it was trained with, and what it is scored on.
+    # Counts depend on everything that the pipeline depends on, and on the notes it is scored on.
     stamp = fingerprint(experiment.config, overrides | {"paths.gold": str(experiment.gold)})
     store = experiment.metrics / "seeds" / arm / f"seed-{seed}.json"
     known = _read(store, stamp)
@@ -73,7 +73,7 @@ def run_seed(
         for setting in SETTINGS
     }
     content = {"fingerprint": stamp, "counts": counts}
-    # Names of notes may be those of patients.
+    # Names of notes may contain those of patients.
     write_whole(store, json.dumps(content, default=_counts_to_json), private=True)
     return counts
 
@@ -106,5 +106,5 @@ def _read(path: Path, stamp: str) -> RunCounts | None:
 
 def _counts_to_json(value: Any) -> list[int]:
     if not isinstance(value, Counts):
-        raise TypeError(f"{type(value).__name__} is no count")
+        raise TypeError(f"{type(value).__name__} is not Counts")
     return [value.tp, value.fp, value.fn]

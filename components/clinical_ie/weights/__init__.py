@@ -1,4 +1,4 @@
-"""Weights of encoders and language models: what they are, where they come from, how they are kept.
+"""Weights of encoders and language models: which there are, how they are fetched and checked.
 
 Needs the extra `project`. See `assets/models.yml` for the table of models.
 """

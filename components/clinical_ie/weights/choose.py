@@ -1,4 +1,4 @@
-"""Which models a run needs: those that are named, and those that its configs point at."""
+"""Which models a run needs: those that are named, and those that its configs refer to."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ MODELS_DIR = "assets/models"
 
 
 class ChoiceError(Exception):
-    """A model that nobody knows, or a config that cannot be read; the text says which."""
+    """A model is unknown, or a config cannot be read; the message says which."""
 
 
 @dataclass(frozen=True)
 class Choice:
     """The models of a run.
 
-    from_table (list[str]): Names in the table, each once, in the order in which they were met.
+    from_table (list[str]): Names in the table, each once, in order of first mention.
     own (list[str]): Folders that the table does not know: the user's own models.
     """
 
@@ -34,10 +34,10 @@ def choose(table: Table, names: Iterable[str], configs: Iterable[Path], out_dir:
     """Collect the models of a run.
 
     table (Table): The table of weights.
-    names (Iterable[str]): Models named outright.
-    configs (Iterable[Path]): Configs whose string values may point into a folder of models.
+    names (Iterable[str]): Models that are named explicitly.
+    configs (Iterable[Path]): Configs whose string values may be paths into a folder of models.
     out_dir (Path): The folder of model folders.
-    RETURNS (Choice): What to fetch, and what is the user's own.
+    RETURNS (Choice): The models to fetch, and the user's own.
     RAISES (ChoiceError): A name is neither in the table nor a folder, or a config cannot be read.
     """
     asked = [(name, "") for name in names]
@@ -58,9 +58,9 @@ def choose(table: Table, names: Iterable[str], configs: Iterable[Path], out_dir:
 
 
 def models_in_config(path: Path, out_dir: Path) -> list[str]:
-    """Find the models that a config points at.
+    """Find the models that a config refers to.
 
-    path (Path): A .cfg file; its variables are not filled in.
+    path (Path): A .cfg file; its variables are not interpolated.
     out_dir (Path): The folder of model folders. `assets/models/NAME` is found as well as
         OUT_DIR/NAME, and so are paths below either.
     RETURNS (list[str]): The names, each once.

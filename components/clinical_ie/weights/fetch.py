@@ -1,4 +1,4 @@
-"""Bring models into place: check what is there, mend it from the first source that can."""
+"""Bring models into place: check what is there, fetch the rest from the first source that works."""
 
 import time
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from .table import HubSource, Model, Table, WeightFile
 
 
 class FetchError(Exception):
-    """A model cannot be had; the text names it, every source's reason, and the remedy."""
+    """A model cannot be fetched; the message has each source's reason, and the remedy."""
 
 
 def model_problems(name: str, model: Model, out_dir: Path) -> dict[str, str]:
-    """Look at a model's folder, without any network.
+    """Check a model's folder, without using the network.
 
     name (str): The model's name, and that of its folder.
     model (Model): Its entry in the table.
@@ -30,15 +30,15 @@ def model_problems(name: str, model: Model, out_dir: Path) -> dict[str, str]:
 def fetch_model(
     name: str, model: Model, out_dir: Path, network: Network, reporter: Reporter
 ) -> None:
-    """Make sure that a model's files are in place and right. No network if they are.
+    """Make sure that a model's files are in place and right; the network is used only if not.
 
     name (str): The model's name, and that of its folder.
     model (Model): Its entry in the table.
     out_dir (Path): The folder of model folders.
-    network (Network): The way out, and what is known of it in this run.
-    reporter (Reporter): Is told what happens.
-    RAISES (FetchError): No source gives the right bytes. Nothing half-written is left; parts
-        that came right stay for the next run.
+    network (Network): Access to the network, and what is known of it in this run.
+    reporter (Reporter): Receives messages and progress.
+    RAISES (FetchError): No source gives the right bytes. Incomplete files are removed; parts that
+        were checked stay for the next run.
     """
     folder = ModelFolder(out_dir / name, model)
     folder.sweep()
@@ -60,7 +60,7 @@ def fetch_model(
             try:
                 fetch_from(source, wanted, folder, network, reporter)
             except (SourceError, OSError) as error:
-                # An OSError is a full or a forbidden disk, and says so.
+                # An OSError means a full or read-only disk, and says so.
                 reasons.append(f"{source.label}: {error}")
                 reporter.line(f"{name}: {reasons[-1]}")
             missing = folder.missing()
@@ -78,13 +78,13 @@ def fetch_model(
 def fetch_models(
     table: Table, names: Iterable[str], out_dir: Path, network: Network, reporter: Reporter
 ) -> list[FetchError]:
-    """Bring several models into place; one that cannot be had does not stop the others.
+    """Bring several models into place; one that cannot be fetched does not stop the others.
 
     table (Table): The table of weights.
     names (Iterable[str]): Names of models in it.
     out_dir (Path): The folder of model folders.
-    network (Network): The way out.
-    reporter (Reporter): Is told what happens.
+    network (Network): Access to the network.
+    reporter (Reporter): Receives messages and progress.
     RETURNS (list[FetchError]): One error for each model that is not in place.
     """
     errors = []
@@ -97,10 +97,10 @@ def fetch_models(
 
 
 def _adopt(folder: ModelFolder, network: Network, reporter: Reporter) -> None:
-    """Record files that lie in place with no hash to go by, which a user has put there by hand.
+    """Record the hashes of files that have none yet, since a user put them there by hand.
 
-    The hub decides over them. Where it cannot be asked they are taken as found, since a machine
-    without the hub has no other way to such a model.
+    They are checked against the hub. If that cannot be reached, they are accepted as they are,
+    since a machine without the hub has no other way to get such a model.
     """
     name = folder.path.name
     for file, problem in folder.missing().values():
@@ -121,7 +121,7 @@ def _adopt(folder: ModelFolder, network: Network, reporter: Reporter) -> None:
 
 
 def _remedy(name: str, folder: ModelFolder, files: list[WeightFile], reasons: list[str]) -> str:
-    """RETURNS (str): One line: what is lacking, what was tried, what a user can do."""
+    """RETURNS (str): One line: what is missing, what was tried, what a user can do."""
     by_hand = "; ".join(
         f"{folder.path / file.name} (SHA-256 "
         + (folder.expected(file) or "not known, recorded at the first download")

@@ -1,8 +1,8 @@
-"""One model's folder on disk: which files are right, which are not, and how a file gets its place.
+"""One model's folder on disk: which files are right, and how files are put in place.
 
 Hashing a gigabyte takes seconds, so a stamp file keeps size, modification time and SHA-256 of every
-file that was once found right; a file that still matches its stamp is not read again. It stands
-beside the folder: what depends on the weights depends on all files there, and not on their times.
+file; one that still matches its stamp is not read again. The stamp file is beside the folder, since
+fingerprints of runs cover all files in the folder and must not depend on modification times.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from .table import Model, WeightFile
 STAMPS = ".verified"
 SUMS = "SHA256SUMS"
 WORK = ".parts"
-# A part under its final name was checked before it got it; everything else in the work folder is
-# the leftover of an interrupted run.
+# A part gets its final name after it was checked; everything else in the work folder was left by
+# an interrupted run.
 PART_SUFFIX = ".bin"
 UNRECORDED = "has no recorded SHA-256"
 
 
 class ModelFolder:
-    """The files of one model, and a work folder beside them for what is not checked yet.
+    """The files of one model, and a work folder inside it for files that are not checked yet.
 
     path (Path): The model's folder; it need not exist.
     model (Model): The model's entry in the table.
@@ -40,7 +40,7 @@ class ModelFolder:
         self._sums = _read_sums(path / SUMS)
 
     def expected(self, file: WeightFile) -> str | None:
-        """The SHA-256 that decides over a file.
+        """The SHA-256 that a file must have.
 
         file (WeightFile): A file of the model.
         RETURNS (str | None): The table's, else the one recorded at the first download, else
@@ -85,7 +85,7 @@ class ModelFolder:
         return {file.name: (file, problem) for file, problem in problems if problem is not None}
 
     def place(self, made: Path, file: WeightFile, digest: str) -> None:
-        """Move a checked file to its place, in one step, and remember its hash.
+        """Move a checked file to its place, atomically, and record its hash.
 
         made (Path): The file, on the same file system.
         file (WeightFile): Which file it is.
@@ -95,10 +95,10 @@ class ModelFolder:
         self.record(file, digest)
 
     def record(self, file: WeightFile, digest: str) -> None:
-        """Remember the hash of a file that is in its place and right.
+        """Record the hash of a file that is in its place and right.
 
         file (WeightFile): Which file it is.
-        digest (str): Its SHA-256. Where the table has none, it decides from now on.
+        digest (str): Its SHA-256. If the table has none, this one is expected from now on.
         """
         if file.sha256 is None:
             self._sums[file.name] = digest
@@ -107,7 +107,7 @@ class ModelFolder:
         self._write_stamp(file.name, digest)
 
     def sweep(self) -> None:
-        """Remove whatever an interrupted run left half-written; checked parts stay."""
+        """Remove incomplete files of an interrupted run; checked parts stay."""
         for leftover in self.path.glob("*.part"):
             leftover.unlink()
         if self.work.is_dir():
@@ -128,7 +128,7 @@ class ModelFolder:
         status = (self.path / name).stat()
         entry = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": digest}
         self._stamp[name] = entry
-        # A folder that is only read, shared by many users, costs a hash a run and no more.
+        # Without a stamp, as in a read-only folder, each run hashes the file again, nothing worse.
         with suppress(OSError):
             write_whole(self._stamp_path, json.dumps(self._stamp, indent=1, sort_keys=True))
 
@@ -157,7 +157,7 @@ def git_blob_of(path: Path) -> str:
 
 
 def _read_stamp(path: Path) -> dict[str, dict[str, Any]]:
-    """RETURNS (dict[str, dict[str, Any]]): The stamps; none if the file is absent or spoiled."""
+    """RETURNS (dict[str, dict[str, Any]]): The stamps; none if the file is missing or damaged."""
     try:
         stamps = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):

@@ -1,7 +1,6 @@
 """The only module that touches the network: the model hub, and pip for the package registry.
 
-What is found out in a run is kept for that run: a hub or a registry that cannot be reached is asked
-once, not for every file.
+A hub or registry that cannot be reached is tried once in a run, not for every file.
 """
 
 import os
@@ -15,11 +14,11 @@ from pathlib import Path
 
 from .table import HubSource
 
-# A hub that is there answers a HEAD request in well under a second.
+# A hub that can be reached answers a HEAD request in well under a second.
 HUB_PROBE_SECONDS = 3.0
 HUB_METADATA_SECONDS = 10.0
 PIP_RETRIES = 2
-# What urllib3 and pip write when there is no way to the registry, as against a missing package.
+# What urllib3 and pip write if the registry cannot be reached, as opposed to a missing package.
 _NO_WAY = (
     "NewConnectionError",
     "NameResolutionError",
@@ -32,7 +31,7 @@ _NO_WAY = (
 
 
 class SourceError(Exception):
-    """A source cannot give a file, or gives a wrong one; the text is the reason alone."""
+    """A source cannot give a file, or gives a wrong one; the message is only the reason."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class HubIdentity:
 
 
 class Network:
-    """The ways out of this machine, and what is known of them in this run.
+    """Access to hub and registry, and what is known of them in this run.
 
     hub_endpoint (str | None): Base address of the hub; by default what huggingface_hub uses
         (which reads the variable HF_ENDPOINT).
@@ -66,7 +65,7 @@ class Network:
         self._stopped = False
 
     def hub_problem(self) -> str | None:
-        """Why the hub cannot be used, asked once a run and answered within seconds.
+        """Why the hub cannot be used; it is tried once per run, for a few seconds.
 
         RETURNS (str | None): The reason, or None if the hub answers.
         """
@@ -103,7 +102,7 @@ class Network:
 
         source (HubSource): The repository.
         path (str): The file's path in it.
-        folder (Path): Where to put it; temporary files of the hub's library go there, too.
+        folder (Path): Where to put it, and temporary files of huggingface_hub.
         RETURNS (Path): The file, not yet checked.
         RAISES (SourceError): The hub cannot be reached or has no such file.
         """
@@ -127,9 +126,9 @@ class Network:
         """Fetch one wheel, without its dependencies, from the registry that pip is set up for.
 
         requirement (str): "name==version".
-        folder (Path): An existing, empty folder; pip's temporary files go there, too.
-        RETURNS (Path): The wheel. Its own integrity is pip's affair, its content is not.
-        RAISES (SourceError): pip is absent or fails.
+        folder (Path): An existing, empty folder, also for pip's temporary files.
+        RETURNS (Path): The wheel. pip has checked its integrity; its content is not checked yet.
+        RAISES (SourceError): pip is not installed, or fails.
         """
         if self._registry_problem is not None:
             raise SourceError(self._registry_problem)
@@ -157,7 +156,7 @@ class Network:
         try:
             _, told = process.communicate()
         except BaseException:
-            # An interrupt that only this process got would leave pip writing into a removed folder.
+            # If only this process was interrupted, pip would go on writing into a removed folder.
             process.kill()
             process.wait()
             raise
@@ -173,7 +172,7 @@ class Network:
         raise SourceError(_pip_reason(told, process.returncode))
 
     def stop(self) -> None:
-        """End every pip process of this object and start no more, for a run that is given up."""
+        """End all pip processes of this object, and let it start no more."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -181,7 +180,7 @@ class Network:
 
     @contextmanager
     def _hub_errors(self) -> Iterator[None]:
-        """Turn what huggingface_hub raises into SourceError, and remember a hub that went away."""
+        """Turn exceptions of huggingface_hub into SourceError, and remember an unreachable hub."""
         import requests
         from huggingface_hub.errors import (
             FileMetadataError,
@@ -198,17 +197,17 @@ class Network:
             requests.ConnectionError,
             requests.Timeout,
         ) as error:
-            # The first is the library's way to say that the hub did not answer.
+            # huggingface_hub raises the first one if the hub does not answer.
             self._hub_problem = f"cannot be reached ({type(error).__name__})"
             raise SourceError(self._hub_problem) from error
         except FileMetadataError as error:
-            # A portal or a proxy that answers for the hub.
+            # A captive portal or a proxy answered instead of the hub.
             raise SourceError("answers, but not as the hub does") from error
         except HfHubHTTPError as error:
             status = getattr(error.response, "status_code", "unknown")
             raise SourceError(f"{type(error).__name__}, HTTP status {status}") from error
         except (requests.RequestException, RuntimeError) as error:
-            # RuntimeError is all that the hub's transfer extension ever raises.
+            # The hub's transfer extension raises only RuntimeError.
             raise SourceError(f"broke off: {' '.join(str(error).split())[:200]}") from error
 
     def _probe(self) -> str | None:
@@ -226,12 +225,12 @@ class Network:
             except requests.RequestException as error:
                 answers.append(f"cannot be reached ({type(error).__name__})")
             else:
-                # A proxy that forbids the hub answers in its stead.
+                # A proxy that blocks the hub answers instead of it.
                 forbidden = status in (403, 407) or status >= 500
                 answers.append(f"answers with HTTP status {status}" if forbidden else None)
 
-        # Name resolution knows no time limit of ours, so the question is asked in a thread that
-        # may be left behind.
+        # The timeout does not cover name resolution, so the request runs in a thread that can be
+        # abandoned.
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         thread.join(2 * HUB_PROBE_SECONDS)

