@@ -1,4 +1,4 @@
-"""Make new annotated notes from the training notes, by rewriting segments of them."""
+"""Make new annotated notes by rewriting segments of the training notes."""
 
 import sqlite3
 from pathlib import Path
@@ -18,20 +18,20 @@ N_SHOWN = 5
 
 def main(
     train: Annotated[Path, typer.Argument(help="Annotated training notes, .spacy")],
-    out: Annotated[Path, typer.Argument(help="Where the new notes go, .spacy")],
+    out: Annotated[Path, typer.Argument(help="File for the new notes, .spacy")],
     out_dir: Annotated[Path, typer.Argument(help="Gets brat/, journal.sqlite, augment.json …")],
     config: Annotated[Path, typer.Option(help="A config of configs/augment")],
     n_augmented: Annotated[int, typer.Option(min=1, help="How many new notes")] = 24,
-    seed: Annotated[int, typer.Option(help="Draws segments and samples")] = 0,
+    seed: Annotated[int, typer.Option(help="For choosing segments and for sampling")] = 0,
     model_path: Annotated[
-        Path | None, typer.Option(help="Weights, in place of the config's paths.model")
+        Path | None, typer.Option(help="Weights; overrides the config's paths.model")
     ] = None,
 ) -> None:
-    """Rewrite segments of the training notes, and put each into a new note."""
+    """Rewrite segments of the training notes, and put them into new notes."""
     console = Console()
     try:
         with progress_bar() as bar:
-            # Until the first one, notes are read and weights loaded: that is no pace of the others.
+            # No estimate from the time until the first note: it includes loading notes and weights.
             task = bar.add_task("new notes", total=None)
 
             def on_accepted() -> None:
@@ -58,10 +58,10 @@ def main(
         typer.echo(line)
     typer.echo(f"augment: {out_dir / 'augment.html'}")
     if not outcome.accepted:
-        # An arm that is trained with nothing more would pass for one that was augmented.
+        # Otherwise an arm without augmented notes would pass as an augmented one.
         typer.echo(
-            "augment: no new note at all; what was dropped, and why, stands above; the notes of an "
-            "earlier run, if there are any, stay",
+            "augment: no new note at all; see above for what was dropped and why; notes of an "
+            "earlier run, if any, stay",
             err=True,
         )
     if not outcome.accepted or _cut_off(outcome):
@@ -83,7 +83,7 @@ def _summary(outcome: Outcome) -> list[str]:
         lines.append(f"  cost: {'not known' if cost is None else f'{cost:.4f}'}")
         if outcome.paid.untold:
             untold = f"{outcome.paid.untold} answers came without their number of tokens"
-            lines.append(f"    {untold}, and what they cost is not in it")
+            lines.append(f"    {untold}; their cost is not included")
     lines += [
         f"  {number} more segments left out before any model saw them: {reason}"
         for reason, number in outcome.skipped.most_common()
@@ -93,18 +93,18 @@ def _summary(outcome: Outcome) -> list[str]:
     most = outcome.settings["max_requests"]
     if _cut_off(outcome):
         lines.append(
-            f"asked for {outcome.wanted}: {outcome.unanswered} requests got no answer; run again, "
-            "it goes on from the journal"
+            f"asked for {outcome.wanted}: {outcome.unanswered} requests got no answer; run again "
+            "to continue from the journal"
         )
     elif outcome.accepted < outcome.wanted and most is not None and outcome.asked >= most:
         lines.append(
             f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again "
-            "(weasel: with --force, since nothing has changed), it goes on from the journal"
+            "(weasel: with --force, since nothing has changed) to continue from the journal"
         )
     elif outcome.accepted < outcome.wanted:
         lines.append(
-            f"asked for {outcome.wanted}: {outcome.segments} segments of the training notes gave "
-            "no more"
+            f"asked for {outcome.wanted}: the {outcome.segments} segments of the training notes "
+            "yielded no more"
         )
     return lines
 

@@ -57,7 +57,7 @@ def test_what_the_run_came_to() -> None:
     )
     assert "<td>missing marker</td><td>7</td><td>2</td>" in html
     assert "T9" in html
-    assert "1,000,000 of prompts, 500 of answers; 7 answers do not say" in html
+    assert "1,000,000 in prompts, 500 in answers; not reported for 7 answers" in html
     assert "1.5000, 0.2500 of it in this run" in html
     assert "<td>Drug</td><td>5</td><td>3</td>" in html
     # 8 of 10 mentions before, 10 of 20 after.

@@ -1,4 +1,4 @@
-"""Which part of what a model wrote is the rewrite."""
+"""Finds the rewrite in what a model wrote."""
 
 import re
 
@@ -6,7 +6,7 @@ _REASONING = ("<think>", "</think>")
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n```\s*\Z", re.DOTALL)
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _LINE = re.compile(r"\n\s*")
-# As models begin that will not do what they are asked.
+# How models begin when they refuse.
 _REFUSAL = re.compile(
     r"\b(sorry|apologi[sz]e|as an ai|i (cannot|can.?t|won.?t|will not|am not able|am unable|must "
     r"decline)|i.?m (unable|not able)|(cannot|can.?t|unable to) (assist|help|comply|provide))\b",
@@ -18,17 +18,17 @@ _BEGINNING = 200
 def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
     """The rewrite, without what models put around it.
 
-    That is reasoning in `<think>` tags, a code fence, quotes, and paragraphs before and after where
-    the source has no blank line, or lines where it is but one: chat models explain themselves, and
-    base models go on with further examples. The first one with a marker is taken.
+    Reasoning in `<think>` tags, a code fence and quotes are removed. Chat models explain themselves
+    and base models continue with further examples, so if the source has no blank line, only the
+    first paragraph with a marker is kept; if it is a single line, only the first line with one.
 
     source (str): The segment in markup.
-    RETURNS (tuple[str, bool]): The rewrite, and whether it is where the answer ends. "" where
-        there is nothing but reasoning.
+    RETURNS (tuple[str, bool]): The rewrite, and whether the answer ends with it. "" if there is
+        only reasoning.
     """
     text = answer
     if not any(tag in source for tag in _REASONING):
-        # The tag that opens can stand at the end of the prompt.
+        # The opening tag may be at the end of the prompt.
         text = text.rpartition(_REASONING[1])[2].lstrip()
         if text.startswith(_REASONING[0]):
             return "", True
@@ -45,5 +45,5 @@ def rewrite_in(answer: str, source: str) -> tuple[str, bool]:
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether a model says, in English and without one marker, that it will not rewrite."""
+    """Whether an answer without any marker says, in English, that the model will not rewrite."""
     return "[[" not in answer and bool(_REFUSAL.search(answer[:_BEGINNING]))

@@ -1,4 +1,4 @@
-"""What a Doc carries through the task: how it is to be rewritten, and what came of it."""
+"""What a Doc carries through the task: how to rewrite it, and the result."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _REWRITE = "clinical_ie.rewrite"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a Doc is to be rewritten next.
+    """How to rewrite a Doc next.
 
-    seed (int): For the sampling, and for the ideas in the prompt.
-    variant (int): Which rewrite of the same segment this is to be, from 0.
-    tries (int): How often the segment was tried before.
-    siblings (Sequence[str]): Texts that it must not repeat.
-    failed (Sequence[str]): The answer before this one and what is wrong with it, where the model
-        is to be told; empty otherwise.
+    seed (int): Seed of the model's sampling.
+    variant (int): Number of this rewrite among those of the same segment, from 0.
+    tries (int): How often the segment has been tried before.
+    siblings (Sequence[str]): Texts that the rewrite must not repeat.
+    failed (Sequence[str]): The previous answer and what was wrong with it, if the model is to be
+        told; otherwise empty.
     """
 
     seed: int = 0
@@ -34,20 +34,20 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What became of one answer.
+    """The result of one request.
 
-    text (str): The decoded answer; empty where it could not be decoded.
-    spans (list[list[int]]): Start and end of the mentions in it, in the order of the source's.
-    markup (str): The answer as it came, cut at the end of the rewrite.
-    reason (str): Why it is not to be used; empty for a good one.
-    detail (str): What was met; may hold words of the note.
-    prompt_sha256 (str): The prompt it answers, with `seed` and `variant`.
-    prompt_tokens, completion_tokens (int | None): None where the model does not say.
+    text (str): The decoded answer; empty if it could not be decoded.
+    spans (list[list[int]]): Start and end of each mention in it, in the order of the source's.
+    markup (str): The rewrite as the model wrote it, in markup.
+    reason (str): Why it is not used; empty for a good one.
+    detail (str): What exactly was wrong; may contain words of the note.
+    prompt_sha256 (str): Identifies its prompt, together with `seed` and `variant`.
+    prompt_tokens, completion_tokens (int | None): None if the model does not report them.
     seconds (float): Time the model took.
     replayed (bool): The answer comes from a journal.
-    likelihood (float | None): Mean log-probability of its tokens; None where not told.
-    answered, refused (bool): Whether there was an answer at all; if not, whether there is no use in
-        asking again.
+    likelihood (float | None): Mean log-probability of its tokens; None if not reported.
+    answered, refused (bool): Whether there was an answer at all, and if not, whether the model
+        rejects this prompt, so that asking again is pointless.
     """
 
     text: str
@@ -68,35 +68,35 @@ class Rewrite:
 
     @property
     def missing(self) -> bool:
-        """There was no answer, and may be one another time."""
+        """There was no answer, but another request may get one."""
         return not (self.answered or self.refused)
 
     def mentions(self, source: Iterable[Mention]) -> list[Mention]:
-        """The source's mentions, ids and labels as they were, where they now are."""
+        """The source's mentions at their new offsets, with their ids and labels."""
         pairs = zip(source, self.spans, strict=True)
         return [Mention(m.id, m.label, ((start, end),)) for m, (start, end) in pairs]
 
 
 def set_attempt(doc: Doc, attempt: Attempt) -> None:
-    """Say how the Doc is to be rewritten next."""
-    # Plain values: a Doc goes through files and worker processes.
+    """Store on a Doc how to rewrite it next."""
+    # Plain values survive files and worker processes.
     doc.user_data[_ATTEMPT] = _plain(attempt)
 
 
 def attempt_of(doc: Doc) -> Attempt:
-    """What `set_attempt` said; the defaults where it was not called."""
+    """What `set_attempt` stored; the defaults if it was not called."""
     return Attempt(**doc.user_data.get(_ATTEMPT, {}))
 
 
 def set_rewrite(doc: Doc, rewrite: Rewrite) -> None:
-    """Keep what came of an answer on its Doc."""
+    """Store the result of a request on its Doc."""
     doc.user_data[_REWRITE] = _plain(rewrite)
 
 
 def rewrite_of(doc: Doc) -> Rewrite:
-    """What the task put onto the Doc.
+    """The result that the task stored on the Doc.
 
-    RAISES (KeyError): It has not been through the task.
+    RAISES (KeyError): The Doc has not been through the task.
     """
     return Rewrite(**doc.user_data[_REWRITE])
 
@@ -108,7 +108,7 @@ def _plain(item: Attempt | Rewrite) -> dict[str, Any]:
 def judged(
     answer: Response, markup: str, found: tuple[str, list[list[int]], str, str], **of_prompt: Any
 ) -> Rewrite:
-    """An answer with what was found in it: text, spans, reason and detail."""
+    """A `Rewrite` from an answer and what was found in it: text, spans, reason and detail."""
     text, spans, reason, detail = found
     return Rewrite(
         text,

@@ -1,4 +1,4 @@
-"""What `configs/augment/*.cfg` hold: a spaCy pipeline with an `llm` component, and [augment]."""
+"""Reads `configs/augment/*.cfg`: a spaCy pipeline with an `llm` component, and [augment]."""
 
 import configparser
 from collections.abc import Iterable
@@ -18,28 +18,30 @@ _PATHS = {"train", "journal", "model", "encoder"}
 
 
 class ConfigError(ValueError):
-    """A config that cannot be used; the message is one line that names the file."""
+    """A config that cannot be used; the message is one line and names the file."""
 
 
 class Settings(BaseModel):
     """The section [augment].
 
-    tries (int): So many answers a segment gets before it is given up; or so many times none.
+    tries (int): A segment is given up after this many rejected answers, or this many requests
+        without an answer.
     max_words (int): Longer segments are left out.
     max_term_words (int | None): Segments with a longer term are left out.
-    nested (bool): Whether segments that hold a mention inside another one are taken.
-    min_mentions, max_mentions (int): Segments with so many mentions are taken first.
-    variants (int): How many rewrites one segment may have, once every segment has been tried.
-    segments_per_note (int): So many segments of a note are rewritten in one new note, at most.
-    batch_size (int): Segments that are given to the model together.
-    max_requests (int | None): The run ends after so many requests, whatever came of them; answers
-        that the journal holds cost nothing and are not counted.
+    nested (bool): Whether segments with nested mentions are used.
+    min_mentions, max_mentions (int): Segments with a number of mentions in this range come first.
+    variants (int): Maximum number of rewrites of one segment; second ones start once every segment
+        has been tried.
+    segments_per_note (int): Maximum number of rewritten segments in one new note.
+    batch_size (int): Number of segments passed to the model together.
+    max_requests (int | None): The run ends after this many requests, whatever their outcome;
+        answers from the journal cost nothing and are not counted.
     strategy (Strategy): Which segments come first: any, those with labels that are rare in
         training, or those with labels that a model got wrong on dev.
-    dev_metrics (Path | None): For `weak_labels`: that model's scores, by `scripts/evaluate.py`.
-    feedback (bool): Whether a model is told what was wrong with its last try.
-    log_text (bool): Whether debug messages of libraries, which hold note text, are let pass.
-    prompt_price, completion_price (float): Of a million tokens, for the report.
+    dev_metrics (Path | None): For `weak_labels`: that model's scores, from `scripts/evaluate.py`.
+    feedback (bool): Whether the model is told what was wrong with its previous answer.
+    log_text (bool): Whether debug messages of libraries, which contain note text, are logged.
+    prompt_price, completion_price (float): Per million tokens, for the report.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -63,7 +65,7 @@ class Settings(BaseModel):
 
     @property
     def prices(self) -> tuple[float, float]:
-        """Of a million prompt and completion tokens."""
+        """Prices per million prompt and completion tokens."""
         return self.prompt_price, self.completion_price
 
     @model_validator(mode="after")
@@ -76,13 +78,13 @@ class Settings(BaseModel):
 
 
 def load(path: Path, paths: dict[str, Path]) -> tuple[Settings, Language, dict[str, Any]]:
-    """Read a config and make its pipeline.
+    """Read a config and build its pipeline.
 
-    paths (dict[str, Path]): Values for [paths], in place of those in the file.
-    RETURNS (tuple[Settings, Language, dict[str, Any]]): Settings, the pipeline, and the block of
-        the model that writes, without the journal around it.
+    paths (dict[str, Path]): Values for [paths] that override those in the file.
+    RETURNS (tuple[Settings, Language, dict[str, Any]]): Settings, the pipeline, and the config
+        block of the rewriting model, without the journal that wraps it.
     RAISES (FileNotFoundError): No such file.
-    RAISES (ConfigError): It does not parse, or holds a key or value that nothing knows.
+    RAISES (ConfigError): It does not parse, or has an unknown key or an invalid value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such config")
@@ -97,7 +99,7 @@ def load(path: Path, paths: dict[str, Path]) -> tuple[Settings, Language, dict[s
     except ValidationError as error:
         raise ConfigError(f"{path}: {_listed(error.errors(), 'augment')}") from error
     except ConfigValidationError as error:
-        # Errors of the file's form have a description, errors of its values a list.
+        # Syntax errors come with a description, invalid values with a list.
         message = _listed(error.errors, "components") if error.errors else _one_line(error.desc)
         raise ConfigError(f"{path}: {message}") from error
     except (ValueError, configparser.Error) as error:

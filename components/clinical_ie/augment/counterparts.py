@@ -1,4 +1,4 @@
-"""Which terms of the training notes can stand in the place of a passage's own."""
+"""Finds terms of the training notes that can replace those of a passage."""
 
 import random
 import re
@@ -13,18 +13,18 @@ from .nearness import Nearness, Vectors
 from .terms import Group, Terms, named_alike, normal, shape_of
 from .values import is_date, nearest_values, other_values
 
-# So many training groups are looked at for the one whose terms are most like those they replace.
+# How many training groups are compared to find the one whose terms are most like the old ones.
 _CANDIDATES = 30
-# To find a group within another is a search without a bound: in notes whose mentions are all tied
-# together it would not end.
+# Finding one group within another takes exponential time: in notes whose mentions are all linked,
+# it would not end.
 _MAX_STEPS = 500
-# One of so many terms, the nearest in meaning, is taken.
+# One of this many terms, the nearest in meaning, is drawn.
 _NEAREST = 3
 _MAX_MORE_WORDS = 1
-# Where so many of a label's terms hold numbers, these are values, and in others parts of names.
+# If this share of a label's terms has numbers, they are values; otherwise they are parts of names.
 _VALUES_SHARE = 0.4
 _OTHER_VALUES = 4
-# A value that occurs so often was chosen from what there is.
+# A value that occurs this often is one of a customary set, not a measurement.
 _USUAL = 3
 _BRACKETS = re.compile(r"[()\[\]]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
@@ -42,24 +42,24 @@ _ENDING = re.compile(
     r"(?P<ly>ly$)|(?P<ing>ing$)|(?P<ed>ed$)|(?P<s>(?<![sui])s$)"
     r"|(?P<al>(?:al|ac|ic|ous|ive|ar|ary|ant|(?<!m)ent)$)"
 )
-# When something was, and how long, can change without what stands beside it.
+# Dates and durations can change without a change to the text next to them.
 _TIME = re.compile(r"\b(?:month|0(?:[- ]|th |st |nd |rd )*(?:minute|hour|day|week|month|year)s?)\b")
-# What agreement in form counts beside a cosine: a number, more than one word, the ending.
+# Weight of each agreement in form (number, several words, ending), to be added to a cosine.
 _FORM = 0.1
-# From here on, two words that begin alike are taken for two spellings.
+# From this cosine on, two words that begin alike count as two spellings of one.
 _SURE = 0.85
-# Two words that share so many letters at their beginning, and so much of the shorter one.
+# Words share a stem if this many first letters agree, and this share of the shorter word.
 _STEM, _STEM_SHARE = 6, 0.75
 
 
 @dataclass(slots=True)
 class Counterparts:
-    """Other terms for mentions, out of training notes.
+    """Other terms for mentions, from the training notes.
 
-    nearness (Nearness | None): Without it, what fits best in form is taken, and what relations tie
-        together is replaced whole or not at all.
-    least, most (float): Cosines between which a new term lies. Below, it is another matter; above,
-        the same in other letters. Where numbers change, there is no most.
+    nearness (Nearness | None): Without it, the terms that fit best in form are taken, and mentions
+        linked by relations are replaced all together or not at all.
+    least, most (float): Range of the cosine between old and new term: below it, the new term means
+        something else; above it, only the spelling differs. Terms with numbers have no upper limit.
     """
 
     terms: Terms
@@ -73,9 +73,9 @@ class Counterparts:
     def of(
         self, group: Group, rng: random.Random, room: int, present: Container[str] = ()
     ) -> dict[str, str]:
-        """New terms for the mentions of a group, by id; none for those that have to stay.
+        """New terms for the mentions of a group, by id; mentions without an entry stay as they are.
 
-        room (int): So many terms at most, where they are near ones.
+        room (int): Maximum number of new terms; it applies only with a `nearness`.
         present (Container[str]): Terms of the same passage, which are not drawn a second time.
         """
         together = max(
@@ -88,9 +88,9 @@ class Counterparts:
         return self._one_by_one(group, rng, room, present)
 
     def same(self, group: Group, rng: random.Random, present: Container[str]) -> dict[str, str]:
-        """Other names, and other values, for what the mentions of a group name, by id.
+        """Synonyms or other values for the mentions of a group, by id.
 
-        present (Container[str]): Terms of the same passage: "CT (CT)" says nothing.
+        present (Container[str]): Terms of the same passage, which are not drawn: no "CT (CT)".
         """
         drawn: dict[str, str] = {}
         for first, *more in _alike(group):
@@ -100,9 +100,9 @@ class Counterparts:
         return drawn
 
     def same_as(self, label: str, term: str, most: int) -> list[str]:
-        """Other names, and other values, for what a term names; the same whenever it is asked for.
+        """Synonyms and other values for a term; every call returns the same ones.
 
-        most (int): So many at most.
+        most (int): Maximum number.
         """
         return self._same(label, term, random.Random(f"{label}/{term}"), most)
 
@@ -116,9 +116,9 @@ class Counterparts:
         return (names + values)[:most]
 
     def _values(self, label: str, term: str, rng: random.Random, most: int) -> list[str]:
-        """Where a value is a usual one, others that are usual too: 25 mg for 50, every 8 hours for
-        every 12. One that hardly comes twice was measured, and changes a little. What comes often,
-        and never with another number, is a name: a 10-year risk, `BID (2 times a day)`."""
+        """Other values for a term. A customary value is replaced by another such value, 25 mg for
+        50 or every 8 hours for every 12; a rare one is a measurement, and changes a little. A term
+        that is frequent, and never has another number, is a name: `BID (2 times a day)`."""
         if self._count(label, term) >= _USUAL:
             if label not in self._by_shape:
                 self._by_shape[label] = self._of_one_shape(label)
@@ -132,7 +132,7 @@ class Counterparts:
 
     def _of_one_shape(self, label: str) -> dict[str, list[str]]:
         by_shape: dict[str, list[str]] = {}
-        # Of the spellings of one term, the first.
+        # Reversed, so that the first spelling of each term remains.
         spelled = {normal(term): term for term in reversed(self.terms.by_label[label])}
         for term in filter(_has_number, spelled.values()):
             by_shape.setdefault(shape_of(term), []).append(term)
@@ -142,7 +142,7 @@ class Counterparts:
         return self.terms.labels.get(normal(term), Counter())[label]
 
     def _together(self, group: Group, rng: random.Random) -> Iterator[dict[str, str]]:
-        """Terms that stand in the same relations in one training note."""
+        """Terms linked by the same relations in one training note."""
         hub = _hub(group)
         known = self.terms.groups.get(group.labels[hub], [])
         wanted = Counter(group.labels.values())
@@ -158,14 +158,14 @@ class Counterparts:
                     yield found
 
     def _fitness(self, group: Group, terms: dict[str, str]) -> tuple[bool, float]:
-        """Another hub first: the same drug with another strength is the smaller change."""
+        """Sort key, a new hub first: another strength of the same drug changes too little."""
         hub = _hub(group)
         form = sum(_likeness(group.texts[id_], terms[id_]) for id_ in terms)
         near = sum(self._cosines(group, terms).values())
         return normal(terms[hub]) != normal(group.texts[hub]), near + _FORM * form
 
     def _cosines(self, group: Group, terms: dict[str, str]) -> dict[str, float]:
-        """By id, how near each term is to the one that it replaces."""
+        """By id, the cosine of each term with the one that it replaces."""
         if self.nearness is None or not terms:
             return {}
         old = self.nearness.vectors([group.texts[id_] for id_ in terms])
@@ -184,7 +184,7 @@ class Counterparts:
     def _one_by_one(
         self, group: Group, rng: random.Random, room: int, present: Container[str]
     ) -> dict[str, str]:
-        """The nearest terms, each for itself, or for all that a relation calls the same."""
+        """Near terms, drawn for each mention by itself, or for all that must have equal words."""
         drawn = []
         for ids in _alike(group):
             found = self.near(group.labels[ids[0]], group.texts[ids[0]], _NEAREST)
@@ -195,11 +195,11 @@ class Counterparts:
         return {id_: term for _, term, ids in drawn[:room] for id_ in ids}
 
     def near(self, label: str, term: str, most: int) -> list[tuple[float, str]]:
-        """Terms with the label that are near in meaning and of the same form, the nearest first.
+        """Terms of a label that are near in meaning and of the same form, the nearest first.
 
-        most (int): So many at most.
-        RETURNS (list[tuple[float, str]]): How near, and the term; none where a number, other than
-            of times, belongs to what stands beside it.
+        most (int): Maximum number.
+        RETURNS (list[tuple[float, str]]): Score and term; empty for a term with a number, unless it
+            is a date or duration: other numbers belong to the text next to them.
         """
         if _is_set(term):
             return []
@@ -209,21 +209,21 @@ class Counterparts:
             self._pools[label] = pool, self.nearness.vectors(pool)
         terms, vectors = self._pools[label]
         [own] = self.nearness.vectors([term])
-        # Another number makes another term, however near.
+        # With another number it is another term, however near.
         highest = 1.1 if _has_number(term) else self.most
         eligible = [
             (cosine + _FORM * _likeness(term, other), other)
             for cosine, other in zip((vectors @ own).tolist(), terms, strict=True)
             if self.least <= cosine <= highest
             and _fits(term, other)
-            # "adenoma" for "adenocarcinoma": near by its wordpieces, and another thing.
+            # "adenoma" for "adenocarcinoma": near because of shared wordpieces, but not the same.
             and (cosine >= _SURE or not _of_one_root(term, other))
         ]
         return sorted(eligible, reverse=True)[:most]
 
 
 def _alike(group: Group) -> list[list[str]]:
-    """The ids of a group's mentions, those together that get the same term."""
+    """The ids of a group's mentions; those that must get the same term are together."""
     links = [(head, tail) for _, head, tail in group.links]
     return named_alike(group.labels, group.texts, links)
 
@@ -240,14 +240,15 @@ def _spelled(terms: dict[str, str]) -> dict[str, str]:
 def _matches(
     group: Group, other: Group, match: dict[str, str], steps: list[int]
 ) -> Iterator[dict[str, str]]:
-    """Every way to find the group's labels and relations again in another, from a first pair on.
+    """Every way to map a group onto part of another with equal labels and relations.
 
-    steps (list[int]): One number, of the tries that are left; with none, no more is found.
+    match (dict[str, str]): The pairs mapped so far; at least one.
+    steps (list[int]): A single number, the steps that are left; at 0 the search ends.
     """
     if len(match) == len(group.labels):
         yield match
         return
-    # A mention with a relation to one that is matched already: there the choice is small.
+    # A mention linked to one that is already matched has few candidates.
     new = next(
         id_
         for id_ in group.labels
@@ -270,7 +271,7 @@ def _matches(
 
 
 def _likeness(old: str, new: str) -> int:
-    """In how many ways a term fits in form where another one stood: 0 to 3."""
+    """In how many ways a term has the form of the one that it replaces: 0 to 3."""
     return sum(a == b for a, b in zip(_form(old), _form(new), strict=True))
 
 
@@ -279,15 +280,15 @@ def _form(term: str) -> tuple[bool, bool, str]:
 
 
 def _fits(old: str, new: str) -> bool:
-    """Whether a sentence stays one with another term, as far as the terms alone can tell."""
+    """Whether a sentence stays grammatical with the new term, judging by the two terms only."""
     if normal(old) == normal(new) or _has_number(old) != _has_number(new):
         return False
     if contrasts(old, new):
         return False
-    # What letters stand for is not in them: "HCV" is near "HCC" by its wordpieces alone.
+    # An acronym's letters do not show its meaning: "HCV" is near "HCC" by wordpieces only.
     if ACRONYM.fullmatch(old) or ACRONYM.fullmatch(new):
         return False
-    # What begins a sentence gets its capital anyway.
+    # No name for a common noun; the capital that opens a sentence is set later.
     if not old[0].isupper() and new[0].isupper() and not new[:2].isupper():
         return False
     if _has_number(old):
@@ -300,7 +301,7 @@ def _fits(old: str, new: str) -> bool:
     ):
         return False
     words, others = re.split(r"[\s-]+", one), re.split(r"[\s-]+", other)
-    # Letters that the old term lacks may stand for anything: "NAVA catheter".
+    # A new acronym may stand for anything: "NAVA catheter".
     if any(map(ACRONYM.fullmatch, re.split(r"[\s-]+", new))) or _of_one_stem(words[-1], others[-1]):
         return False
     return (
@@ -312,26 +313,26 @@ def _fits(old: str, new: str) -> bool:
 
 
 def _derived(word: str, longer: str, more: bool) -> bool:
-    """Whether one is made of the other: "stable condition", "milder", "unconscious"."""
-    # More words in front of several, or fewer, leave it the thing that it was; in front of a single
-    # one they make another: "table examination".
+    """Whether one extends the other: "stable condition", "milder", "unconscious"."""
+    # Words removed in front, or added in front of several, leave the same kind of thing; added to a
+    # single word, they make another: "table examination".
     fronted = longer.endswith(f" {word}") and (" " in word or not more)
     return longer.startswith(word) or (longer.endswith(word) and not fronted)
 
 
 def _of_one_stem(word: str, other: str) -> bool:
-    """Whether one is what is done and the other what it is done with: "endoscopy", "endoscope"."""
+    """Whether two words share a stem, as procedure and tool do: "endoscopy", "endoscope"."""
     shared = max(_STEM, round(_STEM_SHARE * min(len(word), len(other))))
     return word != other and word[:shared] == other[:shared]
 
 
 def _of_one_root(old: str, new: str) -> bool:
-    """Whether both are single words that begin alike."""
+    """Whether both are single words with the same beginning."""
     return " " not in old + new and normal(old)[:3] == normal(new)[:3]
 
 
 def _ending(word: str) -> str:
-    """What tells adverbs, participles, plurals and adjectives apart from other words."""
+    """The ending that marks an adverb, participle, plural or adjective; "" for other words."""
     found = _ENDING.search(word)
     return (found.lastgroup if found else None) or ""
 

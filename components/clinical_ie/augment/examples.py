@@ -1,4 +1,4 @@
-"""Few-shot pairs for the prompt: written by hand, or found among the training notes."""
+"""Few-shot pairs for the prompt: written by hand, or found in the training notes."""
 
 import random
 from collections import defaultdict
@@ -16,7 +16,7 @@ from .markup import encode, keys_in
 from .segment import Segment, segments_of
 from .source import named
 
-# Two training segments are tried in so many ways to find the same relations in both.
+# How many mappings between two training segments are tried to find equal relations in both.
 _MAX_WAYS = 200
 
 
@@ -28,14 +28,14 @@ class Pair:
     rewrite: str
 
     def as_dict(self) -> dict[str, str]:
-        """Plain values."""
+        """The pair as a dict."""
         return asdict(self)
 
 
 def checked_pairs(pairs: Iterable[Any]) -> list[Pair]:
     """Pairs from mappings with the keys `source` and `rewrite`.
 
-    RAISES (ValueError): One is no such mapping, or its sides hold different markers.
+    RAISES (ValueError): An item is no such mapping, or its sides have different markers.
     """
     checked = []
     for number, pair in enumerate(pairs, start=1):
@@ -51,10 +51,11 @@ def checked_pairs(pairs: Iterable[Any]) -> list[Pair]:
 
 
 class TrainingPairs:
-    """Segments of different training notes that hold the same labels in the same relations: what a
-    rewrite of the one could look like, written and annotated by people.
+    """Pairs of segments from different training notes with the same labels and relations: each
+    shows what a rewrite of the other could look like, written and annotated by people.
 
-    path (Path): The training notes (`.spacy`); read when the examples are asked for.
+    path (Path): The training notes (`.spacy`); read when the object is called.
+    mentions (tuple[int, int]): Minimum and maximum number of mentions in a segment.
     """
 
     def __init__(
@@ -67,9 +68,9 @@ class TrainingPairs:
         self._mentions = mentions
 
     def __call__(self) -> list[Pair]:
-        """The pairs, no two of them with the same labels.
+        """The pairs; no two have the same labels.
 
-        RAISES (FileNotFoundError): No training notes.
+        RAISES (FileNotFoundError): There are no training notes.
         """
         low, high = self._mentions
         alike: dict[tuple[str, ...], list[Segment]] = defaultdict(list)
@@ -99,7 +100,7 @@ def _first_pair(segments: Sequence[Segment]) -> list[Pair]:
 
 
 def _pair(source: Segment, other: Segment) -> Pair | None:
-    """The two segments as an example, if their relations are the same."""
+    """The two segments as an example, or None if their relations differ."""
     markup = encode(source.text, source.annotations.mentions)
     key_of = {marker.mention: marker.key for marker in markup.markers}
     wanted = {(x.label, key_of[x.head], key_of[x.tail]) for x in source.annotations.links}
@@ -110,7 +111,7 @@ def _pair(source: Segment, other: Segment) -> Pair | None:
 
 
 def _ways(source: Segment, other: Segment) -> Iterable[dict[str, str]]:
-    """Ways to give the mentions of a segment the keys of another's with the same labels."""
+    """Ways to assign the keys of one segment to the mentions of another with the same labels."""
     markers = encode(source.text, source.annotations.mentions).markers
     ids = [mention.id for mention in other.annotations.mentions]
     labels = [mention.label for mention in other.annotations.mentions]
@@ -134,10 +135,10 @@ def make_training_pairs(
     min_mentions: int = 3,
     max_mentions: int = 6,
 ) -> Callable[[], Iterable[Any]]:
-    """A reader of few-shot examples that come from the training split alone.
+    """A reader of few-shot examples, taken from the training split only.
 
     path (str | Path): The training notes (`.spacy`).
-    size, seed (int, int): How many pairs, and what draws them.
-    max_words, min_mentions, max_mentions (int, int, int): Of the segments.
+    size, seed (int, int): How many pairs, and the seed that draws them.
+    max_words, min_mentions, max_mentions (int, int, int): Limits for the segments.
     """
     return TrainingPairs(Path(path), size, seed, max_words, (min_mentions, max_mentions))

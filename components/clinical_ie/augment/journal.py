@@ -1,4 +1,4 @@
-"""No answer is paid for twice: a model's answers, kept in SQLite as they come."""
+"""No answer is paid for twice: SQLite stores each one as soon as it arrives."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
-# spacy-llm compares these very types with those of the task, and knows typing's names alone.
+# spacy-llm compares these types with those of the task, and only knows typing's.
 from typing import Any, Callable, Iterable  # noqa: UP035
 
 from spacy_llm.registry import registry
@@ -31,19 +31,20 @@ CREATE TABLE IF NOT EXISTS responses (
 ) WITHOUT ROWID
 """
 _COLUMNS = "text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
-# Of a process that waits for another one's write.
+# Seconds to wait for the write of another process.
 _PATIENCE = 60.0
 
 
 class Journaled:
-    """Answers from the journal where it has them, and from the model where it has not.
+    """Takes answers from the journal if it has them, otherwise from the model.
 
-    A prompt counts as the same where all of it is. Models that read the parts of a `Prompt`, and
-    not the string that it is, say so by `reads_string = False`.
+    An answer is reused only if every part of its prompt is the same. A model that reads the parts
+    of a `Prompt` but not its string sets `reads_string = False`; the string then does not count.
 
     model (Model): Any spacy-llm model.
-    path (Path): The SQLite file; made when the first prompt comes, readable by its owner alone.
-    fingerprint (str): The model with every setting that bears on its answers.
+    path (Path): The SQLite file; created at the first prompt, readable by its owner only.
+    fingerprint (str | None): Identifies the model and every setting that affects its answers; None
+        if the model has a `fingerprint` of its own.
     """
 
     def __init__(self, model: Model, path: Path, fingerprint: str | None) -> None:
@@ -52,26 +53,26 @@ class Journaled:
         self._fingerprint = fingerprint
         if fingerprint is None and not hasattr(type(model), "fingerprint"):
             raise ValueError(
-                "clinical_ie.Journaled.v1: this model does not say what it is; give `fingerprint`, "
-                "a string that changes with the model and its settings"
+                "clinical_ie.Journaled.v1: this model has no fingerprint; set `fingerprint` to a "
+                "string that changes with the model and its settings"
             )
 
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
         """Answer each prompt; the model is asked only for what the journal lacks.
 
-        Each answer is committed as it comes, before it is passed on. What is no answer, such as a
-        time-out, is passed on alone, so that the next run asks again.
-        RAISES (sqlite3.DatabaseError): The file is no journal, or another run holds it.
+        Each answer is committed when it arrives, before it is passed on. A failed request, such as
+        a time-out, is passed on but not stored, so that the next run sends it again.
+        RAISES (sqlite3.DatabaseError): The file is not a journal, or another run has locked it.
         """
         groups = [[Prompt.of(prompt) for prompt in group] for group in prompts]
-        # Before the file is made: a model without weights says so here.
+        # Before the file is created: a model without weights raises here.
         keys = [[self.key(prompt) for prompt in group] for group in groups]
         with self._named_in_errors(), closing(self._connect()) as journal:
             prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
             known = {key: _read(journal, key) for key in prompt_of}
             answers = {key: answer for key, answer in known.items() if answer is not None}
             if answers and hasattr(self._model, "answered"):
-                # It then knows that what it does not take is the fault of that one prompt.
+                # The server works, then: what it rejects is the fault of that one prompt.
                 self._model.answered = True
             asked = {key: prompt for key, prompt in prompt_of.items() if key not in answers}
             with closing(self._ask(asked, journal)) as new:
@@ -81,7 +82,7 @@ class Journaled:
                     yield [answers[key] for key in group]
 
     def key(self, prompt: Prompt) -> str:
-        """The hash under which the answer to a prompt is kept."""
+        """The hash under which the answer to a prompt is stored."""
         if self._fingerprint is None:
             self._fingerprint = str(self._model.fingerprint)  # type: ignore[attr-defined]
         content = [self._fingerprint, prompt.sha256, prompt.seed, prompt.variant]
@@ -92,7 +93,7 @@ class Journaled:
     def _ask(
         self, asked: dict[str, Prompt], journal: sqlite3.Connection
     ) -> Generator[tuple[str, Response], None, None]:
-        """Put the missing answers into the journal, and pass them on in the order they come."""
+        """Ask for the missing answers, store them, and pass them on as they arrive."""
         keys = list(asked)
 
         def keep(place: int, answer: Response) -> None:
@@ -109,7 +110,7 @@ class Journaled:
         if not prompts:
             return
         if hasattr(self._model, "arrivals"):
-            # Calls it in its own thread: what comes while an answer is judged is kept by then.
+            # The model's thread calls `keep`: answers are stored while earlier ones are judged.
             yield from self._model.arrivals(prompts, keep)
             return
         for place, group in enumerate(self._model([prompt] for prompt in prompts)):
@@ -119,23 +120,23 @@ class Journaled:
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # SQLite gives its own side files the mode of the main file.
+        # SQLite gives its side files the mode of the main file.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        # One that was copied here, by whatever means, holds notes as well.
+        # A journal that was copied here contains note text too, whatever its mode.
         for side in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 self._path.with_name(f"{self._path.name}{side}").chmod(0o600)
         # No isolation level: every statement is a transaction of its own, committed at once.
-        # A thread of the model writes; this one has read before that began, and closes afterwards.
+        # The model's thread writes; this one reads before it starts, and closes when it is done.
         journal = sqlite3.connect(
             self._path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
         )
         try:
-            # A commit is one write to a log: it outlives the process without a wait for the disk.
+            # A commit is an append to a log: it survives a kill, without waiting for the disk.
             journal.execute("PRAGMA journal_mode = WAL")
             journal.execute("PRAGMA synchronous = NORMAL")
             journal.execute(_SCHEMA)
-            # A table of another form has not all of the columns.
+            # Fails if the table has other columns.
             journal.execute(f"SELECT {_COLUMNS} FROM responses LIMIT 0")
         except sqlite3.DatabaseError:
             journal.close()
@@ -189,11 +190,11 @@ def _read(journal: sqlite3.Connection, key: str) -> Response | None:
 
 @registry.llm_models("clinical_ie.Journaled.v1")
 def make_journaled(model: Model, path: str | Path, fingerprint: str | None = None) -> Journaled:
-    """Wrap a model, so that an answer that was once given is never asked for again.
+    """Wrap a model, so that no request is repeated once it has been answered.
 
     model (Model): Any spacy-llm model.
     path (str | Path): The SQLite file.
-    fingerprint (str | None): For a model that has no `fingerprint` of its own.
-    RAISES (ValueError): The model has none, and none is given.
+    fingerprint (str | None): See the class.
+    RAISES (ValueError): The model has no fingerprint, and none is given.
     """
     return Journaled(model, Path(path), fingerprint)

@@ -1,4 +1,4 @@
-"""Guesses the label of a term that was never seen, from how terms of each label are built."""
+"""Guesses the label of an unseen term from how the known terms of each label are formed."""
 
 import math
 import re
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 # A term in capitals: `CT`, `IL-6`, `PaO2`, `MRIs`.
 ACRONYM = re.compile(r"[A-Z][a-z]?[A-Z0-9-]{1,7}s?")
-# A feature of a label counts as if it had been seen so often more, in the shares of all labels.
+# Smoothing: this many pseudo-terms per label, with features as frequent as over all labels.
 _BACKGROUND = 5.0
-# The features of a term say nearly the same several times over.
+# The features of a term are correlated, so their evidence is scaled down.
 _WEIGHT = 0.5
 
 
@@ -18,8 +18,8 @@ _WEIGHT = 0.5
 class Kinds:
     """Naive Bayes over word endings, words and form; every distinct term counts once.
 
-    labels (Counter[str]): Distinct terms of each label.
-    features (dict[str, Counter[str]]): How many of them have a feature.
+    labels (Counter[str]): Number of distinct terms of each label.
+    features (dict[str, Counter[str]]): By feature, how many of them have it.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
@@ -36,7 +36,7 @@ class Kinds:
         return kinds
 
     def doubt(self, term: str, label: str) -> float:
-        """How much likelier another label is for a term, as a logarithm; 0 for the likeliest."""
+        """Log-odds of a term's likeliest label against this one; infinite for an unknown label."""
         scores = self._scores(term)
         if label not in scores:
             return math.inf

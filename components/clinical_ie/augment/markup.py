@@ -1,11 +1,11 @@
-r"""Mentions written into the text, `[[Drug: aspirin]]`, and read back.
+r"""Writes mentions into the text, `[[Drug: aspirin]]`, and reads them back.
 
-Where a label occurs twice in a segment, each marker carries a short id: `[[T1|Drug: aspirin]]`.
-A backslash stands before a backslash or bracket that a reader would take for a part of a marker,
-and nowhere else, so that `[** name **]` and `[1]` look as they do in the note.
+If a label occurs twice in a segment, each of its markers has a short id: `[[T1|Drug: aspirin]]`.
+Brackets and backslashes are escaped only where they could be read as part of a marker, so that
+`[** name **]` and `[1]` look as they do in the note.
 
-A mention in several pieces has no place in this markup: pieces that white space alone parts are
-joined before (`segment`), and a segment with any other is left out and counted.
+This markup cannot express discontinuous mentions. If only white space separates the fragments,
+they are joined beforehand (`segment`); a segment with any other one is left out and counted.
 """
 
 import re
@@ -29,10 +29,10 @@ _TOKEN = re.compile(
 
 
 class MarkupError(ValueError):
-    """Text that cannot be encoded, or markup that does not say what it was asked to say.
+    """Text that cannot be encoded, or markup without the markers that it must have.
 
-    reason (str): A short name, the same for every case of its kind.
-    detail (str): What was met.
+    reason (str): A short name for the kind of error.
+    detail (str): What was found.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -43,10 +43,10 @@ class MarkupError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One marker that a piece of markup must hold exactly once.
+    """A marker that must occur exactly once in a piece of markup.
 
-    key (str): What stands before its colon: `Drug` or `T1|Drug`.
-    mention (str): Id of the mention it stands for.
+    key (str): The part before the colon: `Drug` or `T1|Drug`.
+    mention (str): Id of its mention.
     label (str): That mention's label.
     parent (str | None): Key of the marker it is nested in.
     """
@@ -59,7 +59,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Encoded text, with its markers in the order of the mentions that were given."""
+    """Encoded text, with its markers in the order of the given mentions."""
 
     text: str
     markers: tuple[Marker, ...]
@@ -68,10 +68,10 @@ class Markup:
 def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | None = None) -> Markup:
     """Write mentions into their text; nested mentions become nested markers.
 
-    keys (Mapping[str, str] | None): Keys by mention id, in place of those of their own.
-    RETURNS (Markup): `decode` gives back the same text and mentions, scores aside.
-    RAISES (MarkupError): A mention is in several pieces, two mentions cross, or a label holds
-        white space, a bracket, a bar, a colon or a backslash.
+    keys (Mapping[str, str] | None): Keys by mention id; default: made from the labels.
+    RETURNS (Markup): `decode` turns it back into the same text and mentions, without scores.
+    RAISES (MarkupError): A mention is discontinuous, two mentions cross, or a label contains white
+        space, a bracket, a bar, a colon or a backslash.
     """
     parents = nesting(mentions)
     order = list(parents)
@@ -84,7 +84,7 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
     pieces: list[str] = []
     start = 0
     for border in sorted({*opens, *closes, len(text)}):
-        # What follows a character decides whether it needs its backslash.
+        # Whether a character needs a backslash depends on the next one.
         following = "]" if closes[border] else "[" if border in opens else ""
         pieces.append(_ESCAPED.sub(r"\\\g<0>", text[start:border] + following))
         if following:
@@ -100,10 +100,11 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
 
 
 def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
-    """Read markup that must hold each of `markers` exactly once, nested as they say.
+    """Read markup that must contain each of `markers` exactly once, nested as they specify.
 
-    RETURNS (tuple[str, list[Mention]]): The plain text, and one mention a marker, in their order.
-    RAISES (MarkupError): For every string that is not such markup, with the first fault met.
+    RETURNS (tuple[str, list[Mention]]): The plain text, and a mention for each marker, in their
+        order.
+    RAISES (MarkupError): The string is anything else; names the first error.
     """
     expected = {marker.key: marker for marker in markers}
     found: dict[str, Mention] = {}
@@ -142,7 +143,7 @@ def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
 
 
 def keys_in(markup: str) -> list[str]:
-    """The keys of the markers in a piece of markup, in the order of the text."""
+    """The keys of the markers in a piece of markup, in text order."""
     return [piece for kind, piece in pieces_of(markup) if kind is Kind.OPEN]
 
 
@@ -155,7 +156,7 @@ class Kind(Enum):
 
 
 def pieces_of(markup: str) -> Iterator[tuple[Kind, str]]:
-    """The pieces of any string as markup: a marker's key, its end, or text, escapes undone."""
+    """Split any string into markup pieces: a marker's key, its end, or text without escapes."""
     for token in _TOKEN.finditer(markup):
         if token["key"]:
             yield Kind.OPEN, token["key"]
@@ -166,7 +167,7 @@ def pieces_of(markup: str) -> Iterator[tuple[Kind, str]]:
 
 
 def bodies_of(markup: str) -> dict[str, tuple[int, int]]:
-    """Where the inside of each marker lies in a piece of well-formed markup, by key."""
+    """Start and end of each marker's content in a piece of well-formed markup, by key."""
     bodies: dict[str, tuple[int, int]] = {}
     open_: list[tuple[str, int]] = []
     for token in _TOKEN.finditer(markup):
@@ -179,10 +180,10 @@ def bodies_of(markup: str) -> dict[str, tuple[int, int]]:
 
 
 def read_loosely(markup: str) -> tuple[str, dict[str, str]]:
-    """Text and terms of a piece of markup, whatever markers it holds.
+    """Text and terms of a piece of markup, whatever its markers.
 
-    RETURNS (tuple[str, dict[str, str]]): The text without markers, and what each marker covers, by
-        key, in the order of the text.
+    RETURNS (tuple[str, dict[str, str]]): The text without markers, and the text that each marker
+        covers, by key, in text order.
     """
     pieces: list[str] = []
     open_: list[str] = []
@@ -200,7 +201,7 @@ def read_loosely(markup: str) -> tuple[str, dict[str, str]]:
 
 
 def nesting(mentions: Sequence[Mention]) -> dict[int, int | None]:
-    """For each mention, in the order of the text, the smallest one around it, by index.
+    """For each mention, in text order, the smallest one that encloses it; both as indices.
 
     RAISES (MarkupError): As for `encode`.
     """

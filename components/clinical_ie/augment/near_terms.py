@@ -1,4 +1,4 @@
-"""Terms that a language model may choose among."""
+"""The terms that a language model may choose from."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from .terms import load_terms
 
 
 class NearTerms:
-    """What else could stand in a passage: other values, other names, near terms of other notes.
+    """Finds replacements for terms of a passage: other values, synonyms, near terms of other notes.
 
     path (Path): Training notes (`.spacy`).
-    encoder, least, most, size: As `make_near_terms` has them.
+    encoder, least, most, size: See `make_near_terms`.
     """
 
     def __init__(self, path: Path, encoder: str, least: float, most: float, size: int) -> None:
@@ -27,7 +27,7 @@ class NearTerms:
 
     @cached_property
     def fingerprint(self) -> str:
-        """All that bears on a choice: training notes, the encoder's weights, expressions."""
+        """Everything that affects a choice: training notes, the encoder's weights, expressions."""
         files = hash_of([self._path, Path(self._settings[0])], EXPRESSIONS)
         return json.dumps(["clinical_ie.near_terms.v1", 8, files, *self._settings])
 
@@ -39,12 +39,12 @@ class NearTerms:
     def __call__(
         self, terms: Sequence[tuple[str, str]], staying: Iterable[str] = ()
     ) -> list[list[str]]:
-        """What may stand in the place of each term of a passage, the nearest first.
+        """The possible replacements of each term of a passage, the nearest first.
 
         terms (Sequence[tuple[str, str]]): Labels and terms.
-        staying (Iterable[str]): Terms of the passage that nothing may take the place of.
-        RETURNS (list[list[str]]): Other values and other names, where any term has some; else what
-            is near in meaning. None that the passage has already.
+        staying (Iterable[str]): Terms of the passage that must stay.
+        RETURNS (list[list[str]]): Synonyms and other values if any term has some, otherwise terms
+            near in meaning; without those that the passage already contains.
         """
         size = self._settings[-1]
         present = {term for _, term in terms}.union(staying)
@@ -68,9 +68,8 @@ def make_near_terms(
     """Registered as `clinical_ie.near_terms.v1`.
 
     terms (str | Path): Training notes (`.spacy`).
-    encoder (str): An encoder of sentences, a folder or a name on the hub.
-    least, most (float): Cosines between which a term counts as near; where a number changes, there
-        is no most.
-    size (int): So many terms at most.
+    encoder (str): A sentence encoder: a folder or a name on the hub.
+    least, most (float): Range of the cosine of a near term; terms with numbers have no upper limit.
+    size (int): Maximum number of replacements for a term.
     """
     return NearTerms(Path(terms), encoder, least, most, size)

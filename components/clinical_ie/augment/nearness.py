@@ -1,4 +1,4 @@
-"""How near terms are to each other in meaning, by an encoder of sentences."""
+"""Measures how near terms are in meaning, with a sentence encoder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ from ..encoder.loading import load_pretrained
 Vectors = NDArray[np.float32]
 
 _AT_ONCE = 256
-# What encoders of sentences were trained on is not longer; the rest is left out.
+# Sentence encoders are trained on texts no longer than this; the rest is cut off.
 _MAX_PIECES = 128
 
 
 class Nearness:
     """Vectors of terms: the mean of an encoder's vectors over the wordpieces of each.
 
-    That is how encoders such as MiniLM were trained to tell what sentences mean. Vectors of
-    training terms are made once and kept.
+    Sentence encoders such as MiniLM were trained with this pooling. Vectors of training terms are
+    computed once and cached.
 
     encoder (str | Path): A folder of weights, or a name on the hub; loaded when first needed.
     """
@@ -32,8 +32,8 @@ class Nearness:
         self._vectors: dict[str, Vectors] = {}
 
     def vectors(self, terms: Sequence[str]) -> Vectors:
-        """A vector of length 1 for each term, shape (n_terms, width): products are cosines."""
-        # Those of like length together, so that little goes into padding.
+        """Unit vectors of terms, shape (n_terms, width): their dot products are cosines."""
+        # Terms of similar length share a batch, to save padding.
         new = sorted({term for term in terms if term not in self._vectors}, key=len)
         for first in range(0, len(new), _AT_ONCE):
             batch = new[first : first + _AT_ONCE]
@@ -41,7 +41,7 @@ class Nearness:
         return np.stack([self._vectors[term] for term in terms])
 
     def cosines(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """How near the texts of each pair are; at least one pair. Nothing is kept: what models
+        """The cosine of each pair of texts; at least one pair. Nothing is cached, since what models
         write has no end."""
         vectors = self._encode([text for pair in pairs for text in pair])
         products: list[float] = (vectors[::2] * vectors[1::2]).sum(axis=1).tolist()
@@ -53,7 +53,7 @@ class Nearness:
             self._loaded.transformer.eval()
         tokenizer = self._loaded.tokenizer
         longest = min(_MAX_PIECES, tokenizer.model_max_length)
-        # Where the weights are: on a GPU, if the application has asked thinc for one.
+        # The weights are on a GPU if the application has told thinc to use one.
         inputs = tokenizer(
             terms, padding=True, truncation=True, max_length=longest, return_tensors="pt"
         ).to(self._loaded.transformer.device)

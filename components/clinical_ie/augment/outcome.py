@@ -1,4 +1,4 @@
-"""A run of the augmenter in numbers, gathered as it goes."""
+"""Counts what happens in a run of the augmenter."""
 
 import re
 from collections import Counter
@@ -21,11 +21,11 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(slots=True)
 class Dropped:
-    """Answers that one reason spoke against.
+    """Answers dropped for one reason.
 
     answers (int): How many.
     segments (int): How many of them were the last try at their segment.
-    example (dict[str, str]): Source, answer and detail of the first.
+    example (dict[str, str]): Source, answer and detail of the first one.
     """
 
     answers: int = 0
@@ -35,10 +35,10 @@ class Dropped:
 
 @dataclass(slots=True)
 class Tokens:
-    """What the model's side says of cost.
+    """Token counts, as the model reports them.
 
-    prompt, completion (int | None): None where the model does not say.
-    untold (int): Answers of which it does not say both.
+    prompt, completion (int | None): None if the model never reports them.
+    untold (int): Answers for which it does not report both.
     """
 
     prompt: int | None = None
@@ -55,8 +55,10 @@ class Tokens:
         self.untold += rewrite.answered and untold
 
     def cost(self, prices: tuple[float, float]) -> float | None:
-        """The price, from those of a million prompt and completion tokens; without that of answers
-        that are `untold`, and None where nothing else is there."""
+        """The price of the reported tokens; None if there are answers but no reported tokens.
+
+        prices (tuple[float, float]): Per million prompt and completion tokens.
+        """
         if any(prices) and self.untold and self.prompt is None and self.completion is None:
             return None
         return ((self.prompt or 0) * prices[0] + (self.completion or 0) * prices[1]) / 1e6
@@ -64,11 +66,11 @@ class Tokens:
 
 @dataclass(slots=True)
 class Diversity:
-    """How far accepted rewrites are from their sources, in words and in terms.
+    """How accepted rewrites differ from their sources, in words and in terms.
 
     words (dict[str, set[str]]): The distinct words of each side.
-    totals (Counter[str]): How many words each side has, and how many of the rewrites' words their
-        own source has too.
+    totals (Counter[str]): How many words each side has, and how many words of the rewrites are
+        shared with their own source.
     terms (dict[str, set[str]]): The distinct terms of each label in rewrites.
     """
 
@@ -89,7 +91,7 @@ class Diversity:
             self.terms.setdefault(mention.label, set()).add(term)
 
     def as_dict(self) -> dict[str, Any]:
-        """Figures on words."""
+        """The counts of words."""
         total = self.totals["rewrite"]
         return {
             "words": {side: self.totals[side] for side in self.words},
@@ -99,7 +101,7 @@ class Diversity:
         }
 
     def new_terms(self, known: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:
-        """By label, the distinct terms in rewrites, and how many of them training does not have."""
+        """By label, the number of distinct terms in rewrites, and of those that training lacks."""
         return {
             label: {"terms": len(terms), "new": len(terms - known.get(label, set()))}
             for label, terms in sorted(self.terms.items())
@@ -108,23 +110,24 @@ class Diversity:
 
 @dataclass(slots=True)
 class Outcome:
-    """A run, counted.
+    """The counts of a run.
 
-    settings (dict[str, Any]): What was asked for: config, model, seed, strategy and the like.
-    prices (tuple[float, float]): Of a million prompt and completion tokens.
+    settings (dict[str, Any]): What was requested: config, model, seed, strategy and so on.
+    prices (tuple[float, float]): Per million prompt and completion tokens.
     known (dict[str, set[str]]): The terms of each label in training.
-    segments (int): That could be rewritten; `skipped` counts the others by reason.
-    tried (int): Of those, how many were given to the model.
+    segments (int): Segments that can be rewritten; `skipped` counts the others by reason.
+    tried (int): How many of them were passed to the model.
     accepted (int): New notes.
-    rewrites (int): Accepted rewrites; a note may hold several.
+    rewrites (int): Accepted rewrites; a note may contain several.
     requests, replayed (int): Answers, and how many of them came from the journal.
-    unanswered, refused (int): Requests that got none, and those that the model does not take.
-    missing (int): Rewrites that were given up because nothing came, time after time.
-    given_up (set[Place]): Segments that were given to the model, and have no rewrite.
-    before, after (tuple[Counter, Counter]): Mentions and relations by label, of the training notes
-        and of the new ones.
+    unanswered, refused (int): Requests without an answer, and prompts that the model rejects.
+    missing (int): Rewrites given up because requests got no answer.
+    given_up (set[Place]): Segments that were given up and have no rewrite.
+    before, after (tuple[Counter, Counter]): Mentions and relations by label, in the training notes
+        and in the new ones.
     pairs (list[dict[str, str]]): Source and rewrite of the first few, in markup.
-    seconds, model_seconds (float): The whole run, and what the answers took when they were made.
+    tokens, paid (Tokens): Of all answers, and of those that did not come from the journal.
+    seconds, model_seconds (float): Duration of the run, and of the answers when they were written.
     """
 
     settings: dict[str, Any]
@@ -153,16 +156,16 @@ class Outcome:
 
     @property
     def wanted(self) -> int:
-        """New notes asked for."""
+        """Number of new notes requested."""
         return int(self.settings["n_augmented"])
 
     @property
     def asked(self) -> int:
-        """Requests of this run."""
+        """Number of requests that this run sent."""
         return self.requests + self.unanswered + self.refused - self.replayed
 
     def count(self, rewrite: Rewrite) -> None:
-        """Count an answer and what it cost, or that there was none."""
+        """Count an answer and its cost, or a request without an answer."""
         self.requests += rewrite.answered
         self.unanswered += rewrite.missing
         self.refused += rewrite.refused
@@ -174,9 +177,9 @@ class Outcome:
             self.paid.add(rewrite)
 
     def drop(self, segment: Segment, rewrite: Rewrite, last: bool) -> None:
-        """Count an answer that is not used, or that there was none.
+        """Count an answer that is not used, or a request without an answer.
 
-        last (bool): Its segment is given up.
+        last (bool): Whether the segment is given up.
         """
         dropped = self.dropped.setdefault(rewrite.reason, Dropped())
         dropped.answers += 1
@@ -190,13 +193,13 @@ class Outcome:
     def add(
         self, note_id: str, annotations: Annotations, rewrites: Iterable[tuple[Segment, Rewrite]]
     ) -> None:
-        """Count a new note with the rewrites in it."""
+        """Count a new note and its rewrites."""
         self.accepted += 1
         for counter, found in zip(self.after, label_counts(annotations), strict=True):
             counter.update(found)
         for segment, rewrite in rewrites:
             self.rewrites += 1
-            # Another variant may come where the first one did not.
+            # A later variant may succeed where the first one failed.
             self.given_up.discard(segment.place)
             self.diversity.add(segment, rewrite)
             if len(self.pairs) < MAX_EXAMPLES:
@@ -246,10 +249,10 @@ def _rounded(cost: float | None) -> float | None:
 
 
 def _pair(segment: Segment, rewrite: Rewrite, as_it_is: bool = False) -> dict[str, str]:
-    """Both in markup.
+    """Source and rewrite in markup.
 
-    as_it_is (bool): What goes into the note, which is the answer with its articles mended; else
-        the answer as it came.
+    as_it_is (bool): Whether to show the rewrite as it goes into the note, with articles and first
+        capital mended, or as the model wrote it.
     """
     mentions = segment.annotations.mentions
     markup = encode(rewrite.text, rewrite.mentions(mentions)).text if as_it_is else rewrite.markup

@@ -1,4 +1,4 @@
-"""What a run leaves behind: new notes, the same as brat files, a JSON summary and a page."""
+"""Writes the results of a run: new notes as `.spacy` and in brat, a JSON summary and a page."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from .source import NewNote
 
 
 class Output:
-    """Writes new notes as they come; they appear at their place all together, or not at all.
+    """Writes new notes as they come; they appear at their destination all together or not at all.
 
-    Everything is readable by its owner alone from the first byte on: it is made in folders that
-    are closed to others, and moved out of them when it is complete. Nothing is made before the
-    first note, or the end.
+    Everything is readable by its owner only, from the first byte on: it is written in folders that
+    are closed to others, and moved when complete. Nothing is created before the first note, or the
+    end if there is none.
 
     out (Path): The new notes (`.spacy`).
     out_dir (Path): Gets `brat/`, `provenance.jsonl`, `augment.json` and `augment.html`.
@@ -51,8 +51,8 @@ class Output:
         self._provenance.write(f"{line}\n")
 
     def finish(self, outcome: Outcome) -> None:
-        """Write the summary, and put everything in the place of what an earlier run left; where
-        there is no new note, its notes stay."""
+        """Write the summary, and replace the results of an earlier run; if there are no new notes,
+        the earlier ones stay."""
         self._open()
         self._docs_stack.close()
         self._provenance.close()
@@ -66,7 +66,7 @@ class Output:
             (self._folder / name).chmod(0o600)
         if outcome.accepted:
             self._docs.path.chmod(0o600)
-            # First what can fail on another disk.
+            # First the move that can fail: `out` may be on another disk.
             self._docs.path.replace(self._out)
             if (self._out_dir / "brat").exists():
                 (self._out_dir / "brat").rename(self._folder / "brat-before")
@@ -95,8 +95,9 @@ class Output:
 def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:
     """Some rewrites beside their sources, with the markers in colour.
 
-    pairs (Sequence[Mapping[str, str]]): Each with `source` and `rewrite`, marked up, as in
+    pairs (Sequence[Mapping[str, str]]): Each with `source` and `rewrite` in markup, as in
         `augment.json`.
+    size (int): Maximum number of rewrites.
     """
     table = Table("source", "rewrite", title="Rewrites", show_lines=True)
     for pair in pairs[:size]:

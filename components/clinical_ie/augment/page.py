@@ -1,4 +1,4 @@
-"""One HTML file that shows what a run of the augmenter did; it asks for nothing from anywhere."""
+"""Renders an HTML page about a run of the augmenter; it loads nothing from anywhere."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from ..html import hues_of, marks_html, page_template
 
 
 def render(summary: Mapping[str, Any]) -> str:
-    """The page.
+    """The page as HTML.
 
-    summary (Mapping[str, Any]): What stands in `augment.json`.
+    summary (Mapping[str, Any]): The content of `augment.json`.
     """
     hues = hues_of(summary["mentions"])
     return page_template(__package__).render(
@@ -41,27 +41,27 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("seed", str(summary["seed"])),
         ("strategy", summary["strategy"]),
         ("segments that could be rewritten", f"{segments['available']:,}"),
-        ("segments given to the model", f"{segments['tried']:,}"),
+        ("segments passed to the model", f"{segments['tried']:,}"),
         ("segments given up", f"{segments['given up']:,}"),
         ("answers", f"{summary['requests']:,}, {summary['replayed']:,} of them from the journal"),
         (
             "requests without an answer",
-            f"{summary['unanswered']:,}, and {summary['refused']:,} that the model does not take",
+            f"{summary['unanswered']:,}, and {summary['refused']:,} rejected by the model",
         ),
         (
             "seconds",
-            f"{summary['seconds']['total']:,}, {summary['seconds']['model']:,} the model's",
+            f"{summary['seconds']['total']:,} in all, {summary['seconds']['model']:,} for answers",
         ),
         ("words of sources", f"{words['source']:,}, {distinct['source']:,} distinct"),
         ("words of rewrites", f"{words['rewrite']:,}, {distinct['rewrite']:,} distinct"),
-        ("distinct words that no source has", f"{diversity['distinct_words_new']:,}"),
+        ("distinct words in no source", f"{diversity['distinct_words_new']:,}"),
     ]
     if diversity["words_kept"] is not None:
-        facts.append(("words that a rewrite has of its source", f"{diversity['words_kept']:.0%}"))
+        facts.append(("words of rewrites also in their source", f"{diversity['words_kept']:.0%}"))
     if tokens["prompt"] is not None or tokens["completion"] is not None:
         counts = (tokens["prompt"] or 0, tokens["completion"] or 0)
-        untold = f"; {tokens['untold']:,} answers do not say" if tokens["untold"] else ""
-        facts.append(("tokens", f"{counts[0]:,} of prompts, {counts[1]:,} of answers{untold}"))
+        untold = f"; not reported for {tokens['untold']:,} answers" if tokens["untold"] else ""
+        facts.append(("tokens", f"{counts[0]:,} in prompts, {counts[1]:,} in answers{untold}"))
     if cost["all"] is None:
         facts.append(("cost", "not known"))
     elif cost["all"]:
@@ -71,7 +71,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _shares(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
-    """Each label's share of all, in percent: of the training notes, and with the new ones."""
+    """Each label's share of all, in percent: in the training notes, and with the new ones added."""
     before = sum(count["train"] for count in counts.values()) or 1
     after = sum(count["train"] + count["augmented"] for count in counts.values()) or 1
     return [

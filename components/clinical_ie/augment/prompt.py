@@ -1,4 +1,4 @@
-"""What travels between the task and a model: strings that know more than their text."""
+"""The strings that travel between the task and a model, with attributes beyond their text."""
 
 import hashlib
 import json
@@ -11,17 +11,17 @@ from .markup import Marker
 
 
 class Prompt(str):
-    """A prompt that any spacy-llm model can take as the plain string that it is.
+    """A prompt; any spacy-llm model can use it as a plain string.
 
     messages (list[dict[str, str]]): The same as chat turns: system, few-shot turns, user.
     source (str): The segment in markup.
-    markers (tuple[Marker, ...]): The markers that the answer must hold.
+    markers (tuple[Marker, ...]): The markers that the answer must contain.
     links (tuple[Link, ...]): The relations between them, by mention id.
     bound (frozenset[str]): Ids of the mentions with relations to others outside the segment.
-    echoed (frozenset[str]): Of those, the ones that keep their words (see `Segment`).
-    seed (int): For the sampling of this answer.
-    variant (int): Which rewrite of the same segment this is to be, from 0.
-    tries (int): How often the segment was tried before.
+    echoed (frozenset[str]): Those of them that must keep their words (see `Segment`).
+    seed (int): Seed for sampling this answer.
+    variant (int): Number of this rewrite among those of the same segment, from 0.
+    tries (int): How often the segment has been tried before.
     """
 
     messages: list[dict[str, str]]
@@ -69,14 +69,14 @@ class Prompt(str):
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that a model may read off this prompt, seed and variant aside, and the
-        string itself, which says the same in other form."""
+        """Hash of all that a model may read from this prompt, except for seed, variant, and the
+        string itself, which says the same in another form."""
         links = sorted([link.label, link.head, link.tail] for link in self.links)
         content = [self.source, links, sorted(self.bound), self.tries]
-        # Without any, the hash is that of journals from before there were some.
+        # Left out if empty: journals from before there were any stay valid.
         content += [sorted(self.echoed)] if self.echoed else []
-        # That of the JSON of all messages and the content, in one list. All prompts of a run begin
-        # alike, and the beginning is most of them.
+        # The hash of the JSON list of messages and content. All prompts of a run share their
+        # beginning, which is most of their text, so its hash is cached.
         first, last = self.messages[:-1], self.messages[-1:]
         digest = _begun(tuple(tuple(message.items()) for message in first)).copy()
         digest.update(f"{json.dumps(last)[1:]}, {json.dumps(content)[1:]}".encode())
@@ -90,19 +90,19 @@ def _begun(messages: tuple[tuple[tuple[str, str], ...], ...]) -> "hashlib._Hash"
 
 
 class Response(str):
-    """An answer that knows its cost; a plain string wherever a string is expected.
+    """An answer with its cost; a plain string wherever a string is expected.
 
-    text (str): What cannot be written as UTF-8 becomes U+FFFD.
-    prompt_tokens, completion_tokens (int | None): None where the model does not say.
+    text (str): Lone surrogates are replaced by U+FFFD.
+    prompt_tokens, completion_tokens (int | None): None if the model does not report them.
     seconds (float): Time the model took.
-    cut (bool): The answer ran into the limit on its length.
-    fault (str): Why there is no text that could be a rewrite; empty for an answer with one.
-    answered (bool): Whether the model has answered at all, be it with a refusal: such an answer
-        has its price, and is not asked for again.
-    refused (bool): Not answered, since the model takes no such prompt: to ask again is of no use.
+    cut (bool): The answer reached the limit on its length.
+    fault (str): Why there is no text that could be a rewrite; empty if there is one.
+    answered (bool): Whether the model answered at all, even to decline: such an answer has its
+        price, and the request is not repeated.
+    refused (bool): Not answered because the model rejects this prompt: asking again is pointless.
     replayed (bool): It comes from a journal.
-    likelihood (float | None): Mean log-probability of its tokens, by the model that wrote it; None
-        where it does not say.
+    likelihood (float | None): Mean log-probability of its tokens under the model that wrote it;
+        None if not reported.
     """
 
     prompt_tokens: int | None
@@ -128,7 +128,7 @@ class Response(str):
         likelihood: float | None = None,
         refused: bool = False,
     ) -> Self:
-        # A lone surrogate, which JSON can spell, has no place in any file.
+        # JSON can contain lone surrogates, which UTF-8 cannot encode.
         response = super().__new__(
             cls, text.encode("utf8", "surrogatepass").decode("utf8", "replace")
         )

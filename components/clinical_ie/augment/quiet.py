@@ -1,21 +1,24 @@
-"""Logs without note text: what other libraries would write of prompts and answers."""
+"""Keeps note text out of logs: other libraries would log prompts and answers."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# At level DEBUG these, and those below them, write requests, prompts and answers as they are.
+# At level DEBUG, these and their child loggers write requests, prompts and answers in full.
 _TALKATIVE = ("spacy_llm", "openai", "httpx2", "httpcore2")
 
 
 @contextmanager
 def quiet_logs(with_text: bool) -> Iterator[None]:
-    """Keep debug messages of those who would log note text back, unless they are asked for."""
+    """Suppress debug messages of libraries that log note text, unless they are wanted.
+
+    with_text (bool): Whether they are wanted.
+    """
 
     def without_debug(record: logging.LogRecord) -> bool:
         return record.levelno > logging.DEBUG
 
-    # A filter holds for its own logger alone, whatever the level of those below it.
+    # A filter applies to its own logger only, not to its children.
     loggers = [] if with_text else [logging.getLogger(name) for name in _all_talkative()]
     for logger in loggers:
         logger.addFilter(without_debug)

@@ -1,4 +1,4 @@
-"""The whole step: choose segments, have them rewritten, put them back, write what came of it."""
+"""The whole step: choose segments, have them rewritten, put them back, write the results."""
 
 import time
 from collections import Counter
@@ -30,23 +30,23 @@ def augment(
     model_path: Path | None = None,
     on_accepted: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Make new notes from training notes; nothing but the journal is kept before the end.
+    """Make new notes from training notes; before the end, only the journal is written.
 
-    Where there is no new note, those of an earlier run stay, and the summary alone is written.
+    If there is no new note, those of an earlier run stay, and only the summary is written.
 
     train (Path): Annotated notes (`.spacy`).
     out (Path): The new notes (`.spacy`).
     out_dir (Path): Gets `brat/`, `provenance.jsonl`, `journal.sqlite`, `augment.json` and
         `augment.html`.
-    n_augmented (int): So many new notes are asked for; there are fewer where segments run out.
-    seed (int): Draws segments, and the model's samples.
-    model_path (Path | None): In place of the config's `paths.model`.
+    n_augmented (int): Maximum number of new notes; there are fewer if the segments run out.
+    seed (int): For the choice of segments and the model's sampling.
+    model_path (Path | None): Overrides the config's `paths.model`.
     on_accepted (Callable[[], None]): Called after each new note.
     RAISES (OSError): The notes cannot be written to `out`.
-    RAISES (FileNotFoundError): No training notes, no config, or no weights.
-    RAISES (ConfigError): The config does not parse, or holds a key that nothing knows.
-    RAISES (ValueError): Two training notes have one id, a label has blanks, a server takes no
-        request at all, or `out` is `train`.
+    RAISES (FileNotFoundError): The training notes, the config or the weights are missing.
+    RAISES (ConfigError): The config does not parse, or has an unknown key or an invalid value.
+    RAISES (ValueError): Two training notes have the same id, a label cannot be written in brat, a
+        server rejects all requests, or `out` is `train`.
     """
     began = time.monotonic()
     if out.resolve() == train.resolve():
@@ -61,7 +61,7 @@ def augment(
     docs = read_docs(train)
     sources = sources_of(docs, train)
     starts = [sentence_starts(doc) for doc in docs]
-    # What follows needs little of what a Doc holds.
+    # The rest needs little of what a Doc contains; free the memory.
     docs.clear()
     terms = learn_terms(train, ((note.text, note.annotations) for note in sources.values()))
     settings, nlp, model = load(config, paths)
@@ -94,7 +94,7 @@ def augment(
 def _places(
     notes: Iterable[tuple[Source, list[int]]], settings: Settings, outcome: Outcome
 ) -> list[list[Place]]:
-    """Where the segments of each note lie.
+    """The places of the segments of each note.
 
     notes (Iterable[tuple[Source, list[int]]]): Each with the starts of its sentences.
     """

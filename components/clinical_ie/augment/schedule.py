@@ -1,4 +1,4 @@
-"""Which segments are given to the model next, and again, until there are notes enough."""
+"""Decides which segments the model gets next, or again, until there are enough notes."""
 
 import hashlib
 import sys
@@ -22,7 +22,7 @@ Accepted = list[tuple[Segment, Rewrite]]
 
 @dataclass(slots=True)
 class _Note:
-    """A note on its way: how many of its segments are still with the model, and what came back."""
+    """A note in progress: how many of its segments are still with the model, and those accepted."""
 
     source: Source
     open: int
@@ -31,10 +31,11 @@ class _Note:
 
 @dataclass(slots=True)
 class _Try:
-    """A segment on its way: the Doc that goes through the model, and how often it has.
+    """A segment in progress: the Doc that goes through the pipeline, and how often it has.
 
-    tries (int): Answers to it.
-    missing (int): Requests for it that got none.
+    tries (int): Requests with an answer.
+    missing (int): Requests without one.
+    failed (tuple[str, str] | tuple[()]): The previous answer and what was wrong with it.
     """
 
     note: _Note
@@ -47,10 +48,10 @@ class _Try:
 
 
 class Schedule:
-    """Gives segments to the pipeline in batches, and those that failed again.
+    """Passes segments to the pipeline in batches, and again if they failed.
 
     sources (Mapping[str, Source]): The training notes by id.
-    order (Sequence[Place]): The segments in the order in which they are to be tried.
+    order (Sequence[Place]): The segments in the order in which to try them.
     """
 
     def __init__(
@@ -68,16 +69,16 @@ class Schedule:
         self._settings = settings
         self._seed = seed
         self._outcome = outcome
-        # Texts of accepted rewrites, where another variant of the same segment may follow.
+        # Texts of accepted rewrites, kept if another variant of the same segment may follow.
         self._siblings: dict[Place, list[str]] = {}
-        # What the model takes no prompt for, whichever the variant.
+        # Segments whose prompts the model rejects, in every variant.
         self._refused: set[Place] = set()
 
     def notes(self) -> Iterator[tuple[Source, Accepted]]:
-        """As many notes as are wanted, each with the rewrites that every filter let pass."""
+        """As many notes as are wanted, each with the rewrites that passed all filters."""
         wanted = self._outcome.wanted
         for variant in range(self._settings.variants):
-            # One variant after the other: a rewrite must not repeat an earlier one.
+            # Variants run one after the other, since a rewrite must not repeat an earlier one.
             order = [place for place in self._order if place not in self._refused]
             groups = _groups(order, self._settings.segments_per_note)
             for note in islice(self._pass(groups, variant, wanted), wanted):
@@ -96,7 +97,7 @@ class Schedule:
         waiting: deque[_Try] = deque()
         under_way = finished = 0
         while True:
-            # Never more under way than are still wanted: each answer has its price.
+            # Never more in progress than are still wanted: each answer has its price.
             while len(waiting) < self._settings.batch_size and under_way + finished < wanted:
                 places = next(groups, None)
                 if places is None:
@@ -123,7 +124,7 @@ class Schedule:
         note = _Note(source, len(places))
         for place in places:
             segment = source.segment(place)
-            # With another variant, the same segments come again.
+            # Later variants use the same segments.
             self._outcome.tried += variant == 0
             yield _Try(note, segment, segment_to_doc(corpus_nlp(), segment), variant)
 
@@ -138,13 +139,13 @@ class Schedule:
             attempt.doc = doc
 
     def _settle(self, attempt: _Try) -> bool:
-        """Count what came back.
+        """Count the result of a request.
 
-        RETURNS (bool): The segment is to be tried again.
+        RETURNS (bool): Whether to try the segment again.
         """
         rewrite = rewrite_of(attempt.doc)
         self._outcome.count(rewrite)
-        # What got no answer is asked for again as it is, as if nothing had been; not without end.
+        # A request without an answer is repeated unchanged and costs no try, but not without end.
         attempt.tries += rewrite.answered
         attempt.missing += rewrite.missing
         if rewrite.reason:
@@ -165,14 +166,14 @@ class Schedule:
 
 
 def _cut_short(waiting: Iterable[_Try]) -> Iterator[tuple[Source, Accepted]]:
-    """The notes that the end of the requests leaves with some of their segments rewritten."""
+    """The notes with some of their segments rewritten when `max_requests` is reached."""
     for note in {id(attempt.note): attempt.note for attempt in waiting}.values():
         if note.accepted:
             yield note.source, note.accepted
 
 
 def _groups(order: Sequence[Place], size: int) -> Iterator[list[Place]]:
-    """Each segment with others of the same note that share no text, as many as go into one note."""
+    """Group each segment with others of its note that share no text, up to `size` in a group."""
     of_note: dict[str, list[Place]] = {}
     if size > 1:
         for place in order:
@@ -197,7 +198,7 @@ def _complaint(rewrite: Rewrite) -> str:
 
 
 def _seed(seed: int, attempt: _Try) -> int:
-    """The same for the same try at the same segment, whatever else the run does."""
+    """A seed that depends on the segment, variant and try only, whatever else the run does."""
     segment = attempt.segment
     parts = (seed, segment.note_id, segment.start, segment.end, attempt.variant, attempt.tries)
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4]) >> 1

@@ -1,4 +1,4 @@
-"""Segments: the runs of consecutive sentences that hold a target entity or relation."""
+"""Segments: runs of consecutive sentences that contain a target mention or relation."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -24,7 +24,7 @@ _SEGMENT = "clinical_ie.segment"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a segment lies, and the labels of the mentions in it: all that a plan needs to know."""
+    """The location of a segment, and the labels of its mentions: all that planning needs."""
 
     note_id: str
     start: int
@@ -38,15 +38,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of one note, with what is annotated in it.
+    """A piece of a note with its annotations.
 
     note_id (str): The note it comes from.
-    start, end (int): Where it lies in the note's text, in characters.
-    text (str): That piece of text.
-    annotations (Annotations): Mentions in characters of the piece; relations with both ends in it.
-    bound (frozenset[str]): Ids of the mentions that a relation ties to one outside the piece.
-    echoed (frozenset[str]): Of those, the ones whose label and words that one outside has too:
-        with other words, the two would no longer be what the relation says.
+    start, end (int): Its character offsets in the note.
+    text (str): The text between them.
+    annotations (Annotations): Mentions, with offsets relative to the segment, and the relations
+        with both ends in it.
+    bound (frozenset[str]): Ids of the mentions with a relation to one outside the segment.
+    echoed (frozenset[str]): Those of them that have the same label and words as the mention
+        outside: with other words, the relation between the two would no longer be true.
     """
 
     note_id: str
@@ -59,7 +60,7 @@ class Segment:
 
     @property
     def place(self) -> Place:
-        """The same without text and offsets."""
+        """Its location and labels, without text."""
         labels = tuple(mention.label for mention in self.annotations.mentions)
         return Place(self.note_id, self.start, self.end, labels)
 
@@ -67,13 +68,13 @@ class Segment:
 def segments_of(
     doc: Doc, max_words: int, nested: bool = True, max_term_words: int | None = None
 ) -> tuple[list[Segment], Counter[str]]:
-    """Every segment of a note that some mention or relation asks for, each once.
+    """The segments around every mention and relation of a note, each once.
 
-    max_words (int): Longer ones are left out.
-    nested (bool): Whether those that hold a mention inside another one are taken.
-    max_term_words (int | None): Those with a longer term are left out.
-    RETURNS (tuple[list[Segment], Counter[str]]): The segments in the order of the text, and how
-        many were left out, by reason.
+    max_words (int): Longer segments are left out.
+    nested (bool): Whether to keep segments with nested mentions.
+    max_term_words (int | None): Segments with a longer term are left out.
+    RETURNS (tuple[list[Segment], Counter[str]]): The segments in text order, and how many were left
+        out, by reason.
     """
     return segments_in(
         doc._.note_id,
@@ -87,7 +88,7 @@ def segments_of(
 
 
 def sentence_starts(doc: Doc) -> list[int]:
-    """Where the sentences of a Doc begin, in characters; found now where it has none."""
+    """Character offsets where the sentences of a Doc start; sets them if it has none."""
     if not doc.has_annotation("SENT_START"):
         clinical_sentences(doc)
         merge_inside_mentions(doc, list(doc.spans.get(SPANS_KEY, doc.ents)))
@@ -103,7 +104,7 @@ def segments_in(
     nested: bool,
     max_term_words: int | None,
 ) -> tuple[list[Segment], Counter[str]]:
-    """The same as `segments_of`, for a note that is read off its Doc already."""
+    """The same as `segments_of`, for the content of a note without its Doc."""
     ends = [*starts[1:], len(note)]
     targets = [(m.start, m.end) for m in annotations.mentions]
     by_id = {mention.id: mention for mention in annotations.mentions}
@@ -142,7 +143,7 @@ def segments_in(
 
 
 def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
-    """A Doc that holds the segment alone, and knows where it comes from."""
+    """A Doc of the segment only, which remembers its place in the note."""
     doc = make_doc(nlp, segment.text, segment.annotations, segment.note_id)
     ties = [sorted(segment.bound), sorted(segment.echoed)]
     doc.user_data[_SEGMENT] = [segment.start, segment.end, *ties]
@@ -150,15 +151,15 @@ def segment_to_doc(nlp: Language, segment: Segment) -> Doc:
 
 
 def segment_of(doc: Doc) -> Segment:
-    """The segment on a Doc that `segment_to_doc` made; any other Doc is a segment as a whole."""
+    """The segment of a Doc made by `segment_to_doc`; any other Doc is one segment as a whole."""
     text = text_of(doc)
     start, end, *ties = doc.user_data.get(_SEGMENT, [0, len(text), [], []])
     return Segment(doc._.note_id, start, end, text, annotations_of(doc), *map(frozenset, ties))
 
 
 class Layout:
-    """The annotations of one note by where they lie: a long note has a thousand segments, and each
-    would look through all of its mentions and relations.
+    """An index of the annotations of one note by place: a long note has a thousand segments, and
+    each would otherwise search all mentions and relations.
 
     annotations (Annotations): The note's.
     """
@@ -174,14 +175,14 @@ class Layout:
                 self._links_of.setdefault(id_, []).append(place)
 
     def between(self, start: int, end: int) -> list[Mention]:
-        """The mentions that lie between two characters, in their own order."""
+        """The mentions between two offsets, in the order of the annotations."""
         first = bisect_left(self._by_start, (start, 0))
         last = bisect_left(self._by_start, (end + 1, 0))
         places = sorted(place for _, place in self._by_start[first:last])
         return [self._mentions[place] for place in places if self._mentions[place].end <= end]
 
     def links_of(self, ids: Iterable[str]) -> list[Link]:
-        """The relations with an end among some mentions, in their own order."""
+        """The relations with an end among these mentions, in the order of the annotations."""
         places = {place for id_ in ids for place in self._links_of.get(id_, ())}
         return [self._links[place] for place in sorted(places)]
 
@@ -191,10 +192,10 @@ class Layout:
 
 
 def segment_at(note_id: str, note: str, layout: Layout, start: int, end: int) -> Segment:
-    """The segment between two characters of a note, without the white space at its ends."""
+    """The segment between two offsets of a note, without white space at its ends."""
     inside = layout.between(start, end)
     text = note[start:end]
-    # Blanks and newlines around the segment stay in the note, unless a mention begins with one.
+    # White space around the segment stays in the note, unless a mention includes it.
     first, last = min(m.start for m in inside), max(m.end for m in inside)
     start = min(first, start + len(text) - len(text.lstrip()))
     end = max(last, start + len(note[start:end].rstrip()))
@@ -216,13 +217,13 @@ def segment_at(note_id: str, note: str, layout: Layout, start: int, end: int) ->
 
 
 def shifted(mention: Mention, by: int) -> Mention:
-    """The same mention, `by` characters further on."""
+    """The same mention, shifted by `by` characters."""
     fragments = tuple((start + by, end + by) for start, end in mention.fragments)
     return mention._replace(fragments=fragments)
 
 
 def _joined(mention: Mention, text: str) -> Mention:
-    """A mention whose pieces a line break parts, in one piece; any other as it is."""
+    """A mention with its fragments joined if only white space separates them."""
     if len(mention.fragments) == 1:
         return mention
     pieces = sorted(mention.fragments)
@@ -233,13 +234,13 @@ def _joined(mention: Mention, text: str) -> Mention:
 
 
 def _longest_term(segment: Segment) -> int:
-    """Words of the longest term, the figures of a formula counted one by one."""
+    """Number of words in the longest term; each number of a formula counts as one."""
     terms = (segment.text[m.start : m.end] for m in segment.annotations.mentions)
     return max((len(_WORD_OR_FIGURE.findall(term)) for term in terms), default=0)
 
 
 def _echoed(note: str, layout: Layout, links: Sequence[Link]) -> set[str]:
-    """Ids of the mentions that one of some relations ties to another of their label and words."""
+    """Ids of the mentions that a relation links to another with the same label and words."""
     mentions = [layout.mention(id_) for id_ in {id_ for link in links for id_ in _ends(link)}]
     labels = {mention.id: mention.label for mention in mentions}
     texts = {mention.id: covered_text(note, mention.fragments) for mention in mentions}
@@ -252,7 +253,7 @@ def _ends(link: Link) -> set[str]:
 
 
 def _cut_borders(mentions: Iterable[Mention], starts: list[int]) -> set[int]:
-    """Indices of the sentences before whose start a mention begins and after it ends."""
+    """Indices of the sentences whose start lies inside a mention."""
     cut: set[int] = set()
     for mention in mentions:
         first, last = bisect_right(starts, mention.start), bisect_right(starts, mention.end - 1)

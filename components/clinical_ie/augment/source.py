@@ -1,4 +1,4 @@
-"""The training notes, in the little memory that rewriting pieces of them takes."""
+"""The training notes, in a form that takes little memory."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from .splice import splice
 
 @dataclass(slots=True)
 class NewNote:
-    """A note that was put together anew, and what a brat folder needs of it."""
+    """A new note, with what is needed to write it in brat."""
 
     doc: Doc
     text: str
@@ -33,7 +33,7 @@ class NewNote:
 class Source:
     """One training note.
 
-    standoff (bytes | None): Its `.ann` as it was read; None where there was none.
+    standoff (bytes | None): Its `.ann` as it was read; None if there was none.
     """
 
     note_id: str
@@ -43,12 +43,12 @@ class Source:
 
     @classmethod
     def of(cls, doc: Doc) -> "Source":
-        """What is needed of a Doc."""
+        """The needed parts of a Doc."""
         standoff = doc._.standoff.to_bytes() if has_standoff(doc) else None
         return cls(doc._.note_id, text_of(doc), annotations_of(doc), standoff)
 
     def segment(self, place: Place) -> Segment:
-        """A piece of the note."""
+        """The segment at a place of the note."""
         layout = Layout(self.annotations)
         return segment_at(self.note_id, self.text, layout, place.start, place.end)
 
@@ -58,21 +58,21 @@ class Source:
         note_id: str,
         provenance: dict[str, Any],
     ) -> NewNote:
-        """A new note, with new text in the place of some segments.
+        """A new note, in which some segments are replaced.
 
         rewrites (Sequence[tuple[Segment, str, list[Mention]]]): Segments that share no text, each
             with its new text and mentions.
-        RAISES (ValueError): A mention would cover other text than it did.
+        RAISES (ValueError): A mention would not cover the text that it should.
         """
         text, annotations = self.text, self.annotations
-        # From the back, so that what stands before keeps its place.
+        # From the back, so that the offsets before stay valid.
         for segment, new_text, mentions in sorted(rewrites, key=lambda r: -r[0].start):
             text, annotations = splice(text, annotations, segment, new_text, mentions)
         doc = make_doc(corpus_nlp(), text, annotations, note_id)
         doc._.provenance = provenance
         if self.standoff is None:
             return NewNote(doc, text, annotations, annotations_to_standoff(annotations, text))
-        # Events, attributes and whatever else the file holds go along.
+        # Events, attributes and all other lines of the file are kept.
         standoff = Standoff.from_bytes(self.standoff)
         edit_standoff(standoff, annotations, self.text, text)
         doc._.standoff = standoff
@@ -82,34 +82,34 @@ class Source:
 def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     """Training notes by id.
 
-    path (Path): Where they come from, for the error.
-    RAISES (ValueError): Two have one id, or a label is none that the new notes' `.ann` can bear.
+    path (Path): Where they come from, for error messages.
+    RAISES (ValueError): Two notes have the same id, or a label cannot be written in an `.ann`.
     """
     sources: dict[str, Source] = {}
     for doc in named(docs):
         source = Source.of(doc)
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
-        # Now, and not at the first new note, when much may have been paid for.
+        # Checked before the first request, since requests may cost money.
         for label in chain.from_iterable(label_counts(source.annotations)):
             if not is_label(label):
                 raise ValueError(
-                    f"{path}: the label {label!r} in the note {source.note_id!r}: new notes are "
-                    "written as brat files too, whose labels are one word without blanks; rename it"
+                    f"{path}: the label {label!r} in the note {source.note_id!r} cannot be written "
+                    "in brat, where a label is one word without blanks; rename it"
                 )
         sources[source.note_id] = source
     return sources
 
 
 def named(docs: Iterable[Doc]) -> Iterator[Doc]:
-    """The same notes, none without an id: those of other software have none."""
+    """The same notes, each with an id: notes made by other software have none."""
     for number, doc in enumerate(docs, start=1):
         doc._.note_id = doc._.note_id or f"note-{number}"
         yield doc
 
 
 def label_counts(annotations: Annotations) -> tuple[Counter[str], Counter[str]]:
-    """How many mentions and relations there are of each label."""
+    """The number of mentions and of relations with each label."""
     return (
         Counter(mention.label for mention in annotations.mentions),
         Counter(link.label for link in annotations.links),

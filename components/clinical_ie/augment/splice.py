@@ -1,11 +1,11 @@
-"""The new note: the old text around a segment, with the rewrite in its place."""
+"""Makes the new note: the old text, with a rewrite in the place of its segment."""
 
 from ..brat.files import covered_text
 from ..doc import Annotations, Mention
 from .segment import Segment, shifted
 from .terms import normal
 
-# Attributes that hold what a term's words say: the date of TIMEX3, the day of SECTIME.
+# Attributes whose value depends on the words: the date of TIMEX3, the day of SECTIME.
 _VALUES = frozenset(["val", "value", "dvalue"])
 
 
@@ -19,10 +19,10 @@ def splice(
     """Put a rewrite in the place of its segment.
 
     text, annotations (str, Annotations): The note.
-    new_text, new_mentions (str, list[Mention]): The rewrite; ids are those of the segment's.
+    new_text, new_mentions (str, list[Mention]): The rewrite, with the ids of the old mentions.
     RETURNS (tuple[str, Annotations]): The new note. Every mention keeps its id and its place in the
-        list, and so every relation survives, across the segment's borders too.
-    RAISES (ValueError): A mention would cover other text than it did before.
+        list, so all relations are kept, even across the segment's borders.
+    RAISES (ValueError): A mention would not cover the text that it should.
     """
     rewritten = {mention.id: shifted(mention, segment.start) for mention in new_mentions}
     by = len(new_text) - len(segment.text)
@@ -38,15 +38,15 @@ def splice(
             expected = covered_text(text, old.fragments)
         if covered_text(spliced, new.fragments) != expected:
             raise ValueError(
-                f"{segment.note_id}: {old.id} ({old.label}) does not cover the same text any more"
+                f"{segment.note_id}: {old.id} ({old.label}) no longer covers the same text"
             )
         mentions.append(new)
     return spliced, Annotations(mentions, list(annotations.links))
 
 
 def _in_place_of(old: Mention, new: Mention, text: str, spliced: str) -> Mention:
-    """The new mention, with what was said of the old one; of another term, with its flags alone: it
-    has another code and value, and what people noted was about the old words."""
+    """The new mention, with the attributes, codes and comments of the old one. A different term
+    keeps only the attributes that do not depend on the words."""
     moved = old._replace(fragments=new.fragments)
     if normal(covered_text(text, old.fragments)) == normal(covered_text(spliced, new.fragments)):
         return moved

@@ -1,4 +1,4 @@
-"""Which segments are rewritten first: any, those with rare labels, or those with hard ones."""
+"""Decides which segments come first: any, those with rare labels, or those with hard ones."""
 
 import heapq
 import json
@@ -17,11 +17,11 @@ Strategy = Literal["uniform", "rare_labels", "weak_labels"]
 def plan(
     notes: Sequence[Sequence[Place]], seed: int, preferred: tuple[int, int]
 ) -> Iterator[Place]:
-    """The order in which segments are tried: one of each note first, then a further one of each.
+    """The order in which segments are tried: one of each note, then another one of each.
 
     notes (Sequence[Sequence[Place]]): The segments of each note.
-    seed (int): Draws the order of the notes, and that of the segments in a note.
-    preferred (tuple[int, int]): Segments with so many mentions, at least and at most, come first.
+    seed (int): For the order of the notes, and of the segments in a note.
+    preferred (tuple[int, int]): Segments with a number of mentions in this range come first.
     YIELDS (Place): Each segment once.
     """
     rng = random.Random(seed)
@@ -32,11 +32,11 @@ def plan(
 
 
 def by_labels(order: Sequence[Place], need: Callable[[str, int], float]) -> Iterator[Place]:
-    """Take up segments for the label in greatest need, again and again.
+    """Take the next segment for the label in greatest need, again and again.
 
-    order (Sequence[Place]): From `plan`; decides between the segments of one label.
-    need (Callable[[str, int], float]): Of a label with so many mentions in the segments taken so
-        far; the lowest value is served first.
+    order (Sequence[Place]): From `plan`; decides between segments of the same label.
+    need (Callable[[str, int], float]): Takes a label and its number of mentions in the segments
+        taken so far; the label with the lowest value is in greatest need.
     YIELDS (Place): Each segment once.
     """
     waiting: dict[str, list[int]] = {}
@@ -66,12 +66,12 @@ def by_labels(order: Sequence[Place], need: Callable[[str, int], float]) -> Iter
 
 
 def rare_first(counts: Mapping[str, int]) -> Callable[[str, int], float]:
-    """The need of a label by its mentions in training and in the segments taken so far."""
+    """Ranks a label by its mentions in training and in the segments taken so far."""
     return lambda label, planned: counts.get(label, 0) + planned
 
 
 def weak_first(errors: Mapping[str, int]) -> Callable[[str, int], float]:
-    """The need of a label in proportion to the errors that a model made on it."""
+    """Ranks a label such that segments are taken in proportion to a model's errors on it."""
 
     def need(label: str, planned: int) -> float:
         wrong = errors.get(label, 0)
@@ -81,11 +81,11 @@ def weak_first(errors: Mapping[str, int]) -> Callable[[str, int], float]:
 
 
 def errors_by_label(path: Path) -> dict[str, int]:
-    """Missed and wrongly found mentions of each label, from what `scripts/evaluate.py` or
-    `clinical-ie score --json` says of a model on the dev notes.
+    """False negatives plus false positives of each label on the dev notes, as written by
+    `scripts/evaluate.py` or `clinical-ie score --json`.
 
     RAISES (FileNotFoundError): No such file.
-    RAISES (ValueError): It is no such file, or was measured on test notes.
+    RAISES (ValueError): It holds no such scores, or was measured on the test notes.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -101,19 +101,19 @@ def errors_by_label(path: Path) -> dict[str, int]:
         ) from error
     if metrics.get("split") == "test":
         raise ValueError(
-            f"{path}: measured on the test notes, which must not choose training notes; run "
+            f"{path}: measured on the test notes, which must not influence training; run "
             "scripts/evaluate.py on the dev notes"
         )
     return errors
 
 
 def _queue(places: Sequence[Place], rng: random.Random, preferred: tuple[int, int]) -> list[Place]:
-    """The segments of a note: those of preferred size first, and those that share no text."""
+    """The segments of a note: those that share no text first, and among them the preferred ones."""
     order = rng.sample(places, len(places))
     low, high = preferred
     order.sort(key=lambda place: not low <= len(place.labels) <= high)
     apart: list[Place] = []
-    # Those in the order of the text, where only the two neighbours can share it.
+    # The chosen ones in text order: only the two neighbours can overlap a new one.
     by_start: list[tuple[int, int]] = []
     for place in order:
         at = bisect_left(by_start, (place.start, place.end))

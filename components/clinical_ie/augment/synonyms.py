@@ -1,4 +1,4 @@
-"""Two names of one thing: a long form and the abbreviation that a note explains by it."""
+"""Finds abbreviations and their long forms where a note explains one by the other."""
 
 import re
 from collections import Counter
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from ..doc import Mention
 
-# What may be an abbreviation, where a bracket after a long form says so: `Hgb`, `HbA1c`.
+# Counts as an abbreviation if it is in brackets after its long form: `Hgb`, `HbA1c`.
 _SHORT = re.compile(r"[A-Z][A-Za-z0-9-]{1,7}")
 _OPENING = re.compile(r"\s?\(\Z")
 _SENTENCE = re.compile(r"(?:\A|[.!?]\s|\n)\s*\Z")
 
-# From a label to a term, in lower case, to its other names, and how often each was met.
+# By label and lower-case term: its other names, and how often each was found.
 Synonyms = dict[str, dict[str, Counter[str]]]
 
 
 def add_synonyms(found: Synonyms, note: str, mentions: Sequence[Mention]) -> None:
-    """Learn from each `[[X: long form]] ([[X: LF]])` of a note that both are names of one thing."""
+    """Learn both names from each `[[X: long form]] ([[X: LF]])` of a note."""
     for label, long, short in _explained(note, mentions):
         names = found.setdefault(label, {})
         names.setdefault(" ".join(long.lower().split()), Counter())[short] += 1
@@ -35,14 +35,14 @@ def _explained(note: str, mentions: Sequence[Mention]) -> Iterator[tuple[str, st
         if long is not None and long.label == mention.label:
             text = note[long.start : long.end]
             if _stands_for(short, text):
-                # A capital that only opens a sentence would be wrong within one.
+                # A capital that only starts a sentence would be wrong elsewhere.
                 if text[1:].islower() and _SENTENCE.search(note, 0, long.start):
                     text = text[0].lower() + text[1:]
                 yield mention.label, text, short
 
 
 def _stands_for(short: str, long: str) -> bool:
-    """Whether the letters of an abbreviation are in its long form, the first one at its start.
+    """Whether a long form starts with an abbreviation's first letter and has the others in order.
 
     After Schwartz and Hearst (2003), with the border of the long form given.
     """

@@ -1,10 +1,10 @@
-"""The spacy-llm task: a prompt for each Doc; each answer decoded, judged and kept on its Doc."""
+"""The spacy-llm task: makes a prompt for each Doc, decodes and judges the answer, and stores it."""
 
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-# spacy-llm compares these very types with those of the model, and knows typing's names alone.
+# spacy-llm compares these types with those of the model, and only knows typing's.
 from typing import Any, Iterable  # noqa: UP035
 from weakref import WeakKeyDictionary
 
@@ -28,21 +28,21 @@ from .terms import Terms, collect_terms, load_terms
 
 TEMPLATE = "structured_rewrite.v2.jinja"
 EXAMPLES = "examples.v1.yml"
-# So many times its source, an answer is asked for anew as if there was none: a model that went on
-# without end is not sent all of that again.
+# A failed answer longer than this many times its source is not sent back as feedback: the model
+# probably went on without end.
 _TOLD_UP_TO = 4
 
 Examples = Iterable[Any]
 
 
 class StructuredRewrite:
-    """Rewrites the text of a Doc around its mentions; the Doc itself stays as it is.
+    """Rewrites the text of a Doc around its mentions; text and mentions of the Doc itself stay.
 
     template (str): Jinja with the blocks `system`, `user` and `again`.
     examples (list[Pair]): Few-shot pairs, both sides in markup.
-    label_definitions (Mapping[str, str]): One line a label; those of the segment are shown.
-    filters (dict[str, Filter]): By the reason under which they drop a rewrite.
-    terms (Terms): Of the training split, for the filters.
+    label_definitions (Mapping[str, str]): One line per label; the prompt has those of its segment.
+    filters (dict[str, Filter]): By the reason under which dropped rewrites are counted.
+    terms (Terms): Terms of the training split, for the filters.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class StructuredRewrite:
                 for role, side in (("user", "user"), ("assistant", "rewrite"))
             ),
         ]
-        # What was asked for a Doc, until its answer comes.
+        # The prompt of each Doc, until its answer comes.
         self._asked: WeakKeyDictionary[Doc, tuple[Segment, Attempt, Prompt]] = WeakKeyDictionary()
         self._example_texts = tuple(read_loosely(pair.rewrite)[0] for pair in examples)
 
@@ -87,19 +87,19 @@ class StructuredRewrite:
         get_examples: Callable[[], Iterable[Example]],
         nlp: Language,
     ) -> None:
-        """Learn terms from examples, where none came with the config (`nlp.initialize`)."""
+        """Learn terms from examples if the config has none (`nlp.initialize`)."""
         if self._terms.labels:
             return
         terms = collect_terms(example.reference for example in get_examples())
-        # spaCy makes up examples where it is given none.
+        # spaCy makes up examples if it is given none.
         if terms.labels:
             self._set_up(self._source, self.examples, self._definitions, terms)
 
     def generate_prompts(self, docs: Iterable[Doc]) -> Iterable[Prompt]:
-        """One prompt a Doc; `set_attempt` says with which seed.
+        """Make a prompt for each Doc; `set_attempt` determines its seed.
 
-        A Doc whose mentions cannot be encoded gets a prompt without markers, and its answer is
-        dropped when parsed.
+        If its mentions cannot be encoded, the prompt has no markers, and the answer is dropped
+        when parsed.
         """
         for doc in docs:
             self._asked[doc] = asked = self._asked_of(doc)
@@ -143,10 +143,10 @@ class StructuredRewrite:
         )
 
     def parse_responses(self, docs: Iterable[Doc], responses: Iterable[Any]) -> Iterable[Doc]:
-        """Put a `Rewrite` onto each Doc; none is left out, whatever its answer.
+        """Store a `Rewrite` on every Doc, whatever its answer.
 
-        responses (Iterable[Any]): For each Doc a list of one string. (spacy-llm checks the type of
-            a task without shards as if strings came alone, hence `Any`.)
+        responses (Iterable[Any]): For each Doc a list of one string. (For a task without shards,
+            spacy-llm's type check expects bare strings, hence `Any`.)
         """
         docs = list(docs)
         for doc, answers in zip(docs, responses, strict=True):
@@ -169,7 +169,7 @@ class StructuredRewrite:
             yield doc
 
     def to_bytes(self, exclude: Iterable[str] = ()) -> bytes:
-        """Template, examples, definitions and terms; filters are made from the config."""
+        """Template, examples, definitions and terms; the filters come from the config."""
         return srsly.msgpack_dumps(
             {
                 "template": self._source,
@@ -180,7 +180,7 @@ class StructuredRewrite:
         )
 
     def from_bytes(self, data: bytes, exclude: Iterable[str] = ()) -> "StructuredRewrite":
-        """Take over what `to_bytes` gave."""
+        """Restore what `to_bytes` returned."""
         content = srsly.msgpack_loads(data)
         self._set_up(
             content["template"],
@@ -191,7 +191,7 @@ class StructuredRewrite:
         return self
 
     def to_disk(self, path: Path, exclude: Iterable[str] = ()) -> None:
-        """Write one file; it holds words of the training notes, for its owner alone."""
+        """Write one file; it contains words of training notes, so only its owner can read it."""
         path.touch(mode=0o600)
         path.chmod(0o600)
         path.write_bytes(self.to_bytes())
@@ -209,7 +209,7 @@ class StructuredRewrite:
         markup: str,
         cut: bool,
     ) -> tuple[str, list[list[int]], str, str]:
-        """Text and spans of a decoded answer, with reason and detail for not using it."""
+        """Text and spans of a decoded answer, with the reason to drop it and its detail, or ""."""
         mentions = segment.annotations.mentions
         if len(prompt.markers) != len(mentions):
             return "", [], "mentions that cannot be encoded", ""
@@ -236,7 +236,7 @@ class StructuredRewrite:
         return text, [[m.start, m.end] for m in new], *(objection or ("", ""))
 
     def _values(self, markup: Markup) -> dict[str, Any]:
-        """What the block `user` is filled with."""
+        """The variables of the block `user`."""
         labels = dict.fromkeys(marker.label for marker in markup.markers)
         return {
             "source": markup.text,
@@ -245,7 +245,7 @@ class StructuredRewrite:
         }
 
     def _shown(self, pair: Pair) -> dict[str, str]:
-        """An example as a question and its answer."""
+        """An example as a user turn and its answer."""
         markers = keys_in(pair.source)
         user = self._block("user", source=pair.source, markers=markers, definitions=[])
         return {"user": user, "rewrite": pair.rewrite}
@@ -256,7 +256,7 @@ class StructuredRewrite:
 
 
 def _likelihood(answer: Response, mentions: int) -> float | None:
-    """Log-probability of an answer, over its number of mentions."""
+    """Log-probability of an answer, divided by its number of mentions."""
     if answer.likelihood is None or answer.completion_tokens is None:
         return None
     return answer.likelihood * answer.completion_tokens / max(mentions, 1)
@@ -287,12 +287,13 @@ def make_structured_rewrite(
     template (str | None): Default: `structured_rewrite.v2.jinja`, which comes with the package.
     examples (Examples | Callable[[], Examples] | None): Pairs of `source` and `rewrite`, or a
         reader of them; default: the hand-written ones of `examples.v1.yml`; `[]` for none.
-    label_definitions (dict[str, str] | None): One line a label, for the prompt.
-    filters (dict[str, Any] | None): Each a `Filter`, by the reason it stands for; default: every
-        one. (confection checks the type before it makes the filters, hence `Any`.)
-    terms (str | Path | None): Training notes (`.spacy`), for the filters that know terms.
-    RAISES (ValueError): The template does not parse or lacks a block, or an example is no pair
-        with the same markers.
+    label_definitions (dict[str, str] | None): One line per label, for the prompt.
+    filters (dict[str, Any] | None): Each a `Filter`, by the reason under which dropped rewrites are
+        counted; default: `default_filters`. (confection checks types before it makes the filters,
+        hence `Any`.)
+    terms (str | Path | None): Training notes (`.spacy`), for the filters that use terms.
+    RAISES (ValueError): The template does not parse or lacks a block, or an example is not a pair
+        with equal markers.
     """
     folder = files(__package__) / "templates"
     if examples is None:

@@ -1,4 +1,4 @@
-"""What the training split knows about its terms: spellings, labels, neighbours, gaps in tagging."""
+"""What the training split shows about its terms: spellings, labels, groups, tagging habits."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ from ..text.columns import text_of
 from .kinds import Kinds
 from .synonyms import Synonyms, add_synonyms
 
-# A term with one or two oversights among its occurrences is still one that annotators tag.
+# Annotators may miss a few occurrences of a term that they normally tag.
 TAGGED_SHARE = 0.9
 
 _PREPOSITIONS = {
@@ -32,12 +32,12 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def normal(term: str) -> str:
-    """A term as it is looked up: lower case, single blanks."""
+    """A term in the form used for lookup: lower case, single blanks."""
     return " ".join(term.lower().split())
 
 
 def head_of(term: str) -> str:
-    """The word that says what kind of thing a term names: the last one before a preposition."""
+    """The head word of a term, in the singular: the last word before a preposition."""
     words = re.findall(r"[^\W\d_]+", term.lower())
     place = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
     head = words[place - 1] if words else ""
@@ -49,12 +49,12 @@ def head_of(term: str) -> str:
 
 
 def shape_of(term: str) -> str:
-    """A term with zeros for its numbers, and one word for all months: `2.5 mg` is `0 mg`."""
+    """A term with 0 for each number and `month` for each month: `2.5 mg` becomes `0 mg`."""
     return _MONTH.sub("month", _NUMBER.sub("0", normal(term)))
 
 
 def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """A text with blanks in place of the spans; every character keeps its place."""
+    """A text with the spans replaced by blanks; all offsets stay the same."""
     characters = list(text)
     for start, end in spans:
         characters[start:end] = " " * (end - start)
@@ -62,7 +62,7 @@ def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
-    """The words, in lower case, that no span of a text touches."""
+    """The words of a text that do not overlap any span, in lower case."""
     outside = blanked(text, spans)
     words = re.finditer(r"[^\W\d_]+", text)
     return [word.group().lower() for word in words if outside[slice(*word.span())] == word.group()]
@@ -70,7 +70,7 @@ def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Mentions of one note that relations tie together, directly or through others.
+    """Mentions of one note that relations connect, directly or through others.
 
     labels (dict[str, str]): Label by mention id.
     texts (dict[str, str]): Covered text by mention id.
@@ -84,18 +84,18 @@ class Group:
 
 @dataclass(slots=True)
 class Terms:
-    """The terms of a set of annotated notes; empty for none.
+    """The terms of a set of annotated notes; empty if there are none.
 
     by_label (dict[str, list[str]]): The distinct spellings of each label's terms, in note order.
-    labels (dict[str, Counter[str]]): How often a term (lower case) has which label.
-    heads (dict[str, Counter[str]]): How often a head word (see `head_of`) has which label.
+    labels (dict[str, Counter[str]]): By normalized term, how often it has each label.
+    heads (dict[str, Counter[str]]): By head word (see `head_of`), how often it has each label.
     shapes (dict[str, set[str]]): The shapes (see `shape_of`) of each label's terms with digits.
     kinds (Kinds): What terms of each label look like.
-    wording (Counter[str]): How often a word stands outside of every mention.
-    tagged (dict[str, list[tuple[str, ...]]]): Terms that the notes hardly ever hold untagged, as
-        words, by their first word.
-    groups (dict[str, list[tuple[Group, str]]]): By label, the groups with a mention of it, and
-        which one; mentions without relations are groups of one.
+    wording (Counter[str]): How often each word occurs outside of mentions.
+    tagged (dict[str, list[tuple[str, ...]]]): Terms that are hardly ever untagged in the notes, as
+        tuples of words, by their first word.
+    groups (dict[str, list[tuple[Group, str]]]): By label, each group with a mention of it, and the
+        id of that mention; a mention without relations is a group of its own.
     synonyms (Synonyms): Abbreviations and long forms, by label and term.
     """
 
@@ -110,7 +110,7 @@ class Terms:
     synonyms: Synonyms = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, from which `from_dict` makes the same terms."""
+        """Plain values, from which `from_dict` restores the terms."""
         members: dict[int, int] = {}
         groups: list[list[Any]] = []
         for entries in self.groups.values():
@@ -142,7 +142,7 @@ class Terms:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Terms":
-        """The terms that `as_dict` gave."""
+        """Restore what `as_dict` returned."""
         groups = [
             Group(labels, texts, frozenset(map(tuple, links)))
             for labels, texts, links in content["members"]
@@ -169,12 +169,12 @@ class Terms:
         )
 
     def other_names(self, label: str, term: str) -> list[str]:
-        """What else the notes call the same thing, the most usual name first."""
+        """Synonyms of a term in the notes, the most frequent first."""
         names = self.synonyms.get(label, {}).get(normal(term), Counter())
         return [name for name, _ in names.most_common()]
 
     def untagged(self, text: str, mentions: Sequence[Mention]) -> list[str]:
-        """The words of a text that a note would hold tagged, and that stand in no mention."""
+        """Terms in a text that are usually tagged but overlap no mention."""
         return [
             text[start:end]
             for (start, end), _ in _occurrences(text, self.tagged)
@@ -183,7 +183,7 @@ class Terms:
 
 
 def collect_terms(docs: Iterable[Doc]) -> Terms:
-    """Read the terms off annotated notes."""
+    """Collect the terms of annotated notes."""
     return _collect((text_of(doc), annotations_of(doc)) for doc in docs)
 
 
@@ -197,7 +197,7 @@ def _collect(annotated: Iterable[tuple[str, Annotations]]) -> Terms:
         spans: list[tuple[int, int]] = []
         for mention in annotations.mentions:
             spans += mention.fragments
-            # A term in several pieces has no spelling of its own that could be used again.
+            # A discontinuous mention has no text of its own that could be reused.
             if len(mention.fragments) == 1:
                 texts[mention.id] = note[mention.start : mention.end]
                 labels[mention.id] = mention.label
@@ -228,9 +228,9 @@ _learned: dict[Path, tuple[int, Terms]] = {}
 
 
 def learn_terms(path: Path, notes: Iterable[tuple[str, Annotations]]) -> Terms:
-    """The terms of a `.spacy` file that is read already, for `load_terms` to find.
+    """Collect the terms of a `.spacy` file that is already read, and cache them for `load_terms`.
 
-    notes (Iterable[tuple[str, Annotations]]): Its notes, text and annotations.
+    notes (Iterable[tuple[str, Annotations]]): Text and annotations of its notes.
     """
     terms = _collect(notes)
     _learned[path] = (path.stat().st_mtime_ns, terms)
@@ -238,7 +238,7 @@ def learn_terms(path: Path, notes: Iterable[tuple[str, Annotations]]) -> Terms:
 
 
 def load_terms(path: Path | None) -> Terms:
-    """The terms of a `.spacy` file, read once however many parts of a pipeline ask for them.
+    """The terms of a `.spacy` file, which is read once for all parts of a pipeline.
 
     RAISES (FileNotFoundError): No such file.
     """
@@ -253,7 +253,7 @@ def load_terms(path: Path | None) -> Terms:
 def linked_groups(
     labels: Mapping[str, str], texts: Mapping[str, str], links: Iterable[tuple[str, str, str]]
 ) -> list[Group]:
-    """Part mentions into the groups that relations make of them, in the order of the mentions."""
+    """Split mentions into the groups that relations connect, in the order of the mentions."""
     group_of = {id_: {id_} for id_ in labels}
     links = list(links)
     for _, head, tail in links:
@@ -280,12 +280,12 @@ def linked_groups(
 def named_alike(
     labels: Mapping[str, str], texts: Mapping[str, str], links: Iterable[tuple[str, str]]
 ) -> list[list[str]]:
-    """Part mentions into those of one label that relations tie together and that have the same
-    words: where these change in one, they have to change alike in all.
+    """Split mentions into groups that must keep equal words: those of one label with the same
+    words that relations connect. All others are alone.
 
     labels, texts (Mapping[str, str]): By mention id.
     links (Iterable[tuple[str, str]]): Head and tail of each relation.
-    RETURNS (list[list[str]]): Ids, in the order of the mentions; most of them alone.
+    RETURNS (list[list[str]]): The ids of each group, in the order of the mentions.
     """
     tied = [
         ("", head, tail)
@@ -300,7 +300,7 @@ def _usually_tagged(
 ) -> dict[str, list[tuple[str, ...]]]:
     index: dict[str, list[tuple[str, ...]]] = {}
     for term in labels:
-        # Numbers and single letters mean what their neighbours make of them.
+        # The meaning of numbers and single letters depends on their neighbours.
         if re.search(r"[^\W\d_]{3}", term):
             words = tuple(_WORD.findall(term))
             index.setdefault(words[0], []).append(words)

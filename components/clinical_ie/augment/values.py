@@ -1,7 +1,7 @@
-"""Other values where a term holds numbers: near the old ones, and written like them.
+"""Other values for terms with numbers: near the old ones, and written like them.
 
-A value from another note is of another patient and another test: "body weight was 24.4 kg/m2". One
-that differs a little from the old one goes with whatever stands around it.
+A value from another note belongs to another patient and test: "body weight was 24.4 kg/m2". One
+that differs a little from the old one fits whatever is next to it.
 """
 
 import math
@@ -17,26 +17,26 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-# Numbers that are a part of a name (`CD4`, `IL-6`, `m2`, `L4-5`), the `10` of a power, the days of
-# `38+2 weeks`, and grades of a finding (`+2`).
+# What precedes a number that stays: the rest of a name (`CD4`, `IL-6`, `m2`, `L4-5`), the base of
+# an exponent, the weeks of `38+2 weeks`, the sign of a grade (`+2`). Then the `10` of a power.
 _NAME_BEFORE = re.compile(r"(?:[^\W\d](?:\d*[-\u2013/])?|\^|10\(|\d\+|\A\+)\Z")
 _POWER_BEFORE = re.compile(r"[\u00d7x*]\s*\Z")
 _POWER = re.compile(r"10\d{0,2}\Z")
-# Exponents, ordinals, names that begin with a number (`5HT3`), ends of a strand (`3\u2032`), grades
-# of a finding (`2+`), and fractions (`two thirds`).
+# What follows a number that stays: an exponent, the ending of an ordinal, the rest of a name
+# (`5HT3`), a prime (`3\u2032`), the sign of a grade (`2+`), the unit of a fraction (`two thirds`).
 _NAME_AFTER = re.compile(
     r"[\^⁰¹²³⁴-⁹'\u2032\u2019+]|(?:st|nd|rd|th)\b|[^\W\d_]+\d"
     r"|[\s-]+(?:third|fourth|quarter|fifth|sixth|eighth|tenth)s?\b",
     re.IGNORECASE,
 )
-# As in `every 24 hours`; and every seven hours, or `q 4-7 h`, nobody takes a thing.
+# `24 hours` stays, and so do dosing intervals: nobody takes a drug every seven hours or `q 4-7 h`.
 _DAY = re.compile(r"24[ \u2000-\u200a-]?h")
 _EVERY = re.compile(r"\b(?:every|q\.?)\s*(?:\d+\s*(?:[-\u2013]|to|or)\s*)?\Z", re.IGNORECASE)
 _HOURS = re.compile(r"(?:\s*(?:[-\u2013]|to|or)\s*\d+)?[\s-]*h(?:r|our)?s?\b", re.IGNORECASE)
 _MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
-# With year, with day and month alone (`12-28`, `28/2`, `28.12.`), and what stands in the place of
-# dates and names that were taken out: `[**8-14**]`, `[**Hospital 18**]`.
+# Dates with a year, dates of day and month only (`12-28`, `28/2`, `28.12.`), and placeholders of
+# de-identified dates and names: `[**8-14**]`, `[**Hospital 18**]`.
 _DATE = re.compile(
     r"\d([/-])\d+\1\d|\d\.\d+\.\d"
     r"|\A(?:0?[1-9]|1[0-2])[/-](?:0?[1-9]|[12]\d|3[01])\Z"
@@ -44,17 +44,17 @@ _DATE = re.compile(
     r"|\[\*\*.*\d"
 )
 _SCORE = re.compile(r"(\d+)[+-]?\s*(?:/|of(?: the)?|out of)\s*(\d+)")
-# What is counted on a scale of its own.
+# Words that say that a number is on a scale.
 _SCALE = re.compile(
     r"\b(?:gcs|glasgow|apgar|gleason|nyha|ecog|karnofsky|kps|nihss|mmse|moca|apache|sofa|meld"
     r"|bi-?rads|fio2|scores?|scale|grades?|class|stage|type|phase|performance status|acuity)\b",
     re.IGNORECASE,
 )
-# Between such a name and its number; marks of mentions count for nothing.
+# Between such a name and its number; markup of mentions does not count.
 _SCALE_BEFORE = re.compile(_SCALE.pattern + r"(?:[\s:=(,-]|\b(?:of|is|was)\b)*\Z", re.IGNORECASE)
 _MARKS = re.compile(r"\[\[[^\[\]:]*: |\]\]")
 _NAME_LENGTH = 60
-# Hours of a clock, with or without minutes, and minutes after hours.
+# Times of day, with or without minutes, and minutes after hours.
 _CLOCK = re.compile(r"\s*(?:[ap]\.?\s?m\b|o.?clock)", re.IGNORECASE)
 _TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d\Z")
 _AFTER_HOURS = re.compile(r"\bh(?:r|our)?s?(?:,| and)?\s*\Z|\dh\Z", re.IGNORECASE)
@@ -65,20 +65,20 @@ _WEEKS, _GESTATION = re.compile(r"[\s-]*w(?:ee)?k"), re.compile(r"\b(?:gestation
 _SATURATION = re.compile(r"\bs[ap]o2\b|\bsat(?:uration|s)?\b", re.IGNORECASE)
 _DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
-# Of a drug, and not of what was found in the blood.
+# Doses of a drug, not concentrations in the blood.
 _DOSE = re.compile(r"[ -]?(?:mg|mcg|[µμu]g|units?|IU)\b(?! ?/ ?[dm]?l\b)", re.IGNORECASE)
-# Of a tablet, and not of a rate (`0.04 mcg/kg/min`); several drugs in one (`5-325 mg`).
+# Strengths of tablets, not rates (`0.04 mcg/kg/min`); combinations of drugs (`5-325 mg`).
 _STRENGTH = re.compile(r"[ -]?(?:mg|mcg|[µμu]g)\b(?! ?/)", re.IGNORECASE)
 _COMBINED = re.compile(
     r"(?<![\d.,])(\d+(?:\.\d+)?) ?[-/] ?(\d+(?:\.\d+)?)(?=[ -]?(?:mg|mcg)\b)", re.IGNORECASE
 )
 _COMBINED_SHARE = 4
 _PH = re.compile(r"[67]\.\d+\Z")
-# A thousand as German notes have it, and no number of three decimals.
+# Thousands as written in German, not a number with three decimals.
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
-# What is given or waited for, and can as well be twice as much; anything else was measured.
+# Doses and durations, which may as well be doubled; all other values are measurements.
 _GIVEN = re.compile(
     r"(?<![^\W\d_])(?:mg|mcg|[µμu]g|g|units?|iu|u|meq|ml|cc"
     r"|drops?|puffs?|tab(?:let)?s?|cap(?:sule)?s?)\b"
@@ -87,23 +87,23 @@ _GIVEN = re.compile(
     r"|\d ?(?:h|hrs?|d|wks?|yrs?)\b|\bq\.? ?\d|\bx ?\d+\Z",
     re.IGNORECASE,
 )
-# Alone, without a unit, as tables of vital signs have it: 36.8, 98.6.
+# Without a unit, as in tables of vital signs: 36.8, 98.6.
 _TEMPERATURE = re.compile(r"(?:3[5-9]|4[01]|9[5-9]|10[0-6])\.\d")
-# Between these shares of itself a number changes; where more would be no reading of a living body.
+# Relative changes of a number: minimum, maximum, and maximum for values with a narrow range.
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
 _HIGH_PERCENT = 90
 _TRIES = 12
-# As logarithms: how far one usual value may be from another.
+# How far one customary value may be from another, as logarithms.
 _TWICE, _NEAR, _HARDLY = (math.log(1 + share) + 1e-9 for share in (1.0, 0.25, _NARROW))
 
 
 def other_values(term: str, rng: random.Random, most: int) -> list[str]:
-    """The term with other numbers, all of them changed by about the same share.
+    """The term with other numbers, all changed by about the same share.
 
-    most (int): So many at most.
-    RETURNS (list[str]): None for a term without numbers, or with such as cannot change by
-        themselves: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`),
-        strengths of several drugs in one.
+    most (int): Maximum number of terms.
+    RETURNS (list[str]): Empty for a term without numbers, or with numbers that cannot change on
+        their own: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`),
+        strengths of combinations of drugs.
     """
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
     if not numbers or is_date(term) or ":" in term:
@@ -120,11 +120,11 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
 
 
 def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
-    """Those of other values that differ least from a term, no number by more than a factor of two,
-    and by less where it was measured.
+    """The values that differ least from a term; no number differs by more than a factor of two,
+    and measurements by less.
 
-    others (Iterable[str]): Of the same shape (see `shape_of`).
-    most (int): So many at most.
+    others (Iterable[str]): Values of the same shape (see `shape_of`).
+    most (int): Maximum number of values.
     """
     own = _logarithms(term)
     reach = _reach(term) if own else 0.0
@@ -139,7 +139,7 @@ def nearest_values(term: str, others: Iterable[str], most: int) -> list[str]:
 
 
 def near_values(term: str, other: str) -> bool:
-    """Whether two terms differ in their numbers alone, and in none by more than a factor of two."""
+    """Whether two terms differ only in their numbers, and in each by at most a factor of two."""
     if shape_of(term) != shape_of(other):
         return False
     own, new = _logarithms(term), _logarithms(other)
@@ -148,7 +148,7 @@ def near_values(term: str, other: str) -> bool:
 
 
 def is_on_scale(before: str, term: str) -> bool:
-    """Whether a term has a number, and what stands before it names a scale: `GCS [[Value: 14]]`.
+    """Whether a term has a number and the text before it names a scale: `GCS [[Value: 14]]`.
 
     before (str): The text before the term, with or without markup.
     """
@@ -158,19 +158,19 @@ def is_on_scale(before: str, term: str) -> bool:
 
 
 def is_date(term: str) -> bool:
-    """Whether a term has a date in figures, or one that was taken out: `[**2151-8-1**]`."""
+    """Whether a term has a numeric date, or the placeholder of one: `[**2151-8-1**]`."""
     return bool(_DATE.search(term))
 
 
 def _reach(term: str) -> float:
-    """How far, as a logarithm, a usual value may be from another."""
+    """How far a customary value may be from another, as a logarithm."""
     if any(_is_narrow(term, number) for number in _NUMBER.finditer(term)):
         return _HARDLY
     return _TWICE if _GIVEN.search(term) else _NEAR
 
 
 def _logarithms(term: str) -> list[float]:
-    """Of all numbers of a term; none for a date, a time of day, or where one is no decimal."""
+    """The logarithms of a term's numbers; empty for dates, times of day, and other notations."""
     numbers = [match.group() for match in _NUMBER.finditer(term)]
     if is_date(term) or any(":" in text or _YEAR.match(text) for text in numbers):
         return []
@@ -197,13 +197,13 @@ def _stays(term: str, number: re.Match[str]) -> bool:
 
 
 def _is_score(term: str) -> bool:
-    """Whether a number is one of a scale, or counts what another is the whole of."""
+    """Whether a term has a number on a scale, or a part of a total (`8/10`)."""
     parts = (int(part) <= int(whole) for part, whole in _SCORE.findall(term))
     return bool(_SCALE.search(term)) or any(parts)
 
 
 def _is_combined(term: str) -> bool:
-    """Whether a strength is that of several drugs, or a range of what is made (`2.5-5 mg`)."""
+    """Whether a strength is that of a combination of drugs, or a range (`2.5-5 mg`)."""
     for pair in _COMBINED.findall(term):
         low, high = sorted(map(float, pair))
         if low * _COMBINED_SHARE <= high or any("." in number for number in pair):
@@ -212,7 +212,7 @@ def _is_combined(term: str) -> bool:
 
 
 def _most(term: str, number: re.Match[str], value: float) -> float:
-    """The most that a number may become: there is no July 33, no 13 p.m. and no 108% of oxygen."""
+    """The highest value for a number: there is no July 33, no 13 p.m. and no 108% of oxygen."""
     before, after = term[: number.start()], number.end()
     if _MONTH.search(term) and value <= 31:
         return 28
@@ -246,7 +246,7 @@ def _is_narrow(term: str, number: re.Match[str]) -> bool:
 
 
 def _changed(term: str, number: re.Match[str], share: float) -> str | None:
-    """Another number in its place; None where there is none that would be written like it."""
+    """The changed number, written like the old one; None if that is not possible."""
     text = number.group()
     if number["word"]:
         place = _WORDS.index(text.lower()) + (1 if share > 0 else -1)
@@ -274,23 +274,23 @@ def _changed(term: str, number: re.Match[str], share: float) -> str | None:
     step = 1 if narrow else 5 if in_fives else _grain(whole)
     steps = max(1, round(abs(share) * whole / step))
     other = whole + steps * sign * step
-    # One is no plural, and what was a plural stays one.
+    # 1 takes the singular, so a 1 stays, and no other number becomes one.
     if other < 2 or whole == 1 or other > most:
         return None
-    # Alone it may be a time of day, and there is no 1675.
+    # It may be a time of day, and there is no 16:75.
     if _TIME_OF_DAY.match(term.strip()) and not _TIME_OF_DAY.match(str(other)):
         return None
     return f"{other:,}" if "," in text else str(other)
 
 
 def _grain(number: int) -> int:
-    """What such numbers are counted in: 500 in hundreds, 325 in fives."""
+    """The step in which a number changes: 500 by hundreds, 325 by fives."""
     steps = (1000, 100, 50, 10, 5)
     return next((step for step in steps if number % step == 0 and 4 * step <= number), 1)
 
 
 def _order(numbers: list[str | None]) -> list[tuple[bool, bool]]:
-    """Which numbers are above and which below the one before them."""
+    """For each number after the first, whether it is above and whether below its predecessor."""
     values = [_value(number) for number in numbers if number is not None]
     return [(after > before, after < before) for before, after in pairwise(values)]
 
