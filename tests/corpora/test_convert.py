@@ -136,7 +136,7 @@ def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
     write_docs(docs, tmp_path / "x.spacy")
     result = run("export.py", tmp_path / "x.spacy", tmp_path / "out")
     assert result.exit_code == 1
-    assert "'../b' is no name of a note: it leads out of" in result.stderr
+    assert "'../b' cannot be the name of a note: it leads out of" in result.stderr
     assert "another note is called a too: this one is written as a~2" in result.stderr
     written = sorted(path.name for path in tmp_path.rglob("*.txt"))
     assert written == ["a.txt", "a~2.txt", "note-000004.txt"]
