@@ -217,9 +217,9 @@ def test_a_message_holds_nothing_that_a_terminal_obeys_and_is_short():
 
 
 def test_a_problem_is_told_in_few_words_that_a_terminal_can_print():
-    told = str(Problem("a.ann", 3, f"R1 names {chr(0) * 3000}, which is no mention here"))
+    told = str(Problem("a.ann", 3, f"R1 names {chr(0) * 3000}, which is not a mention here"))
     assert told.startswith("a.ann:3: R1 names \\x00")
-    assert told.endswith("which is no mention here")
+    assert told.endswith("which is not a mention here")
     assert told.isprintable()
     assert len(told) < 500
 
