@@ -30,7 +30,7 @@ def keep_beside(
 ) -> None:
     """Store scores, exact offsets and details alongside the spans of a group.
 
-    spans (Sequence[Span]): Those of the group; iterating over it would create them again.
+    spans (Sequence[Span]): Those of the group, because iterating over it would create them again.
     fragments (Sequence[Fragments] | None): None if the spans' own offsets are exact.
 
     They go into the group's `attrs`. Whatever differs from the default is also kept in

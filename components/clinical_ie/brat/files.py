@@ -15,7 +15,7 @@ from .parse import wide_encoding
 from .problem import Problem
 from .records import Fragments, TextBound
 
-# Shared tasks spread annotations over files with these endings; brat reads them without an `.ann`.
+# Shared tasks spread annotations over such files; brat reads them if there is no `.ann`.
 PARTS = (".a1", ".a2", ".co", ".rel")
 
 

@@ -27,7 +27,7 @@ from ..doc import Annotations, Link, Mention, unique_ids
 from ..terminal.printable import shown
 from .plain_reading import plain_annotations
 
-# Only for so many mistakes is the text searched in the whole note.
+# The whole note is searched for a mention's text only for this many mistakes.
 MAX_SEARCHES = 100
 # NFKC makes a character at most 18 times as long; whatever is covered beyond this factor is white
 # space or another text.

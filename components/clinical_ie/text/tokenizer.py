@@ -72,7 +72,7 @@ _PREFIX = rf"\A(?:{_CLUSTERS}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
 _SUFFIX = rf"(?:(?<=[^\W_])(?:{_CLITICS}|{_PLURAL})|{_CLUSTERS}|[{_SIGNS}{_EDGE_SIGNS}])\Z"
 _INFIX = "|".join(
     [
-        # A shape that is matched becomes a token of its own.
+        # A matched shape becomes a token.
         rf"(?<![\w/.])(?:{_DATE}|{_INTERVAL})(?![\w/])",
         _CLUSTERS,
         rf"(?<=[^\W_]){_PLURAL}",
