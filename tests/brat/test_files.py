@@ -167,7 +167,7 @@ def test_what_macos_leaves_beside_a_note_is_none(tmp_path: Path):
 
 def test_an_ann_of_another_note_does_not_become_this_ones(tmp_path: Path):
     write_note(tmp_path, "a", "Aspirin", Standoff.parse("T1\tDrug 0 7\tAspirin\n"))
-    with pytest.raises(ValueError, match=r"a\.ann is there, .*: remove it, or write into an empty"):
+    with pytest.raises(ValueError, match=r"a\.ann exists, .*: remove it, or write into an empty"):
         write_note(tmp_path, "a", "Aspirin", None)
 
 

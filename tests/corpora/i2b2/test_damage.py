@@ -119,7 +119,7 @@ def test_a_value_may_hold_what_is_no_tag(tmp_path: Path):
         ("<EVENT", '<event id="E7" />\n<EVENT', "error: 1.xml:10: '<event>' is not one of EVENT, "),
         ("<EVENT", "x\n<EVENT", "error: 1.xml:10: 'x' is where a tag should be: left out"),
         ("<EVENT", "< EVENT/>\n<EVENT", "error: 1.xml:10: '< EVENT/>' is where a tag should"),
-        ("</TAGS>", "</EVENT id=''></TAGS>", "error: 1.xml:20: \"</EVENT id=''>\" stands where"),
+        ("</TAGS>", "</EVENT id=''></TAGS>", "error: 1.xml:20: \"</EVENT id=''>\" is where"),
         ("NEG", 'NEG" polarity="NEG', "mended: 1.xml:12: EVENT gives polarity 2 times: mended, "),
         ('"NEG"', "NEG", "mended: 1.xml:12: EVENT holds 'polarity=NEG' without quotes: mended, "),
         ('"NEG"', '"NEG" ""x/', "error: 1.xml:12: EVENT holds '\"\"x/', which is not NAME="),
