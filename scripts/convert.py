@@ -1,4 +1,4 @@
-"""Turn annotated notes into spaCy's binary format, and say what was kept, mended and lost."""
+"""Turn annotated notes into spaCy's binary format, and report what was kept, mended and lost."""
 
 import os
 from concurrent.futures.process import BrokenProcessPool
@@ -32,24 +32,24 @@ def main(
         Path, typer.Argument(help="A .spacy file, or a folder for train, dev and test")
     ] = Path("corpus"),
     format_name: Annotated[str, typer.Option("--format", help="How the notes are stored")] = "brat",
-    seed: Annotated[int, typer.Option(help="Draws dev from train where there is no dev")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing dev from train, without a dev")] = 0,
     dev_ids: Annotated[
-        Path | None, typer.Option(help="File with the names of the dev notes, one a line")
+        Path | None, typer.Option(help="File with the names of the dev notes, one per line")
     ] = None,
     on_error: Annotated[
-        OnError, typer.Option(help="What an error costs: everything, the line or the note")
+        OnError, typer.Option(help="Give up the conversion on an error, or skip line or note")
     ] = "skip-line",
-    strict: Annotated[bool, typer.Option(help="Exit with 1 where anything was left out")] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 if anything was left out")] = False,
     check: Annotated[bool, typer.Option(help="Read and report; write nothing")] = False,
-    roles: Annotated[bool, typer.Option(help="Roles of events become relations")] = False,
-    equivalences: Annotated[bool, typer.Option(help="Equivalences become relations")] = False,
-    timex: Annotated[bool, typer.Option(help="i2b2-2012: TIMEX3 become mentions")] = False,
-    sectime: Annotated[bool, typer.Option(help="i2b2-2012: SECTIMEs become mentions")] = False,
-    tlinks: Annotated[bool, typer.Option(help="i2b2-2012: TLINKs become relations")] = False,
+    roles: Annotated[bool, typer.Option(help="Turn roles of events into relations")] = False,
+    equivalences: Annotated[bool, typer.Option(help="Turn equivalences into relations")] = False,
+    timex: Annotated[bool, typer.Option(help="i2b2-2012: read TIMEX3 as mentions")] = False,
+    sectime: Annotated[bool, typer.Option(help="i2b2-2012: read SECTIMEs as mentions")] = False,
+    tlinks: Annotated[bool, typer.Option(help="i2b2-2012: read TLINKs as relations")] = False,
     max_mb: Annotated[
-        int, typer.Option(min=1, help="A larger file is an error, and is not read")
+        int, typer.Option(min=1, help="Larger files are not read, and count as errors")
     ] = MAX_MB,
-    processes: Annotated[int, typer.Option(min=0, help="0: one for each core")] = 0,
+    processes: Annotated[int, typer.Option(min=0, help="0: one per core")] = 0,
 ) -> None:
     """Convert one folder to one .spacy file, or a dataset to three."""
     remarks: list[str] = []

@@ -10,13 +10,13 @@ from clinical_ie.terminal.console import run
 
 
 def main(
-    out_dir: Annotated[Path, typer.Argument(help="Folder to write; replaced where it is a demo")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write; replaced if it is a demo")],
     seed: Annotated[int, typer.Option(help="Another seed gives another corpus")] = 0,
     train: Annotated[int, typer.Option(min=0, help="Number of training notes")] = 32,
     dev: Annotated[int, typer.Option(min=0, help="Number of development notes")] = 10,
     test: Annotated[int, typer.Option(min=0, help="Number of test notes")] = 15,
 ) -> None:
-    """Write made-up discharge summaries in the schema of n2c2-2018 Track 2."""
+    """Write synthetic discharge summaries in the schema of n2c2-2018 Track 2."""
     try:
         write_corpus(out_dir, seed, {"train": train, "dev": dev, "test": test})
     except OSError as error:

@@ -26,9 +26,9 @@ def main(
         Literal["brat", "i2b2-2012"], typer.Option("--format", help=".txt with .ann, or .xml")
     ] = "brat",
 ) -> None:
-    """Notes that were read from brat get their own .ann back, line for line.
+    """Write notes to a folder; those read from brat get their own .ann back, line for line.
 
-    A folder that is made is its owner's alone; one that is there says who may read the notes.
+    A new folder is readable by its owner only; an existing one decides who can read the notes.
     """
     told = []
     left_out: Counter[str] = Counter()

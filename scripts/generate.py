@@ -16,18 +16,18 @@ from clinical_ie.terminal.progress import track
 def main(
     schema: Annotated[Path, typer.Argument(help="YAML file such as configs/synthetic/full.yml")],
     out_dir: Annotated[
-        Path, typer.Argument(help="Folder to write; replaced where an earlier run wrote it")
+        Path, typer.Argument(help="Folder to write; replaced if an earlier run wrote it")
     ],
     seed: Annotated[int, typer.Option(help="Another seed gives another corpus")] = 0,
-    processes: Annotated[int, typer.Option(min=1, help="Make no difference to the notes")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Does not affect the notes")] = 1,
     train: Annotated[int, typer.Option(min=0, help="Number of training notes")] = 1679,
     dev: Annotated[int, typer.Option(min=0, help="Number of development notes")] = 313,
     test: Annotated[int, typer.Option(min=0, help="Number of test notes")] = 314,
 ) -> None:
-    """Write made-up notes with the entity and relation types of a schema.
+    """Write synthetic notes with the entity and relation types of a schema.
 
-    The numbers of notes are those of the proprietary corpus in the paper. An interrupted run
-    leaves OUT_DIR as it was, and is started anew.
+    The default numbers of notes are those of the proprietary corpus in the paper. An interrupted
+    run leaves OUT_DIR unchanged, and must be started again.
     """
     sizes = {"train": train, "dev": dev, "test": test}
     try:

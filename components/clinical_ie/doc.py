@@ -1,12 +1,13 @@
 """The annotation layer on a Doc: mentions, relations and the standoff they came from.
 
-Mentions live in `doc.spans["entities"]`, overlapping and nested ones too; `doc.ents` is the flat
-view. What a `Span` has no room for stands in the group's `attrs`: in the group's order, `scores`
-and `fragments`, the exact character offsets (a span's borders are token borders, and stand in
-`characters` where they differ); by mention id, `details`: attributes, normalisations and comments.
-`span._.fragments`, `span._.attributes`, `span._.normalizations` and `span._.comments` read them.
-Relations are kept in `doc.user_data` as plain values, so that they pass through `DocBin`,
-`to_bytes` and worker processes, and are made into `Relation` objects when read.
+Mentions live in `doc.spans["entities"]`, including overlapping and nested ones; `doc.ents` is the
+flat view. The group's `attrs` hold what does not fit into a `Span`: `scores` and `fragments` (the
+exact character offsets), in the order of the group; `characters`, the offsets of the spans, if any
+differ from the exact ones because spans end at token borders; and, by mention id, `details`:
+attributes, normalisations and comments. `span._.fragments`, `span._.attributes`,
+`span._.normalizations` and `span._.comments` read them. Relations are kept in `doc.user_data` as
+plain values, so that they survive `DocBin`, `to_bytes` and worker processes, and become `Relation`
+objects when read.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -40,8 +41,9 @@ from .text.sentences import merge_inside_mentions
 SPANS_KEY = "entities"
 _END = itemgetter(1)
 DETAILS = ("attributes", "normalizations", "comments")
-# In the form of spaCy's own: what stands under such a key is neither printed, note text and all,
-# where Docs are merged, nor taken along into a part of a Doc, where no offset would be right.
+# In the form of spaCy's own extension keys. When Docs are merged, spaCy does not print the values
+# of such keys, which hold note text; and it does not copy them into a part of a Doc, where no
+# offset would be right.
 KEYS: dict[str, Any] = {
     name: ("._.", f"clinical_ie.{name}", None, None)
     for name in ("relations", "standoff", "note_id", "bom", "provenance")
@@ -55,10 +57,10 @@ class Mention(NamedTuple):
     id (str): Unique within the note.
     label (str): Its type.
     fragments (tuple[tuple[int, int], ...]): Start and end of each piece, in the order listed.
-    score (float): Confidence between 0 and 1; 1 for what a person annotated.
+    score (float): Confidence between 0 and 1; 1 for manual annotations.
     attributes (tuple[tuple[str, str], ...]): Label and value; the value of a flag is "".
     normalizations (tuple[tuple[str, str, str], ...]): Type, reference and preferred text.
-    comments (tuple[tuple[str, str], ...]): Type and text of what people noted on it.
+    comments (tuple[tuple[str, str], ...]): Type and text of the annotators' comments.
     """
 
     id: str
@@ -71,13 +73,13 @@ class Mention(NamedTuple):
 
     @property
     def start(self) -> int:
-        """Character where the first piece of the text begins."""
+        """Offset of its first character in the text."""
         fragments = self.fragments
         return fragments[0][0] if len(fragments) == 1 else min(fragments)[0]
 
     @property
     def end(self) -> int:
-        """Character after the last piece of the text."""
+        """Offset after its last character in the text."""
         fragments = self.fragments
         return fragments[0][1] if len(fragments) == 1 else max(map(_END, fragments))
 
@@ -93,20 +95,20 @@ class Link(NamedTuple):
 
 @dataclass(slots=True)
 class Annotations:
-    """The mentions and relations of one note, free of any Doc."""
+    """The mentions and relations of one note, independent of any Doc."""
 
     mentions: list[Mention] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
 
 
 def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
-    """Put annotations on a Doc, in place of those it has.
+    """Replace the annotations of a Doc.
 
-    A mention that cuts through a token takes the whole token as its span; its exact characters
-    are kept beside it, and `annotations_of` gives them back. A sentence boundary inside a mention
-    is taken away.
-    RETURNS (list[Mention]): Mentions that could not be placed because they lie outside the text or
-        hold no character; relations that need them are left out too.
+    The span of a mention that starts or ends inside a token covers the whole token; the exact
+    offsets are kept in the group's `attrs`, and `annotations_of` returns them. Sentence boundaries
+    inside mentions are removed.
+    RETURNS (list[Mention]): Mentions that could not be placed because they are empty or lie outside
+        the text; their relations are left out too.
     """
     placed = spans_of(doc, annotations.mentions)
     spans = [span for span in placed if span is not None]
@@ -123,7 +125,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept], details)
     merge_inside_mentions(doc, spans)
     if annotations.links:
-        # As `key_of` has them, whose strings are at hand here.
+        # What `key_of` would return, without looking up the strings again.
         keys = {
             m.id: (span.start_char, span.end_char, m.label, m.id)
             for m, span in zip(kept, spans, strict=True)
@@ -137,7 +139,7 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
 
 
 def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:
-    """For each mention the tokens that it touches, first to last; None where it has no text."""
+    """The tokens that each mention touches; None if it is empty or lies outside the text."""
     length = text_length(doc)
     borders = [(mention.start, mention.end) for mention in mentions]
     inside = [0 <= start < end <= length for start, end in borders]
@@ -157,10 +159,10 @@ def set_mentions(
 ) -> None:
     """Fill `doc.spans["entities"]` and `doc.ents`; relations on the Doc are dropped.
 
-    spans (Sequence[Span]): With label and, where relations will name them, unique `span_id`.
-    scores (Sequence[float]): One a span, between 0 and 1.
-    fragments (Sequence | None): Exact characters, one entry a span; default: those of the spans.
-    details (Details | None): By `span_id`, then by the names in `DETAILS`, what else is known.
+    spans (Sequence[Span]): With a label, and a unique `span_id` if relations will refer to them.
+    scores (Sequence[float]): One per span, between 0 and 1.
+    fragments (Sequence | None): Exact offsets, one entry per span; default: those of the spans.
+    details (Details | None): By `span_id`, then by the names in `DETAILS`.
     """
     group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
     keep_beside(group, spans, scores, fragments, details or {})
@@ -170,7 +172,7 @@ def set_mentions(
 
 
 def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
-    """The spans less white space at their ends: spaCy's `ner` refuses to train on it (E024)."""
+    """The spans without white space at their ends, which spaCy's `ner` cannot train on (E024)."""
     first, after = span_borders(spans)
     white = np.asarray(doc.to_array("IS_SPACE"), dtype=bool)
     if not (white[first] | white[after - 1]).any():
@@ -191,11 +193,11 @@ def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
 
 
 def _longest(spans: list[Span]) -> list[Span]:
-    """What `filter_spans` gives, which looks at every token, in another order."""
+    """The same spans as `filter_spans`, in another order and without looking at every token."""
     first, after = span_borders(spans)
     order = np.argsort(first, kind="stable")
     reach = np.maximum.accumulate(after[order])
-    # Those that begin before what is ahead of them has ended, and what they begin in.
+    # Spans that begin before an earlier one has ended, and the spans that they begin in.
     met = np.zeros(len(spans) + 1, dtype=bool)
     met[1:-1] = first[order][1:] < reach[:-1]
     overlapping = np.zeros(len(spans), dtype=bool)
@@ -207,11 +209,11 @@ def _longest(spans: list[Span]) -> list[Span]:
 
 
 def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
-    """Mentions and relations of a Doc, with the exact characters and scores where it has them.
+    """Mentions and relations of a Doc, with exact offsets and scores if it has them.
 
-    A mention without an id of its own (spans that other software put there) gets one. A Doc that
-    has nothing but `doc.ents`, such as spaCy's `ner` leaves, gives those.
-    reserved (Collection[str]): Ids that no mention gets which has none of its own.
+    Mentions without an id (spans that other software added) get one. If the Doc has no span group,
+    as after spaCy's `ner`, the mentions are those in `doc.ents`.
+    reserved (Collection[str]): Ids that must not be given to mentions without one.
     """
     if SPANS_KEY not in doc.spans:
         ids = unique_ids([""] * len(doc.ents), reserved)
@@ -236,7 +238,7 @@ def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:
 
 
 def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
-    """The relations between mentions that are on the Doc, by the ids of these."""
+    """The relations whose ends are both still on the Doc, by mention id."""
     stored = doc.user_data.get(_RELATIONS)
     if not stored:
         return []
@@ -253,7 +255,7 @@ def _links(doc: Doc, spans: Sequence[Span], ids: Sequence[str]) -> list[Link]:
 
 
 def scored_mentions(doc: Doc) -> tuple[list[Span], list[float]]:
-    """The members of `doc.spans["entities"]`, and the score of each; 1 where none is known."""
+    """The members of `doc.spans["entities"]` and their scores, 1 where a score is unknown."""
     if SPANS_KEY not in doc.spans:
         return [], []
     spans = members(doc.spans[SPANS_KEY])
@@ -261,9 +263,9 @@ def scored_mentions(doc: Doc) -> tuple[list[Span], list[float]]:
 
 
 def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
-    """The ids, with `T<n>` for empty ones and `~<n>` after the repeated ones.
+    """The ids, with `T<n>` in place of empty ones and `~<n>` appended to repeated ones.
 
-    reserved (Collection[str]): What no new id may be.
+    reserved (Collection[str]): Ids that a new id must differ from.
     """
     ids = list(ids)
     taken, result = set(ids), []
@@ -286,7 +288,7 @@ def _pairs(pieces: Fragments) -> tuple[tuple[int, int], ...]:
 
 
 def _tuples(values: Iterable[Sequence[str]]) -> tuple:
-    """Tuples again, of what went through a file as lists."""
+    """Convert to tuples again what a file has turned into lists."""
     return tuple(tuple(value) for value in values)
 
 
@@ -299,7 +301,7 @@ def _get_relations(doc: Doc) -> list[Relation]:
     places = Places(spans)
     found = []
     for label, *ends, score in stored:
-        # A mention that was taken off the Doc takes its relations with it.
+        # If a mention was removed from the Doc, so are its relations.
         head, tail = map(places.find, ends)
         if head is not None and tail is not None:
             found.append(Relation(spans[head], spans[tail], label, score))
@@ -323,7 +325,7 @@ def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
 
 
 def has_standoff(doc: Doc) -> bool:
-    """Whether the Doc comes with an `.ann`, be it empty."""
+    """Whether the Doc was read with an `.ann`, even an empty one."""
     return _STANDOFF in doc.user_data
 
 
@@ -332,7 +334,7 @@ def _get_standoff(doc: Doc) -> Standoff:
 
 
 def _set_standoff(doc: Doc, standoff: Standoff) -> None:
-    # Bytes, since a line that is not UTF-8 must survive too.
+    # Bytes, so that lines that are not UTF-8 survive too.
     doc.user_data[_STANDOFF] = standoff.to_bytes()
 
 
@@ -354,7 +356,7 @@ def _detail(name: str, span: Span) -> tuple:
 
 
 def register_extensions() -> None:
-    """Declare what `doc._` and `span._` have here; a Doc's `bom` means one outside the offsets."""
+    """Register the extensions; `doc._.bom` means that the `.txt` began with an uncounted BOM."""
     Doc.set_extension("relations", getter=_get_relations, setter=_set_relations, force=True)
     Doc.set_extension("standoff", getter=_get_standoff, setter=_set_standoff, force=True)
     for name, default in (("note_id", str), ("bom", bool), ("provenance", dict)):

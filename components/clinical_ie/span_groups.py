@@ -1,4 +1,4 @@
-"""What stands beside the spans of a group, found again after the group was edited."""
+"""Data kept alongside the spans of a group, matched to them again after the group was edited."""
 
 import struct
 from collections import Counter
@@ -14,10 +14,10 @@ from .text.columns import text_length
 Fragments = Sequence[Sequence[int]]
 Exact = tuple[list[Fragments], list[float]]
 Details = Mapping[str, Mapping[str, Sequence[Sequence[str]]]]
-# A span in a group, as spaCy packs it: id, knowledge base id, label, tokens and characters.
+# How spaCy packs a span of a group: id, knowledge base id, label, token and character offsets.
 SPAN_LAYOUT = struct.Struct(">QQQllll")
-# Where a Doc keeps what its group is given beside the spans. A key of this form is one that spaCy
-# knows: it is not printed, with all that it holds, where Docs are merged.
+# Key of the Doc's own copy of the data kept alongside its group. spaCy recognizes keys of this
+# form: it does not print their values when Docs are merged.
 KEPT: Any = ("._.", "clinical_ie.kept", None, None)
 
 
@@ -28,25 +28,26 @@ def keep_beside(
     fragments: Sequence[Fragments] | None,
     details: Details,
 ) -> None:
-    """Put scores, exact characters and details beside the spans of a group.
+    """Store scores, exact offsets and details alongside the spans of a group.
 
-    spans (Sequence[Span]): Those of the group, which would make them anew.
-    fragments (Sequence[Fragments] | None): None where the spans' own characters are exact.
+    spans (Sequence[Span]): Those of the group, because iterating over it would create them again.
+    fragments (Sequence[Fragments] | None): None if the spans' own offsets are exact.
 
-    They go into the group's `attrs`; what is not as usual goes into the Doc as well, by the id of
-    the mention: a list of spans that is assigned to `doc.spans` becomes a group without any.
+    They go into the group's `attrs`. Whatever differs from the default is also kept in
+    `doc.user_data`, by mention id: assigning a list of spans to `doc.spans` creates a group
+    without `attrs`.
     """
     ids = [span.id_ for span in spans]
     own = list(map(_characters, spans))
     if fragments is None:
         fragments = [(characters,) for characters in own]
     group.attrs["scores"] = [float(score) for score in scores]
-    # Tuples, as they came: Python's collector leaves tuples of numbers alone, and goes through
-    # lists again and again while Docs gather in memory.
+    # Tuples, as passed in: Python's garbage collector ignores tuples of numbers, but scans lists
+    # again and again while Docs accumulate in memory.
     group.attrs["fragments"] = list(fragments)
     group.attrs["ids"] = ids
     if own != list(map(_border, fragments)):
-        # A token that a mention cuts through may be split: then the exact characters touch others.
+        # If a token that a mention covers in part is split, the exact offsets touch other tokens.
         group.attrs["characters"] = own
     unusual = {
         id_: (pieces, float(score), characters)
@@ -62,18 +63,17 @@ def keep_beside(
 
 
 def members(group: SpanGroup) -> list[Span]:
-    """The spans of a group.
+    """The spans of a group, even if tokens were merged or split since.
 
-    spaCy leaves span groups as they are when tokens are merged or split: then they name other
-    tokens, or some that are not there. The characters that they had stand beside these, and the
-    tokens that are there now are found by them.
+    spaCy does not update span groups then: their token offsets mean other tokens, or lie outside
+    the Doc. The character offsets stored with them stay right and determine the current tokens.
     """
     doc = group.doc
     try:
         spans = list(group)
     except IndexError:
         return _by_characters(group)
-    # One alone does not tell: behind a merge and a split, the tokens are where they were.
+    # All spans are checked: after a merge and a split, later tokens can be where they were.
     for span in spans:
         last = doc[span.end - 1]
         if (doc[span.start].idx, last.idx + len(last)) != (span.start_char, span.end_char):
@@ -92,14 +92,14 @@ def _by_characters(group: SpanGroup) -> list[Span]:
 
 
 def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
-    """The exact characters and the score of each span of the group.
+    """The exact offsets and the score of each span of the group.
 
     spans (Sequence[Span]): Its `members`.
 
-    They stand beside the group in its order, with the ids of the spans. Where spans were put in,
-    taken out, moved or changed since, each finds its own by its characters, or by the tokens that
-    the exact ones touch: what had its id there, else what no other span has claimed. One that is
-    new has its own characters, and a score of 1.
+    The group's `attrs` hold them as entries in the order of the group, with the ids of the spans.
+    If spans were added, removed, moved or changed since, each span claims an entry that has its
+    character offsets, or whose exact offsets touch its tokens: one with its id if there is one,
+    else one that no other span claims. A new span gets its own offsets and a score of 1.
     """
     entries, scores = _listed(group, "fragments"), _listed(group, "scores")
     if "fragments" not in group.attrs:
@@ -125,12 +125,12 @@ def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
 
 
 def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
-    """The exact characters of one span of the group."""
+    """The exact offsets of one span of the group."""
     if group is None:
         return _own(span)
     ids = _listed(group, "ids")
     if span.id_ and ids.count(span.id_) == 1:
-        # Not by way of all the others, for whoever asks for each in turn.
+        # Without reading all the others, in case a caller asks for each span in turn.
         pieces: Fragments = group.attrs["fragments"][ids.index(span.id_)]
         if _border(pieces) == _characters(span):
             return pieces
@@ -143,7 +143,7 @@ def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
 
 
 def details_of(group: SpanGroup | None) -> Details:
-    """By the id of the mention what else is known of it: attributes, normalisations, comments."""
+    """Attributes, normalisations and comments by mention id, then by field."""
     if group is None:
         return {}
     details: Details = group.attrs.get("details", {})
@@ -153,7 +153,7 @@ def details_of(group: SpanGroup | None) -> Details:
 
 
 def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
-    """Of spans that took the place of those that were put there: by their ids, if at all."""
+    """Exact offsets and scores by span id, for spans assigned in place of the original group."""
     kept = doc.user_data.get(KEPT, {}).get("exact", {})
     entries = [kept.get(span.id_) if span.id_ else None for span in spans]
     borders = [_border(entry[0]) if entry else (0, 0) for entry in entries]
@@ -161,12 +161,12 @@ def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
     of_exact: list[float] = []
     touched = _touched(doc, borders) or [(0, 0)] * len(spans)
     for span, entry, border, tokens in zip(spans, entries, borders, touched, strict=True):
-        # Files of before have no third.
+        # Files of earlier versions have no third item.
         known = [border, *map(_pair, entry[2:])] if entry else []
         here = _characters(span) in known or tokens == (span.start, span.end)
         exact.append(entry[0] if entry and here else _own(span))
         of_exact.append(entry[1] if entry and here else 1.0)
-    # Other software fills the one and not the other.
+    # Other software sets scores but no fragments.
     return exact, list(scores) if len(scores) == len(spans) else of_exact
 
 
@@ -176,10 +176,10 @@ def _claims(
     characters: Iterable[Sequence[tuple[int, int]]],
     touched: Sequence[tuple[int, int]],
 ) -> list[int | None]:
-    """For each span the entry that is its own, None where there is none.
+    """The position of each span's own entry, None if it has none.
 
-    characters (Iterable[Sequence[tuple[int, int]]]): Of the entries: the exact ones, and those that
-        their spans had.
+    characters (Iterable[Sequence[tuple[int, int]]]): Offsets of the entries: the exact ones, and
+        those of their spans.
     """
     waiting: dict[tuple[str, tuple[int, int]], list[int]] = {}
     for kind, keys in (*(("characters", known) for known in characters), ("tokens", touched)):
@@ -211,7 +211,7 @@ def _claims(
 
 
 def _listed(group: SpanGroup, name: str) -> list[Any]:
-    """An entry of `attrs`; spaCy's `spancat` leaves an array there."""
+    """A value of `attrs` as a list; spaCy's `spancat` stores an array."""
     values = group.attrs.get(name)
     return [] if values is None else list(values)
 
@@ -225,7 +225,7 @@ def _characters(span: Span) -> tuple[int, int]:
 
 
 def _pair(pair: Sequence[int]) -> tuple[int, int]:
-    """A tuple again, of what went through a file as a list."""
+    """Convert to a tuple again what a file has turned into a list."""
     return pair[0], pair[1]
 
 
@@ -236,7 +236,7 @@ def _border(pieces: Fragments) -> tuple[int, int]:
 
 
 def _touched(doc: Doc, borders: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The tokens that characters touch; nothing at all where some lie outside of the Doc."""
+    """The tokens that the offsets touch; an empty list if any of them lie outside the Doc."""
     length = text_length(doc)
     inside = all(end <= length for _, end in borders)
     return touched_tokens(doc, borders) if inside and length else []
@@ -250,9 +250,9 @@ def key_of(span: Span) -> SpanKey:
 
 
 class Places:
-    """Where the mentions that relations name stand in the group.
+    """Positions in the group of the mentions that relations refer to.
 
-    One with an id is the same as long as it has that id, whatever its label and borders are now.
+    A mention with an id stays the same mention, even if its label or borders change.
     """
 
     def __init__(self, spans: Sequence[Span]) -> None:

@@ -154,7 +154,7 @@ def test_a_name_that_windows_has_no_file_for_is_told(monkeypatch: pytest.MonkeyP
     folder = Path("out")
     assert files.file_below(folder, "ward/a:b", ".txt")
     monkeypatch.setattr(names, "ON_WINDOWS", True)
-    with pytest.raises(ValueError, match="no name of a file on Windows"):
+    with pytest.raises(ValueError, match="not a valid file name on Windows"):
         files.file_below(folder, "ward/a:b", ".txt")
 
 
@@ -167,11 +167,11 @@ def test_what_macos_leaves_beside_a_note_is_none(tmp_path: Path):
 
 def test_an_ann_of_another_note_does_not_become_this_ones(tmp_path: Path):
     write_note(tmp_path, "a", "Aspirin", Standoff.parse("T1\tDrug 0 7\tAspirin\n"))
-    with pytest.raises(ValueError, match=r"a\.ann is there, .*: remove it, or write into an empty"):
+    with pytest.raises(ValueError, match=r"a\.ann exists, .*: remove it, or write into an empty"):
         write_note(tmp_path, "a", "Aspirin", None)
 
 
-@pytest.mark.parametrize(("n", "more"), [(1, ""), (2, ", like 1 more of its kind")])
+@pytest.mark.parametrize(("n", "more"), [(1, ""), (2, " (and 1 more like it)")])
 def test_hidden_folders_are_not_looked_into_and_told_once(tmp_path: Path, n: int, more: str):
     write_note(tmp_path, "a/1", "Aspirin", Standoff())
     for name in ("a/.ipynb_checkpoints/1-checkpoint", ".git/x/b")[:n]:

@@ -35,7 +35,7 @@ def test_every_line_kind_is_read():
     standoff = Standoff.parse(SAMPLE)
     [unknown] = standoff.problems
     assert (unknown.line, unknown.severity) == (11, "warning")
-    assert "'?? something else' is of no kind that brat knows" in unknown.message
+    assert "'?? something else' is not of a kind that brat knows" in unknown.message
     assert list(standoff.records(TextBound)) == [
         TextBound("T1", "Drug", ((0, 7),), "aspirin"),
         TextBound("T2", "ADE", ((20, 24), (12, 15)), "rash his"),
@@ -85,13 +85,13 @@ def test_any_text_is_written_back_as_it_was(text):
         ("T1\tDrug 7 7\t", "empty or reversed"),
         ("T1\t", "nothing after the id"),
         ("R1\tADE-Drug Arg1:T1", "two arguments, not 1"),
-        ("*\tEquiv T1", "two annotations or more, not 1"),
-        ("*\tEquiv", "two annotations or more, not 0"),
+        ("*\tEquiv T1", "two or more annotations, not 1"),
+        ("*\tEquiv", "two or more annotations, not 0"),
         ("\tDrug 0 7\taspirin", "begins with its id"),
         ("\tADE-Drug Arg1:T1 Arg2:T2", "begins with its id"),
         ("R1\tADE-Drug Arg1:T1 T2", "'T2' is not ROLE:ID"),
-        ("A1\tNegated", "an attribute names the annotation"),
-        ("#1\tAnnotatorNotes", "a note names the annotation"),
+        ("A1\tNegated", "an attribute must name the annotation"),
+        ("#1\tAnnotatorNotes", "a note must name the annotation"),
         ("N1\tReference T1", "TYPE TARGET SOURCE:ID"),
         ("T1\tDrug 0 1\ta\rT2\tDrug 0 1\ta\r*\tEquiv T1 T2\r", "3 lines in one"),
     ],
@@ -221,9 +221,9 @@ def test_a_message_holds_nothing_that_a_terminal_obeys_and_is_short():
 
 
 def test_a_problem_is_told_in_few_words_that_a_terminal_can_print():
-    told = str(Problem("a.ann", 3, f"R1 names {chr(0) * 3000}, which is no mention here"))
+    told = str(Problem("a.ann", 3, f"R1 names {chr(0) * 3000}, which is not a mention here"))
     assert told.startswith("a.ann:3: R1 names \\x00")
-    assert told.endswith("which is no mention here")
+    assert told.endswith("which is not a mention here")
     assert told.isprintable()
     assert len(told) < 500
 
@@ -279,7 +279,7 @@ def test_a_file_in_utf16_or_utf32_is_one_error_and_stays_as_it_is(encoding):
     standoff = Standoff.from_bytes(content)
     [problem] = standoff.problems
     assert (problem.line, problem.severity) == (0, "error")
-    told = f"looks like {wide}, which brat files are not: `iconv -f {wide} -t UTF-8` mends it"
+    told = f"looks like {wide}, not UTF-8: convert it with `iconv -f {wide} -t UTF-8`"
     assert told in problem.message
     assert all(line.record is None for line in standoff.lines)
     with pytest.raises(ValueError, match=f"T1 cannot be added to a file that looks like {wide}"):

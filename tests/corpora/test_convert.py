@@ -44,11 +44,11 @@ def test_types_that_may_be_meant_as_one_are_told(tmp_path: Path):
         fill(tmp_path / "in" / split, 1, f"T1\t{label} 0 7\taspirin\nR1\tself Arg1:T1 Arg2:T1\n")
     fill(tmp_path / "in" / "dev" / "more", 1, "T1\tself 0 7\taspirin\n")
     _, remarks = convert(tmp_path / "in", tmp_path / "out")
-    told = [line for line in remarks if "types of their own" in line]
+    told = [line for line in remarks if "are separate" in line]
     # A mention type and a relation type may share a name.
     assert len(told) == 1
     assert told[0].startswith(
-        "'Fa\\u0301rmaco' and 'F\\xe1rmaco' and f\u00e1rmaco are mention types of their own"
+        "'Fa\\u0301rmaco' and 'F\\xe1rmaco' and f\u00e1rmaco are separate mention types"
     )
 
 
@@ -57,7 +57,7 @@ def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):
     (tmp_path / "in" / "bad.txt").write_bytes(b"\xff\xfe")
     result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy")
     assert result.exit_code == 0
-    assert "bad.txt: left out, the whole note" in result.stderr
+    assert "bad.txt: whole note left out" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 2
 
 
@@ -71,12 +71,12 @@ def test_an_error_that_nobody_thought_of_costs_one_note(tmp_path: Path, monkeypa
         return reading(nlp, note, settings)
 
     monkeypatch.setattr(convert_module, "note_to_doc", crash)
-    told = "n0.txt: left out, the whole note: IndexError('tuple index out of range')"
+    told = "n0.txt: whole note left out: IndexError('tuple index out of range')"
     count = convert_folder(tmp_path / "in", tmp_path / "x.spacy", ConvertSettings(), quiet)
     assert [str(p).removeprefix(f"{tmp_path}/in/") for p in count.problems] == [told]
     assert (count.notes, count.left_out) == (1, ["n0.txt"])
     assert len(read_docs(tmp_path / "x.spacy")) == 1
-    with pytest.raises(ValueError, match=r"left out, the whole note: IndexError"):
+    with pytest.raises(ValueError, match=r"whole note left out: IndexError"):
         convert_folder(
             tmp_path / "in", tmp_path / "x.spacy", ConvertSettings(on_error="stop"), quiet
         )
@@ -87,7 +87,7 @@ def test_a_name_that_is_not_utf8_costs_one_note(tmp_path: Path):
     (tmp_path / "in" / "bad\udcff.txt").write_text("aspirin")
     result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--strict")
     assert result.exit_code == 1
-    assert "bad\\udcff.txt: left out, the whole note: the name of its file is not" in result.stderr
+    assert "bad\\udcff.txt: whole note left out: its file name is not" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 2
     assert json.loads((tmp_path / "out.json").read_text())["out"]["left_out"] == ["bad\\udcff.txt"]
 
@@ -99,7 +99,8 @@ def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):
     result = run_with(1, "--strict")
     assert result.exit_code == 1
     told = (
-        "n1.ann has 1,000,011 bytes, more than a note's 1 MB: cut it into several notes, or allow"
+        "n1.ann has 1,000,011 bytes, more than the limit of 1 MB: cut it into several "
+        "notes, or allow"
     )
     assert f"{told} it with --max-mb 2" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 1
@@ -136,7 +137,7 @@ def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
     write_docs(docs, tmp_path / "x.spacy")
     result = run("export.py", tmp_path / "x.spacy", tmp_path / "out")
     assert result.exit_code == 1
-    assert "'../b' is no name of a note: it leads out of" in result.stderr
+    assert "'../b' cannot be the name of a note: it leads out of" in result.stderr
     assert "another note is called a too: this one is written as a~2" in result.stderr
     written = sorted(path.name for path in tmp_path.rglob("*.txt"))
     assert written == ["a.txt", "a~2.txt", "note-000004.txt"]

@@ -50,7 +50,7 @@ def test_dev_can_be_listed(release, tmp_path: Path):
     assert [path.stem for path in splits["dev"].paths] == ["100040", "100050"]
     assert len(splits["train"].paths) == 301
     ids.write_text("100040\n999999\n")
-    with pytest.raises(ValueError, match=r"dev\.txt:2: '999999' is no note below"):
+    with pytest.raises(ValueError, match=r"dev\.txt:2: '999999' is not a note below"):
         find_splits(release, format_named("n2c2-2018"), 0, ids)
 
 
@@ -98,15 +98,15 @@ def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
     [
         ("T4\tDrug 0 7\taspirin\n", "repeats a Drug at 0 7"),
         ("T4\tForm 12 16;0 7\trash aspirin\n", "lists its fragments out of order"),
-        ("T4\tDose 12 16\trash\n", "is of type Dose, none of the nine"),
-        ("R3\tADE-Drug Arg1:E1 Arg2:T1\n", "R3 names E1, which is no T line"),
+        ("T4\tDose 12 16\trash\n", "is of type Dose, not one of the nine"),
+        ("R3\tADE-Drug Arg1:E1 Arg2:T1\n", "R3 refers to E1, which is not a T line"),
         ("R3\tADE-Drug Arg1:T1 Arg2:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg2:T1 Arg1:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg1:T3 Arg2:T1\n", "relates Reason to Drug"),
         ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
-        ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, none of the eight"),
+        ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, not one of the eight"),
         ("E1\tADE:T2\n", "E1 is an event"),
-        ("T2\tADE 13 15\tas\n", "T2 has the id of a line before"),
+        ("T2\tADE 13 15\tas\n", "T2 has the id of an earlier line"),
         ("T4\tForm 0 2;3 4;5 6;7 8\ta i i \n", "T4 is in 4 pieces: the official script reads 3"),
         ("T4\tForm 0 7\t\n", "T4 has no text"),
         ("T4\tForm 0 7\tasp\trin\n", "T4 has a tab in its text"),
@@ -123,7 +123,7 @@ def test_mentions_and_relations_each_have_ids_of_their_own():
     lines = "R2\tReason-Drug Arg1:T4 Arg2:T1\nT4\tReason 13 15\tas\n"
     [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
     assert warning.line == 6
-    assert warning.message.startswith("R2 has the id of a line before")
+    assert warning.message.startswith("R2 has the id of an earlier line")
 
 
 def test_a_relation_is_repeated_where_its_ends_are_collapsed_to_the_same():

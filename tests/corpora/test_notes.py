@@ -53,19 +53,19 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
     assert problems == [
         "n.ann:2: the id T1 is used twice: this one is T1~2 from here on",
         "n.ann:3: T3 ends at 99, the text has 36 characters: left out",
-        "n.ann:4: T4 says 'It', its offsets cover 'As' (that text stands at 21 23): left out",
-        "n.ann:5: T5 says 'it', its offsets cover 'It': offsets believed",
-        "n.ann:6: R1 names T3, which is no mention here: left out",
-        "n.ann:7: R2 names E1, which is no mention here: left out",
+        "n.ann:4: T4 says 'It', its offsets cover 'As' (that text is at 21 23): left out",
+        "n.ann:5: T5 says 'it', its offsets cover 'It': offsets kept",
+        "n.ann:6: R1 names T3, which is not a mention here: left out",
+        "n.ann:7: R2 names E1, which is not a mention here: left out",
         "n.ann:8: E1: its triggers form a circle through E1; expected the id of a text-bound "
         "annotation: left out",
         "n.ann:9: E2: its triggers form a circle through E2; expected the id of a text-bound "
         "annotation: left out",
-        "n.ann:10: E3: its trigger T9 is no mention here: left out",
-        "n.ann:11: A1 names T8, which is no annotation here: left out",
-        "n.ann:12: A2 names E3, which is no annotation here: left out",
-        "n.ann:13: A3 names R1, which is no annotation here: left out",
-        "n.ann:14: the id R2 is used twice: what names it means the first",
+        "n.ann:10: E3: its trigger T9 is not a mention here: left out",
+        "n.ann:11: A1 names T8, not an annotation here: left out",
+        "n.ann:12: A2 names E3, not an annotation here: left out",
+        "n.ann:13: A3 names R1, not an annotation here: left out",
+        "n.ann:14: the id R2 is used twice: references mean the first",
     ]
 
 
@@ -78,7 +78,7 @@ EVENTS = (
 def test_roles_and_equivalences_are_relations_when_asked():
     neither, problems = read(EVENTS)
     assert neither.links == []
-    assert problems == ["n.ann:4: E1: its Later T7 is no mention here: role left out"]
+    assert problems == ["n.ann:4: E1: its Later T7 is not a mention here: role left out"]
     roles, same_problems = read(EVENTS, roles=True)
     assert roles.links == [Link("Cause", "T2", "T1")]
     assert same_problems == problems

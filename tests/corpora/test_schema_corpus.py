@@ -86,7 +86,7 @@ def test_a_folder_that_was_not_generated_is_left_alone(tmp_path: Path, name: str
     schema, mine = small_schema(tmp_path), tmp_path / "out" / name
     mine.parent.mkdir(parents=True)
     mine.write_text("my note")
-    with pytest.raises(FileExistsError, match=r"is no part of a generated corpus; .* must be new"):
+    with pytest.raises(FileExistsError, match=r"is not part of a generated corpus; .* must be new"):
         write_generated_corpus(schema, tmp_path / "out", 0, {"train": 1})
     assert content(tmp_path / "out") == {name: b"my note"}
 
@@ -95,7 +95,7 @@ def test_a_file_that_was_added_saves_the_corpus(tmp_path: Path) -> None:
     schema, out = small_schema(tmp_path), tmp_path / "out"
     write_generated_corpus(schema, out, 0, {"train": 1})
     (out / "train" / "annotation.conf").write_text("[entities]")
-    with pytest.raises(FileExistsError, match=r"annotation\.conf is no part"):
+    with pytest.raises(FileExistsError, match=r"annotation\.conf is not part"):
         write_generated_corpus(schema, out, 0, {"train": 1})
     assert len(content(out)) == 4
 

@@ -31,7 +31,7 @@ def line_of(text: str) -> int:
             "sections.Care.patterns.1",
             "no mention is called 'q'",
         ),
-        ("[Amount -> p]{", "[Plant -> p]{", "sections.Care.patterns.1", "no relation goes so"),
+        ("[Amount -> p]{", "[Plant -> p]{", "sections.Care.patterns.1", "no relation fits"),
         ("[Plant:p] [Am", "[Plant:p !Dry] [Am", "sections.Care.patterns.1", "none is defined"),
         # a wrong key, type or number
         ("use: 0.5", "used: 0.5", "splits.used: 'used'", "did you mean 'use'?"),
@@ -52,7 +52,7 @@ def line_of(text: str) -> int:
             "is empty",
         ),
         ("head: Fault, ", "", "relations.Fault-Plant.head: 'nothing'", "it is required"),
-        ("- moss", "- Fern", "entities.Plant.10: 'Fern'", "has this term already"),
+        ("- moss", "- Fern", "entities.Plant.10: 'Fern'", "already has this term"),
         ("  Stock:\n", "  Plant:\n", "sections.Plant: 'Plant'", "entities has the same name"),
         ("Fault-Plant:", "Amount-Plant:", "relations.Amount-Plant", "used in line"),
         ("her: his}", "him: his}", "cast.2", "every member has the same words"),
@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_schema(tmp_path / "none.yml")
     path = tmp_path / "bad.yml"
     path.write_text("entities:\n  Plant: [fern\n")
-    with pytest.raises(SchemaError, match=r"bad\.yml:3: this is no YAML: .*quote text"):
+    with pytest.raises(SchemaError, match=r"bad\.yml:3: this is not YAML: .*quote text"):
         load_schema(path)
     path.write_text("- fern\n")
     with pytest.raises(SchemaError, match="beginning with 'entities:'"):

@@ -47,14 +47,14 @@ def test_entries_have_surfaces_and_tags() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("a [Drug", "character 3, '[Drug': no ']'"),
-        ("a ] b", "character 3, '] b': ']' without its partner"),
+        ("a [Drug", "character 3, '[Drug': missing ']'"),
+        ("a ] b", "character 3, '] b': unmatched ']'"),
         ("{a b}", "braces hold a {name}"),
-        ("{a|b", "no '}'"),
+        ("{a|b", "missing '}'"),
         ("{#9-1}", "from 9 down to 1"),
-        ("[Drug to d]", "'Drug to d' is no mark; write"),
+        ("[Drug to d]", "'Drug to d' is not a mark; write"),
         ("[Drug = {|a }]", "the mention may come out empty"),
-        ("[+a]", "one more piece is just text"),
+        ("[+a]", "one more piece is only text"),
         ("[+a = {|}]", "may come out empty"),
     ],
 )
@@ -70,7 +70,7 @@ def test_notation_errors_show_the_place(source: str, message: str) -> None:
         ("[Drug] x", "holds a mark"),
         ("{|a}", "may come out empty"),
         ("x; {|a}", "may come out empty"),
-        ("x @a, @b", "'@a,' is no tag"),
+        ("x @a, @b", "'@a,' is not a tag"),
     ],
 )
 def test_entry_errors(line: str, message: str) -> None:
@@ -99,9 +99,9 @@ def test_shapes(source: str, shape: str) -> None:
     [
         ("[Drug:d] and [Drug:d]", "two mentions are called 'd'"),
         ("[Drug:d] [Dose -> e]", r"no mention is called 'e'; there are \['d'\]"),
-        ("{[Drug:d]|none} [Dose -> d]", "option that need not be taken"),
-        ("{[Drug:d]|[Dose -> d]}", "option that need not be taken"),
-        ("[A:a -> b] [B:b -> a]", "round in a circle: a -> b -> a"),
+        ("{[Drug:d]|none} [Dose -> d]", "option that may not be chosen"),
+        ("{[Drug:d]|[Dose -> d]}", "option that may not be chosen"),
+        ("[A:a -> b] [B:b -> a]", "form a circle: a -> b -> a"),
         ("[A:a = left] [+b = knee]", "no mention is called 'b'"),
         ("   ", "the pattern is empty"),
     ],

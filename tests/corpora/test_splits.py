@@ -46,8 +46,10 @@ def test_notes_that_no_split_has_are_told(tmp_path: Path):
     (tmp_path / "data" / "docs").mkdir()
     (tmp_path / "data" / "loose.txt").write_text("aspirin")
     _, remarks = convert(tmp_path / "data", tmp_path / "out")
-    assert f"{tmp_path}/data/validation holds 3 notes and is no split: they are not read" in remarks
-    assert f"1 notes lie in {tmp_path}/data itself and not in a split: not read" in remarks
+    assert (
+        f"{tmp_path}/data/validation holds 3 notes but is not a split: they are not read" in remarks
+    )
+    assert f"1 notes are in {tmp_path}/data itself, not in a split: not read" in remarks
     assert not any("docs" in remark for remark in remarks)
 
 
@@ -73,8 +75,8 @@ def test_notes_that_stand_in_two_splits_are_told(tmp_path: Path):
     for i in range(6):
         write_note(data / "dev", f"gout{i}", gouts[i], None)
     result = run("convert.py", data, tmp_path / "out")
-    assert "1 of the 7 notes of test stand in train, too, word for word (copy): " in result.stdout
-    assert "6 of the 7 notes of test stand in dev, too" in result.stdout
+    assert "1 of the 7 notes of test are also in train, word for word (copy): " in result.stdout
+    assert "6 of the 7 notes of test are also in dev" in result.stdout
     assert "test4, …)" in result.stdout
     told = json.loads((tmp_path / "out" / "convert.json").read_text())
     assert told["test"]["same_text_as_in"] == {
@@ -97,7 +99,7 @@ def test_a_note_that_stands_twice_in_its_split_is_told(tmp_path: Path):
     fill(data / "dev", 1)
     counts, remarks = convert(data, tmp_path / "out")
     [told] = [remark for remark in remarks if "word for word" in remark]
-    assert told.startswith("1 of the 5 notes of train stand in it before, word for word (sub/a): ")
+    assert told.startswith("1 of the 5 notes of train repeat an earlier one, word for word (sub/a)")
     assert counts["train"].as_dict()["same_text_as_in"] == {"train": ["sub/a"]}
 
 
@@ -115,7 +117,7 @@ def test_a_release_without_its_format_is_told_which_to_name(tmp_path: Path):
     fill(tmp_path / "data" / "training_20180910", 2)
     with pytest.raises(FileNotFoundError, match="no such folder") as told:
         find_splits(tmp_path / "data", format_named("brat"), 0)
-    assert "training_20180910 is what the release of n2c2-2018 has" in str(told.value)
+    assert "training_20180910 is from the release of n2c2-2018" in str(told.value)
     assert "--vars.format n2c2-2018" in str(told.value)
     (tmp_path / "other" / "training").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"put notes into .*/test$"):

@@ -350,11 +350,11 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "train" / "100035.txt"
     mine.parent.mkdir()
     mine.write_text("my note")
-    with pytest.raises(FileExistsError, match=r"100035\.txt is no part of a demo corpus"):
+    with pytest.raises(FileExistsError, match=r"100035\.txt is not part of a demo corpus"):
         write_corpus(tmp_path, 0, {"train": 1})
     result = run_script("demo.py", tmp_path)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert result.stderr.startswith(f"demo: {mine} is no part of a demo corpus")
+    assert result.stderr.startswith(f"demo: {mine} is not part of a demo corpus")
     assert mine.read_text() == "my note"
 
 

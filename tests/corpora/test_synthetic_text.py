@@ -23,15 +23,15 @@ def test_template_notation() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{drug", "brace without its partner"),
-        ("{drug 2}", "is no slot"),
-        ("{dose2} of {drug}", "'dose' is no annotated slot"),
+        ("{drug", "unmatched brace"),
+        ("{drug 2}", "is not a slot"),
+        ("{dose2} of {drug}", "'dose' is not an annotated slot"),
         ("{strength}", "which has no medicine"),
         ("{drug} or {drug}", "has two mentions"),
         ("{drug12}", "mention of several medicines"),
-        ("{drug} {drug2 near 1}", "a bond reads"),
-        ("{drug} {reason like 1}", "a bond reads"),
-        ("{drug like 2} {drug2}", "role 1 hangs on 2"),
+        ("{drug} {drug2 near 1}", "a bond must read"),
+        ("{drug} {reason like 1}", "a bond must read"),
+        ("{drug like 2} {drug2}", "role 1 depends on 2"),
     ],
 )
 def test_template_notation_errors_name_the_template(source: str, message: str) -> None:

@@ -1,14 +1,14 @@
-"""Terms that are near in meaning, and yet say the contrary or speak of the other side."""
+"""Terms that are close in meaning, yet are opposites or refer to the other side of the body."""
 
 import re
 
-# English and German. A letter alone is a side in front of a word: `R wrist`, and not `L4`.
+# English and German. A single letter is a side only before a word: `R wrist`, not `L4`.
 _SIDES = {
     "left": re.compile(r"\b(?:(?i:left|link(?:s|e[mnrs]?))|L(?=[ .]+[A-Za-z]{2}))\b"),
     "right": re.compile(r"\b(?:(?i:right|recht(?:s|e[mnrs]?))|R(?=[ .]+[A-Za-z]{2}))\b"),
     "both": re.compile(r"\b(?:bilateral(?:ly)?|both|beid(?:e[nr]?|seits))\b", re.IGNORECASE),
 }
-# Beginnings of words.
+# Prefixes of words.
 _CONTRARIES = [
     ("positiv", "negativ"),
     ("present", "absent"),
@@ -24,9 +24,9 @@ _CONTRARIES = [
 
 
 def contrasts(old: str, new: str) -> bool:
-    """Whether one of two terms names another side than the other, or none, or its contrary.
+    """Whether two terms differ in the side of the body that they name, or are opposites.
 
-    The rest of the note goes on about the old side, and about what was found there.
+    The rest of the note still refers to the old side, and to what was found there.
     """
     if any(bool(side.search(old)) != bool(side.search(new)) for side in _SIDES.values()):
         return True

@@ -1,4 +1,4 @@
-"""Columns of a table stay in line where a term in it gets longer or shorter."""
+"""Keeps the columns of a table aligned when a term in it becomes longer or shorter."""
 
 import re
 from collections.abc import Sequence
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from ..doc import Mention
 from .mend import moved
 
-# What is left of the gap between two columns, at least.
+# Smallest gap between two columns.
 _LEAST = 2
-# The rest of a cell, and the gap behind it.
+# The rest of a cell, and the gap after it.
 _GAP = re.compile(r"\S*(?: \S+)*( {3,})(?=\S)")
 
 
 def in_columns(
     source: str, old: Sequence[Mention], text: str, new: Sequence[Mention]
 ) -> tuple[str, list[Mention]]:
-    """A rewrite with as many blanks behind its terms as bring the next column to its place.
+    """The rewrite, with the gaps after its terms adjusted so that the next column stays in place.
 
-    source, old (str, Sequence[Mention]): The passage as it was.
-    text, new (str, Sequence[Mention]): The rewrite; its mentions in the order of the passage's.
+    source, old (str, Sequence[Mention]): The original passage.
+    text, new (str, Sequence[Mention]): The rewrite, with mentions in the order of the original's.
     """
     mentions = list(new)
     for place in reversed(_outermost(old)):
         before = _GAP.match(source, old[place].end)
         after = _GAP.match(text, mentions[place].end)
-        # A model that has seen to it itself is left alone.
+        # The model may have adjusted the gap itself.
         if not before or not after or len(before[1]) != len(after[1]):
             continue
         longer = _length(mentions[place]) - _length(old[place])
@@ -37,7 +37,7 @@ def in_columns(
 
 
 def _outermost(mentions: Sequence[Mention]) -> list[int]:
-    """Places of the mentions that lie in no other, in the order of the text."""
+    """Indices of the mentions not inside another one, in text order."""
     order = sorted(range(len(mentions)), key=lambda i: (mentions[i].start, -mentions[i].end))
     found: list[int] = []
     for place in order:

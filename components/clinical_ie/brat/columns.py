@@ -1,8 +1,8 @@
-"""An `.ann` file whose every line is as brat itself writes it, read kind by kind.
+"""Fast reading, kind by kind, of `.ann` files in which every line is as brat itself writes it.
 
-That is nearly every file, and takes a fifth of the time of reading line by line. `columns_of` gives
-None for a file with any line that a pattern here does not know, be it good or bad: `parse.py` reads
-those, and both read what is known here alike.
+Nearly all files are, and this takes a fifth of the time of reading line by line. `columns_of`
+returns None for a file with any line that no pattern here matches, valid or not. `parse.py` reads
+those files; on all others, both give the same result.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .parse import UNDECODED
 
-# A line that follows a line end. The patterns begin with fixed letters, which are found fast.
+# Each pattern matches a line after a newline. It begins with fixed characters, so search is fast.
 _SPAN = "[0-9]{1,18} [0-9]{1,18}"
 _MENTION = re.compile(
     rf"\n(T[0-9]+)\t(\S+) ([0-9]{{1,18}}) ([0-9]{{1,18}})((?:;{_SPAN})*)\t(.*)(?=\n)"
@@ -24,7 +24,7 @@ _EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+){2,})(?=\n)")
 
 
 class Columns(NamedTuple):
-    """The lines of each kind in file order, all fields as they stand in the file.
+    """The lines of each kind in file order, all fields as strings from the file.
 
     mentions: Id, label, start and end of the first fragment, others as `";START END"`, text.
     events: Id, label, trigger, roles as `" ROLE:ID ROLE:ID"`.
@@ -48,8 +48,8 @@ def columns_of(text: str) -> Columns | None:
     """The columns of a file.
 
     text (str): The decoded file, newlines untouched.
-    RETURNS (Columns | None): None where a line is anything but plain: of another kind, blank, with
-        other white space or line ends, not UTF-8, with an empty or reversed span.
+    RETURNS (Columns | None): None if the file is empty or any line is not plain: of another kind,
+        blank, with other white space or line ends, not UTF-8, with an empty or reversed span.
     """
     if "\r" in text or not text or (not text.isascii() and UNDECODED.search(text)):
         return None
@@ -63,7 +63,7 @@ def columns_of(text: str) -> Columns | None:
         _COMMENT.findall(framed),
         _EQUIVALENCE.findall(framed),
     )
-    # A line is matched by one pattern at most, since its first letter tells its kind.
+    # At most one pattern matches a line, because its first letter determines its kind.
     if sum(len(column) for column in columns) != framed.count("\n") - 1:
         return None
     for _, _, start, end, others, _ in columns.mentions:

@@ -15,7 +15,7 @@ from .parse import wide_encoding
 from .problem import Problem
 from .records import Fragments, TextBound
 
-# What brat takes for parts of one `.ann` where there is none: shared tasks deal lines out so.
+# Shared tasks spread annotations over such files; brat reads them if there is no `.ann`.
 PARTS = (".a1", ".a2", ".co", ".rel")
 
 
@@ -23,13 +23,13 @@ PARTS = (".a1", ".a2", ".co", ".rel")
 class Note:
     """One note and its annotations.
 
-    name (str): File name without its ending, with the folders below the corpus' root.
-    text (str): What the offsets count into; newlines are untouched.
-    standoff (Standoff): The `.ann`, empty where there is none.
-    problems (list[Problem]): What could not be read as it stands.
-    bom (bool): The `.txt` began with a byte order mark that the offsets do not count.
-    has_ann (bool): There is an `.ann`, be it empty.
-    ann (str): What messages call the file of annotations; default: the name with `.ann`.
+    name (str): Path of the file below the root of the corpus, without its ending.
+    text (str): The text that offsets refer to; newlines are untouched.
+    standoff (Standoff): The content of the `.ann`; empty if there is none.
+    problems (list[Problem]): What could not be read as it is.
+    bom (bool): Whether the `.txt` began with a byte order mark that the offsets do not count.
+    has_ann (bool): Whether there is an `.ann`, even an empty one.
+    ann (str): Name of the annotation file in messages; default: the name with `.ann`.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Note:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, and every link that leads nowhere; links to folders are followed.
+    """Every file and every broken link below a folder; links to folders are followed.
 
-    What lies in a hidden folder is none of them: editors keep copies of notes there.
+    Hidden folders are skipped: editors keep copies of notes there.
 
     RAISES (OSError): A folder cannot be read.
     """
     for here, _, files in _walk(folder):
-        # What macOS leaves beside a file, under its name.
+        # macOS puts a file `._NAME` beside a file NAME.
         yield from (here / each for each in files if not each.startswith("._"))
 
 
@@ -61,7 +61,7 @@ def hidden_folders(folder: Path) -> list[Problem]:
     hidden = sorted(here / each for here, names, _ in _walk(folder) for each in names)
     if not hidden:
         return []
-    others = f", like {len(hidden) - 1} more of its kind" if len(hidden) > 1 else ""
+    others = f" (and {len(hidden) - 1} more like it)" if len(hidden) > 1 else ""
     told = f"its name begins with a dot: not looked into{others}"
     return [Problem(str(hidden[0]), 0, told, "warning")]
 
@@ -71,7 +71,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     for name, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(name)
         hidden = [each for each in folders if each.startswith(".")]
-        # A link to a folder that it lies in, by way of other links too, would be followed for ever.
+        # A link to a folder that contains it, even through other links, would never end.
         around = [path.resolve() for path in (here, *here.parents) if path.is_relative_to(folder)]
         circles = {
             each
@@ -101,7 +101,7 @@ def list_notes(folder: Path) -> list[Path]:
 
 
 def strays(folder: Path) -> list[Problem]:
-    """Every file below a folder that looks like part of a note and belongs to none."""
+    """Problems for the files below a folder that look like part of a note but belong to none."""
     files = sorted(files_below(folder))
     problems = hidden_folders(folder) + misspelt(files) + in_parts(files)
     for path in files:
@@ -112,7 +112,7 @@ def strays(folder: Path) -> list[Problem]:
 
 
 def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
-    """The files whose names have one of the endings, but for capitals."""
+    """Problems for files whose endings differ from one of these only in case."""
     return [
         Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
         for path in files
@@ -121,14 +121,14 @@ def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann"))
 
 
 def in_parts(files: Iterable[Path]) -> list[Problem]:
-    """The notes without `.ann` whose annotations stand in several files, as shared tasks do it."""
+    """Problems for notes without `.ann` whose annotations are in several files (shared tasks)."""
     known = set(files)
     problems = []
     for path in sorted(each for each in known if each.suffix == ".txt"):
         parts = [part for part in map(path.with_suffix, PARTS) if part in known]
         if parts and path.with_suffix(".ann") not in known:
             *names, joined = (shlex.quote(each.name) for each in (*parts, path.with_suffix(".ann")))
-            # Unlike `cat`, it ends a last line that has no end.
+            # Unlike `cat`, awk adds the newline that a last line may lack.
             remedy = f"`awk 1 {' '.join(names)} > {joined}` in that folder joins them"
             endings = " and ".join(part.suffix for part in parts)
             told = f"its annotations are in {endings}, which are not read; {remedy}: left out"
@@ -137,7 +137,7 @@ def in_parts(files: Iterable[Path]) -> list[Problem]:
 
 
 def note_name(path: Path, root: Path) -> str:
-    """What a note is called: its place below the root, without the ending of its file."""
+    """The name of a note: its path below the root, without the ending of its file."""
     return path.relative_to(root).with_suffix("").as_posix()
 
 
@@ -145,10 +145,10 @@ def note_name(path: Path, root: Path) -> str:
 def read_note(path: Path, root: Path | None = None) -> Note:
     """Read a `.txt` and the `.ann` beside it.
 
-    path (Path): The `.txt`. A missing `.ann` is a note without annotations, and no problem.
+    path (Path): The `.txt`. Without an `.ann`, the note has no annotations; this is not a problem.
     root (Path | None): The folder that note names are relative to; default: the file's own.
     RAISES (UnicodeDecodeError): The `.txt` is not UTF-8; the message names file and line.
-    RAISES (OSError): A file cannot be read, or is a link that leads nowhere.
+    RAISES (OSError): A file cannot be read, or is a broken link.
     """
     name = note_name(path, root or path.parent)
     text = _decode(path)
@@ -173,15 +173,15 @@ def write_note(
     """Write `name.txt` and `name.ann` below a folder, as UTF-8 with newlines untouched.
 
     standoff (Standoff | None): None writes no `.ann`.
-    mode (int): Of new files, less what the umask takes.
-    RAISES (ValueError): The name leads out of the folder, or there is an `.ann` already that would
-        pass for this note's.
+    mode (int): Mode of new files, before the umask.
+    RAISES (ValueError): The name leads out of the folder, or an existing `.ann` would be taken for
+        this note's.
     """
     path = file_below(folder, name, ".txt")
     path.parent.mkdir(parents=True, exist_ok=True)
     if standoff is None and path.with_suffix(".ann").exists():
         raise ValueError(
-            f"{path.with_suffix('.ann')} is there, and the note has no annotations: remove it, or "
+            f"{path.with_suffix('.ann')} exists, but the note has no annotations: remove it, or "
             "write into an empty folder"
         )
     contents = {path: ((BOM if bom else "") + text).encode("utf8")}
@@ -195,7 +195,7 @@ def write_note(
 def content_of(path: Path) -> bytes:
     """The bytes of a file.
 
-    RAISES (OSError): It cannot be read, or is a pipe or a device, which may never come to an end.
+    RAISES (OSError): It cannot be read, or is a pipe or a device, which may never end.
     """
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -204,26 +204,26 @@ def content_of(path: Path) -> bytes:
 
 
 def file_below(folder: Path, name: str, ending: str) -> Path:
-    """Where a note of this name is written.
+    """The path at which to write a note.
 
-    RAISES (ValueError): The name, which came with a file, leads out of the folder, or Windows has
-        no file by it.
+    RAISES (ValueError): The name, which came from a file, leads out of the folder, or is not a
+        possible file name on Windows.
     """
-    # Of `/a` and `c:a` Windows holds that they are not absolute.
+    # On Windows, neither `/a` nor `c:a` counts as absolute.
     if PurePath(name).anchor or ".." in PurePath(name).parts:
-        raise ValueError(f"{name!r} is no name of a note: it leads out of {folder}")
+        raise ValueError(f"{name!r} cannot be the name of a note: it leads out of {folder}")
     if not suits_system(name):
-        raise ValueError(f"{name!r} is no name of a file on Windows: give the note another")
+        raise ValueError(f"{name!r} is not a valid file name on Windows: rename the note")
     return folder / f"{name}{ending}"
 
 
 def covered_text(text: str, fragments: Fragments) -> str:
-    """What brat puts into the text column: the pieces, joined by one blank, on one line."""
+    """The content of brat's text column: the pieces, joined by one blank, on one line."""
     return " ".join(text[start:end] for start, end in fragments).replace("\n", " ")
 
 
 def line_fragments(text: str, span: tuple[int, int]) -> Fragments:
-    """The pieces of a span, one a line, as brat stores what crosses a line break."""
+    """The pieces of a span, one per line, as brat stores a span that crosses a line break."""
     pieces, start = [], span[0]
     for line in text[span[0] : span[1]].split("\n"):
         body = line.strip()
@@ -235,12 +235,12 @@ def line_fragments(text: str, span: tuple[int, int]) -> Fragments:
 
 
 def covers(text: str, bound: TextBound) -> bool:
-    """Whether a mention's offsets cover the text that it says, to the character."""
+    """Whether a mention's offsets cover exactly the text in its text column."""
     start, end = bound.fragments[0]
     if end - start == len(bound.text) and text[start:end] == bound.text:
         # Nearly all mentions: one piece on one line.
         return len(bound.fragments) == 1
-    # The length decides first: a short line can name a whole book.
+    # Lengths are compared first: a short line can have offsets that cover a whole book.
     length = _length(bound.fragments)
     return length == len(bound.text) and covered_text(text, bound.fragments) == bound.text
 
@@ -250,7 +250,7 @@ def _length(fragments: Fragments) -> int:
 
 
 def _bom_is_not_counted(text: str, standoff: Standoff) -> bool:
-    # White space at the end of a line may be the mention's or the line's, and half of a line end.
+    # White space at the end of a line may belong to the mention, or be part of the line end.
     wanted = [
         (bound.fragments, bound.text.rstrip())
         for bound in standoff.records(TextBound)
@@ -272,7 +272,7 @@ def _decode(path: Path) -> str:
         looks = wide_encoding(content) or "another encoding"
         error.reason = (
             f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like "
-            f"{looks}: iconv -f <its encoding> -t UTF-8 mends it"
+            f"{looks}: convert it with iconv -f <its encoding> -t UTF-8"
         )
         raise
 

@@ -1,7 +1,7 @@
 """The content of one `.ann` file: a list of lines, each with the record it holds.
 
-A line that nobody edits is written back as it was read, so that order, blanks, tabs, line ends
-and unknown line kinds survive.
+Lines that are not edited are written back as they were read, so that order, blanks, tabs, line
+ends and unknown kinds of lines survive.
 """
 
 import re
@@ -28,14 +28,14 @@ BOM = "\ufeff"
 
 
 class Line(NamedTuple):
-    """One line: `raw` with its line end; the record, None where the line holds none."""
+    """One line: `raw` includes the line end; `record` is None if the line holds none."""
 
     raw: str
     record: Record | None
 
 
 def _unknown(raw: str, number: int) -> Problem:
-    """A line of no kind; one that was meant to be an annotation is lost where it is not seen."""
+    """The problem of a line of no known kind; an error if it was likely meant as an annotation."""
     cited = shown(raw.rstrip())
     meant = raw.lstrip()
     guesses = [meant[:1].upper() + meant[1:]]
@@ -43,8 +43,8 @@ def _unknown(raw: str, number: int) -> Problem:
         guesses += [f"{kind}1{raw}" for kind in "TRE"]
     if any(map(_is_annotation, guesses)):
         wanted = "expected a line that begins with its id, in capitals, no blank before it"
-        return Problem("", number, f"{cited} is no annotation to brat; {wanted}: line left out")
-    return Problem("", number, f"{cited} is of no kind that brat knows: kept as it is", "warning")
+        return Problem("", number, f"brat does not read {cited}; {wanted}: line left out")
+    return Problem("", number, f"{cited} is not of a kind that brat knows: kept as is", "warning")
 
 
 def _is_annotation(raw: str) -> bool:
@@ -55,7 +55,7 @@ def _is_annotation(raw: str) -> bool:
 
 
 def _unread(raw: str, record: Record | None) -> str:
-    """What a line holds beyond the columns of its kind, as where two lines ran into one."""
+    """Text beyond the columns of a line's kind, for instance where two lines were joined."""
     if record is None or isinstance(record, TextBound | Normalization | Comment):
         return ""
     return "".join(raw.split("\t", 2)[2:]).strip()
@@ -64,11 +64,11 @@ def _unread(raw: str, record: Record | None) -> str:
 class Standoff:
     """The lines of one `.ann` file, in file order.
 
-    A file that was read is only looked through line by line once somebody asks for its lines.
+    The text of a file is only split into lines when they are first needed.
 
-    lines (Iterable[Line]): Every line, blank and unknown ones too.
-    problems (Iterable[Problem]): Each line that could not be read as what it claims to be, without
-        the name of the file. Such a line is kept in `lines` without a record.
+    lines (Iterable[Line]): All lines, including blank and unknown ones.
+    problems (Iterable[Problem]): One for each line that could not be read as the kind it claims to
+        be, without the name of the file. Such a line is kept in `lines` without a record.
     """
 
     __slots__ = ("_columns", "_last_number", "_lines", "_problems", "_text")
@@ -113,11 +113,11 @@ class Standoff:
 
     @property
     def columns(self) -> Columns | None:
-        """What the lines hold, kind by kind, where nobody edited them and all of them are plain."""
+        """The content of the lines by kind; None if they may be edited or are not all plain."""
         return self._columns
 
     def _split(self) -> None:
-        """From a text to lines, which take its place."""
+        """Split the text into lines, which replace it."""
         text, self._text, self._columns = self._text, None, None
         if text is None:
             return
@@ -131,7 +131,7 @@ class Standoff:
                 if record is None and raw.strip(" \t\r\n" + BOM):
                     self._problems.append(_unknown(raw, number))
                 elif unread := _unread(raw, record):
-                    told = f"{shown(unread)} after the second tab is kept as it is, and not read"
+                    told = f"{shown(unread)} after the second tab is kept as is, but not read"
                     told += "; expected an annotation on a line of its own, or a note (#)"
                     self._problems.append(Problem("", number, told, "warning"))
             self._lines.append(Line(raw, record))
@@ -146,27 +146,27 @@ class Standoff:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Standoff":
-        """Read an `.ann` file as it is on disk; a line that is not UTF-8 costs no other line.
+        """Read the bytes of an `.ann` file; a line that is not UTF-8 does not affect the others.
 
-        A file in UTF-16 or UTF-32 is one problem, and its lines hold no record.
+        A file in UTF-16 or UTF-32 gives a single problem, and its lines have no records.
         """
         text = content.decode("utf8", errors="surrogateescape")
         wide = wide_encoding(content)
         if not wide:
             return cls.parse(text)
-        told = f"looks like {wide}, which brat files are not: `iconv -f {wide} -t UTF-8` mends it"
+        told = f"looks like {wide}, not UTF-8: convert it with `iconv -f {wide} -t UTF-8`"
         lines = (Line(raw, None) for raw in _LINE.findall(text))
         return cls(lines, [Problem("", 0, f"{told}: all of its lines left out")])
 
     def to_bytes(self) -> bytes:
-        """The file as it is on disk: `Standoff.from_bytes(content).to_bytes() == content`."""
+        """The bytes of the file: `Standoff.from_bytes(content).to_bytes() == content`."""
         return str(self).encode("utf8", errors="surrogateescape")
 
     def __str__(self) -> str:
         return self._text if self._text is not None else "".join(line.raw for line in self._lines)
 
     def copy(self) -> "Standoff":
-        """The same lines, to be edited apart."""
+        """A copy that can be edited independently."""
         return Standoff(self.lines, self.problems)
 
     def records(self, kind: type[R]) -> Iterator[R]:
@@ -176,10 +176,10 @@ class Standoff:
                 yield line.record
 
     def add(self, record: R) -> R:
-        """Append a record under the id it has; its line ends as the others do.
+        """Append a record under its own id, with the line end of the file.
 
-        RAISES (ValueError): Its line would be read as anything else, or as nothing; or the whole
-            file cannot be read.
+        RAISES (ValueError): The line would not be read back as this record, or the file as a whole
+            cannot be read.
         """
         written = _written(record)
         lines = self.lines
@@ -188,7 +188,7 @@ class Standoff:
                 raise ValueError(f"{record.id} cannot be added to a file that {problem.message}")
         ends = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
         if lines and not lines[-1].raw.endswith("\n"):
-            # A file that was cut within its last line end has half of it.
+            # A file that was cut off inside its last line end has half of it.
             missing = "\n" if lines[-1].raw.endswith("\r") else ends
             lines[-1] = Line(lines[-1].raw + missing, lines[-1].record)
         lines.append(Line(written + ends, record))
@@ -212,11 +212,11 @@ class Standoff:
         return self.add(Relation(self.next_id("R"), label, (("Arg1", arg1), ("Arg2", arg2))))
 
     def remove(self, ids: Collection[str]) -> None:
-        """Take out the records with these ids, and what cannot stand without them.
+        """Remove the records with these ids, and everything that depends on them.
 
-        A relation goes with either argument, an attribute, normalisation or note with its target,
-        an event with its trigger; an event only loses the roles, and an equivalence the members,
-        that are gone.
+        A relation goes with either argument, an attribute, normalisation or comment with its
+        target, an event with its trigger. Removed arguments are taken out of other events, and
+        removed members out of equivalences.
         """
         lines = enumerate(self.lines)
         bearers = [at for at, line in lines if line.record is not None and line.record.id in ids]
@@ -225,14 +225,14 @@ class Standoff:
     def edit(
         self, changes: Mapping[int, Record | None], meant: Mapping[str, int] | None = None
     ) -> None:
-        """Change single lines, which tells apart lines that bear the same id.
+        """Change lines by their position, which tells lines with the same id apart.
 
-        changes (Mapping[int, Record | None]): By place in `lines`: what the line is to hold, or
-            None to take it out with what cannot stand without it. Where an id is borne twice, what
-            names it means the first line.
-        meant (Mapping[str, int] | None): By id the line that is meant, where that is another: the
-            first may have been read as no annotation of this text.
-        RAISES (ValueError): As `add`; nothing is changed then.
+        changes (Mapping[int, Record | None]): By position in `lines`: the new record, or None to
+            remove the line and everything that depends on it. If an id is used twice, references
+            mean the first line.
+        meant (Mapping[str, int] | None): By id, the line that references mean instead of the first,
+            which may have been rejected as an annotation of this text.
+        RAISES (ValueError): As in `add`; then nothing is changed.
         """
         changed = {
             at: Line(_rendered(record, self.lines[at].raw), record)
@@ -270,12 +270,12 @@ class Standoff:
         self.update(lambda r: r.without(gone_ids) if isinstance(r, Event | Equivalence) else r)
 
     def shift(self, offset: int, by: int, keep: Collection[str] = ()) -> None:
-        """Follow a text that grew or shrank before `offset`.
+        """Move the offsets after the text grew or shrank before `offset`.
 
         offset (int): Where the unchanged rest of the old text begins.
-        by (int): Characters that the rest moved; less than 0 where text was taken out.
-        keep (Collection[str]): Ids of mentions to leave alone, since the caller sets them anew.
-        RAISES (ValueError): A mention reaches across `offset`, or into text that was taken out.
+        by (int): Number of characters by which the rest moved; negative if text was removed.
+        keep (Collection[str]): Ids of mentions to leave alone, because the caller updates them.
+        RAISES (ValueError): A mention reaches across `offset`, or into text that was removed.
         """
         end_of_kept = offset + min(by, 0)
 
@@ -286,7 +286,7 @@ class Standoff:
                 if start < offset and end > end_of_kept:
                     raise ValueError(
                         f"{record.id} ({start} {end}) reaches into the text that changes, "
-                        f"which ends at {offset}: remove it or set it anew"
+                        f"which ends at {offset}: remove it, or list it in `keep` and update it"
                     )
             fragments: Fragments = tuple(
                 (start + by, end + by) if start >= offset else (start, end)
@@ -300,9 +300,9 @@ class Standoff:
     def update(self, change: Callable[[Record], Record | None]) -> None:
         """Pass every record through `change`.
 
-        change (Callable[[Record], Record | None]): Gives back the same object to keep its line as
-            it was read, another to have the line rendered anew, None to take the line out.
-        RAISES (ValueError): As `add`; nothing is changed then.
+        change (Callable[[Record], Record | None]): Returns the same object to keep the line as it
+            was read, another one to rewrite the line, None to remove it.
+        RAISES (ValueError): As in `add`; then nothing is changed.
         """
         kept = []
         for line in self.lines:
@@ -314,7 +314,7 @@ class Standoff:
         self.lines = kept
 
     def next_id(self, prefix: str) -> str:
-        """An id that nothing in the file bears or names, above the highest with this prefix."""
+        """An unused id: above the highest number with this prefix that the file uses or names."""
         if prefix not in self._last_number:
             numbered = map(_numbered, self._used_ids())
             numbers = (number for used, number in numbered if used == prefix)
@@ -325,47 +325,47 @@ class Standoff:
     def _used_ids(self) -> Iterator[str]:
         for line in self.lines:
             if line.record is None:
-                # Once somebody mends the line, its id counts.
+                # The line may be corrected later, and then needs its id.
                 yield line.raw.partition("\t")[0].lstrip(BOM).strip()
             else:
-                # A new record must not become what a dangling reference names.
+                # A new record must not become the target of a dangling reference.
                 yield line.record.id
                 yield from line.record.references
 
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-# Where a line of annotations begins behind a line end of old: a carriage return alone.
+# An annotation line that begins after a bare carriage return, once the line end on Macs.
 _OLD_LINES = re.compile(r"\r(?=(?:[TREAMN#][0-9]+|\*)\t)")
-# Python itself reads no number of more than 4,300 digits.
+# Python refuses to convert more than 4,300 digits.
 _MAX_DIGITS = 1000
 
 
 def _numbered(id_: str) -> tuple[str, int]:
-    """The letters of an id, and its number; 0 for none."""
+    """The prefix of an id, and its number; 0 if it has none."""
     prefix = id_.rstrip("0123456789")
     digits = id_[len(prefix) :]
     return prefix, int(digits) if 0 < len(digits) <= _MAX_DIGITS else 0
 
 
 def _read(raw: str) -> Record | None:
-    # A BOM, or a second one that another editor put before it, is no part of the first line's id;
-    # a carriage return no part of its last column.
+    # A BOM (or two, if another editor added one) is not part of the first line's id, and a
+    # carriage return is not part of the last column.
     body = raw.removesuffix("\n").removesuffix("\r").lstrip(BOM)
     if not body.isascii() and (undecoded := UNDECODED.search(body)):
         byte = ord(undecoded[0]) - 0xDC00
         raise StandoffError(
-            f"byte {byte:#04x} at column {undecoded.start() + 1} is not UTF-8, which brat files are"
+            f"byte {byte:#04x} at column {undecoded.start() + 1} is not UTF-8, as brat requires"
         )
     if "\r" in body and (lines := _OLD_LINES.findall(body)):
         raise StandoffError(
-            f"{len(lines) + 1} lines in one: they end in carriage returns alone, where brat ends "
-            "lines with newlines; `tr '\\r' '\\n'` mends it"
+            f"{len(lines) + 1} lines in one: they end in bare carriage returns, but brat ends "
+            "lines with newlines; convert the file with `tr '\\r' '\\n'`"
         )
     return parse_line(body)
 
 
 def _rendered(record: Record, raw: str) -> str:
-    """The new line in the place of an old one, with its line end and its BOM."""
+    """The new content of a line, with the line end and the BOM of the old one."""
     body = raw.removesuffix("\n").removesuffix("\r")
     return raw[: len(raw) - len(raw.lstrip(BOM))] + _written(record) + raw[len(body) :]
 
@@ -373,7 +373,7 @@ def _rendered(record: Record, raw: str) -> str:
 def _written(record: Record) -> str:
     """The line of a record, without its end.
 
-    RAISES (ValueError): It would be read as anything else, or as nothing.
+    RAISES (ValueError): It would not be read back as this record.
     """
     line = record.render()
     try:

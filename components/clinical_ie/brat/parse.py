@@ -1,4 +1,4 @@
-"""One line of an `.ann` file becomes a record."""
+"""Parsing of single lines of an `.ann` file into records."""
 
 import re
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from .records import (
     TextBound,
 )
 
-# What `errors="surrogateescape"` makes of a byte that is not UTF-8.
+# Bytes that are not UTF-8, as decoded with `errors="surrogateescape"`.
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 def wide_encoding(content: bytes) -> str:
-    """`UTF-16` or `UTF-32` where a file is in it, else "".
+    """`UTF-16` or `UTF-32` if a file has this encoding, else "".
 
-    Its first bytes say so, or the share of NULs: almost half of all, or three quarters.
+    It shows in the byte order mark, or in the share of NULs: almost half, or three quarters.
     """
     nuls = content.count(0) / max(1, len(content))
     if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or nuls > 0.6:
@@ -31,14 +31,14 @@ def wide_encoding(content: bytes) -> str:
 
 
 class StandoffError(ValueError):
-    """A line that starts as a known kind and does not parse as one."""
+    """A line that starts as a known kind but does not parse as one."""
 
 
 def parse_line(line: str) -> Record | None:
     """Read one line of a standoff file, without its line end.
 
     RETURNS (Record | None): None for a blank line and for kinds that brat does not know.
-    RAISES (StandoffError): The line starts as a known kind and is not one.
+    RAISES (StandoffError): The line starts as a known kind but is not one.
     """
     kind = line[:1]
     if kind == "T" and (found := _PLAIN_MENTION(line)) is not None:
@@ -52,14 +52,14 @@ def parse_line(line: str) -> Record | None:
     if not tab:
         raise StandoffError(f"no tab after the id in {shown(line)}; expected ID<TAB>…")
     fields, _, text = rest.partition("\t")
-    # A value or reference is all of the rest, whatever blanks are in it.
+    # A value or reference is all of the rest, including blanks.
     words = fields.rstrip().split(maxsplit=2 if kind in "AMN" else -1)
     if not words:
         raise StandoffError(f"nothing after the id in {shown(line)}")
     return _PARSERS[kind](id_.strip(), words, text)
 
 
-# Most lines of most corpora; all others are read piece by piece, to say what is wrong with them.
+# A fast path for most lines; all others are read piece by piece, to say what is wrong with them.
 _PLAIN_MENTION = re.compile(r"(T\S*)\t(\S+) ([0-9]{1,18}) ([0-9]{1,18})\t(.*)", re.DOTALL).fullmatch
 _OFFSETS = re.compile(r"\s*([0-9]{1,18})\s+([0-9]{1,18})\s*", re.ASCII).fullmatch
 
@@ -104,25 +104,25 @@ def _event(id_: str, words: list[str], text: str) -> Event:
 
 def _attribute(id_: str, words: list[str], text: str) -> Attribute:
     if len(words) < 2:
-        raise StandoffError(f"{id_}: an attribute names the annotation it belongs to")
+        raise StandoffError(f"{id_}: an attribute must name the annotation it belongs to")
     return Attribute(id_, words[0], words[1], words[2] if len(words) > 2 else "")
 
 
 def _normalization(id_: str, words: list[str], text: str) -> Normalization:
     if len(words) < 3:
-        raise StandoffError(f"{id_}: a normalisation reads TYPE TARGET SOURCE:ID")
+        raise StandoffError(f"{id_}: a normalisation must read TYPE TARGET SOURCE:ID")
     return Normalization(id_, words[0], words[1], words[2], text)
 
 
 def _comment(id_: str, words: list[str], text: str) -> Comment:
     if len(words) < 2:
-        raise StandoffError(f"{id_}: a note names the annotation it belongs to")
+        raise StandoffError(f"{id_}: a note must name the annotation it belongs to")
     return Comment(id_, words[0], words[1], text)
 
 
 def _equivalence(id_: str, words: list[str], text: str) -> Equivalence:
     if len(words) < 3:
-        raise StandoffError(f"an equivalence names two annotations or more, not {len(words) - 1}")
+        raise StandoffError(f"an equivalence needs two or more annotations, not {len(words) - 1}")
     return Equivalence(id_, words[0], tuple(words[1:]))
 
 

@@ -1,4 +1,4 @@
-"""What was wrong in a file, where, and what became of it."""
+"""Problems found in files: what is wrong, where, and what was done about it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,19 +6,19 @@ from typing import Literal
 from ..terminal.printable import printable
 
 Severity = Literal["error", "mended", "warning"]
-# A damaged file has ids and words of any length, and signs that a terminal would obey.
+# A damaged file has ids and words of any length, and characters that control a terminal.
 MAX_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not as it should be.
+    """One problem in a file.
 
     file (str): The file.
     line (int): Its line, from 1; 0 for the file as a whole.
-    message (str): What was read, what would be right, and what became of it.
-    severity (Severity): "error": something was left out; "mended": it was put right; "warning":
-        it was taken over as it stands, and may trip others.
+    message (str): What was found, what was expected, and what was done.
+    severity (Severity): "error": something was left out; "mended": it was corrected; "warning":
+        it was kept as is, and may cause trouble elsewhere.
     """
 
     file: str

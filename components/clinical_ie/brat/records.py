@@ -1,4 +1,4 @@
-"""What the lines of an `.ann` file hold. Format: https://brat.nlplab.org/standoff.html"""
+"""Records of the lines of an `.ann` file. Format: https://brat.nlplab.org/standoff.html"""
 
 import unicodedata
 from collections import defaultdict
@@ -9,14 +9,14 @@ Fragments = tuple[tuple[int, int], ...]
 
 
 def is_label(text: str) -> bool:
-    """Whether a line can bear it as its type: one word, or what follows would be read amiss."""
+    """Whether a line can have it as its type: one word, or the rest would be misread."""
     return text.split() == [text]
 
 
 def label_twins(labels: Iterable[str]) -> list[dict[str, str]]:
-    """Labels that are one but for the case of letters, or for accents that stand apart in Unicode.
+    """Labels that differ only in case, or in how Unicode encodes their accents.
 
-    RETURNS (list[dict[str, str]]): Each such label's spellings, sorted, with how to show them: two
+    RETURNS (list[dict[str, str]]): For each group, the sorted spellings and how to show each: two
         that look the same are shown with escapes.
     """
     twins: dict[str, set[str]] = defaultdict(set)
@@ -52,12 +52,12 @@ class TextBound(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return ()
 
 
@@ -81,12 +81,12 @@ class Relation(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return tuple(ref for _, ref in self.args)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return self.references
 
 
@@ -104,12 +104,12 @@ class Event(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return (self.trigger, *(ref for _, ref in self.args))
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return (self.trigger,)
 
     def without(self, ids: Collection[str]) -> "Event":
@@ -131,12 +131,12 @@ class Attribute(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return (self.target,)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return (self.target,)
 
 
@@ -154,12 +154,12 @@ class Normalization(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return (self.target,)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return (self.target,)
 
 
@@ -176,12 +176,12 @@ class Comment(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return (self.target,)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return (self.target,)
 
 
@@ -197,22 +197,22 @@ class Equivalence(NamedTuple):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids that this record names."""
+        """Ids that this record refers to."""
         return self.members
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids that this record cannot stand without."""
+        """Ids that this record depends on."""
         return ()
 
     def without(self, ids: Collection[str]) -> "Equivalence | None":
-        """What is left of it once the records with these ids are gone: two members at least."""
+        """What is left of it once the records with these ids are gone: it needs two members."""
         members = tuple(member for member in self.members if member not in ids)
         if members == self.members:
             return self
         return self._replace(members=members) if len(members) > 1 else None
 
 
-# What says something of an annotation.
+# Records that describe an annotation.
 Detail = Attribute | Normalization | Comment
 Record = TextBound | Relation | Event | Equivalence | Detail

@@ -1,4 +1,4 @@
-"""Events hang on mentions, or on other events: what the id of an event leads to."""
+"""Resolution of event ids: the trigger of an event is a mention, or another event."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from .records import Event
 
 
 class Triggers:
-    """The chains of triggers in one file; an id that is borne twice means the first event.
+    """The chains of triggers in one file; an id that is used twice means the first event.
 
     events (Iterable[Event]): In file order.
     """
@@ -15,12 +15,12 @@ class Triggers:
         self.first: dict[str, str] = {}
         for event in events:
             self.first.setdefault(event.id, event.trigger)
-        # What was found before, so that no part of a chain is gone over twice.
+        # Earlier results, so that no part of a chain is followed twice.
         self._ends: dict[str, str] = {}
 
     def end(self, id_: str) -> str:
-        """Where an id leads: an id that is no event's, or an event's id within a circle."""
-        # A dict, since it keeps the order and finds an id at once.
+        """The end of an id's chain: an id that is not an event's, or an event in a circle."""
+        # A dict, because it keeps the order and finds an id at once.
         path: dict[str, None] = {}
         at = id_
         while at in self.first and at not in self._ends and at not in path:

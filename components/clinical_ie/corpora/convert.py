@@ -1,4 +1,4 @@
-"""A dataset of notes becomes `train.spacy`, `dev.spacy` and `test.spacy`, and a count of it all."""
+"""Conversion of a dataset of notes to `train.spacy`, `dev.spacy` and `test.spacy`, with counts."""
 
 import json
 import re
@@ -26,18 +26,18 @@ from .splits import SPLITS, Split, find_splits
 from .standoff_reading import LinkSettings
 
 OnError = Literal["stop", "skip-line", "skip-note"]
-# Far more than any clinical note has. A Doc takes some 90 times the memory of its prose, and where
-# memory ends the system kills the process, and the corpus with it.
+# Far larger than any clinical note. A Doc takes some 90 times the memory of its text, and if memory
+# runs out, the system kills the process and the whole conversion is lost.
 MAX_MB = 10
 # Starting a process costs as much as converting this many notes.
 NOTES_PER_PROCESS = 100
-# What a split without a single mention is no good for.
+# Why each split needs mentions.
 _WANTED_FOR = {
     "train": "there is nothing to learn",
-    "dev": "training cannot choose its best step and its thresholds by them",
+    "dev": "training cannot choose its best step and thresholds with them",
     "test": "there is nothing to score against",
 }
-# Names in a remark; `convert.json` has them all.
+# Names listed in a remark; `convert.json` has them all.
 MAX_NAMED = 5
 
 # Wraps the iteration over the paths of a split; shows progress.
@@ -46,13 +46,13 @@ Track = Callable[[Sequence[Path], str], Iterable[Path]]
 
 @dataclass(frozen=True, slots=True)
 class ConvertSettings:
-    """How notes are read; passes between processes.
+    """How notes are read; can be passed to other processes.
 
-    on_error (OnError): What an error in a note costs: everything, the line, or the note.
+    on_error (OnError): What to give up on an error: the whole conversion, the line, or the note.
     links (LinkSettings): Which lines become relations.
     check (bool): Read and count only; nothing is written.
-    processes (int): At most this many; their number makes no difference to the result.
-    max_mb (int): A note with a larger file is an error, and is not read.
+    processes (int): Maximum number of processes; it does not affect the result.
+    max_mb (int): A note with a larger file is not read, and counts as an error.
     """
 
     format: Format = field(default_factory=Format)
@@ -66,8 +66,8 @@ class ConvertSettings:
 def convert_folder(folder: Path, out: Path, settings: ConvertSettings, track: Track) -> SplitCount:
     """Convert every note below a folder into one `.spacy` file.
 
-    RAISES (FileNotFoundError): The folder is missing or holds no note.
-    RAISES (ValueError): An error in a note, where the settings say to stop.
+    RAISES (FileNotFoundError): The folder is missing or holds no notes.
+    RAISES (ValueError): A note has an error, and the settings say to stop.
     """
     split = Split(folder, settings.format.list_notes(folder), settings.format.strays(folder))
     with ExitStack() as outputs:
@@ -85,11 +85,12 @@ def convert_dataset(
 ) -> tuple[dict[str, SplitCount], list[str]]:
     """Convert the splits of a dataset into `out/{train,dev,test}.spacy`, all of them or none.
 
-    seed, dev_ids (int, Path | None): Where there is no dev, draw or list it.
+    seed, dev_ids (int, Path | None): If there is no dev: seed for drawing it, or a list of its
+        notes.
     RETURNS (tuple[dict[str, SplitCount], list[str]]): Counts by split, and remarks for the user.
-    RAISES (FileNotFoundError): No train, or a split without notes.
-    RAISES (ValueError): A split that cannot be made, or an error in a note and the settings say
-        to stop.
+    RAISES (FileNotFoundError): There is no train, or a split has no notes.
+    RAISES (ValueError): A split cannot be made, or a note has an error and the settings say to
+        stop.
     """
     splits, remarks = find_splits(root, settings.format, seed, dev_ids)
     with ExitStack() as outputs:
@@ -109,11 +110,11 @@ def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
 
 
 def _alike(counts: dict[str, SplitCount]) -> list[str]:
-    """Types that may be meant as one; each would be learned from a part of its examples."""
+    """Types that may be meant to be the same; each would be learned from part of the examples."""
     return [
-        f"{' and '.join(map(printable, found.values()))} are {what} types of their own, which "
-        "differ in case, or in how their accents are written, alone: if one is meant, rename the "
-        "others"
+        f"{' and '.join(map(printable, found.values()))} are separate {what} types, which differ "
+        "only in case, or in how their accents are encoded: if they are meant to be the same, "
+        "rename all but one"
         for what in ("mention", "relation")
         for found in label_twins(
             label for count in counts.values() for label in getattr(count, f"{what}s")
@@ -122,19 +123,20 @@ def _alike(counts: dict[str, SplitCount]) -> list[str]:
 
 
 def _same_texts(counts: dict[str, SplitCount]) -> list[str]:
-    """Notes that stand in two splits: what was learned by heart would count as found; or twice."""
+    """Remarks on notes that occur in two splits, which rewards memorization, or twice in one."""
     remarks = []
     for name, count in counts.items():
         if names := count.repeated_texts(name):
             remarks.append(
-                f"{len(names)} of the {count.notes} notes of {name} stand in it before, word for "
-                f"word ({_some_of(names)}): a note counts as often as it is there"
+                f"{len(names)} of the {count.notes} notes of {name} repeat an earlier one, word "
+                f"for word ({_some_of(names)}): every copy counts"
             )
     for earlier, later in combinations(SPLITS, 2):
         if names := counts[later].compare_texts(earlier, counts[earlier]):
             remarks.append(
-                f"{len(names)} of the {counts[later].notes} notes of {later} stand in {earlier}, "
-                f"too, word for word ({_some_of(names)}): scores on {later} are too good by them"
+                f"{len(names)} of the {counts[later].notes} notes of {later} are also in "
+                f"{earlier}, word for word ({_some_of(names)}): this makes scores on "
+                f"{later} too good"
             )
     return remarks
 
@@ -145,7 +147,7 @@ def _some_of(names: Sequence[str]) -> str:
 
 
 def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
-    """Write the counts as JSON, for their owner alone: problems cite notes."""
+    """Write the counts as JSON, readable by the owner only, because problems quote notes."""
     values = {split: count.as_dict() for split, count in counts.items()}
     write_whole(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n", private=True)
 
@@ -153,7 +155,7 @@ def write_counts(counts: dict[str, SplitCount], path: Path) -> None:
 def _convert(
     split: Split, out: Path, settings: ConvertSettings, track: Track, outputs: ExitStack
 ) -> SplitCount:
-    """Convert a split. Its file is there once `outputs` is closed without an error."""
+    """Convert a split. Its file appears when `outputs` is closed without an error."""
     total = SplitCount(problems=list(split.strays))
     _stop_if_asked(total, settings)
     wanted = min(settings.processes, 1 + len(split.paths) // NOTES_PER_PROCESS)
@@ -186,16 +188,16 @@ def _convert_note(
     """
     name = path.relative_to(root).as_posix()
     shown = name.encode("utf8", errors="backslashreplace").decode()
-    # If this fails, it is no fault of the note.
+    # Outside the `try`: if this fails, the note is not at fault.
     nlp = corpus_nlp()
     try:
         if shown != name:
-            raise ValueError("the name of its file is not UTF-8; rename it")
+            raise ValueError("its file name is not UTF-8; rename it")
         packed, count = _read_and_pack(nlp, path, root, settings)
     except Exception as error:
-        # A file can be damaged in ways that nobody thought of, and takes no other note with it.
+        # A file can be damaged in unforeseen ways; this must not affect the other notes.
         why = error if isinstance(error, OSError | ValueError) else repr(error)
-        told = Problem(str(path), 0, f"left out, the whole note: {why}")
+        told = Problem(str(path), 0, f"whole note left out: {why}")
         packed, count = None, SplitCount(problems=[told], left_out=[shown])
     _stop_if_asked(count, settings)
     return packed, count
@@ -220,19 +222,19 @@ def _read_and_pack(
 
 
 def _check_sizes(path: Path, endings: Iterable[str], max_mb: int) -> None:
-    """Look at the sizes of a note's files before they are read.
+    """Check the sizes of a note's files before they are read.
 
-    RAISES (ValueError): One is larger than that.
+    RAISES (ValueError): One of them is larger than the limit.
     """
     for file in map(path.with_suffix, endings):
         try:
             size = file.stat().st_size if file.is_file() else 0
         except OSError:
-            # With this ending the name is too long for a file.
+            # With this ending, the name is too long for a file.
             continue
         if size > max_mb * 1_000_000:
             raise ValueError(
-                f"{file} has {size:,} bytes, more than a note's {max_mb:,} MB: cut it into "
+                f"{file} has {size:,} bytes, more than the limit of {max_mb:,} MB: cut it into "
                 f"several notes, or allow it with --max-mb {-(-size // 1_000_000)}"
             )
 
@@ -243,6 +245,6 @@ def _errors(count: SplitCount) -> list[Problem]:
 
 def _stop_if_asked(count: SplitCount, settings: ConvertSettings) -> None:
     if settings.on_error == "stop" and (errors := _errors(count)):
-        # The other ways to go on would have left something out; this one has not.
+        # The message says what the other modes would leave out; this mode leaves nothing out.
         found = re.sub(r":[\w ]* left out$", "", str(errors[0]))
         raise ValueError(f"{found}; stopped there, nothing was written (--on-error stop)")

@@ -1,4 +1,4 @@
-"""What became of the notes of one split."""
+"""Counts of what was kept, left out and wrong in the notes of one split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ..doc import SPANS_KEY, Mention, annotations_of
 from ..text.alignment import misaligned_offsets
 
 OVERLAPS_OWN = "overlaps a longer or earlier mention of its type"
-# Out of a flat tagger's reach, and not of `clinical_ner` as it is configured by default.
+# Out of reach for a flat tagger, but not for `clinical_ner` in its default configuration.
 OVERLAPS_OTHER = "overlaps one of another type (`overlapping` learns it)"
 
 
@@ -23,16 +23,16 @@ class SplitCount:
     """What was kept, what is out of a model's reach, and what was wrong.
 
     mentions, relations (Counter[str]): Kept on the Docs, by label.
-    boundaries (int): Starts and ends of the mentions' fragments.
+    boundaries (int): Number of starts and ends of the mentions' fragments.
     misaligned (list[tuple[str, int]]): Note and character of each boundary inside a token.
-    not_trainable (dict[str, Counter[str]]): Kept on the Docs, but out of reach of a flat tagger or
-        of token borders, by reason and label.
-    without_annotations (int): Notes that came without a file of annotations.
-    left_out (list[str]): Notes that are not there at all; the problems say why.
-    problems (list[Problem]): What could not be taken over as it stands.
-    texts (list[tuple[str, bytes]]): Each note with a hash of its words; those without any left out.
-    shared (dict[str, list[str]]): By split, the notes whose words a note there has, too; in their
-        own split, one before them.
+    not_trainable (dict[str, Counter[str]]): Kept on the Docs, but not learnable for a flat token
+        tagger, by reason and label.
+    without_annotations (int): Notes without an annotation file.
+    left_out (list[str]): Notes that were left out entirely; `problems` says why.
+    problems (list[Problem]): What could not be kept as it is.
+    texts (list[tuple[str, bytes]]): Name and hash of the words of each note that has any.
+    shared (dict[str, list[str]]): By split, the notes whose words a note of that split has too; for
+        their own split, those that repeat an earlier note.
     """
 
     notes: int = 0
@@ -70,7 +70,7 @@ class SplitCount:
             if mention.start in cut or mention.end in cut:
                 self._count("cuts through a token", mention.label)
         in_pieces = [mention for mention in annotations.mentions if len(mention.fragments) > 1]
-        # Putting a text together is dear, and few notes have such a mention.
+        # Building the text is expensive, and few notes have such a mention.
         text = doc.text if in_pieces else ""
         for mention in in_pieces:
             if _has_gap(text, mention):
@@ -80,22 +80,22 @@ class SplitCount:
                 self._count("relates a mention to itself", link.label)
 
     def add_text(self, name: str, text: str) -> None:
-        """Remember the words of a note; white space is what copying changes first."""
+        """Remember the words of a note, not its white space, which copying easily changes."""
         if words := text.split():
             digest = blake2b(" ".join(words).encode("utf8"), digest_size=16).digest()
             self.texts.append((name, digest))
 
     def compare_texts(self, split: str, other: "SplitCount") -> list[str]:
-        """Keep, and return, the names of the notes whose words a note of another split has."""
+        """Record and return the names of the notes that another split has too, word for word."""
         known = {digest for _, digest in other.texts}
         if names := [name for name, digest in self.texts if digest in known]:
             self.shared[split] = names
         return names
 
     def repeated_texts(self, split: str) -> list[str]:
-        """Keep, and return, the names of the notes whose words one before them has.
+        """Record and return the names of the notes that repeat an earlier one, word for word.
 
-        split (str): The name of this one.
+        split (str): The name of this split.
         """
         known: set[bytes] = set()
         names = []
@@ -120,7 +120,7 @@ class SplitCount:
                 self._count(OVERLAPS_OTHER, span.label_)
 
     def add(self, other: "SplitCount") -> None:
-        """Take in the count of other notes."""
+        """Add the count of other notes."""
         for name in ("notes", "tokens", "boundaries", "without_annotations"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("misaligned", "left_out", "problems", "texts"):
@@ -156,6 +156,6 @@ class SplitCount:
 
 
 def _has_gap(text: str, mention: Mention) -> bool:
-    """Whether anything but white space lies between its pieces, be they listed in any order."""
+    """Whether anything but white space lies between its pieces, in whatever order they are."""
     pieces = sorted(mention.fragments)
     return any(text[left[1] : right[0]].strip() for left, right in pairwise(pieces))

@@ -21,17 +21,17 @@ from ..span_groups import SPAN_LAYOUT, members
 from ..system.garbage import collect_rarely
 from ..system.workplace import workplace
 
-# SENT_START goes only where no HEAD goes: spaCy would read the heads of an unparsed Doc as
+# SENT_START and HEAD exclude each other: spaCy would read the heads of an unparsed Doc as
 # "every token is its own sentence".
 ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
-# What the annotation layer keeps on a Doc, by the keys of before, which were plain names.
+# The keys of the annotation layer by their old form, which was a plain name.
 _BEFORE = {key[1]: key for key in KEYS.values()}
-# Above this, neither msgpack's lengths nor spaCy's own reader hold.
+# The limit of msgpack's lengths and of spaCy's own reader.
 _MAX_BYTES = 2**32 - 1
-# What a reader of msgpack takes at once, at most.
+# The most that a msgpack reader accepts at once.
 _MAX_BUFFER = 2**31 - 1
 
 
@@ -40,8 +40,8 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
     """The Docs of a `.spacy` file, in order.
 
     RAISES (FileNotFoundError): No such file.
-    RAISES (IsADirectoryError): A folder, which spaCy's own reader would take.
-    RAISES (ValueError): The file is no `.spacy` file, or was cut off.
+    RAISES (IsADirectoryError): It is a folder, which spaCy's own reader would accept.
+    RAISES (ValueError): The file is not a `.spacy` file, or is truncated.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; name one of the .spacy files")
@@ -57,10 +57,10 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> list[Doc]:
 
 
 def _docs_in(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """What `packed.get_docs` gives, at a third of its time.
+    """The same as `packed.get_docs`, in a third of the time.
 
-    For all that is packed in itself, which is thrice a Doc, that looks through whatever is
-    registered with spaCy for more decoders.
+    `get_docs` unpacks nested data three times per Doc, and searches spaCy's registries for more
+    decoders each time.
     """
     user_data, span_groups = packed.user_data, packed.span_groups
     nothing = [b""] * len(packed)
@@ -76,13 +76,13 @@ def _docs_in(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
             if isinstance(found, dict):
                 _set_groups(doc, found, lists)
             else:
-                # None, or as older versions of spaCy wrote them.
+                # None, or the format of older versions of spaCy.
                 doc.spans.from_bytes(groups)
         yield doc
 
 
 def _as_now(user_data: dict[Any, Any]) -> dict[Any, Any]:
-    """Under today's keys what a file holds that was written before they had spaCy's form."""
+    """Replace the keys of older files, which did not have the form of spaCy's own."""
     return {_BEFORE.get(key, key): value for key, value in user_data.items()}
 
 
@@ -113,9 +113,9 @@ def write_docs(docs: Iterable[Doc], path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PackedDoc:
-    """One Doc as a `.spacy` file holds it, in plain bytes that are cheap to pass on.
+    """One Doc as in a `.spacy` file, in plain bytes that are cheap to send to other processes.
 
-    strings (frozenset[str]): What the numbers in `tokens` stand for.
+    strings (frozenset[str]): The strings behind the hashes in `tokens` and in the spans.
     """
 
     length: int
@@ -129,7 +129,7 @@ class PackedDoc:
 
 
 def pack(doc: Doc) -> PackedDoc:
-    """Take from a Doc what goes into the file."""
+    """Pack the parts of a Doc that go into the file."""
     tokens = np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64")
     spans = {key: members(group) for key, group in doc.spans.items()}
     # DocBin always puts ORTH first.
@@ -149,7 +149,7 @@ def pack(doc: Doc) -> PackedDoc:
 
 
 def _span_groups(doc: Doc, spans: Mapping[str, Sequence[Span]]) -> bytes:
-    """What `doc.spans.to_bytes()` gives, at a fraction of its time."""
+    """The same as `doc.spans.to_bytes()`, in a fraction of the time."""
     if not spans:
         return doc.spans.to_bytes()
     keys: dict[bytes, list[str]] = {}
@@ -173,23 +173,23 @@ def _msgpack(value: object) -> bytes:
 
 @cache
 def _packer() -> Packer:
-    """srsly's own; it makes one for each call, which looks through all installed packages."""
+    """The packer of srsly, which makes one per call and searches all installed packages for it."""
     return Packer(use_bin_type=True)
 
 
 def _packed_bytes(content: bytes) -> bytes:
-    """As msgpack has them."""
+    """Bytes in msgpack's encoding."""
     return b"\xc6" + len(content).to_bytes(4) + content
 
 
 class DocBinWriter:
     """Writes what `DocBin.to_disk` would, with one Doc in memory at a time.
 
-    DocBin's own way holds every Doc of the corpus, and then twice more as it joins and compresses
-    them. Here each column goes to a file of its own, and those are joined piece by piece.
+    DocBin itself holds every Doc of the corpus in memory, and two more copies while it joins and
+    compresses them. Here each column goes to its own file, and these are joined piece by piece.
 
-    path (Path): The file, for its owner alone; it appears whole when the block ends well, or not at
-        all.
+    path (Path): The file, readable by its owner only; it appears complete when the block ends
+        without an error, or not at all.
     RAISES (OSError): It cannot be written.
     """
 
@@ -223,7 +223,7 @@ class DocBinWriter:
             if kind is None:
                 part = self._folder / "whole"
                 with part.open("wb") as out:
-                    # The folder is closed to others, and the file leaves it.
+                    # The folder protected the file so far, and the file now leaves it.
                     part.chmod(0o600)
                     self._write(out)
                 part.replace(self.path)
@@ -256,12 +256,12 @@ class DocBinWriter:
 
 
 def _header(column: str, size: int, docs: int, path: Path) -> bytes:
-    """The head of a msgpack value: one run of bytes, or an array with an entry a Doc."""
+    """The header of a msgpack value: bytes, or an array with one entry per Doc."""
     if column in {"tokens", "spaces"}:
         if size > _MAX_BYTES:
             raise ValueError(
                 f"{path}: {size:,} bytes of tokens; a .spacy file holds {_MAX_BYTES:,}: split the "
-                "notes over several folders and convert each to a file of its own"
+                "notes into several folders and convert each to its own file"
             )
         return b"\xc6" + size.to_bytes(4)
     return b"\xdd" + docs.to_bytes(4)

@@ -1,4 +1,4 @@
-"""The formats that notes come in; each becomes a brat note, and so the same Doc."""
+"""Input formats; notes of each are read as brat notes, and so give the same Docs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,18 +12,18 @@ from . import i2b2, n2c2
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How notes of one format are found, read and checked; passes between processes.
+    """How notes of one format are found, read and checked; can be passed to other processes.
 
     list_notes (Callable[[Path], list[Path]]): The notes below a folder; raises FileNotFoundError
-        where there is none.
+        if there are none.
     read_note (Callable[[Path, Path], Note]): Reads one, given the folder its name is relative to.
-    endings (Mapping[str, tuple[str, ...]]): By the ending of what `list_notes` lists, those of the
-        files that are read with it.
+    endings (Mapping[str, tuple[str, ...]]): By the ending of the path from `list_notes`, the
+        endings of all files of the note.
     strays (Callable[[Path], list[Problem]]): Files below a folder that belong to no note, and a
-        warning of hidden folders, which nobody looks into.
-    check (Callable[[Note], list[Problem]]): Warnings that only this format has.
-    folders (Mapping[str, tuple[str, ...]]): What its release calls the folder of a split.
-    sizes (Mapping[str, int]): Notes that its release has in each of them.
+        warning about hidden folders, which are not searched.
+    check (Callable[[Note], list[Problem]]): Warnings that are specific to this format.
+    folders (Mapping[str, tuple[str, ...]]): By split, glob patterns for its folder in the release.
+    sizes (Mapping[str, int]): By split, the number of notes in the release.
     """
 
     list_notes: Callable[[Path], list[Path]] = list_notes
@@ -53,10 +53,11 @@ FORMATS = {
 
 
 def format_named(name: str, i2b2_settings: i2b2.I2b2Settings | None = None) -> Format:
-    """The format of this name.
+    """The format with this name.
 
-    i2b2_settings (I2b2Settings | None): What i2b2-2012 gives beside its EVENTs; default: nothing.
-    RAISES (ValueError): There is none.
+    i2b2_settings (I2b2Settings | None): What to read from i2b2-2012 besides its EVENTs; default:
+        nothing.
+    RAISES (ValueError): There is no such format.
     """
     if name not in FORMATS:
         raise ValueError(f"unknown format {name!r}; this version reads: {', '.join(FORMATS)}")

@@ -1,6 +1,6 @@
 """The layout of n2c2-2018 Track 2, and what its official scoring script would trip over.
 
-The notes are plain brat; the data needs a signed agreement and is no part of this project.
+The notes are plain brat; the data needs a signed agreement and is not part of this project.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..brat import Event, Note, Problem, Record, Relation, TextBound
 
-# Folders as the release names them; each is searched with all that is below it.
+# Folder names in the release; each folder is searched recursively.
 FOLDERS = {
     "train": ("training_20180910", "training*"),
     "test": ("gold-standard-test-data", "gold-standard*"),
@@ -28,15 +28,15 @@ ENTITIES = frozenset(
         "ADE",
     }
 )
-# A mention in more pieces is none that the official script can read.
+# The official script cannot read mentions in more pieces.
 MAX_PIECES = 3
 RELATIONS = frozenset(f"{label}-Drug" for label in ENTITIES - {"Drug"})
 
 
 def official_script_warnings(note: Note) -> list[Problem]:
-    """What the official evaluation script (version 4) counts otherwise than one would think.
+    """Annotations that the official evaluation script (version 4) does not count as expected.
 
-    RETURNS (list[Problem]): Warnings; the notes themselves are taken over as they stand.
+    RETURNS (list[Problem]): Warnings; the notes themselves are kept as they are.
     """
     numbered = [
         (number, line.record)
@@ -52,7 +52,7 @@ def official_script_warnings(note: Note) -> list[Problem]:
         if isinstance(record, TextBound | Relation):
             bearer = (type(record), record.id)
             if bearer in borne:
-                of_record.append("has the id of a line before: the official script drops that one")
+                of_record.append("has the id of an earlier line, which the official script drops")
             borne.add(bearer)
         for told in of_record:
             problems.append(Problem(note.ann, number, f"{record.id} {told}", "warning"))
@@ -67,57 +67,57 @@ def _told(
     elif isinstance(record, Relation):
         yield from _told_of_relation(record, mentions, seen)
     elif isinstance(record, Event):
-        yield "is an event: the official script stops at a relation that names it"
+        yield "is an event: the official script stops at a relation that refers to it"
 
 
 def _told_of_mention(mention: TextBound, seen: Counter[tuple[object, ...]]) -> Iterator[str]:
     if mention.label not in ENTITIES:
         yield (
-            f"is of type {mention.label}, none of the nine: the official script counts it in the "
-            "overall row and in no other"
+            f"is of type {mention.label}, not one of the nine: the official script counts it only "
+            "in the overall row"
         )
     text = mention.text.strip()
     if not text or "\t" in text:
         wrong = "has a tab in its text" if text else "has no text"
-        yield f"{wrong}: the official script passes the line over, and stops where it is the first"
+        yield f"{wrong}: the official script skips the line, and stops if it is the first"
     if len(mention.fragments) > MAX_PIECES:
         yield (
             f"is in {len(mention.fragments)} pieces: the official script reads {MAX_PIECES} at "
-            "most, and takes this one to be what the mention of the line before is"
+            "most, and takes this one for a copy of the mention before it"
         )
     start, end = _span(mention)
     if sorted(mention.fragments) != list(mention.fragments):
         yield (
             f"lists its fragments out of order: the official script reads it as {start} {end}, "
-            "from the first start to the last end"
+            "from the first listed start to the last listed end"
         )
     key = (mention.label, start, end)
     seen[key] += 1
     if seen[key] > 1:
         yield (
-            f"repeats a {mention.label} at {start} {end}: the official script gives a file that "
-            "is compared with itself less than 1"
+            f"repeats a {mention.label} at {start} {end}: the official script scores the file "
+            "below 1 even against itself"
         )
 
 
 def _span(mention: TextBound) -> tuple[int, int]:
-    """What the script reads: the first start that is listed, and the last end."""
+    """The span as the script reads it: the first listed start and the last listed end."""
     return mention.fragments[0][0], mention.fragments[-1][1]
 
 
 def _told_of_relation(
     relation: Relation, mentions: dict[str, TextBound], seen: Counter[tuple[object, ...]]
 ) -> Iterator[str]:
-    # As they are listed: the script does not look at the names of the arguments.
+    # In the order listed: the script ignores the names of the arguments.
     ends = relation.references
     missing = [end for end in ends if end not in mentions]
     if missing:
-        yield f"names {missing[0]}, which is no T line: the official script stops here"
+        yield f"refers to {missing[0]}, which is not a T line: the official script stops here"
         return
     if relation.label not in RELATIONS:
         yield (
-            f"is of type {relation.label}, none of the eight: the official script counts it in "
-            "the overall row and in no other"
+            f"is of type {relation.label}, not one of the eight: the official script counts it "
+            "only in the overall row"
         )
     labels = tuple(mentions[end].label for end in ends)
     if relation.label in RELATIONS and labels != tuple(relation.label.split("-")):
@@ -128,4 +128,4 @@ def _told_of_relation(
     key = (relation.label, *(_span(mentions[end]) for end in ends), *labels)
     seen[key] += 1
     if seen[key] > 1:
-        yield "repeats a relation: the official script takes the second out of the count"
+        yield "repeats a relation: the official script does not count the second one"

@@ -1,4 +1,4 @@
-"""From brat notes to Docs."""
+"""Conversion of brat notes to Docs."""
 
 from functools import cache
 
@@ -32,7 +32,7 @@ def make_doc(nlp: Language, text: str, annotations: Annotations, note_id: str) -
     lost = annotate(doc, annotations)
     if lost:
         raise ValueError(
-            f"{note_id}: mention {lost[0].id} ends at {lost[0].end}, the text at {len(text)}"
+            f"{note_id}: mention {lost[0].id} ends at {lost[0].end}, but the text at {len(text)}"
         )
     doc._.note_id = note_id
     return doc
@@ -42,10 +42,10 @@ def make_doc(nlp: Language, text: str, annotations: Annotations, note_id: str) -
 def note_to_doc(
     nlp: Language, note: Note, settings: LinkSettings | None = None
 ) -> tuple[Doc, list[Problem]]:
-    """A Doc that holds a brat note whole: its annotations, and its `.ann` as read.
+    """A Doc with everything in a brat note: its annotations, and its `.ann` as read.
 
     settings (LinkSettings | None): Which lines become relations; default: the `R` lines.
-    RETURNS (tuple[Doc, list[Problem]]): The Doc, and what could not be taken over as it stands.
+    RETURNS (tuple[Doc, list[Problem]]): The Doc, and problems with what could not be kept as it is.
     """
     annotations, problems = note_to_annotations(note, settings)
     doc = make_doc(nlp, note.text, annotations, note.name)

@@ -1,4 +1,4 @@
-"""The same work on many items, in several processes, with the results in order."""
+"""A function applied to many items in several processes, with the results in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,23 +13,23 @@ from ..system.workers import start_worker
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Windows waits for no more of them at once.
+# Windows cannot wait for more of them at once.
 MAX_PROCESSES = 61
-# Items that go to a process at once.
+# Items sent to a process at once.
 CHUNK = 8
 
 
 def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) -> Iterator[R]:
-    """Apply a function to each item; few results wait in memory, however many items there are.
+    """Apply a function to each item; only a few results are in memory at a time.
 
-    function (Callable[[T], R]): Can be pickled; what it raises is raised here.
-    n_process (int): 1 does the work in this process.
+    function (Callable[[T], R]): Must be picklable; its exceptions are raised here.
+    n_process (int): With 1, everything happens in this process.
     RAISES (BrokenProcessPool): A process was killed.
     """
     if n_process <= 1:
         yield from map(function, items)
         return
-    # A forked process can hang in a library whose threads it lacks.
+    # A forked process can hang in a library whose threads were not copied.
     if ON_WINDOWS:
         n_process = min(n_process, MAX_PROCESSES)
     pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=start_worker)
@@ -47,8 +47,8 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
 
 @contextmanager
 def ended(*items: Iterable[Any]) -> Iterator[None]:
-    """End generators with a block: one that an error leaves half-way would go on to show its bar,
-    and to hold its processes, until Python collects it."""
+    """Close generators at the end of a block: one that an error leaves unfinished would keep its
+    progress bar and its processes until Python collects it."""
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
-"""What an `.ann` file says of its mentions, where nothing in it is in doubt.
+"""Fast reading of `.ann` files in which everything is unambiguous.
 
-Most files are so, and are read several times as fast from their columns as line by line.
-`standoff_reading.py` reads all others, and tells what is wrong with them; what is read here, both
-read alike.
+Most files are, and are read several times as fast from their columns as line by line.
+`standoff_reading.py` reads all others and reports what is wrong with them; for the files that are
+read here, both give the same result.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from ..doc import Annotations, Link, Mention
 def plain_annotations(text: str, columns: Columns) -> Annotations | None:
     """Mentions, and the `R` lines as relations; an event id stands for its trigger.
 
-    text (str): What the offsets count into.
-    RETURNS (Annotations | None): None where an id is borne twice, a mention's text is not the one
-        that its offsets cover, or a line names what is not there.
+    text (str): The text that offsets refer to.
+    RETURNS (Annotations | None): None if an id is used twice, a mention's text is not what its
+        offsets cover, a trigger is not a mention, or a reference leads nowhere.
     """
     mentions = []
     for id_, label, first, last, others, said in columns.mentions:
@@ -31,7 +31,7 @@ def plain_annotations(text: str, columns: Columns) -> Annotations | None:
             if not covers(text, TextBound(id_, label, fragments, said)):
                 return None
         mentions.append(Mention(id_, label, fragments))
-    # Each mention by its own id, then by those of its events, none of which is another's trigger.
+    # Mentions by their own ids and those of their events; here, no event has an event as trigger.
     behind = {mention.id: mention.id for mention in mentions}
     for id_, _, trigger, _ in columns.events:
         if behind.get(trigger) != trigger or id_ in behind:

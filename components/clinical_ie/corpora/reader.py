@@ -1,4 +1,4 @@
-"""The corpus reader that training configs name."""
+"""The corpus reader for training configs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from spacy.training import Example
 from ..text.limit import lift_length_limit
 from .docbin import read_docs
 
-# What is read within `read_once`, by files and pipeline.
+# Examples read within `read_once`, by pipeline and files.
 _SHARED: ContextVar[dict[tuple[Path | Language, ...], "_Shared"] | None] = ContextVar(
     "shared", default=None
 )
@@ -22,17 +22,17 @@ class NotesReader:
     """Notes from `.spacy` files, as examples whose predicted side is tokenized by the pipeline.
 
     path (Path): A `.spacy` file.
-    more (Path | None): Another one, read after it: augmented notes.
+    more (Path | None): Another file, read after it, such as augmented notes.
     """
 
     def __init__(self, path: Path, more: Path | None = None) -> None:
         self.paths = [path] if more is None else [path, more]
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read the notes anew; within `read_once`, those that another reader has read.
+        """Read the notes; within `read_once`, reuse those that another reader has read.
 
         RAISES (FileNotFoundError): A file is missing.
-        RAISES (ValueError): There is no note in the first one.
+        RAISES (ValueError): The first file holds no notes.
         """
         shared = _SHARED.get()
         if shared is None:
@@ -43,7 +43,8 @@ class NotesReader:
         return iter(shared[key])
 
     def _read(self, nlp: Language) -> Iterator[Example]:
-        # The heads lift it as well; spaCy's own, which can be trained beside them, do not.
+        # This project's heads lift it too, but spaCy's own components, which can be trained beside
+        # them, do not.
         lift_length_limit(nlp)
         for path in self.paths:
             if path != self.paths[0] and not path.is_file():
@@ -56,7 +57,7 @@ class NotesReader:
 
 
 class _Shared:
-    """Examples that are read when they are first asked for, and once."""
+    """Examples that are read once, when they are first needed."""
 
     def __init__(self, examples: Iterator[Example]) -> None:
         self._unread = examples
@@ -74,10 +75,10 @@ class _Shared:
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """A block in which all who read the same notes for one pipeline get the same examples.
+    """A block in which all readers of the same notes for one pipeline share the examples.
 
-    spaCy has each component read the training notes for its initialization, one twice, and the
-    training then reads them for itself: of large corpora, that was minutes before the first step.
+    spaCy has each component read the training notes for its initialization (one reads them twice),
+    and training reads them again: on large corpora, this took minutes before the first step.
     """
     before = _SHARED.set({})
     try:

@@ -10,7 +10,7 @@ from ..brat.files import note_name
 from .formats import FORMATS, Format
 
 SPLITS = ("train", "dev", "test")
-# The paper's own share: 61 of n2c2-2018's 303 training notes.
+# The share in the paper: 61 of n2c2-2018's 303 training notes.
 DEV_SHARE = 0.2
 
 
@@ -28,12 +28,12 @@ def find_splits(
 ) -> tuple[dict[str, Split], list[str]]:
     """Find the notes of each split below a dataset's folder.
 
-    A missing dev is taken from train: the notes that `dev_ids` names, else a fifth, drawn by the
+    A missing dev is taken from train: the notes that `dev_ids` lists, else a fifth, drawn with the
     seed. A missing test is an empty split.
-    dev_ids (Path | None): A file with one note name a line.
+    dev_ids (Path | None): A file with one note name per line.
     RETURNS (tuple[dict[str, Split], list[str]]): The splits, and remarks for the user.
-    RAISES (FileNotFoundError): No train, or a split without notes.
-    RAISES (ValueError): Too few notes to split, or a dev id that no training note has.
+    RAISES (FileNotFoundError): There is no train, or a split has no notes.
+    RAISES (ValueError): There are too few notes to split, or no training note has a dev id.
     """
     folders = {name: split_folder(root, name, format_) for name in SPLITS}
     train_root = folders["train"]
@@ -42,10 +42,10 @@ def find_splits(
         raise FileNotFoundError(
             f"{root / 'train'}: no such folder; put notes into {root}/train, {root}/dev and "
             f"{root}/test"
-            + "".join(f" (here train may be called {name}, too)" for name in called)
-            # Who has a release may not know that its format is to be named.
+            + "".join(f" (in this format, train may also be called {name})" for name in called)
+            # Users of a release may not know that they must name its format.
             + "".join(
-                f"; {folder} is what the release of {name} has: --format {name} (in the workflow "
+                f"; {folder} is from the release of {name}: use --format {name} (in the workflow "
                 f"--vars.format {name})"
                 for name, folder in _releases(root, format_)
             )
@@ -61,20 +61,20 @@ def find_splits(
     if folders["dev"] is None:
         if dev_ids is not None:
             train.paths, dev.paths = _by_ids(train, dev_ids)
-            how = f"as {dev_ids} lists them"
+            how = f"as listed in {dev_ids}"
         else:
             train.paths, dev.paths = split_off_dev(train.paths, seed)
             how = f"by seed {seed}"
         remarks.append(f"no {root / 'dev'}: {len(dev.paths)} of the training notes are dev, {how}")
     elif dev_ids is not None:
-        raise ValueError(f"{dev_ids}: there is a {folders['dev']} already; take one of them away")
+        raise ValueError(f"{dev_ids}: there already is a {folders['dev']}; use only one of them")
     if folders["test"] is None:
         remarks.append(f"no {root / 'test'}: evaluation will use dev, and say so")
     return splits, remarks
 
 
 def _releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
-    """The other formats whose release lies in a folder, with that of their training notes."""
+    """Other formats whose release is in the folder, with the folder of their training notes."""
     for name, other in FORMATS.items():
         if other.folders == format_.folders:
             continue
@@ -83,7 +83,7 @@ def _releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
                 try:
                     other.list_notes(folder)
                 except OSError:
-                    # Called alike, and without a note of that format.
+                    # The name matches, but there are no notes of that format.
                     continue
                 yield name, folder
                 return
@@ -92,7 +92,7 @@ def _releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
 def _unread(
     root: Path, folders: dict[str, Path | None], format_: Format, dev_ids: Path | None
 ) -> list[str]:
-    """Notes beside the splits, which no split has; the list of the dev notes is none."""
+    """Remarks on notes outside the splits; the list of the dev notes is not a note."""
     remarks = []
     used = [folder for folder in folders.values() if folder is not None]
     for path in sorted(root.iterdir()):
@@ -103,13 +103,13 @@ def _unread(
         except OSError:
             # No notes in it.
             continue
-        remarks.append(f"{path} holds {found} notes and is no split: they are not read")
-    # A link that leads nowhere, as editors leave for a lock, is no note.
+        remarks.append(f"{path} holds {found} notes but is not a split: they are not read")
+    # A broken link, which some editors create as a lock, is not a note.
     loose = [path for path in root.iterdir() if path.suffix in {".txt", ".xml"} and path.is_file()]
     if dev_ids is not None:
         loose = [path for path in loose if not path.samefile(dev_ids)]
     if loose:
-        remarks.append(f"{len(loose)} notes lie in {root} itself and not in a split: not read")
+        remarks.append(f"{len(loose)} notes are in {root} itself, not in a split: not read")
     return remarks
 
 
@@ -143,12 +143,12 @@ def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
         if len(found) > 1:
             raise ValueError(
                 f"{file}:{number}: {id_!r} is the name of {len(found)} notes below {train.root}; "
-                f"name their folders too: {found[0].relative_to(train.root).with_suffix('')}"
+                f"include their folders: {found[0].relative_to(train.root).with_suffix('')}"
             )
         if id_ and not found:
             raise ValueError(
-                f"{file}:{number}: {id_!r} is no note below {train.root}; expected names such as "
-                f"{train.paths[0].stem!r}, one a line"
+                f"{file}:{number}: {id_!r} is not a note below {train.root}; expected names such "
+                f"as {train.paths[0].stem!r}, one per line"
             )
         dev.update(found)
     rest = [path for path in train.paths if path not in dev]
@@ -158,9 +158,9 @@ def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
 
 
 def split_folder(root: Path, split: str, format_: Format) -> Path | None:
-    """The folder of a split below a dataset's: the project's own name for it, or the release's.
+    """The folder of a split in a dataset, under the project's name for it or the release's.
 
-    RETURNS (Path | None): None where there is no such folder.
+    RETURNS (Path | None): None if there is no such folder.
     """
     patterns = (split, *format_.folders.get(split, ()))
     for pattern in patterns:

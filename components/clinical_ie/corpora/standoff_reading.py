@@ -1,4 +1,4 @@
-"""What the lines of a note's `.ann` say of its mentions, line by line, and what they get wrong."""
+"""Line-by-line reading of a note's `.ann`, with a report of everything that is wrong in it."""
 
 import unicodedata
 from dataclasses import asdict, dataclass
@@ -27,20 +27,21 @@ from ..doc import Annotations, Link, Mention, unique_ids
 from ..terminal.printable import shown
 from .plain_reading import plain_annotations
 
-# Looking a text up in the whole note is for the first few mistakes, not for thousands.
+# The whole note is searched for a mention's text only for this many mistakes.
 MAX_SEARCHES = 100
-# Compatibility forms are at most 18 times as long as the sign they stand for; the rest of what is
-# covered beyond this is white space or another text.
+# NFKC makes a character at most 18 times as long; whatever is covered beyond this factor is white
+# space or another text.
 LOOSE_LENGTH = 40
 _LINKS: Any = ("._.", "clinical_ie.links", None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Which lines become relations, beside the `R` lines.
+    """Which lines become relations besides the `R` lines.
 
-    roles (bool): Each role of an event, from its trigger to the argument, with the role as label.
-    equivalences (bool): Each pair of an equivalence, in the order listed, with its type as label.
+    roles (bool): Each role of an event, from its trigger to the argument, labelled with the role.
+    equivalences (bool): Each pair of members of an equivalence, in the order listed, labelled with
+        its type.
     """
 
     roles: bool = False
@@ -48,21 +49,21 @@ class LinkSettings:
 
     @classmethod
     def of(cls, doc: Doc) -> "LinkSettings":
-        """Those that a Doc was read with."""
+        """The settings that a Doc was read with."""
         return cls(**doc.user_data.get(_LINKS, {}))
 
     def keep_on(self, doc: Doc) -> None:
-        """Leave them on a Doc: what is no relation of it any more was one only if it was read."""
+        """Store them on a Doc, to distinguish removed relations from those that were never read."""
         if self != LinkSettings():
             doc.user_data[_LINKS] = asdict(self)
 
 
 @dataclass(slots=True)
 class Reading:
-    """What a note's lines say, and which line says it; lines count from 0.
+    """The content of a note's lines, and the line that each item is from, counted from 0.
 
     annotations (Annotations): Mentions and relations.
-    problems (list[Problem]): What could not be taken over as it stands.
+    problems (list[Problem]): What could not be kept as it is.
     mention_lines (dict[str, int]): The line of each mention, by the mention's id.
     link_lines (list[int]): The line of each relation, in the order of `annotations.links`.
     triggers (dict[str, str]): The mention behind each event, by the event's id.
@@ -80,10 +81,10 @@ def note_to_annotations(
 ) -> tuple[Annotations, list[Problem]]:
     """Mentions and relations of a note; an event id stands for its trigger.
 
-    settings (LinkSettings | None): Default: relations are the `R` lines alone.
-    RETURNS (tuple[Annotations, list[Problem]]): Problems name file, line and what was done. Left
-        out are a mention past the end of the text or with other text than its offsets cover, and
-        whatever names a record that is not there.
+    settings (LinkSettings | None): Default: only the `R` lines are relations.
+    RETURNS (tuple[Annotations, list[Problem]]): Problems name file, line and what was done. A
+        mention is left out if it ends outside the text or its offsets cover another text than it
+        states, and a record if it refers to one that is not there.
     """
     columns = note.standoff.columns if settings in {None, LinkSettings()} else None
     if columns is not None and not note.problems:
@@ -95,12 +96,12 @@ def note_to_annotations(
 
 
 def read_lines(note: Note, settings: LinkSettings | None = None) -> Reading:
-    """Read a note as `note_to_annotations` does, and keep the lines that things come from."""
+    """Read a note as `note_to_annotations` does, and record the line that each item is from."""
     return _Reader(note, settings or LinkSettings()).read()
 
 
 class _Reader:
-    """One note's records, while they are put together."""
+    """The records of one note while they are being read."""
 
     def __init__(self, note: Note, settings: LinkSettings) -> None:
         self.note = note
@@ -134,11 +135,11 @@ class _Reader:
         for (number, event), trigger in zip(self.events, triggers, strict=True):
             self.line = number
             self._roles(event, trigger)
-        # What says something of a relation comes after it: a relation can be left out.
+        # Attributes and the like come last: the relation that they refer to may be left out.
         for number, record in sorted(self.others, key=lambda item: isinstance(item[1], Detail)):
             self.line = number
             self._other(record)
-        # Found kind by kind; users look for them line by line.
+        # They were found kind by kind; users look for them line by line.
         self.problems.sort(key=attrgetter("file", "line"))
         return Reading(
             Annotations([self._with_details(mention) for mention in mentions], self.links),
@@ -156,9 +157,7 @@ class _Reader:
 
     def _sort(self, record: Record) -> None:
         if record.id in self.known and not isinstance(record, Equivalence):
-            self._tell(
-                f"the id {record.id} is used twice: what names it means the first", "warning"
-            )
+            self._tell(f"the id {record.id} is used twice: references mean the first", "warning")
         if isinstance(record, Event):
             self.events.append((self.line, record))
         else:
@@ -177,20 +176,20 @@ class _Reader:
         covered = _start_of_covered(text, bound)
         told = f"{bound.id} says {shown(bound.text)}, its offsets cover {shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
-            self._tell(f"{told}: offsets believed", "warning")
+            self._tell(f"{told}: offsets kept", "warning")
             return True
         self._tell(f"{told}{self._remedy(bound.text)}: left out")
         return False
 
     def _remedy(self, wanted: str) -> str:
-        """Where the text of a mention stands, if it stands there once."""
+        """The place of a mention's text in the note, if it occurs exactly once."""
         if not wanted or not self.searches:
             return ""
         self.searches -= 1
         place = self.note.text.find(wanted)
         if place < 0 or self.note.text.find(wanted, place + 1) >= 0:
             return ""
-        return f" (that text stands at {place} {place + len(wanted)})"
+        return f" (that text is at {place} {place + len(wanted)})"
 
     def _mentions(self) -> list[Mention]:
         ids = unique_ids(bound.id for _, bound in self.bounds)
@@ -206,7 +205,7 @@ class _Reader:
     def _resolve_events(self) -> list[str | None]:
         """Find the mention behind each event.
 
-        RETURNS (list[str | None]): One entry an event line; None where there is no such mention.
+        RETURNS (list[str | None]): One entry per event line; None if there is no such mention.
         """
         triggers = Triggers(event for _, event in self.events)
         found: list[str | None] = []
@@ -226,7 +225,7 @@ class _Reader:
                     "text-bound annotation: left out"
                 )
             else:
-                self._tell(f"{event.id}: its trigger {id_} is no mention here: left out")
+                self._tell(f"{event.id}: its trigger {id_} is not a mention here: left out")
         return found
 
     def _roles(self, event: Event, trigger: str | None) -> None:
@@ -235,7 +234,7 @@ class _Reader:
         for role, ref in event.args:
             tail = self._mention_behind(ref)
             if tail is None:
-                self._tell(f"{event.id}: its {role} {ref} is no mention here: role left out")
+                self._tell(f"{event.id}: its {role} {ref} is not a mention here: role left out")
             elif self.settings.roles:
                 self._link(role, trigger, tail)
 
@@ -264,18 +263,18 @@ class _Reader:
             name, value = detail_of(record)
             self.details.setdefault(mention, {}).setdefault(name, []).append(value)
         elif record.target not in self.known:
-            self._tell(f"{record.id} names {record.target}, which is no annotation here: left out")
+            self._tell(f"{record.id} names {record.target}, not an annotation here: left out")
 
     def _mention_behind(self, ref: str) -> str | None:
-        """The mention that an id means, its own or that of an event."""
+        """The mention that an id refers to, directly or through an event."""
         mention = self.triggers.get(ref, ref)
         return mention if mention in self.mention_ids else None
 
     def _end(self, name: str, ref: str) -> str | None:
-        """The mention that one end of a relation means; what means none is told."""
+        """The mention at one end of a relation; reports an id that is not a mention's."""
         mention = self._mention_behind(ref)
         if mention is None:
-            self._tell(f"{name} names {ref}, which is no mention here: left out")
+            self._tell(f"{name} names {ref}, which is not a mention here: left out")
         return mention
 
     def _tell(self, message: str, severity: Severity = "error") -> None:
@@ -283,7 +282,7 @@ class _Reader:
 
 
 def detail_of(record: Detail) -> tuple[str, tuple[str, ...]]:
-    """The field of a `Mention` that takes a record in, and what it takes in."""
+    """The field of `Mention` that a record belongs to, and its value there."""
     if isinstance(record, Attribute):
         return "attributes", (record.label, record.value)
     if isinstance(record, Normalization):
@@ -292,7 +291,7 @@ def detail_of(record: Detail) -> tuple[str, tuple[str, ...]]:
 
 
 def _start_of_covered(text: str, bound: TextBound) -> str:
-    """What a mention covers, as far as a comparison with its text has to look."""
+    """The text that a mention covers, cut off where it is too long to match."""
     room = LOOSE_LENGTH * (len(bound.text) + 10)
     pieces = []
     for start, end in bound.fragments:
@@ -304,5 +303,5 @@ def _start_of_covered(text: str, bound: TextBound) -> str:
 
 
 def _loosely(text: str) -> str:
-    """The text without what editors and exporters change on the way."""
+    """The text without differences that editors and exporters introduce."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -32,7 +32,7 @@ from .standoff_reading import LinkSettings, detail_of, read_lines
 
 
 def annotations_to_standoff(annotations: Annotations, text: str) -> Standoff:
-    """An `.ann` made anew from annotations; mentions are numbered from T1 in the order given."""
+    """A new `.ann` for annotations; mentions are numbered from T1 in the order given."""
     standoff = Standoff()
     new_ids: dict[str, str] = {}
     for mention in annotations.mentions:
@@ -43,10 +43,10 @@ def annotations_to_standoff(annotations: Annotations, text: str) -> Standoff:
 
 
 def doc_to_standoff(doc: Doc) -> Standoff | None:
-    """The `.ann` of a Doc, as it was read; what has changed on the Doc since is edited in.
+    """The `.ann` of a Doc as it was read, with later changes to the Doc edited in.
 
-    A mention is the same as long as its id is; one that is gone from the Doc takes along the lines
-    that need it, and a new one comes at the end.
+    Mentions are identified by their ids. A mention that is gone from the Doc is removed with the
+    lines that depend on it; new ones are appended.
     RETURNS (Standoff | None): None for a Doc that was read without an `.ann` and has no mentions.
     """
     if not has_standoff(doc):
@@ -55,21 +55,21 @@ def doc_to_standoff(doc: Doc) -> Standoff | None:
         return annotations_to_standoff(annotations, doc.text) if has_any else None
     standoff: Standoff = doc._.standoff
     editor = _Editor(standoff, doc.text, LinkSettings.of(doc))
-    # A new mention must not pass for one that was there.
+    # A new mention must not get the id of an old one.
     editor.edit(annotations_of(doc, reserved=editor.old), doc.text)
     return standoff
 
 
 def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text: str) -> None:
-    """Make an `.ann` say what the new annotations say; lines they agree with stay as they are.
+    """Edit an `.ann` to match new annotations; lines that agree with them stay as they are.
 
-    old_text, new_text (str): What the offsets of the file, and of the new annotations, count into.
+    old_text, new_text (str): The texts that the old and the new offsets refer to.
     """
     _Editor(standoff, old_text, LinkSettings()).edit(new, new_text)
 
 
 class _Editor:
-    """The changes to one `.ann`, gathered by line before any is made."""
+    """The changes to one `.ann`, collected by line before any is made."""
 
     def __init__(self, standoff: Standoff, old_text: str, settings: LinkSettings) -> None:
         self.standoff = standoff
@@ -110,7 +110,7 @@ class _Editor:
         return covered_text(self.source.text, mention.fragments)
 
     def _change_mentions(self) -> None:
-        """Render anew the lines of mentions that moved, grew or changed their label."""
+        """Rewrite the lines of mentions that changed; remove those of mentions that are gone."""
         relabelled: dict[str, tuple[str, str]] = {}
         for id_, before in self.old.items():
             at = self.reading.mention_lines[id_]
@@ -118,7 +118,7 @@ class _Editor:
             if mention is None:
                 self.changes[at] = None
                 continue
-            # In another text, another term can stand in the very same place.
+            # In another text, another term can be in the same place.
             covered = covered_text(self.text, mention.fragments)
             now = mention.label, mention.fragments, covered
             if now != (before.label, before.fragments, self._covered_before(before)):
@@ -127,7 +127,7 @@ class _Editor:
                 )
                 if mention.label != before.label:
                     relabelled[id_] = before.label, mention.label
-        # An event bears the type of its trigger.
+        # An event has the type of its trigger.
         for at, line in enumerate(self.standoff.lines):
             if isinstance(line.record, Event) and line.record.trigger in relabelled:
                 label, after = relabelled[line.record.trigger]
@@ -135,7 +135,7 @@ class _Editor:
                     self.changes[at] = line.record._replace(label=after)
 
     def _drop_details(self) -> None:
-        """Take out attributes, normalisations and comments that a mention had and has no more."""
+        """Remove attributes, normalisations and comments that a mention no longer has."""
         fewer = {
             id_: missing
             for id_, mention in self.kept.items()
@@ -152,9 +152,9 @@ class _Editor:
                     self.changes[at] = None
 
     def _drop_links(self) -> list[Link]:
-        """Take out the relations that are gone.
+        """Remove the relations that are gone.
 
-        RETURNS (list[Link]): Those that the file does not hold yet, in `R` lines or otherwise.
+        RETURNS (list[Link]): New relations, which the file does not hold in any kind of line.
         """
         wanted = Counter(map(_key, self.new.links))
         gone: dict[int, list[Link]] = {}
@@ -170,7 +170,7 @@ class _Editor:
         return [Link(*key) for key in wanted.elements()]
 
     def _take_from(self, at: int, links: Sequence[Link]) -> None:
-        """Take relations out of the line that says them."""
+        """Remove relations from the line that states them."""
         record = self.changes.get(at, self.standoff.lines[at].record)
         mentions = self.reading.triggers
         if isinstance(record, Event):
@@ -192,7 +192,7 @@ class _Editor:
                     pairs.append(pair)
             left = tuple(ref for ref in record.members if any(ref in pair for pair in pairs))
             if list(combinations(left, 2)) != pairs:
-                # Without one pair it is no equivalence any more: what is left of it, pair by pair.
+                # Without one pair it is not an equivalence: the others get a line each.
                 self.pairs += [record._replace(members=pair) for pair in pairs[1:]]
                 left = pairs[0]
             self.changes[at] = record._replace(members=left) if left else None
@@ -200,7 +200,7 @@ class _Editor:
             self.changes[at] = None
 
     def _derived_links(self) -> Counter[tuple[str, str, str]]:
-        """What the file says in events and equivalences that were not read as relations."""
+        """Relations implied by events and equivalences that were not read as relations."""
         roles, equivalences = not self.settings.roles, not self.settings.equivalences
         reading = read_lines(self.source, LinkSettings(roles, equivalences))
         lines = self.standoff.lines
@@ -211,10 +211,10 @@ class _Editor:
         )
 
     def _ids_in_file(self, named: Collection[str]) -> dict[str, str]:
-        """The id in the file of each mention that stays.
+        """The id in the file of each mention that is kept.
 
-        named (Collection[str]): Mentions that new lines will name: a second T1 gets an id of its
-            own, since T1 means the first.
+        named (Collection[str]): Mentions that new lines will refer to: a second T1 gets a new id,
+            because T1 means the first.
         """
         ids = {id_: self._file_id(id_) for id_ in self.kept}
         for id_, in_file in ids.items():
@@ -227,7 +227,7 @@ class _Editor:
         return ids
 
     def _file_id(self, id_: str) -> str:
-        """The id that a mention's line bears: `T1~2` is a second T1."""
+        """The id in a mention's line: `T1~2` is a second T1."""
         record = self.standoff.lines[self.reading.mention_lines[id_]].record
         assert record is not None
         return record.id
@@ -241,7 +241,7 @@ Details = Counter[tuple[str, tuple[str, ...]]]
 
 
 def _missing(have: Mention, other: Mention) -> Details:
-    """The details that one mention has and the other has not."""
+    """The details that one mention has and the other lacks."""
     if all(getattr(have, name) == getattr(other, name) for name in DETAILS):
         return Counter()
     return _details(have) - _details(other)
@@ -252,7 +252,7 @@ def _details(mention: Mention) -> Details:
 
 
 def _add_mention(standoff: Standoff, mention: Mention, text: str, new_ids: dict[str, str]) -> None:
-    """Append a mention and what hangs on it."""
+    """Append a mention and its details."""
     covered = covered_text(text, mention.fragments)
     id_ = standoff.add_textbound(mention.label, mention.fragments, covered).id
     new_ids[mention.id] = id_

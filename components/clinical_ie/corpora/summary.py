@@ -1,4 +1,4 @@
-"""What a conversion tells its user."""
+"""The report of a conversion for the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ MAX_SHOWN = 20
 
 
 def print_counts(counts: Mapping[str, SplitCount], report: Path | None) -> int:
-    """Print what was kept and what is out of reach, and on standard error what was wrong.
+    """Print what was kept and what cannot be learned, and the problems on standard error.
 
     counts (Mapping[str, SplitCount]): By split.
-    report (Path | None): The file that holds all of it; None: everything is printed here.
-    RETURNS (int): Number of errors; warnings and what was mended are none.
+    report (Path | None): The file that holds everything; None: everything is printed.
+    RETURNS (int): Number of errors, not counting warnings and what was mended.
     """
     console = _console()
     console.print(_kept(counts))
@@ -30,7 +30,7 @@ def print_counts(counts: Mapping[str, SplitCount], report: Path | None) -> int:
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """Labels and names of notes are what they are, be it `[red]` or `:pill:`."""
+    """A console that prints labels and names of notes literally, even `[red]` or `:pill:`."""
     return Console(stderr=stderr, markup=False, emoji=False)
 
 
@@ -60,7 +60,7 @@ def _kept(counts: Mapping[str, SplitCount]) -> Table:
 
 
 def _not_trainable(counts: Mapping[str, SplitCount]) -> Table:
-    """By reason and type: kept on the notes, and out of a flat tagger's reach."""
+    """Annotations that are kept but out of reach for a flat tagger, by reason and type."""
     table = Table("", "type", *counts, title="Kept, but more than a flat tagger can learn")
     reasons = dict.fromkeys(reason for count in counts.values() for reason in count.not_trainable)
     for reason in reasons:
@@ -110,5 +110,5 @@ def _print_problems(counts: Mapping[str, SplitCount], report: Path | None) -> in
 
 
 def _percent(share: float) -> str:
-    """Two decimals, and never 100 while something is missing."""
+    """With two decimals, and never 100 unless the share is 1."""
     return f"{share * 100:.2f}" if share == 1 else f"{min(share * 100, 99.994):.2f}"

@@ -1,4 +1,4 @@
-"""How the characters of annotations meet the tokens of a Doc."""
+"""Alignment of annotation offsets with the tokens of a Doc."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +16,7 @@ def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
     wanted = list(offsets)
     starts, ends = token_borders(doc)
     length = text_length(doc)
-    # The last place stands for whatever lies outside the text.
+    # The last element stands for every offset outside the text.
     inside = np.ones(length + 2, dtype=bool)
     inside[starts] = inside[ends] = inside[[0, length]] = False
     cut = inside[np.minimum(np.array(wanted, dtype=np.int64), length + 1)]
@@ -24,10 +24,10 @@ def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
 
 
 def touched_tokens(doc: Doc, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The tokens that spans of characters touch: first, and one after the last.
+    """The tokens that character spans touch: the first, and the one after the last.
 
-    spans (Sequence[tuple[int, int]]): Start and end, not empty, within the text. A span that
-        holds nothing but the blank between two tokens gets the one before it.
+    spans (Sequence[tuple[int, int]]): Start and end of each, not empty, within the text. A span of
+        only the blank between two tokens gets the token before it.
     """
     starts, ends = token_borders(doc)
     wanted = np.asarray(spans, dtype=np.int64).reshape(-1, 2)

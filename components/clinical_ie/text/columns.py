@@ -1,4 +1,4 @@
-"""The tokens of a Doc as columns: no `Token` object is made, which would cost most of the time."""
+"""The tokens of a Doc as arrays: creating `Token` objects would take most of the time."""
 
 from collections.abc import Sequence
 from operator import add
@@ -11,7 +11,7 @@ Offsets = npt.NDArray[np.int64]
 
 
 def token_borders(doc: Doc) -> tuple[Offsets, Offsets]:
-    """Where each token starts and ends, in characters; the blank after a token is no part of it."""
+    """Start and end of each token in characters, without the blank after it."""
     starts, lengths = np.asarray(doc.to_array(["IDX", "LENGTH"])).astype(np.int64).T
     return starts, starts + lengths
 
@@ -22,20 +22,20 @@ def span_borders(spans: Sequence[Span]) -> tuple[Offsets, Offsets]:
     return borders[:, 0], borders[:, 1]
 
 
-# A word by its number, which is a hash of it and the same in every vocabulary.
+# Words by their hash, which is the same in every vocabulary.
 _WORDS: dict[int, str] = {}
 _MAX_WORDS = 2**18
 
 
 def token_words(doc: Doc) -> list[str]:
-    """The text of each token; equal ones are one object, which keeps a long Doc's list small."""
+    """The text of each token; equal texts are one object, which saves memory on long Docs."""
     orths = doc.to_array("ORTH").tolist()
     try:
         return list(map(_WORDS.__getitem__, orths))
     except KeyError:
         strings = doc.vocab.strings
         words = {orth: strings[orth] for orth in set(orths)}
-        # Another thread may clear the cache at any time: what is looked up here is this Doc's own.
+        # Another thread may clear the cache at any time, so the result comes from a local dict.
         if len(_WORDS) > _MAX_WORDS:
             _WORDS.clear()
         _WORDS.update(words)
@@ -43,14 +43,14 @@ def token_words(doc: Doc) -> list[str]:
 
 
 def text_of(doc: Doc, words: list[str] | None = None) -> str:
-    """`doc.text`, which spaCy puts together anew from `Token` objects, at a third of the time.
+    """The same as `doc.text`, which spaCy builds from `Token` objects, in a third of the time.
 
-    words (list[str] | None): Those of the Doc, where they are at hand.
+    words (list[str] | None): The words of the Doc, if at hand.
     """
     blanks = map(("", " ").__getitem__, doc.to_array("SPACY").tolist())
     return "".join(map(add, token_words(doc) if words is None else words, blanks))
 
 
 def text_length(doc: Doc) -> int:
-    """`len(doc.text)`, without putting the text together anew."""
+    """The same as `len(doc.text)`, without building the text."""
     return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0

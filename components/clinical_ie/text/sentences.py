@@ -1,7 +1,7 @@
 """Sentence boundaries for clinical notes, by rules over tokens.
 
-Discharge summaries mix prose that is wrapped by hand, headings, numbered lists and tables. A line
-break alone therefore neither ends a sentence nor continues it: its surroundings decide.
+Discharge summaries mix hard-wrapped prose, headings, numbered lists and tables. Whether a line
+break ends a sentence therefore depends on the lines around it.
 """
 
 import re
@@ -43,7 +43,7 @@ _TITLES = frozenset(
 _CLOSERS = frozenset("\"')]}\u201d\u2019")
 
 
-# What a word can do to the end of a sentence; most can do nothing.
+# Kinds of words, by their effect on the end of a sentence; plain words have none.
 _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 
 
@@ -51,18 +51,18 @@ _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
     starts = _sentence_starts(doc)
-    # Set all at once: a token's own setter looks through the Doc for a parse every time.
+    # All at once: the setter of a token searches the whole Doc for a parse every time.
     return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
 
 def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
-    """Take away the sentence starts that lie inside a mention.
+    """Remove the sentence starts inside mentions.
 
-    RETURNS (int): How many there were.
+    RETURNS (int): How many were removed.
     """
     starts = doc.to_array("SENT_START").astype("int64")
-    # Counted once for all mentions, however deep they are nested: one up behind the first token of
-    # each, one down behind its last.
+    # The nesting depth at each token, for all mentions at once: plus one after the first token of
+    # a mention, minus one after its last.
     first, after = span_borders(mentions)
     up, down = (
         np.bincount(at, minlength=len(doc) + 2) for at in (first + 1, np.maximum(after, first + 1))
@@ -76,17 +76,17 @@ def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
 
 
 def _sentence_starts(doc: Doc) -> list[int]:
-    """For each token 1 where a sentence starts, else -1, as spaCy has it."""
+    """1 for each token that starts a sentence, else -1, as in spaCy."""
     words = token_words(doc)
     text = text_of(doc, words)
     kinds = [_kind(word) for word in words]
     starts = [-1] * len(words)
     lines = _LINE_END.split(text)
-    # Found by characters: other tokenizers cut `\r\n` in two, or leave it inside a word.
+    # Found by character: other tokenizers split `\r\n`, or leave it inside a word.
     line_starts = [match.end() for match in _LINE_END.finditer(text)]
     ended = True
     following = 0
-    # Plain words do nothing but begin what follows an end: the others alone are looked at.
+    # A plain word can only start the sentence after an end, so the loop visits only the others.
     for i in [i for i, kind in enumerate(kinds) if kind]:
         if ended and following < i:
             starts[following] = 1
@@ -135,7 +135,7 @@ def _ends_at_break(upper: str, lower: str) -> bool:
 
 
 def _ends_sentence(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
-    """Whether a sentence ends with token i, which ends with a stop."""
+    """Whether a sentence ends with token i, which ends with a full stop."""
     if _is_list_number(words, i, starts):
         return False
     later = (words[j] for j in range(i + 1, len(words)))
@@ -149,12 +149,12 @@ def _ends_sentence(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
 
 
 def _word_before(words: Sequence[str], i: int) -> int:
-    """The token that the stop at token i belongs to, be the stop a token of its own or not."""
+    """The token that the full stop at token i belongs to: i, or i - 1 if the stop is a token."""
     return i if len(words[i]) > 1 else i - 1
 
 
 def _is_initial(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
-    """Whether the stop belongs to a name: `J. Smith`, but not to `vitamin A. He`."""
+    """Whether the full stop belongs to a name, as in `J. Smith` but not in `vitamin A. He`."""
     at = _word_before(words, i)
     letter = words[at].rstrip(".") if at >= 0 else ""
     if len(letter) != 1 or not letter.isupper():
@@ -163,14 +163,14 @@ def _is_initial(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
 
 
 def _is_counted(words: Sequence[str], i: int, following: str) -> bool:
-    """Whether the stop belongs to a short word before its number: `Cr. 1.8`, `Lot. 4`."""
+    """Whether the full stop belongs to a short word before a number: `Cr. 1.8`, `Lot. 4`."""
     at = _word_before(words, i)
     word = words[at].rstrip(".") if at >= 0 else ""
     return following[0].isdigit() and word.isalpha() and word.istitle() and len(word) <= 4
 
 
 def _is_list_number(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
-    """Whether the stop at token i belongs to a number that opens a line: `1. Aspirin`."""
+    """Whether the full stop at token i belongs to a number that opens a line: `1. Aspirin`."""
     first = _word_before(words, i)
     if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:
         return False

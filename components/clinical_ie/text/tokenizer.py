@@ -1,14 +1,14 @@
-r"""Tokens of clinical text: spaCy's own tokenizer, with rules of another kind.
+r"""Tokenization of clinical text: spaCy's tokenizer with rules of another kind.
 
-spaCy's English rules list where to split; an annotator of clinical notes starts and ends mentions
-at nearly every sign that is no letter or digit. Here every such sign is a border, and what is
-listed is the shapes that stay whole: decimals, thousands, times, dates, dosing intervals, dotted
-abbreviations, variants in HGVS notation, addresses. Within letters and digits there is one kind of
-border, the one between a number and its unit.
+spaCy's English rules list where to split, but annotators of clinical notes start and end mentions
+at nearly every character that is not a letter or digit. Here every such character splits, and the
+rules list the shapes that stay whole: decimals, thousands, times, dates, dosing intervals, dotted
+abbreviations, variants in HGVS notation, addresses. Letters and digits are only split between a
+number and its unit, before a number that lacks its blank, and before the plural `s` of an acronym.
 
-A border too many costs a token. A border too few puts a mention out of reach of every model that
-labels tokens. So a class that annotators treat both ways is split: `b.i.d.` at the end of a
-sentence is annotated with and without its last stop, and gives `b.i.d` and `.`.
+A split too many costs a token. A split too few puts a mention out of reach of every model that
+labels tokens. So whatever annotators treat both ways is split: `b.i.d.` at the end of a sentence
+is annotated with and without its last full stop, and becomes `b.i.d` and `.`.
 """
 
 import re
@@ -20,8 +20,8 @@ from spacy.tokens import Doc
 
 from .columns import token_words
 
-# Signs by block and not all that is no letter: marks that combine with a letter, and the joiners
-# within emoji, stay with what they modify. Full stop, comma and colon have rules of their own.
+# Listed by block, not as every character that is not a letter: combining marks, and the joiners
+# inside emoji, stay with what they modify. Full stop, comma and colon have rules of their own.
 _SIGNS = (
     r"!\"#$%()+\-/;<=>?@\[\\\]^_`{|}~"
     r"\u00a1-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00ba\u00bb\u00bf\u00d7\u00f7"
@@ -31,17 +31,17 @@ _SIGNS = (
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ufffc\ufffd"
     r"\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
 )
-# Signs that are borders at the end of a word, and within it only between certain neighbours.
+# Signs that split at the end of a word, and inside it only between certain neighbours.
 _EDGE_SIGNS = r"&'*\u2019.,:"
 
-# Rows of one of these draw lines; a row that begins nowhere but at its start is found in one pass.
+# Rows of one of these draw lines. The lookbehind lets a match begin only at the start of a row, so
+# that rows are found in one pass.
 _ROWS = "|".join(rf"(?<!{sign}){sign}{{2,}}" for sign in (r"\.", "-", "_", "=", r"\*", "#", "~"))
-# Signs that mean one thing together: the brackets of de-identified text, comparisons, arrows,
-# degrees.
+# Signs that belong together: the brackets of de-identified text, comparisons, arrows, degrees.
 _DEGREES = r"[\u00b0\u00ba][CF](?![^\W_])"
 _CLUSTERS = rf"\[\*\*|\*\*\]|\+/[-\u2212]|[<>]=|->|{_DEGREES}|{_ROWS}"
 _CLITICS = r"['\u2019](?:[sSdm]|re|ve|ll)|n['\u2019]t"
-# `tablet(s)`: the ending is no word, and gets one token instead of three.
+# `tablet(s)`: the ending is not a word, so it becomes one token instead of three.
 _PLURAL = r"\((?:s|es)\)"
 
 _UNITS = (
@@ -53,8 +53,8 @@ _UNITS = (
     " MG MCG ML MEQ GM CC UNIT UNITS TAB TABS CAP CAPS PUFF PUFFS DROP DROPS HR HRS MIN MINS DAY"
     " DAYS WK WKS WEEK WEEKS MONTH MONTHS YR YRS YEAR YEARS YO MMHG BPM"
 )
-# Lookbehind has a fixed width: a number of up to five digits that no letter precedes, save the `x`
-# of `x3days` and `2x3cm`. So `CD4`, `q6h` and `HbA1c` are words.
+# Lookbehind must have a fixed width: a number of up to five digits without a letter before it,
+# except the `x` of `x3days` and `2x3cm`. So `CD4`, `q6h` and `HbA1c` stay whole.
 _AFTER_NUMBER = (
     r"(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3})|(?<=\b\d{4})|(?<=\b\d{5})"
     r"|(?<=\b[xX]\d)|(?<=\b[xX]\d\d)|(?<=\d[xX]\d)|(?<=\d[xX]\d\d))"
@@ -72,7 +72,7 @@ _PREFIX = rf"\A(?:{_CLUSTERS}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
 _SUFFIX = rf"(?:(?<=[^\W_])(?:{_CLITICS}|{_PLURAL})|{_CLUSTERS}|[{_SIGNS}{_EDGE_SIGNS}])\Z"
 _INFIX = "|".join(
     [
-        # A shape that is matched becomes a token of its own.
+        # A matched shape becomes a token.
         rf"(?<![\w/.])(?:{_DATE}|{_INTERVAL})(?![\w/])",
         _CLUSTERS,
         rf"(?<=[^\W_]){_PLURAL}",
@@ -81,25 +81,25 @@ _INFIX = "|".join(
         rf"[{_SIGNS.replace('>', '')}]",
         # `1,200` and `12:30` are numbers, `2.5` too, and `HLA-B*27` is a name.
         r"(?<!\d)[,:]|[,:](?!\d)|\*(?!\d)",
-        # Stops that lack their blank: `pain.The`, `test.(5)`, `normal.on`, `disease.12`,
-        # `1.Aspirin`, `p.o.daily`.
+        # Full stops without the blank after them: `pain.The`, `test.(5)`, `normal.on`,
+        # `disease.12`, `1.Aspirin`, `p.o.daily`.
         r"(?<!\b[cgmnpr])\.(?=[A-Z][a-z])|(?<=[a-z]{2})\.(?=[A-Z])",
         r"\.(?=[^\w\s])|(?<=[^\w\s])\.(?!\d)",
-        # Not the numbers `Fig.3` and `No.5`, which would look like the end of a sentence.
+        # Not in `Fig.3` and `No.5`, where it would look like the end of a sentence.
         r"(?<=[a-z]{3})\.(?=[a-z]{2})|(?<=\d)\.(?=[A-Za-z]{2})",
         r"(?<=[A-Za-z]{2})(?<![Ff]ig)(?<![Ff]igs)(?<!\b[Nn]o)\.(?=\d)",
         r"(?<=\.[A-Za-z])\.(?=[A-Za-z]{2})",
-        # A number that lacks its blank: `aspirin81`, `WBC9.0`.
+        # A number without the blank before it: `aspirin81`, `WBC9.0`.
         r"(?<=[a-z]{4})(?=\d)|(?<=[A-Za-z]{2})(?=\d+\.\d)",
         r"(?<=[A-Za-z]{2})&(?=[A-Za-z]{2})",
         r"(?<=[A-Za-z])['\u2019]s(?![^\W_])|(?<=\d)[xX](?=\d)",
-        # `PVCs`: the plural of a name in capitals.
+        # `PVCs`: the plural of an acronym.
         r"(?<=[A-Z]{2})(?=s(?![^\W_]))",
         _UNIT,
     ]
 )
 
-# What keeps the signs at its ends. Titles and the like never end a mention.
+# Words that keep the signs at their ends. Titles and the like never end a mention.
 _WHOLE = (
     r"(?:(?i:dr|mrs?|ms|prof|vs|approx|ca|figs?|e\.g|i\.e)\.|St\."
     r"|[cgmnpr]\.(?:[-*\[(]?[A-Za-z]*\d[\w>*+=?;()\[\]-]*[\w*=?]|\([A-Za-z]+\d[^\s()]*\))"
@@ -108,12 +108,12 @@ _WHOLE = (
 _ADDRESS = r"(?:https?://|ftp://|www\.)\S+\Z|[\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z"
 
 
-# Without white space for so long, a text is no word of any language but a table's line, a row of
-# signs, encoded data. spaCy takes a word's signs off one by one, and copies what is left each time.
+# A stretch without white space longer than this is not a word but a line of a table, a row of
+# signs or encoded data. spaCy strips the signs of a word one by one and copies the rest each time.
 _LONG = 300
 _PIECE = 100
-# Where such a stretch is cut: between two signs, but not within a row, which is one token; and
-# behind clitics and degrees, which are all the letters that are taken off a word's end.
+# Where such a stretch is cut: between two signs, but not inside a row, which is one token; and
+# after clitics and degrees, the only letters that are split off the end of a word.
 _SIGN = rf"[{_SIGNS}{_EDGE_SIGNS}]"
 _BETWEEN_SIGNS = re.compile(
     rf"([.\-_=*#~])(?={_SIGN})(?!\1)|(?![.\-_=*#~]){_SIGN}(?={_SIGN})"
@@ -122,7 +122,7 @@ _BETWEEN_SIGNS = re.compile(
 
 
 class ClinicalTokenizer(Tokenizer):
-    """spaCy's tokenizer, whose time grows with the text's length even where no blank stands."""
+    """spaCy's tokenizer, in linear time even on long stretches without white space."""
 
     def __call__(self, text: str) -> Doc:
         """Make a Doc of a text.
@@ -141,7 +141,7 @@ class ClinicalTokenizer(Tokenizer):
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces, cut only within stretches that are too long."""
+    """The text in pieces, cut only inside stretches that are too long."""
     start = 0
     for long in re.finditer(rf"\S{{{_LONG + 1},}}", text):
         cut = _BETWEEN_SIGNS.search(text, long.start() + _PIECE, long.end())
@@ -155,10 +155,10 @@ def _pieces(text: str) -> Iterator[str]:
 def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
     """Registered as `clinical_ie.ClinicalTokenizer.v1`.
 
-    RETURNS (Callable[[Language], Tokenizer]): What a pipeline makes its tokenizer with. It is a
+    RETURNS (Callable[[Language], Tokenizer]): Makes the tokenizer of a pipeline. It is a
         `spacy.tokenizer.Tokenizer`: text is kept exactly, white space other than single blanks
-        becomes tokens, special cases can be added, and a saved pipeline keeps the rules that it
-        was saved with.
+        becomes tokens, special cases can be added, and a saved pipeline keeps the rules it was
+        saved with.
     """
     return _make_tokenizer
 

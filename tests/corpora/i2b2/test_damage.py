@@ -62,14 +62,14 @@ def test_files_of_no_note_are_told(tmp_path: Path):
         ('type="TREATMENT"', 'type=""', "type=''; expected one of PROBLEM"),
         ('type="TREATMENT"', 'type="treatment"', "mended, read as TREATMENT"),
         ('toText="aspirin" type="BEFORE"', 'toText="aspirin" type=""', "type is empty"),
-        ('type="BEFORE"', 'type="BEFORE OVERLAP"', "type='BEFORE OVERLAP' is no single word"),
+        ('type="BEFORE"', 'type="BEFORE OVERLAP"', "type='BEFORE OVERLAP' is not a single word"),
         ('type="BEFORE"', 'type="Before"', "type='Before': mended, read as BEFORE"),
-        ('fromText="chest', 'fromText="back', "and E1 says 'chest pain': mended, the id believed"),
+        ('fromText="chest', 'fromText="back', "but E1 says 'chest pain': mended, the id is kept"),
         ('id="TL1"', 'id="TL0"', "the id TL0 is used twice: mended, now TL0~2"),
-        ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is no id: mended, read as S0"),
-        ('id="T0"', 'id="T9"', "toID='T0' is no TIMEX3: mended, read as S0"),
-        ('type="TREATMENT"', 'type=""', "toID='E2' names a tag that was left out: left out, too"),
-        ('toID="E2"', 'toID="E9"', "toID='E9' is no EVENT, TIMEX3 or SECTIME of this file"),
+        ('fromID="E0"', 'fromID="Admission"', "fromID='Admission' is not an id: mended, read as S"),
+        ('id="T0"', 'id="T9"', "toID='T0' is not a TIMEX3: mended, read as S0"),
+        ('type="TREATMENT"', 'type=""', "toID='E2' is a tag that was left out: left out too"),
+        ('toID="E2"', 'toID="E9"', "toID='E9' is not an EVENT, TIMEX3 or SECTIME of this file"),
         ('type="OVERLAP" />', 'type="OVERLAP', "this TLINK tag cannot be read to its end"),
     ],
 )
@@ -115,14 +115,14 @@ def test_a_value_may_hold_what_is_no_tag(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("</TAGS>", '<SIGNAL id="X0" /></TAGS>', "error: 1.xml:20: '<SIGNAL>' is none of EVENT, "),
-        ("<EVENT", '<event id="E7" />\n<EVENT', "error: 1.xml:10: '<event>' is none of EVENT, "),
-        ("<EVENT", "x\n<EVENT", "error: 1.xml:10: 'x' stands where a tag should: left out"),
-        ("<EVENT", "< EVENT/>\n<EVENT", "error: 1.xml:10: '< EVENT/>' stands where a tag should"),
-        ("</TAGS>", "</EVENT id=''></TAGS>", "error: 1.xml:20: \"</EVENT id=''>\" stands where"),
+        ("</TAGS>", '<SIGNAL id="X0" /></TAGS>', "error: 1.xml:20: '<SIGNAL>' is not one of EVENT"),
+        ("<EVENT", '<event id="E7" />\n<EVENT', "error: 1.xml:10: '<event>' is not one of EVENT, "),
+        ("<EVENT", "x\n<EVENT", "error: 1.xml:10: 'x' is where a tag should be: left out"),
+        ("<EVENT", "< EVENT/>\n<EVENT", "error: 1.xml:10: '< EVENT/>' is where a tag should"),
+        ("</TAGS>", "</EVENT id=''></TAGS>", "error: 1.xml:20: \"</EVENT id=''>\" is where"),
         ("NEG", 'NEG" polarity="NEG', "mended: 1.xml:12: EVENT gives polarity 2 times: mended, "),
         ('"NEG"', "NEG", "mended: 1.xml:12: EVENT holds 'polarity=NEG' without quotes: mended, "),
-        ('"NEG"', '"NEG" ""x/', "error: 1.xml:12: EVENT holds '\"\"x/', which is no NAME="),
+        ('"NEG"', '"NEG" ""x/', "error: 1.xml:12: EVENT holds '\"\"x/', which is not NAME="),
     ],
 )
 def test_what_is_no_attribute_and_no_tag_of_the_format_is_told(tmp_path: Path, old, new, told):
@@ -175,7 +175,7 @@ def test_a_raw_ampersand_costs_nothing(tmp_path: Path):
     annotations, problems = read(tmp_path, xml(tag))
     assert [mention.label for mention in annotations.mentions] == ["TEST"]
     assert problems == [
-        "mended: 1.xml:10: EVENT holds a raw &, which is no XML: mended, read as &amp;"
+        "mended: 1.xml:10: EVENT holds a raw &, which is not XML: mended, read as &amp;"
     ]
 
 
@@ -189,7 +189,7 @@ def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
         read_note(tmp_path / "2.xml", tmp_path)
     result = run_script("convert.py", tmp_path, tmp_path / "x.spacy", "--format", "i2b2-2012")
     assert result.exit_code == 0
-    assert "2.xml: left out, the whole note" in result.stderr
+    assert "2.xml: whole note left out" in result.stderr
     assert len(read_docs(tmp_path / "x.spacy")) == 1
 
 
@@ -245,5 +245,5 @@ def test_a_file_that_is_cut_off_is_told(tmp_path: Path):
     assert len(annotations.mentions) == 2
     line = cut.count("\n") + 1
     assert told == [
-        f"error: 1.xml:{line}: the file ends without </TAGS>: what stood behind is not there"
+        f"error: 1.xml:{line}: the file ends without </TAGS>: the rest of it is missing"
     ]

@@ -43,7 +43,7 @@ def test_times_and_links_when_asked(tmp_path: Path):
     ]
     only_links, problems = read(tmp_path, xml(), I2b2Settings(tlinks=True))
     assert [link.label for link in only_links.links] == ["BEFORE"]
-    assert problems == ["warning: 1.xml: 1 TLINKs name times that were not asked for: left out"]
+    assert problems == ["warning: 1.xml: 1 TLINKs refer to times that were not requested: left out"]
 
 
 def test_both_forms_say_the_same(tmp_path: Path):
@@ -74,12 +74,12 @@ def test_lines_of_the_merged_form_end_in_any_way(end: str):
     [
         (
             'EVENT="aspirin" 4:3 4:3||SECTIME="Admission"||type="AFTER"',
-            "mended: 2.tlink:1: TLINK: its to end 'Admission' is no place: mended, read as the "
+            "mended: 2.tlink:1: TLINK: its to end 'Admission' has no place: mended, read as the "
             "SECTIME",
         ),
         (
             'EVENT="aspirin" 4:3 4:3||SECTIME="Transfer"||type="AFTER"',
-            "error: 2.tlink:1: TLINK: nothing annotated stands where its to end 'Transfer' is: "
+            "error: 2.tlink:1: TLINK: nothing is annotated where its to end 'Transfer' is: "
             "left out",
         ),
         ('EVENT="aspirin" 4:3 4:3||type="AFTER"', 'error: 2.tlink:1: \'EVENT="aspirin" 4:3'),
@@ -121,13 +121,13 @@ def test_a_time_of_a_section_that_is_called_as_a_timex_has_the_text_of_the_link(
     assert [link.label for link in annotations.links] == ["OVERLAP"]
     [problem] = problems
     assert problem.startswith("error:")
-    assert "toID='T7' is no EVENT" in problem
+    assert "toID='T7' is not an EVENT" in problem
 
 
 def test_an_id_of_several_words_costs_nothing(tmp_path: Path):
     annotations, problems = read(tmp_path, xml(TAGS.replace('id="E2"', 'id="E2&#10;b"', 1)))
     assert annotations.mentions[2].comments == (("I2b2Id", "E2 b"),)
-    assert all("toID='E2' is no EVENT" in problem for problem in problems)
+    assert all("toID='E2' is not an EVENT" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"])

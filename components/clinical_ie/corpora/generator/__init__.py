@@ -1,14 +1,14 @@
-"""Notes made up from a schema that a user writes: any entity and relation types, any number.
+"""Synthetic notes from a schema that a user writes, with any entity and relation types.
 
-For tests at scale: real notes need a data use agreement, and the largest corpora are nobody's to
-give. The schema is YAML: terms by entity type, relation types, and sections with sentence patterns
-that carry their marks, such as
+For tests at scale: real notes need a data use agreement, and the largest corpora are not available.
+The schema is YAML: terms by entity type, relation types, and sections with annotated sentence
+patterns, such as
 
     Started [Drug:d] [Strength -> d] for [Reason -> d].
 
-`notation` describes terms and patterns, `schema` the parts of the file, `lexicon` how terms that
-only test notes have are held out and how those that go together are found. A finding that is
-denied in braces (`Denies {Symptom}.`) is not annotated.
+`notation` describes terms and patterns, `schema` the parts of the file, `lexicon` how terms are
+held out for test notes and how terms that go together are found. Terms in braces are not
+annotated, as suits denied findings (`Denies {Symptom}.`).
 """
 
 from .corpus import MANIFEST, NoteCounts, write_generated_corpus

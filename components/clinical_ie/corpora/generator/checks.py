@@ -1,4 +1,4 @@
-"""What has to fit together across the parts of a schema."""
+"""Consistency checks across the parts of a schema."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,11 +12,11 @@ Place = tuple[str | int, ...]
 
 
 class Fault(NamedTuple):
-    """Something that does not fit.
+    """An inconsistency in a schema.
 
     place (Place): Keys and positions that lead to it, from the top of the schema.
-    value (object): What stands there.
-    message (str): What is wrong, and what would be right.
+    value (object): The value at this place.
+    message (str): What is wrong, and how to correct it.
     """
 
     place: Place
@@ -25,7 +25,7 @@ class Fault(NamedTuple):
 
 
 def find_faults(schema: Schema) -> Iterator[Fault]:
-    """Everything that does not fit together, in the order of the schema."""
+    """Find all inconsistencies, in the order of the schema."""
     yield from _names(schema)
     yield from _cast(schema)
     yield from _lexicon(schema)
@@ -63,7 +63,7 @@ def _names(schema: Schema) -> Iterator[Fault]:
 def _cast(schema: Schema) -> Iterator[Fault]:
     for number, member in enumerate(schema.cast):
         if odd := member.keys() ^ schema.cast[0].keys():
-            message = f"every member has the same words; {sorted(odd)} is in some only"
+            message = f"every member has the same words; only some have {sorted(odd)}"
             yield Fault(("cast", number), member, message)
 
 
@@ -75,14 +75,14 @@ def _lexicon(schema: Schema) -> Iterator[Fault]:
             for number, entry in enumerate(entries):
                 place = (part, name, number)
                 if entry.key.lower() in seen:
-                    yield Fault(place, entry.key, "the list has this term already; take it out")
+                    yield Fault(place, entry.key, "the list already has this term; remove it")
                 seen.add(entry.key.lower())
                 for slot in _slots(entry):
                     uses.setdefault(name, set()).add(slot.name)
                     for message in _slot(schema, slot):
                         yield Fault(place, entry.key, message)
             if _reaches(name, name, uses):
-                message = "its terms hold, in the end, a term of the same list; take the slot out"
+                message = "its terms lead back to a term of the same list; remove the slot"
                 yield Fault((part, name), name, message)
 
 
@@ -144,7 +144,7 @@ def _references(schema: Schema) -> Iterator[Fault]:
                 yield Fault(where, name, f"no {what} is called that; {suggestion(name, known)}")
         for name, count in Counter(list(names)).items():
             if count > 1 and place[0] != "notes":
-                yield Fault(place, name, "it is listed twice; take one out")
+                yield Fault(place, name, "it is listed twice; remove one")
 
 
 def _splits(schema: Schema) -> Iterator[Fault]:
@@ -157,8 +157,8 @@ def _splits(schema: Schema) -> Iterator[Fault]:
         held_out = sum(round(part * size) for part in schema.splits.held_out.values())
         if not 0 < held_out < size:
             message = (
-                f"{held_out} of its {size} entries would be held out ({share:.0%}), and some "
-                "but not all should be; add entries, or take it out of open"
+                f"{held_out} of its {size} entries would be held out ({share:.0%}), but it must be "
+                "some and not all; add entries, or remove it from open"
             )
             yield Fault(("splits", "open", number), name, message)
 
@@ -176,7 +176,7 @@ def _pattern(schema: Schema, pattern: Pattern) -> Iterator[str]:
             attribute = schema.layers.attributes.get(name)
             if attribute is None:
                 known = suggestion(name, list(schema.layers.attributes))
-                yield f"!{name}: layers.attributes has none of that name; {known}"
+                yield f"!{name}: layers.attributes has no such attribute; {known}"
             elif mark.label not in attribute.types:
                 yield f"!{name}: {mark.label} is not among its types {attribute.types}"
             elif value not in (attribute.values or [""]):
@@ -186,8 +186,8 @@ def _pattern(schema: Schema, pattern: Pattern) -> Iterator[str]:
             labels = schema.relation_labels(mark.label, tail)
             arrow_text = f"[{mark.label} -> {arrow.target}], from {mark.label} to {tail}"
             if arrow.label and arrow.label not in labels:
-                yield f"{arrow_text}: {arrow.label!r} does not go so; possible are {labels}"
+                yield f"{arrow_text}: {arrow.label!r} does not fit; possible are {labels}"
             elif not labels:
-                yield f"{arrow_text}: no relation goes so; define one, or take the arrow out"
+                yield f"{arrow_text}: no relation fits; define one, or remove the arrow"
             elif not arrow.label and len(labels) > 1:
                 yield f"{arrow_text}: choose one of {labels}, as in -> {arrow.target}:{labels[0]}"

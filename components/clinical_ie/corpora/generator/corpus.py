@@ -1,4 +1,4 @@
-"""A generated corpus on disk, written by one process or several with the same bytes."""
+"""Writing a generated corpus to disk; its bytes do not depend on the number of processes."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from .note import Generator
 from .schema import SPLITS, Schema
 
 MANIFEST = "generated.json"
-# Notes that a process writes at a stretch.
+# Notes sent to a process at once.
 CHUNK = 8
 
 Job = tuple[str, int]
@@ -32,7 +32,7 @@ class NoteCounts:
 
     words (list[int]): Length of each note.
     mentions, relations (Counter[str]): By type.
-    lines (Counter[str]): Lines of the `.ann` files by the letter that they begin with.
+    lines (Counter[str]): Lines of the `.ann` files by their first character.
     """
 
     words: list[int] = field(default_factory=list)
@@ -81,12 +81,12 @@ def write_generated_corpus(
 ) -> NoteCounts:
     """Write `folder/<split>/<name>.txt` and `.ann` for every note, and `folder/generated.json`.
 
-    The corpus is complete or not there: it is written beside the folder and moved into its place,
-    so an interrupted run starts anew. A corpus that this function wrote before is replaced.
+    The corpus appears complete or not at all: it is written beside the folder, then moved into
+    place, so an interrupted run starts again. A corpus that this function wrote is replaced.
 
     seed (int): Another seed gives another corpus.
     sizes (Mapping[str, int]): Number of notes per split ("train", "dev", "test").
-    n_process (int): Processes; their number makes no difference to what is written.
+    n_process (int): Number of processes; it does not affect what is written.
     track (Track | None): Wraps the iteration over the notes, and shows progress.
     RETURNS (NoteCounts): What the corpus holds.
     RAISES (FileExistsError): The folder holds something that this function did not write.
@@ -102,7 +102,7 @@ def write_generated_corpus(
     total = NoteCounts()
     with replaced_folder(folder) as new:
         for split, size in sizes.items():
-            # A folder without notes is no split to those who read it.
+            # Readers of the corpus do not accept an empty split folder.
             if size:
                 (new / split).mkdir()
         with _results(schema, seed, new, jobs, n_process) as results:
@@ -125,8 +125,8 @@ def _check_replaceable(folder: Path) -> None:
         odd = [files[0][0]]
     if odd:
         raise FileExistsError(
-            f"{odd[0]} is no part of a generated corpus; {folder} must be new, empty, or hold what "
-            f"an earlier run wrote, with its {MANIFEST}"
+            f"{odd[0]} is not part of a generated corpus; {folder} must be new, empty, or hold "
+            f"what an earlier run wrote, with its {MANIFEST}"
         )
 
 
@@ -134,18 +134,18 @@ def _check_replaceable(folder: Path) -> None:
 def _results(
     schema: Schema, seed: int, folder: Path, jobs: list[Job], n_process: int
 ) -> Iterator[Iterator[NoteCounts]]:
-    """The counts of each job, in their order, as the notes get written."""
+    """The counts of each job, in order, as the notes are written."""
     if n_process == 1:
         yield map(partial(_write, Generator(schema, seed), folder), jobs)
         return
-    # A forked process can hang in a library whose threads it lacks.
+    # A forked process can hang in a library whose threads were not copied.
     pool = ProcessPoolExecutor(
         n_process, get_context("spawn"), initializer=_start, initargs=(schema, seed, folder)
     )
     try:
         yield pool.map(_work, jobs, chunksize=CHUNK)
     finally:
-        # Nobody writes into the folder any more when it is taken away.
+        # No process may write into the folder any more when it is removed.
         pool.shutdown(cancel_futures=True)
 
 

@@ -9,7 +9,7 @@ class Mention:
     """A mention in the draft.
 
     label (str): Entity type.
-    key (str): The lexicon entry behind it, empty where its text stands in the pattern.
+    key (str): Its lexicon entry; empty if its text is from the pattern.
     pieces (list[tuple[int, int]]): Start and end of each, in characters, in the order of the text.
     attributes (tuple[tuple[str, str], ...]): Names and values that the pattern sets.
     """
@@ -47,5 +47,5 @@ class Draft:
 
     @property
     def text(self) -> str:
-        """All that is written."""
+        """The text written so far."""
         return "".join(self.parts)

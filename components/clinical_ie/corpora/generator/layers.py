@@ -12,11 +12,11 @@ from .schema import AttributeType, Comments, Equivalences, Events, Layers, Norma
 
 
 def to_standoff(draft: Draft, text: str, layers: Layers, dice: Dice) -> Standoff:
-    """The annotations in brat's terms, numbered in the order of the text.
+    """The annotations as standoff, numbered in the order of the text.
 
     text (str): The draft's text, with some blanks turned into newlines.
     RETURNS (Standoff): A mention that crosses a line break has a fragment per line; a relation
-        with a mention that triggers an event names the event.
+        with the trigger of an event refers to the event.
     """
     annotator = _Annotator(draft, text, dice)
     annotator.mentions()
@@ -39,7 +39,7 @@ class _Annotator:
         self._draft = draft
         self._text = text
         self._dice = dice
-        # By position in the draft: the mention's id, and the id that relations know it by.
+        # By position in the draft: the mention's id, and the id by which relations refer to it.
         self._ids: dict[int, str] = {}
         self._names: dict[int, str] = {}
 

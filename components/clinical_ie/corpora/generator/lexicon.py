@@ -1,10 +1,10 @@
-"""Drawing terms: what a split may use, and what goes together.
+"""Drawing terms: which ones a split may use, and which ones go together.
 
-*Splits.* The entries of an open list are divided by the seed: some occur in test notes only, some
-in dev notes only, the others everywhere.
+*Splits.* The entries of an open list are divided by the seed: some occur only in test notes, some
+only in dev notes, the others everywhere.
 
-*Tags.* `metformin @diabetes @mg500` and `500 mg @mg500` share a tag. Where a term is drawn for a
-sentence about metformin, entries that share a tag with it are taken, if there are any.
+*Tags.* `metformin @diabetes @mg500` and `500 mg @mg500` share a tag. When a term is drawn for a
+sentence about metformin, entries that share a tag with it are preferred.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from .schema import SPLITS, Schema, Splits
 
 T = TypeVar("T")
 
-# Of the ways to write an entry, how often it is not the first.
+# How often an entry is not written in the first of its ways.
 VARIANTS = 0.4
 
 
@@ -25,8 +25,8 @@ VARIANTS = 0.4
 class Shelf(Generic[T]):
     """What one split draws from.
 
-    own (Sequence[T]): Entries of this split alone.
-    common (Sequence[T]): Entries of every split.
+    own (Sequence[T]): Entries that only this split has.
+    common (Sequence[T]): Entries that every split has.
     """
 
     own: Sequence[T]
@@ -36,7 +36,7 @@ class Shelf(Generic[T]):
 def divide(name: str, items: Sequence[T], splits: Splits, seed: int) -> dict[str, Shelf[T]]:
     """Divide the entries of a list between the splits.
 
-    name (str): Of the list; every list is divided on its own.
+    name (str): Name of the list; every list is divided independently.
     RETURNS (dict[str, Shelf[T]]): By split, each in the order of the list.
     """
     order = Dice(f"{seed}/divide/{name}").shuffled(range(len(items)))
@@ -51,7 +51,7 @@ def divide(name: str, items: Sequence[T], splits: Splits, seed: int) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A drawn term: the entry's key, the text, and the tags that it brings."""
+    """A drawn term: the key of its entry, its text and its tags."""
 
     key: str
     text: str
@@ -62,7 +62,7 @@ class Term:
 class Topic:
     """What a sentence is about so far.
 
-    tags (frozenset[str]): Those of all its terms.
+    tags (frozenset[str]): The tags of all its terms.
     used (set[tuple[str, str]]): Lists and keys of the terms in its section.
     """
 
@@ -71,11 +71,11 @@ class Topic:
 
 
 class Lexicon:
-    """The lists of a schema, as one split may use them.
+    """The lists of a schema, as far as one split may use them.
 
-    schema (Schema): Where the lists are.
-    seed (int): Divides them.
-    split (str): Who draws.
+    schema (Schema): Holds the lists.
+    seed (int): Determines how they are divided.
+    split (str): The split to draw for.
     """
 
     def __init__(self, schema: Schema, seed: int, split: str) -> None:
@@ -107,7 +107,7 @@ class Lexicon:
         name (str): The list.
         topic (Topic): What the sentence is about; the term becomes part of it.
         story (dict[str, str]): The words that stay the same throughout the note.
-        wishes (frozenset[str]): Tags that count before those of the topic, the first the most.
+        wishes (frozenset[str]): Tags with priority over those of the topic, the first ones highest.
         """
         own_first = dice.chance(self._use)
         entry = dice.pick(self._candidates(name, topic, wishes, own_first))
@@ -140,7 +140,8 @@ class Lexicon:
     def _candidates(
         self, name: str, topic: Topic, wishes: tuple[frozenset[str], ...], own_first: bool
     ) -> Sequence[Entry]:
-        """What may be drawn: what fits a wish, else what fits the topic and is new, else all."""
+        """Entries to draw from: those that fit a wish, else unused ones that fit the topic, else
+        all unused ones, else all."""
         shelf = self.shelves[name]
         for tags in wishes:
             if wanted := _choose(_with_tags(shelf, tags), own_first):
@@ -171,5 +172,5 @@ def render_number(dice: Dice, number: Number) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a capital, unless it is a word like pH or eGFR."""
+    """The text with a capital first letter, unless it is a word like pH or eGFR."""
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""A schema from YAML files, or every reason why not: file, line, place, value and remedy."""
+"""Loading a schema from YAML files, with file, line, place, value and remedy of every fault."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ SHARED_PARTS = ("entities", "words", "relations", "sections")
 MAX_SHOWN = 20
 
 _REMEDIES = {
-    "string_type": "write text, in quotes where YAML reads a number, a date or yes and no",
+    "string_type": "write text, in quotes if YAML would read a number, a date, yes or no",
     "missing": "it is required; add it",
     "too_short": "it is empty; give it at least one entry",
     "list_type": "write a list, one '- entry' on each line",
@@ -95,7 +95,7 @@ def _read(path: Path, positions: Positions) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SchemaError(
-            f"{path}:{line}: this is no YAML: {error.problem}; quote text with any of []{{}}:#"
+            f"{path}:{line}: this is not YAML: {error.problem}; quote text with any of []{{}}:#"
         ) from None
     if not isinstance(node, yaml.MappingNode):
         raise SchemaError(f"{path}: a schema is 'name: value' lines, beginning with 'entities:'")
@@ -107,7 +107,7 @@ def _read(path: Path, positions: Positions) -> dict[str, Any]:
 
 
 def _locate(node: yaml.Node, place: Place, path: Path, positions: Positions) -> Iterator[Fault]:
-    """Note the line of every value; YAML itself lets the later of two equal keys win."""
+    """Record the line of every value, and report duplicate keys, of which YAML keeps the last."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
@@ -140,7 +140,7 @@ def _translated(error: ValidationError, data: Mapping[str, Any]) -> Iterator[Fau
         remedy = _REMEDIES.get(detail["type"])
         if remedy is None:
             remedy = detail["msg"].removeprefix("Value error, ")
-        # The value of a missing key is all that stands around it.
+        # For a missing key, pydantic gives the whole value around it.
         value = "nothing" if detail["type"] == "missing" else detail["input"]
         yield Fault(place, value, remedy)
 
@@ -148,7 +148,7 @@ def _translated(error: ValidationError, data: Mapping[str, Any]) -> Iterator[Fau
 def _told(fault: Fault, positions: Positions) -> str:
     value = repr(fault.value)
     shown = value if len(value) <= 100 else f"{value[:97]}…"
-    # Positions count from 1 for a reader.
+    # For readers, positions count from 1.
     place = ".".join(str(p + 1) if isinstance(p, int) else p for p in fault.place) or "schema"
     return f"{_where(fault.place, positions)}: {place}: {shown}: {fault.message}"
 

@@ -8,19 +8,20 @@
     [Strength -> d]             a relation from this mention to the one named d
     [Strength -> d, e]          two relations
     [Problem -> d:Reason-Drug]  the relation's label, where the types allow more than one
-    [Sign @chest]               a term with this tag, if there are any; see `lexicon`
+    [Sign @chest]               a term with this tag, if there is one; see `lexicon`
     [Symptom !Negated]          an attribute
     [Problem !Certainty=likely] an attribute with its value
-    [Finding = mild [Site] pain] this very text, which may hold marks of its own: nested mentions;
-                                where the text is one mark, two mentions on the same stretch
+    [Finding = mild [Site] pain] exactly this text, which can hold marks: nested mentions; if the
+                                text is a single mark, two mentions on the same span
     [Site:a = left] and [Site:b = right [+a = knee]]
                                 one more piece of the mention a, which is then discontinuous
 
 *Braces.* `{Symptom}` is a term of a list, without annotation, and `{Symptom @chest}` one with this
-tag. `{one|other|}` is one of the options, marks and all, the last of them empty here. `{#3.5-5.1}`
-is a number with as many decimals as the first. Every sentence begins with a capital by itself.
+tag. `{one|other|}` is one of the options, which can hold marks; the last one is empty here.
+`{#3.5-5.1}` is a number with as many decimals as the first. Sentences are capitalized
+automatically.
 
-A backslash takes the next character as it is. Terms have the braces but not the marks.
+A backslash escapes the next character. Terms can hold braces but not marks.
 """
 
 import re
@@ -42,7 +43,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`{#low-high}`, with so many decimals."""
+    """`{#low-high}`, with this number of decimals."""
 
     low: float
     high: float
@@ -58,7 +59,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A relation: the name of the other mention, and the label where it is written."""
+    """A relation: the name of the other mention, and the label if it is given."""
 
     target: str
     label: str | None
@@ -69,9 +70,9 @@ class Mark:
     """`[Type:name -> …]`: a mention, or one more piece of one.
 
     label (str): Its entity type; empty for one more piece.
-    name (str): The name of the mention; one of its own for a mark without.
-    content (Nodes | None): Its text, None where a term of its type is drawn.
-    tags (frozenset[str]): Which terms are wanted.
+    name (str): The name of the mention; generated for a mark without one.
+    content (Nodes | None): Its text; None if a term of its type is drawn.
+    tags (frozenset[str]): Preferred tags of the drawn term.
     """
 
     label: str
@@ -90,8 +91,8 @@ Nodes = tuple[Node, ...]
 class Entry:
     """One line of a lexicon: `metformin; Glucophage @diabetes @oral`.
 
-    key (str): Its first way of writing, as in the lexicon.
-    surfaces (tuple[Nodes, ...]): All ways of writing it.
+    key (str): The first way to write it, as in the lexicon.
+    surfaces (tuple[Nodes, ...]): All ways to write it.
     tags (frozenset[str]): What it goes with; see `lexicon`.
     """
 
@@ -113,7 +114,7 @@ _SLOT = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<tags>(?: @[\w-]+)*)")
 def parse_nodes(source: str) -> Nodes:
     """Parse a pattern or a term.
 
-    RAISES (NotationError): The message shows where, and what would be right.
+    RAISES (NotationError): The message shows where it fails, and what to write.
     """
     return _Parser(source).sequence("")
 
@@ -128,17 +129,17 @@ def parse_entry(line: str) -> Entry:
     for source in terms.split("; "):
         nodes = parse_nodes(source)
         if any(isinstance(node, Mark) for node in walk(nodes)):
-            raise NotationError(f"{source!r} holds a mark; a term is text, with braces at most")
+            raise NotationError(f"{source!r} holds a mark; a term can only hold text and braces")
         if may_be_empty(nodes):
             raise NotationError(f"{source!r} may come out empty; give every term some text")
         surfaces.append(nodes)
     if odd := [tag for tag in tags if not re.fullmatch(r"[\w-]+", tag)]:
-        raise NotationError(f"'@{odd[0]}' is no tag; tags are words at the end, as in 'x @a @b'")
+        raise NotationError(f"'@{odd[0]}' is not a tag; tags are words at the end, as in 'x @a @b'")
     return Entry(terms.split("; ")[0], tuple(surfaces), frozenset(tags))
 
 
 def walk(nodes: Nodes) -> Iterator[Node]:
-    """All nodes in the order of the text, each before what it holds."""
+    """All nodes in the order of the text, each before its content."""
     for node in nodes:
         yield node
         if isinstance(node, Choice):
@@ -176,7 +177,7 @@ class _Parser:
                 continue
             if char in "]}":
                 raise self.error(
-                    self.at, f"{char!r} without its partner; write \\{char} for a plain"
+                    self.at, f"unmatched {char!r}; write \\{char} for the character itself"
                 )
             if char == "\\":
                 self.at += 1
@@ -213,7 +214,7 @@ class _Parser:
         header = _HEADER.fullmatch(found[1])
         if header is None:
             raise self.error(
-                start, f"{found[1]!r} is no mark; write [Type:name -> other @tag !Attribute]"
+                start, f"{found[1]!r} is not a mark; write [Type:name -> other @tag !Attribute]"
             )
         self.at = found.end()
         content = self.sequence("]") if found[2] else None
@@ -222,7 +223,7 @@ class _Parser:
             raise self.error(start, "the mention may come out empty; give it some text")
         more = header["more"] is not None
         if more and (content is None or header["arrows"] or header["attributes"]):
-            raise self.error(start, f"one more piece is just text: [+{header['more']} = text]")
+            raise self.error(start, f"one more piece is only text: [+{header['more']} = text]")
         self.unnamed += 1
         return Mark(
             header["label"] or "",
@@ -235,7 +236,7 @@ class _Parser:
 
     def close(self, start: int, bracket: str) -> None:
         if self.source[self.at : self.at + 1] != bracket:
-            raise self.error(start, f"no {bracket!r} where it should end")
+            raise self.error(start, f"missing {bracket!r} at its end")
         self.at += 1
 
     def error(self, at: int, message: str) -> NotationError:

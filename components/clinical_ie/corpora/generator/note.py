@@ -1,4 +1,4 @@
-"""A note, section by section, until it has its length."""
+"""Writing a note section by section, up to its length."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from .schema import SPLITS, Length, Schema, Section, Shapes
 from .sentence import CELL, Row, Scribe
 
 BULLETS = ("- ", "* ", "• ", "{}. ", "{}) ", "#{} ", "")
-# A paragraph ends after a sentence in so many cases.
+# Probability that a paragraph ends after a sentence.
 PARAGRAPH = 0.18
 
 
@@ -31,9 +31,9 @@ class GeneratedNote:
 
 
 class Generator:
-    """Writes the notes of one corpus; each depends on seed, split and number alone.
+    """Writes the notes of one corpus; each depends only on seed, split and number.
 
-    schema (Schema): What they are made of.
+    schema (Schema): Defines their content.
     seed (int): Another seed gives another corpus, with other terms held out.
     """
 
@@ -80,7 +80,7 @@ class Generator:
 
 
 def draw_length(dice: Dice, length: Length) -> int:
-    """A number of words; half of them lie below the median, nine in ten below p90."""
+    """Draw a length in words: half of them lie below the median, nine in ten below p90."""
     low, high = dice.weighted(
         [
             (length.min, length.median),
@@ -157,7 +157,7 @@ class _SectionWriter:
         return row
 
     def _pattern(self) -> Pattern | None:
-        """Draw a pattern of a shape, or of the next best; None where all has been told."""
+        """Draw a pattern of a random shape, else of another shape; None if none is left."""
         dice, schema = self.scribe.dice, self.scribe.schema
         shapes: list[Shape] = [_draw_shape(dice, schema.shapes), "plain", *self.decks]
         for shape in shapes:
@@ -165,7 +165,7 @@ class _SectionWriter:
             if shelf is None:
                 continue
             own = shelf.own and (not shelf.common or dice.chance(schema.splits.use))
-            # The same words twice in a section, or one pattern far more than others, read badly.
+            # Repeated words in a section, or one pattern far more often than others, read badly.
             fresh = [
                 pattern
                 for pattern in (shelf.own if own else shelf.common)

@@ -8,7 +8,7 @@ from .notation import Choice, Mark, Node, Nodes, NotationError, Slot, parse_node
 
 Shape = Literal["filler", "discontinuous", "equal", "nested", "crossing", "plain"]
 
-# Where a choice is open: its number and the option's, from the outermost inwards.
+# The choices around a mark, outermost first: the number of each, and that of the option.
 Scope = tuple[tuple[int, int], ...]
 
 _SENTENCE_END = re.compile(r"[.!?]\s|\n")
@@ -18,13 +18,13 @@ _SENTENCE_END = re.compile(r"[.!?]\s|\n")
 class Pattern:
     """A parsed pattern.
 
-    source (str): As it is written.
+    source (str): The pattern as written.
     nodes (Nodes): The parsed form.
-    shape (Shape): The rarest of what it has: a filler has no mention at all; in a crossing one, a
-        relation goes from one sentence to another.
+    shape (Shape): The rarest shape that applies: a filler has no mentions; a crossing pattern has
+        a relation between sentences.
     marks (dict[str, Mark]): The mentions by name.
     slots (tuple[Slot, ...]): Where it draws terms without annotating them.
-    depths (dict[str, int]): By name, the most arrows that lead from a mention onwards.
+    depths (dict[str, int]): By name, the length of the longest chain of arrows from a mention.
     """
 
     source: str
@@ -36,7 +36,7 @@ class Pattern:
 
     @property
     def fixed(self) -> bool:
-        """Whether it is the same words every time."""
+        """Whether it gives the same words every time."""
         return all(isinstance(node, str) for node in self.nodes)
 
 
@@ -44,7 +44,7 @@ def parse_pattern(source: str) -> Pattern:
     """Parse a pattern and check that its names fit together.
 
     RAISES (NotationError): It is not in the notation, has a name twice, refers to a mention that
-        need not be there, or its relations go round in a circle.
+        may be absent, or its relations form a circle.
     """
     nodes = parse_nodes(source)
     if not source.strip():
@@ -101,14 +101,14 @@ class _Survey:
             raise NotationError(f"{what!r}: no mention is called {name!r}; there are {named}")
         if scope[: len(self.scopes[name])] != self.scopes[name]:
             raise NotationError(
-                f"{what!r}: {name!r} stands in an option that need not be taken; take it out of "
-                "the braces, or put both into the same option"
+                f"{what!r}: {name!r} is in an option that may not be chosen; move it out of the "
+                "braces, or put both into the same option"
             )
 
 
 def _depth(name: str, marks: dict[str, Mark], depths: dict[str, int], path: tuple[str, ...]) -> int:
     if name in path:
-        raise NotationError(f"relations go round in a circle: {' -> '.join([*path, name])}")
+        raise NotationError(f"relations form a circle: {' -> '.join([*path, name])}")
     if name not in depths:
         targets = [arrow.target for arrow in marks[name].arrows] if name in marks else []
         below = [_depth(target, marks, depths, (*path, name)) for target in targets]

@@ -1,7 +1,6 @@
-"""What a user writes to describe a corpus; `loading` reads it from YAML.
+"""The schema by which a user describes a corpus; `loading` reads it from YAML.
 
-Every part refuses keys that it does not know. The checks that need more than one part are in
-`checks`.
+Every part rejects unknown keys. Checks that need more than one part are in `checks`.
 """
 
 import difflib
@@ -33,7 +32,7 @@ def _listed(value: Any) -> Any:
 
 def _ascending(pair: tuple[int, int]) -> tuple[int, int]:
     if pair[0] > pair[1]:
-        raise ValueError("the first of the two is the lower one; swap them")
+        raise ValueError("the first of the two must be the lower one; swap them")
     return pair
 
 
@@ -46,9 +45,9 @@ def _parsed_pattern(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    # YAML reads no, 12 and 3:30 as something else than text.
+    # YAML does not read no, 12 and 3:30 as text.
     if not isinstance(value, str) or not value.strip():
-        raise PydanticCustomError("string_type", "this is no text")
+        raise PydanticCustomError("string_type", "this is not text")
     return value
 
 
@@ -65,7 +64,7 @@ Patterns = Annotated[
 
 
 class Part(BaseModel):
-    """A part of the schema: frozen, and with the keys listed here only."""
+    """A part of the schema: frozen, and with only the keys listed here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -83,7 +82,7 @@ class Part(BaseModel):
 
 
 class RelationType(Part):
-    """A relation type: the entity types that it goes from and to."""
+    """A relation type, with the entity types of its heads and tails."""
 
     head: Names
     tail: Names
@@ -92,12 +91,12 @@ class RelationType(Part):
 class Section(Part):
     """A section of a note.
 
-    titles (list[str]): Its heading, one of these; without any, it has none.
+    titles (list[str]): Its possible headings; if empty, it has none.
     layout (str): "prose" in paragraphs, "lines", a "list" with bullets or numbers, a "table".
-    header (str): First row of a table; ` | ` divides cells, in rows too.
+    header (str): First row of a table; ` | ` separates cells, here and in the rows.
     weight (float): Its share of the note's words, relative to the other sections of the note.
     rate (float): How often it occurs in notes that may have it.
-    items (tuple[int, int]): At least and at most so many patterns are written.
+    items (tuple[int, int]): Minimum and maximum number of patterns.
     patterns (list[Pattern]): Sentences, list items or rows, in the notation of `notation`.
     """
 
@@ -118,7 +117,7 @@ class NoteKind(Part):
 
 
 class Length(Part):
-    """Length of notes in words; between these marks, every length is as likely."""
+    """Length of notes in words; between two neighbouring values, it is uniformly distributed."""
 
     min: Annotated[int, Field(ge=1)] = 300
     median: int = 800
@@ -133,14 +132,14 @@ class Length(Part):
 
 
 class Wrap(Part):
-    """Hard line breaks: so many of the notes have them, at a width between these."""
+    """Hard line breaks: the share of notes that have them, and the range of widths."""
 
     rate: Rate = 0.7
     widths: Span = (70, 80)
 
 
 class Shapes(Part):
-    """Share of the patterns of each shape where a section has some; the rest is plain."""
+    """Share of the patterns of each shape, in sections that have some; the rest is plain."""
 
     filler: Rate = 0.2
     crossing: Rate = 0.1
@@ -156,11 +155,11 @@ class Shapes(Part):
 
 
 class Splits(Part):
-    """What dev and test notes have of their own.
+    """What is held out for dev and test notes.
 
     open (list[str]): Entity types, lists of words and sections whose entries are divided.
     held_out (dict[str, float]): Share of the entries that only notes of this split use.
-    use (float): How often such a note takes one of its own entries.
+    use (float): How often such a note uses one of these entries.
     """
 
     open: list[str] = []
@@ -177,7 +176,7 @@ class Splits(Part):
 class AttributeType(Part):
     """A brat attribute: on which entity types, with which values, and how often at random.
 
-    Patterns set it too, at a mark: `[Symptom !Negated]`.
+    Patterns can also set it at a mark: `[Symptom !Negated]`.
     """
 
     types: Names
@@ -186,7 +185,7 @@ class AttributeType(Part):
 
 
 class Events(Part):
-    """Mentions of these types that become triggers of an event; relations then name the event."""
+    """Types and share of the mentions that trigger an event; relations then refer to the event."""
 
     types: Names
     rate: Rate
@@ -207,13 +206,13 @@ class Comments(Part):
 
 
 class Equivalences(Part):
-    """How often the mentions of one entry in a note are said to be equivalent."""
+    """How often the mentions of one entry in a note are marked as equivalent."""
 
     rate: Rate
 
 
 class Layers(Part):
-    """The line kinds of brat beyond mentions and relations; what is not here does not occur."""
+    """The kinds of brat lines besides mentions and relations; those not set do not occur."""
 
     attributes: dict[str, AttributeType] = {}
     events: Events | None = None
@@ -227,8 +226,8 @@ class Schema(Part):
 
     entities (dict[str, list[Entry]]): The terms of each entity type.
     words (dict[str, list[Entry]]): Lists for braces in patterns and terms.
-    cast (list[dict[str, str]]): Words that go together, as pronouns do; a note has one set.
-    once (list[str]): Lists of which a note has but one term, such as the patient's name.
+    cast (list[dict[str, str]]): Sets of words that go together, such as pronouns; a note has one.
+    once (list[str]): Lists of which a note uses only one term, such as the patient's name.
     """
 
     length: Length = Length()

@@ -1,4 +1,4 @@
-"""One pattern written into a note."""
+"""Writing a pattern into a note."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ _BAR = re.compile(r" *\| *")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How the cells of a table row stand: padded to columns, or with this between them."""
+    """How the cells of a table row are set: padded to columns, or with a separator."""
 
     widths: tuple[int, ...] = ()
     between: str = CELL
@@ -38,8 +38,8 @@ class Scribe:
     def write(self, pattern: Pattern, used: set[tuple[str, str]], row: Row | None = None) -> int:
         """Write a pattern at the end of the draft.
 
-        used (set[tuple[str, str]]): What the section has named already; it grows.
-        row (Row | None): For a row of a table; its words keep their small letters.
+        used (set[tuple[str, str]]): Terms that the section has used; new ones are added.
+        row (Row | None): For a row of a table; its words are not capitalized.
         RETURNS (int): Words written.
         """
         sentence = _Sentence(self, pattern, row, Topic(used=used))
@@ -57,7 +57,7 @@ class _Sentence:
     terms: dict[str, Term] = field(default_factory=dict)
     # Position of each mention among those of the draft.
     places: dict[str, int] = field(default_factory=dict)
-    # The end of the unannotated text before; "b.i.d." in a mention ends no sentence.
+    # The end of the unannotated text so far; "b.i.d." in a mention does not end a sentence.
     tail: str = ". "
     cell: int = 0
     cell_start: int = 0
@@ -97,7 +97,7 @@ class _Sentence:
         return self._filled(nodes, contents)
 
     def _content(self, mark: Mark) -> Nodes:
-        """The text of a mark, with the marks within as they are."""
+        """The text of a mark, with the marks inside it as they are."""
         scribe = self.scribe
         if mark.content is None:
             targets = [self.terms[a.target] for a in mark.arrows if a.target in self.terms]
@@ -159,7 +159,7 @@ class _Sentence:
     def _end_cell(self, row: Row) -> None:
         draft = self.scribe.draft
         if self.cell < len(row.widths):
-            # A cell that fills its column keeps a blank to the next.
+            # After a cell that fills its column, there is still one blank.
             draft.write(" " * max(1, row.widths[self.cell] - (draft.length - self.cell_start)))
         else:
             draft.write(row.between)

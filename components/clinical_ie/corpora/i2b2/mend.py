@@ -1,4 +1,4 @@
-"""Places and link ends that the released files give wrongly."""
+"""Repair of wrong offsets and link ends in the released files."""
 
 import re
 from collections.abc import Collection
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from ...brat.problem import Severity
 from .tags import Tag, unescaped
 
-# How far from its offsets a mention's text is looked for, in characters.
+# How far from its offsets the text of a mention is searched for, in characters.
 REACH = 40
 _LITERALS = {"ADMISSION", "DISCHARGE"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """A tag that stands in the text, and so can be the end of a link."""
+    """A tag with a known place in the text, which can be the end of a link."""
 
     tag: Tag
     span: tuple[int, int]
 
 
 def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
-    """Find where a tag stands.
+    """Find the place of a tag in the text.
 
-    RETURNS (tuple[Placed | None, str, Severity]): None where it stands nowhere; what there is to
-        tell, "" for nothing; and how bad it is.
+    RETURNS (tuple[Placed | None, str, Severity]): None if it has no place; a message, or "" if
+        there is nothing to report; and the severity of the message.
     """
     wanted = tag.values.get("text", "")
     span = tag.span
@@ -53,11 +53,11 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
 def resolve_end(
     tag: Tag, side: str, placed: list[Placed], left_out: Collection[str] = ()
 ) -> tuple[Placed | None, str]:
-    """Find what one end of a link names.
+    """Find the tag that one end of a link refers to.
 
     side (str): "from" or "to".
-    left_out (Collection[str]): Ids of tags that stand in the file, and were not placed.
-    RETURNS (tuple[Placed | None, str]): None where nothing fits; and what was mended or is wrong.
+    left_out (Collection[str]): Ids of tags that are in the file but were left out.
+    RETURNS (tuple[Placed | None, str]): None if nothing fits; and what was mended or is wrong.
     """
     values = tag.values
     if f"{side}Kind" in values:
@@ -65,26 +65,26 @@ def resolve_end(
     id_, said = values.get(f"{side}ID", ""), values.get(f"{side}Text", "")
     by_id = [p for p in placed if p.tag.values.get("id") == id_]
     if id_ and by_id:
-        # An id that is borne twice means the one whose text the link gives.
+        # If an id is used twice, the link means the tag with the text that the link gives.
         meant = [p for p in by_id if said and _same(p.tag.values.get("text", ""), said)]
         if meant or not said or not by_id[0].tag.values.get("text"):
             return (meant or by_id)[0], ""
         text = by_id[0].tag.values["text"]
-        return by_id[0], f"{side}Text={said!r}, and {id_} says {text!r}: mended, the id believed"
+        return by_id[0], f"{side}Text={said!r}, but {id_} says {text!r}: mended, the id is kept"
     literal = id_.strip().upper()
     if literal in _LITERALS:
         sectimes = [p for p in placed if _is_sectime(p, literal)]
         if sectimes:
             name = sectimes[0].tag.values.get("id", literal)
-            return sectimes[0], f"{side}ID={id_!r} is no id: mended, read as {name}"
+            return sectimes[0], f"{side}ID={id_!r} is not an id: mended, read as {name}"
     if id_.startswith("T"):
-        # A section's time that is called as a TIMEX3.
+        # A SECTIME with an id in the form of a TIMEX3's.
         other = [p for p in placed if p.tag.values.get("id") == f"S{id_[1:]}"]
         if other and (not said or _same(other[0].tag.values.get("text", ""), said)):
-            return other[0], f"{side}ID={id_!r} is no TIMEX3: mended, read as S{id_[1:]}"
+            return other[0], f"{side}ID={id_!r} is not a TIMEX3: mended, read as S{id_[1:]}"
     if id_ in left_out:
-        return None, f"{side}ID={id_!r} names a tag that was left out: left out, too"
-    return None, f"{side}ID={id_!r} is no EVENT, TIMEX3 or SECTIME of this file: left out"
+        return None, f"{side}ID={id_!r} is a tag that was left out: left out too"
+    return None, f"{side}ID={id_!r} is not an EVENT, TIMEX3 or SECTIME of this file: left out"
 
 
 def _by_place(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | None, str]:
@@ -101,8 +101,8 @@ def _by_place(tag: Tag, side: str, placed: list[Placed]) -> tuple[Placed | None,
     literal = said.strip().upper()
     sectimes = [p for p in placed if literal in _LITERALS and _is_sectime(p, literal)]
     if sectimes:
-        return sectimes[0], f"its {side} end {said!r} is no place: mended, read as the SECTIME"
-    return None, f"nothing annotated stands where its {side} end {said!r} is: left out"
+        return sectimes[0], f"its {side} end {said!r} has no place: mended, read as the SECTIME"
+    return None, f"nothing is annotated where its {side} end {said!r} is: left out"
 
 
 def _is_sectime(placed: Placed, literal: str) -> bool:
@@ -111,7 +111,7 @@ def _is_sectime(placed: Placed, literal: str) -> bool:
 
 
 def _nearby(text: str, wanted: str, start: int) -> tuple[int, int] | None:
-    """The one place near `start` where the text stands; None for none or several equally near."""
+    """The place of the text nearest to `start`; None if there is none, or several equally near."""
     first = max(0, start - REACH)
     last = max(0, start) + REACH + len(wanted)
     # A line may end between two words.
@@ -128,15 +128,15 @@ def _nearby(text: str, wanted: str, start: int) -> tuple[int, int] | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """Equal but for case and white space, which the tags write anew, and for `&amp;` and its kind.
+    """Whether two texts are equal apart from case, white space (which tags normalize) and entities.
 
-    What was written with a raw `&` gives a note's own `&amp;` as it stands, which reads as `&`.
+    A tag written with raw `&` quotes a literal `&amp;` of the note as it is, and is read as `&`.
     """
     first, second = ("".join(unescaped(text).split()).casefold() for text in (one, other))
     return first == second
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """Without white space at either end; there is something else between."""
+    """The span without white space at its ends; it must hold something else."""
     covered = text[start:end]
     return start + len(covered) - len(covered.lstrip()), end - len(covered) + len(covered.rstrip())

@@ -1,4 +1,4 @@
-"""A released file becomes a brat note: mentions, their attributes, and links between them."""
+"""Conversion of a released file to a brat note: mentions, their attributes, and links."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from ...brat.records import is_label
 from .mend import Placed, place_mention, resolve_end
 from .tags import Source, Tag, read_extent, read_xml
 
-# The type of the comment that holds the id which a tag had in the release.
+# Type of the comment that holds the id of a tag in the release.
 ID_COMMENT = "I2b2Id"
 EVENT_TYPES = ("PROBLEM", "TEST", "TREATMENT", "CLINICAL_DEPT", "EVIDENTIAL", "OCCURRENCE")
 TIMEX_TYPES = ("DATE", "TIME", "DURATION", "FREQUENCY")
 SECTIME = "SECTIME"
-# By kind of tag: what becomes an attribute of the mention.
+# By kind of tag, the values that become attributes of the mention.
 ATTRIBUTES = {
     "EVENT": ("modality", "polarity"),
     "TIMEX3": ("val", "mod"),
     SECTIME: ("type", "dvalue"),
 }
-# What each EVENT has, and `.xml` is written with the first of where a note does not say.
+# Attributes that every EVENT has; the first value is written to `.xml` if the note gives none.
 EVENT_VALUES = {
     "modality": ("FACTUAL", "CONDITIONAL", "POSSIBLE", "PROPOSED"),
     "polarity": ("POS", "NEG"),
 }
-# What a tag is, where it stands and what it links; all else is said of it.
+# Values for what a tag is, its place and what it links; all others become attributes.
 _OWN = {"id", "start", "end", "text", "type"} | {
     f"{side}{name}" for side in ("from", "to") for name in ("ID", "Text", "Kind", "Start", "End")
 }
@@ -43,7 +43,7 @@ _OWN = {"id", "start", "end", "text", "type"} | {
 
 @dataclass(frozen=True, slots=True)
 class I2b2Settings:
-    """What is taken over beside the six EVENT types, which are the paper's setting."""
+    """What to read besides the six EVENT types, which are the paper's setting."""
 
     timex: bool = False
     sectime: bool = False
@@ -51,7 +51,7 @@ class I2b2Settings:
 
 
 def list_notes(folder: Path) -> list[Path]:
-    """The `.xml` of each note below a folder, and the `.extent` where there is no `.xml`.
+    """The `.xml` of each note below a folder, or its `.extent` if there is no `.xml`.
 
     RAISES (FileNotFoundError): No such folder, or it holds neither.
     """
@@ -70,7 +70,7 @@ def list_notes(folder: Path) -> list[Path]:
 
 
 def strays(folder: Path) -> list[Problem]:
-    """Every file below a folder that looks like part of a note and belongs to none."""
+    """Problems for the files below a folder that look like part of a note but belong to none."""
     files = sorted(files_below(folder))
     notes = {_bare(path) for path in files if path.suffix in (".xml", ".extent")}
     told = "no .xml and no .extent of its name beside it: left out"
@@ -86,19 +86,19 @@ def strays(folder: Path) -> list[Problem]:
 
 
 def _bare(path: Path) -> Path:
-    """Without its ending: some call it `1.xml.extent`, beside `1.xml`."""
+    """The path without its ending; `1.xml.extent` also exists, beside `1.xml`."""
     return path.with_name(path.name.removesuffix(path.suffix).removesuffix(".xml"))
 
 
 def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> Note:
     """Read a note of the release.
 
-    The id that each tag had is kept as a comment of type `I2b2Id` on it.
+    The id of each tag is kept in a comment of type `I2b2Id`.
 
     path (Path): Its `.xml`, or its `.extent` with the `.txt` and the `.tlink` beside it.
     root (Path): The folder that note names are relative to.
     RETURNS (Note): The problems say what was mended and what was left out.
-    RAISES (ValueError): The file is no note of i2b2-2012.
+    RAISES (ValueError): The file is not a note of i2b2-2012.
     RAISES (OSError): A file is missing.
     """
     mended: list[Problem] = []
@@ -119,25 +119,25 @@ def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> N
 
 
 class _Builder:
-    """One note's standoff, while it is put together."""
+    """The standoff of one note, under construction."""
 
     def __init__(self, path: Path, source: Source, settings: I2b2Settings) -> None:
         self.path = path
         self.source = source
         self.settings = settings
         self.standoff = Standoff()
-        # All that can be a link's end, asked for or not; the text-bound id where it was.
+        # Everything that can be the end of a link; and the text-bound ids of what was requested.
         self.placed: list[Placed] = []
         self.bound_ids: dict[int, str] = {}
         self.left_out: set[str] = set()
-        # How often an id was met; links are numbered by themselves.
+        # How often each id was seen; links have ids of their own.
         self.seen: Counter[tuple[bool, str]] = Counter()
-        # How often an attribute that the format does not have was met.
+        # How often each attribute was seen that the format does not have.
         self.others: Counter[str] = Counter()
 
     def build(self) -> Standoff:
         for tag in self.source.tags:
-            # What nobody asked for is only looked at where links may name it.
+            # Kinds that were not requested matter only as ends of links.
             if tag.kind != "TLINK" and (self._is_asked(tag.kind) or self.settings.tlinks):
                 self._mention(tag)
         if self.settings.tlinks:
@@ -146,7 +146,7 @@ class _Builder:
                 if tag.kind == "TLINK":
                     unasked += self._link(tag)
             if unasked:
-                told = f"{unasked} TLINKs name times that were not asked for: left out"
+                told = f"{unasked} TLINKs refer to times that were not requested: left out"
                 self.source.problems.append(Problem(str(self.path), 0, told, "warning"))
         if self.others:
             counts = ", ".join(f"{name} ({times})" for name, times in self.others.items())
@@ -192,12 +192,12 @@ class _Builder:
     def _link(self, tag: Tag) -> int:
         """Add a link.
 
-        RETURNS (int): 1 where it is left out because an end was not asked for.
+        RETURNS (int): 1 if it is left out because an end was not requested, else 0.
         """
         given = tag.values.get("type", "")
         label = given.strip().upper()
         if not is_label(label):
-            wrong = f"type={label!r} is no single word" if label else "type is empty"
+            wrong = f"type={label!r} is not a single word" if label else "type is empty"
             self._tell(tag, f"{wrong}; expected BEFORE, AFTER, OVERLAP …: left out", "error")
             return 0
         if label != given:
@@ -228,7 +228,7 @@ class _Builder:
             expected = EVENT_VALUES.get(name, ()) if tag.kind == "EVENT" else ()
             if expected and value not in expected:
                 told = f"{name}={value!r}; expected one of {', '.join(expected)}: " + (
-                    "kept as it is" if value else f"{expected[0]} where it is written back"
+                    "kept as it is" if value else f"written back as {expected[0]}"
                 )
                 self._tell(tag, told, "warning")
 
@@ -256,6 +256,6 @@ def _decode(path: Path, mended: list[Problem]) -> str:
         return content.decode("utf8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        told = f"byte {content[error.start]:#04x} is not UTF-8: mended, the file read as Latin-1"
+        told = f"byte {content[error.start]:#04x} is not UTF-8: mended, file read as Latin-1"
         mended.append(Problem(str(path), line, told, "mended"))
         return content.decode("latin1")

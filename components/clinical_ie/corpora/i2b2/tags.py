@@ -1,7 +1,7 @@
-"""What the release says of a note, before any of it is checked: one record a tag.
+"""Parsing of the released files into one unchecked record per tag.
 
-Two forms hold the same: `N.xml`, whose tags count characters, and `N.txt` with `N.extent` and
-`N.tlink`, which count lines and white-space tokens.
+Two forms have the same content: `N.xml`, with offsets in characters, and `N.txt` with `N.extent`
+and `N.tlink`, with lines and white-space tokens.
 """
 
 import html
@@ -18,13 +18,13 @@ TAG_KINDS = (*MENTION_KINDS, "TLINK")
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One annotation as the file has it.
+    """One annotation as it is in the file.
 
     kind (str): EVENT, TIMEX3, SECTIME or TLINK.
     line (int): Line of the file, from 1.
     values (dict[str, str]): Its attributes.
-    span (tuple[int, int] | None): Characters of the note's text; None for a link, and where the
-        file gives none that can be read.
+    span (tuple[int, int] | None): Characters of the note's text; None for a link, or if the file
+        gives none that can be read.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Tag:
 
 @dataclass(slots=True)
 class Source:
-    """A file taken apart: the note's text, the tags, and what was wrong on the way."""
+    """A parsed file: the note's text, the tags, and the problems found in parsing."""
 
     text: str
     tags: list[Tag] = field(default_factory=list)
@@ -53,8 +53,8 @@ _OPENED = re.compile(r"<(?:!--|[A-Za-z][\w.-]*)")
 _CLOSED = re.compile(r"</[A-Za-z][\w.-]*\s*>")
 _KNOWN = re.compile(f"<{_KINDS}")
 _REST = re.compile("[^<>]*>")
-# A value may hold `<` as it is, but no tag lies within another: one that does not close is read as
-# far as the next, not to the end of the file, and nothing is tried in a second way (`*+`).
+# A value may hold a raw `<`, but tags are not nested: an unclosed one is read up to the next, not
+# to the end of the file, and possessive quantifiers (`*+`) prevent backtracking.
 _LESS = f"<(?!{_KINDS})"
 _TAG = re.compile(
     rf"<({_KINDS})"
@@ -66,15 +66,14 @@ _RAW_AMPERSAND = re.compile(r"&(?!(?:#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)"
 
 
 def read_xml(content: str, file: str) -> Source:
-    """Take an `.xml` apart.
+    """Parse an `.xml`.
 
-    The tags are found one by one and not by an XML parser: some released files hold raw `&`, which
-    would cost the whole note.
+    Tags are found one by one instead of by an XML parser, which would reject the whole note: some
+    released files hold raw `&`.
 
     content (str): The file, newlines untouched: CRLF and lone CR are read as LF, as in all XML.
-    RETURNS (Source): The text is the CDATA without the newline that it begins with; spans count
-        characters of it from 0, ends exclusive. The files count from 1 in the CDATA without that
-        newline.
+    RETURNS (Source): The text is the CDATA without its leading newline. Spans count its characters
+        from 0, with exclusive ends; the files count them from 1.
     RAISES (ValueError): There is no `<TEXT>` in it.
     """
     content = content.replace("\r\n", "\n").replace("\r", "\n")
@@ -84,7 +83,7 @@ def read_xml(content: str, file: str) -> Source:
         raise ValueError(f"{file}: no <TEXT> element; expected a note of i2b2-2012 as released")
     body = found[1]
     if body.lstrip().startswith("<![CDATA["):
-        # Several sections, where the text holds `]]>` or a carriage return, which stands between.
+        # Several sections, if the text holds `]]>`, or a carriage return (written between them).
         between = _CDATA.split(body.strip())
         text = "".join(unescaped(s) if i % 2 == 0 else s for i, s in enumerate(between))
     else:
@@ -97,13 +96,13 @@ def read_xml(content: str, file: str) -> Source:
         told = "no <TAGS> element: a note without annotations, or the first part of one"
         source.problems.append(Problem(file, 0, told, "warning"))
     elif tags is not None and not tags[0].endswith("/>") and not _TAGS_END.search(content, start):
-        told = "the file ends without </TAGS>: what stood behind is not there"
+        told = "the file ends without </TAGS>: the rest of it is missing"
         source.problems.append(Problem(file, content.count("\n") + 1, told))
     return source
 
 
 def _read_tags(content: str, start: int, source: Source, file: str) -> None:
-    """Add the tags that stand in a file from `start` on, and tell what is none."""
+    """Add the tags in a file from `start` on, and report whatever is not a tag."""
     line, counted = 1, 0
 
     def line_of(place: int) -> int:
@@ -118,11 +117,11 @@ def _read_tags(content: str, start: int, source: Source, file: str) -> None:
     while at < len(content):
         opened = _OPENED.search(content, at)
         here = len(content) if opened is None else opened.start()
-        # Of the same length, so that places in it are those of the file.
+        # Blanks of the same length keep the positions those of the file.
         between = _CLOSED.sub(lambda tag: " " * len(tag[0]), content[at:here])
         if stranger := between.strip():
             place = at + len(between) - len(between.lstrip())
-            tell(place, f"{shown(stranger)} stands where a tag should: left out")
+            tell(place, f"{shown(stranger)} is where a tag should be: left out")
         if opened is None:
             return
         at, name = opened.end(), opened[0][1:]
@@ -133,7 +132,7 @@ def _read_tags(content: str, start: int, source: Source, file: str) -> None:
             source.tags.append(Tag(name, line_of(here), values, _xml_span(values)))
         elif name in TAG_KINDS:
             tell(here, f"this {name} tag cannot be read to its end: left out")
-            # What it holds is no tag.
+            # Nothing inside it is a tag.
             following = _KNOWN.search(content, at)
             at = len(content) if following is None else following.start()
         elif name == "!--":
@@ -141,7 +140,7 @@ def _read_tags(content: str, start: int, source: Source, file: str) -> None:
                 at = content.index("-->", at) + len("-->")
         else:
             if name.upper() != "TAGS":
-                told = f"{shown(f'<{name}>')} is none of {', '.join(TAG_KINDS)}: left out"
+                told = f"{shown(f'<{name}>')} is not one of {', '.join(TAG_KINDS)}: left out"
                 tell(here, told)
             if rest := _REST.match(content, at):
                 at = rest.end()
@@ -150,21 +149,21 @@ def _read_tags(content: str, start: int, source: Source, file: str) -> None:
 def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -> dict[str, str]:
     """The attributes of a tag, by name.
 
-    problems (list[Problem]): Gets what is no XML in it, and what became of it.
+    problems (list[Problem]): Problems with invalid XML are appended.
     """
     kind, raw = tag[1], tag[2]
     if _RAW_AMPERSAND.search(raw):
-        told = f"{kind} holds a raw &, which is no XML: mended, read as &amp;"
+        told = f"{kind} holds a raw &, which is not XML: mended, read as &amp;"
         problems.append(Problem(file, line, told, "mended"))
     pairs = [(name, double or single) for name, double, single in _VALUE.findall(raw)]
     rest = _VALUE.sub(" ", raw).rstrip().removesuffix("/")
     if rest.strip():
         for name, value in _UNQUOTED.findall(rest):
-            told = f"{kind} holds {shown(f'{name}={value}')} without quotes: mended, read with them"
+            told = f"{kind} holds {shown(f'{name}={value}')} without quotes: mended, quotes added"
             problems.append(Problem(file, line, told, "mended"))
             pairs.append((name, value))
         if rest := _UNQUOTED.sub(" ", rest).strip():
-            told = f'{kind} holds {shown(rest)}, which is no NAME="VALUE": left out'
+            told = f'{kind} holds {shown(rest)}, which is not NAME="VALUE": left out'
             problems.append(Problem(file, line, told))
     values = {name: unescaped(value) for name, value in pairs}
     for name, times in Counter(name for name, _ in pairs).items():
@@ -175,7 +174,7 @@ def _values(tag: re.Match[str], problems: list[Problem], file: str, line: int) -
 
 
 def unescaped(text: str) -> str:
-    """With a raw `&` as itself, whatever of HTML it may look like: `C&section` is no `C§ion`."""
+    """Resolve entities; a raw `&` stays, even if HTML would resolve it (`C&section` to `C§ion`)."""
     return html.unescape(_RAW_AMPERSAND.sub("&amp;", text))
 
 
@@ -190,7 +189,7 @@ _PART = re.compile(r'(\w+)="(.*?)"(?:\s+(\d+):(\d+)\s+(\d+):(\d+))?\s*\Z', re.DO
 
 
 def read_extent(text: str, extent: str, tlink: str, extent_file: str, tlink_file: str) -> Source:
-    """Take the merged form apart.
+    """Parse the merged form.
 
     text (str): The `.txt`.
     extent, tlink (str): The two other files; places are lines from 1 and white-space tokens from
@@ -241,7 +240,7 @@ def _read_mention(line: str, number: int, tokens: Places) -> Tag | None:
 
 
 def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
-    """A link between what stands at two places; an end can be a word without one (`Discharge`)."""
+    """A link between two places; an end can also be a word without a place (`Discharge`)."""
     parts = _parts(line)
     if parts is None or len(parts) < 2:
         return None
@@ -260,7 +259,7 @@ def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
 
 
 def _fields(parts: list[re.Match[str]]) -> dict[str, str] | None:
-    """What is said of a tag; None where two lines ran into one, as a place or a name tells."""
+    """The attributes of a tag; None if a place or a repeated name shows that two lines merged."""
     fields = {part[1]: part[2] for part in parts if part[3] is None}
     return fields if len(fields) == len(parts) else None
 

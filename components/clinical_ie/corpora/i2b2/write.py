@@ -1,4 +1,4 @@
-"""From brat's model back to the released form."""
+"""Conversion of brat's model back to the released form."""
 
 import re
 from collections import Counter
@@ -19,20 +19,20 @@ from ...brat.triggers import Triggers
 from .note import ATTRIBUTES, EVENT_TYPES, EVENT_VALUES, ID_COMMENT, SECTIME, TIMEX_TYPES
 
 _PREFIX = {"EVENT": "E", "TIMEX3": "T", SECTIME: "S", "TLINK": "TL"}
-# What a tag must have in the release, where the annotations do not say.
+# Defaults for attributes that a tag must have in the release.
 _DEFAULTS = {name: values[0] for name, values in EVENT_VALUES.items()} | {"mod": "NA"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
-    """The `.xml` of a note, and what it has no place for.
+    """The `.xml` of a note, and counts of what the format cannot hold.
 
-    What is said of an event is said of its trigger.
+    Attributes and relations of an event go to its trigger.
 
-    Offsets count from 1, ends exclusive, in the CDATA without the newline it begins with. An id
-    that the release gave is used again; others are numbered on.
+    Offsets count from 1, with exclusive ends, in the CDATA without its leading newline. Ids of the
+    release are reused; tags without one get the next unused id.
     RETURNS (tuple[str, Counter[str]]): The content, and how often each kind of thing was left out.
-    RAISES (ValueError): A mention is of no type that the format has, or a character is none of XML.
+    RAISES (ValueError): The format lacks the type of a mention, or XML does not allow a character.
     """
     triggers = Triggers(standoff.records(Event))
     left_out: Counter[str] = Counter()
@@ -60,7 +60,7 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
         values = {"id": name, "start": str(start + 1), "end": str(end + 1), "text": covered}
         own = attributes.get(mention.id, {})
         values |= {key: own.pop(key, _DEFAULTS.get(key, "")) for key in ATTRIBUTES[kind]}
-        # A mention over two lines has a piece on each.
+        # A mention that crosses a line break has a piece per line.
         whole = line_fragments(text, (start, end))
         left_out["gaps of discontinuous mentions"] += tuple(sorted(mention.fragments)) not in (
             whole,
@@ -84,13 +84,13 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
             }
             lines["TLINK"].append(_tag("TLINK", values))
     left_out["attributes of other names"] += sum(map(len, attributes.values()))
-    # A carriage return in a section would be read as a newline.
+    # A carriage return in a CDATA section would be read as a newline.
     body = text.replace("]]>", "]]]]><![CDATA[>").replace("\r", "]]>&#13;<![CDATA[")
     tags = "\n".join(line for kind in lines.values() for line in kind)
     if wrong := _NO_XML.search(text) or _NO_XML.search(tags):
         where = f"at {wrong.start()} of the text" if wrong.string is text else "in the annotations"
         raise ValueError(
-            f"{wrong[0]!r} {where} is no character of XML; a blank in its place keeps the offsets"
+            f"{wrong[0]!r} {where} is not allowed in XML; a blank in its place keeps the offsets"
         )
     content = (
         '<?xml version="1.0" encoding="UTF-8" ?>\n<ClinicalNarrativeTemporalAnnotation>\n'
@@ -101,7 +101,7 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
 
 
 class _Names:
-    """Ids that no tag has."""
+    """Generates ids that no tag has."""
 
     def __init__(self, used: set[str]) -> None:
         self.used = used
@@ -128,5 +128,5 @@ def _kind(mention: TextBound) -> str:
 
 
 def _tag(kind: str, values: dict[str, str]) -> str:
-    # quoteattr turns newlines and tabs into references, so a value stays on its line.
+    # quoteattr turns newlines and tabs into character references, so a value stays on its line.
     return f"<{kind} " + " ".join(f"{k}={quoteattr(v)}" for k, v in values.items()) + " />"

@@ -1,16 +1,16 @@
-"""A made-up corpus of discharge summaries in the schema of n2c2-2018 Track 2.
+"""A synthetic corpus of discharge summaries in the schema of n2c2-2018 Track 2.
 
 For demos and tests: real notes need a data use agreement. Every sentence and list was written for
 this project. The problems, medicines and sentences of test notes never occur in train notes.
 
 Conventions of the annotation, which follow n2c2-2018:
 
-- A medicine is a Drug wherever it is named, also as a class ("NSAIDs") or as an allergy.
-- An attribute is annotated when it belongs to a named drug, stopped drugs included.
+- A medicine is a Drug wherever it is named, including as a class ("NSAIDs") or as an allergy.
+- An attribute is annotated when it belongs to a named drug, including stopped drugs.
 - A problem is a Reason when the note says that a drug was given for it, an ADE when it says that a
-  drug brought it about; problems that are merely listed or denied are not annotated.
-- The amount in a tablet, puff or patch is a Strength, the number of those a Dosage. What is given
-  by amount (infusions, injections, liquids) has a Dosage only.
+  drug caused it; problems that are merely listed or denied are not annotated.
+- The amount in a tablet, puff or patch is a Strength, the number of these a Dosage. A medicine that
+  is given by amount (infusion, injection, liquid) has only a Dosage.
 """
 
 from .corpus import write_corpus

@@ -1,4 +1,4 @@
-"""The demo corpus on disk."""
+"""Writing the demo corpus to disk."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from .note import generate_note
 def write_corpus(folder: Path, seed: int, sizes: Mapping[str, int]) -> None:
     """Write `folder/<split>/<name>.txt` and `.ann` for every note.
 
-    The corpus is complete or not there: it is written beside the folder and moved into its place.
-    A demo corpus that is already there is replaced.
+    The corpus appears complete or not at all: it is written beside the folder, then moved into
+    place. An existing demo corpus is replaced.
 
     folder (Path): Where the corpus goes.
     seed (int): Another seed gives another corpus.
     sizes (Mapping[str, int]): Number of notes per split ("train", "dev", "test").
-    RAISES (FileExistsError): The folder holds a file that is no part of a demo corpus.
+    RAISES (FileExistsError): The folder holds a file that is not part of a demo corpus.
     RAISES (ValueError): No such split.
     """
     _check_replaceable(folder)
@@ -34,5 +34,5 @@ def _check_replaceable(folder: Path) -> None:
     for path, name in files_below(folder):
         if not re.fullmatch(r"(train|dev|test)/\1-\d+\.(txt|ann)", name):
             raise FileExistsError(
-                f"{path} is no part of a demo corpus; {folder} must be new, empty, or a demo corpus"
+                f"{path} is not part of a demo corpus; {folder} must be new, empty or a demo corpus"
             )

@@ -10,17 +10,17 @@ T = TypeVar("T")
 class Dice:
     """Choices from a seed.
 
-    Built on `random.Random.random` alone, the one method whose sequence Python promises to keep;
-    the seed is text, which Python hashes by SHA-512 whatever PYTHONHASHSEED says.
+    Built only on `random.Random.random`, the one method whose sequence Python guarantees; the seed
+    is text, which Python hashes with SHA-512 regardless of PYTHONHASHSEED.
 
-    seed (str): What all choices follow from.
+    seed (str): Determines all choices.
     """
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed).random
 
     def chance(self, probability: float) -> bool:
-        """True in so many of all cases."""
+        """True with this probability."""
         return self._random() < probability
 
     def between(self, low: int, high: int) -> int:
@@ -28,18 +28,18 @@ class Dice:
         return low + int(self._random() * (high - low + 1))
 
     def measure(self, low: float, high: float, decimals: int) -> str:
-        """A number as text, with so many decimals."""
+        """A number as text, with this number of decimals."""
         return f"{low + self._random() * (high - low):.{decimals}f}"
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of the items, each as likely.
+        """One of the items, each equally likely.
 
         RAISES (IndexError): There are none.
         """
         return items[int(self._random() * len(items))]
 
     def weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
-        """One of the items, as likely as its weight says.
+        """One of the items, with a probability in proportion to its weight.
 
         weights (Sequence[float]): None of them below 0, and not all of them 0.
         """
@@ -48,13 +48,13 @@ class Dice:
             rest -= weight
             if rest < 0:
                 return item
-        # Rounding may leave a trace of the last weight that counts.
+        # Rounding can leave a remainder, which belongs to the last item with a weight.
         return next(
             item for item, weight in reversed(list(zip(items, weights, strict=True))) if weight
         )
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        """The items in an order that is drawn."""
+        """The items in random order."""
         rest, drawn = list(items), []
         while rest:
             drawn.append(rest.pop(int(self._random() * len(rest))))

@@ -1,4 +1,4 @@
-"""A corpus on disk that is complete or not there."""
+"""Replacement of a whole corpus folder: the new one appears complete or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ from ...system.workplace import workplace
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to write into; it takes the place of `folder` when the context ends well.
+    """A new folder to write into, which replaces `folder` when the block ends without an error.
 
-    An error leaves what was there before.
+    After an error, `folder` is as before.
 
-    folder (Path): Where the corpus goes; the caller has made sure that it may be replaced.
+    folder (Path): Where the corpus goes; the caller has checked that it may be replaced.
     """
     with workplace(folder.parent, folder.name) as stage:
         new = stage / "new"

@@ -1,9 +1,9 @@
-"""What the notes talk about: medicines by indication, findings, sentence templates.
+"""The content of the notes: medicines by indication, findings, sentence templates.
 
-The data are the YAML files in `data/`. A *pool* is its own folder there, `lexicon.yml` and
-`templates.yml`; train notes draw from the pool `train`, test notes from `test` and dev notes
-from `train` and `dev` by turns, so that a score on test says what a model does with medicines,
-problems and sentences that it never saw. `shared.yml` holds what every note has: the forms of
+The data are the YAML files in `data/`. A *pool* is a folder there with `lexicon.yml` and
+`templates.yml`; train notes draw from the pool `train`, test notes from `test` and dev notes from
+both `train` and `dev`, so that a score on test shows what a model does with medicines, problems
+and sentences that it has never seen. `shared.yml` holds what all notes share: the forms of
 medicines, ways to write a frequency, and sections without any annotation.
 """
 
@@ -23,11 +23,11 @@ POOLS: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 
-# What a template tells; each pool has at least one template of each kind.
+# Kinds of templates; each pool has at least one template of each kind.
 KINDS = frozenset(
     {
         "opening",  # who the patient is and what brought the patient in; no annotation
-        "denial",  # what the patient has not, and numbers that are no doses; no annotation
+        "denial",  # what the patient does not have, and numbers other than doses; no annotation
         "history",  # history of present illness: a medicine taken at home
         "acute",  # hospital course: a new treatment for a limited time
         "relief",  # hospital course: a medicine as needed
@@ -95,13 +95,13 @@ class Medicine(_Data):
 class Group(_Data):
     """Medicines that are given for the same reasons.
 
-    noun (str): What prose calls one of them, or all of them: "beta blocker", "antibiotics".
-    system (str): Heading of the hospital course that it goes under.
+    noun (str): Name of one of them, or of all of them, in prose: "beta blocker", "antibiotics".
+    system (str): Its heading in the hospital course.
     use (str): "chronic" (taken at home), "acute" (for a time, so it has durations) or "prn".
     reasons (list[str]): Problems, as nouns that fit "developed …" and "… was treated".
     aims (list[str]): Reasons that fit only "for …".
     ades (list[str]): Adverse effects, as nouns.
-    sex (str | None): Patients who can have the problem, where not all can.
+    sex (str | None): The sex of patients who can have the problem, if not all can.
     """
 
     noun: str
@@ -122,9 +122,9 @@ class Layout(_Data):
     title (str): A first line, for tables.
     unit (str): Template of an item that is counted in tablets, puffs, ….
     given (str): Template of an item that is given by amount: infusions, injections, liquids.
-    acute, prn (str): What follows the item for medicines of those uses.
-    end (str): What ends an item.
-    join (str): What stands between two items.
+    acute, prn (str): Text after the item for medicines of these uses.
+    end (str): Text that ends an item.
+    join (str): Text between two items.
     """
 
     id: str
@@ -146,7 +146,7 @@ class Pool(_Data):
     """One set of medicines, problems and sentences.
 
     name (str): "train", "dev" or "test".
-    findings, conditions, complaints (list[str]): Problems that nothing treats, for negations, for
+    findings, conditions, complaints (list[str]): Problems without a medicine, for negations, for
         the past medical history and for the chief complaint.
     templates (dict[str, list[Template]]): By kind.
     """
@@ -164,9 +164,9 @@ class Form(_Data):
     """A dosage form.
 
     prose (list[str]): Its names within a sentence.
-    unit (str | None): Its name on a label; None for what is given by amount.
-    piece (list[str]): One and several of what is taken; empty for what is given by amount.
-    counts (list[int]): How many are taken.
+    unit (str | None): Its name on a label; None if it is given by amount.
+    piece (list[str]): Singular and plural of what is taken; empty if it is given by amount.
+    counts (list[int]): How many are taken at a time, to draw from.
     route, manner, sigroute (list[str]): Route as a code, in words, and in a medication list.
     """
 
@@ -188,7 +188,7 @@ class Frequency(_Data):
 
 
 class Range(_Data):
-    """A measurement: `low` to `high`, with so many decimals."""
+    """A measurement: `low` to `high`, with this number of decimals."""
 
     low: float
     high: float
@@ -222,7 +222,7 @@ def load_pool(name: str) -> Pool:
 
     name (str): "train", "dev" or "test".
     RETURNS (Pool): The content of its two files.
-    RAISES (ValueError): The data do not fit the schema, or a template not its notation.
+    RAISES (ValueError): The data do not fit the schema, or a template is not in its notation.
     """
     data = {"name": name, **_read(f"{name}/lexicon.yml"), **_read(f"{name}/templates.yml")}
     layouts = [

@@ -10,7 +10,7 @@ from .prescription import Prescription
 from .story import Story
 
 LINE_WIDTH = 75
-# One note in three is far longer than the 512 wordpieces that an encoder of BERT's kind reads.
+# One note in three is far longer than the 512 wordpieces that a BERT encoder reads.
 LONG_EVERY = 3
 
 
@@ -32,7 +32,7 @@ class SyntheticNote:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a note has of what: (at least, at most)."""
+    """How many items of each kind a note has: (minimum, maximum)."""
 
     home: tuple[int, int]
     acute: tuple[int, int]
@@ -154,7 +154,7 @@ def _results(story: Story) -> Passage:
 def _hospital_course(
     story: Story, size: Size, home: list[Prescription]
 ) -> tuple[Passage, list[Prescription], list[Prescription]]:
-    """What happened: the section, the medicines at discharge, those with an adverse effect."""
+    """The section, the medicines at discharge, and those with an adverse effect."""
     dice = story.dice
     kept = list(home)
     changed = [item for item in kept if item.higher_amount][: dice.between(*size.changed)]
@@ -201,7 +201,7 @@ def _told(
     prescriptions: Iterable[Prescription],
     newcomers: list[Prescription] | None = None,
 ) -> list[tuple[str, Passage]]:
-    """Heading and text for all of these medicines; the replacements they got go to newcomers."""
+    """Heading and text for these medicines; their replacements are added to `newcomers`."""
     queue = list(prescriptions)
     told = []
     while queue:

@@ -57,14 +57,14 @@ class Passage:
     def wrapped(self, width: int) -> "Passage":
         """The same passage with lines of at most `width` columns where blanks allow it.
 
-        Blanks become newlines and nothing moves, so a mention may come to lie on two lines.
+        Blanks become newlines and no offset changes, so a mention may end up on two lines.
         """
         return Passage(wrap(self.text, width), self.mentions, self.links)
 
     def standoff(self) -> Standoff:
-        """The annotations in brat's terms, numbered in the order of the text.
+        """The annotations as standoff, numbered in the order of the text.
 
-        A mention that crosses a line break has a fragment per line, as brat asks for.
+        A mention that crosses a line break has a fragment per line, as brat requires.
         """
         standoff = Standoff()
         ids = {}
@@ -84,7 +84,7 @@ class Passage:
 def wrap(text: str, width: int) -> str:
     """The text with lines of at most `width` columns where blanks allow it.
 
-    RETURNS (str): Some blanks have become newlines; all else is as it was, at the same offsets.
+    RETURNS (str): Some blanks have become newlines; all else is unchanged, at the same offsets.
     """
     return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
 

@@ -14,8 +14,8 @@ _WORDS = {1: "one", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven", 10: "
 class Prescription:
     """What is constant about a medicine within one note; only its wording varies.
 
-    amount (str): "25 mg": in one unit, or given as a whole.
-    higher_amount (str | None): The next amount on the market.
+    amount (str): "25 mg": the content of one unit, or the whole amount given.
+    higher_amount (str | None): The next higher amount on the market.
     count (int): Units that are taken at a time.
     reason, aim, ade (str): The problem, the purpose, the adverse effect.
     duration (str | None): "7 days", for acute treatments.
@@ -35,7 +35,7 @@ class Prescription:
 
     @property
     def by_amount(self) -> bool:
-        """Whether the amount is what is given, rather than what one tablet holds."""
+        """Whether the amount is the whole amount given, not the content of one unit."""
         return self.form.unit is None
 
     def allows(self, slot: str) -> bool:
@@ -49,7 +49,7 @@ class Prescription:
         return True
 
     def raised(self) -> "Prescription":
-        """The same at the next amount."""
+        """The same prescription at the next higher amount."""
         return replace(self, amount=self.higher_amount or self.amount, higher_amount=None)
 
     def label(self, slot: str) -> str:
@@ -59,7 +59,7 @@ class Prescription:
         return LABELS[slot]
 
     def text(self, slot: str, dice: Dice) -> str:
-        """The text of an annotated slot that `allows` lets pass, in one of its wordings."""
+        """The text of an annotated slot that `allows` accepts, in one of its wordings."""
         match slot:
             case "drug":
                 return self._name(dice)
@@ -99,7 +99,7 @@ class Prescription:
                 return self.aim
             case "ade":
                 return self.ade
-        raise ValueError(f"{slot!r} is no annotated slot; one of {list(LABELS)}")
+        raise ValueError(f"{slot!r} is not an annotated slot; expected one of {list(LABELS)}")
 
     def _name(self, dice: Dice) -> str:
         generic, *others = self.medicine.names
@@ -127,6 +127,6 @@ def prescribe(
 
 
 def _glued(amount: str, dice: Dice) -> str:
-    """`25 mg`, or `25mg` as hurried notes have it."""
+    """`25 mg`, or `25mg` as in hurried notes."""
     glue = amount.endswith(("mg", "mcg", "%", "mL")) and dice.chance(0.25)
     return amount.replace(" ", "") if glue else amount

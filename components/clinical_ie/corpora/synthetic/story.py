@@ -1,4 +1,4 @@
-"""One patient's story: who takes what, and which sentence tells it."""
+"""One patient's story: the prescriptions, and the sentences that tell about them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -19,20 +19,20 @@ _PRONOUNS: dict[Sex, dict[str, str]] = {
 
 
 class Told(NamedTuple):
-    """A template in words: text with annotations, and the medicines by role."""
+    """A filled template: text with annotations, and the medicines by role."""
 
     passage: Passage
     cast: Cast
 
 
 class Story:
-    """What one note has to tell.
+    """The content of one note.
 
-    dice (Dice): Where all choices come from.
+    dice (Dice): Makes all choices.
     split (str): "train", "dev" or "test".
-    RAISES (ValueError): Another split.
+    RAISES (ValueError): There is no such split.
 
-    `templates` (list[str]): Ids of the templates told so far.
+    `templates` (list[str]): Ids of the templates used so far.
     """
 
     def __init__(self, dice: Dice, split: str) -> None:
@@ -56,7 +56,7 @@ class Story:
         self._reasons: set[str] = set()
 
     def prescribe(self, use: str, count: int) -> list[Prescription]:
-        """Draw medicines of one use, no two of one class; fewer where the pools have no more."""
+        """Draw medicines of one use, no two of one class; fewer if the pools run out."""
         drawn: list[Prescription] = []
         for group in self._mixed([pool.groups for pool in self._pools]):
             if len(drawn) == count:
@@ -71,11 +71,11 @@ class Story:
         return drawn
 
     def tell(self, kind: str, queue: list[Prescription]) -> Told:
-        """Tell something of a kind about the first medicines of a queue, which leave it.
+        """Fill a template of a kind with the first medicines of a queue, which are removed from it.
 
         kind (str): One of `lexicon.KINDS`.
-        queue (list[Prescription]): Medicines; empty for what is about none.
-        RETURNS (Told): The words. No template is told again before all others that fit.
+        queue (list[Prescription]): Medicines; empty for a template about none.
+        RETURNS (Told): No template is used again before all others that fit.
         RAISES (LookupError): No template of the kind fits the queue.
         """
         for deck in (self._template_decks.get(kind, []), self._full_deck(kind)):
@@ -90,7 +90,7 @@ class Story:
         raise LookupError(f"no {kind} template fits {names}")
 
     def say(self, kind: str) -> Passage:
-        """Tell something of a kind that is about no medicine."""
+        """Fill a template of a kind that is about no medicine."""
         return self.tell(kind, []).passage
 
     def listed(self, prescriptions: Sequence[Prescription]) -> Passage:
@@ -149,7 +149,7 @@ class Story:
         raise KeyError(f"no word {{{name}}} in the story")
 
     def _mixed(self, piles: Sequence[Sequence[T]]) -> list[T]:
-        """Shuffle, taking from any of the piles as likely while they last."""
+        """Merge the piles in random order; each item is from any remaining pile, equally likely."""
         rest = [self.dice.shuffled(pile) for pile in piles]
         mixed: list[T] = []
         while rest := [pile for pile in rest if pile]:
@@ -162,7 +162,7 @@ class Story:
         return self._mixed([pool.templates[kind] for pool in self._pools])
 
     def _another(self, group: Group, reason: str | None = None) -> Prescription | None:
-        """How the patient takes a medicine of the group, one that the story has not drawn yet."""
+        """Prescribe a medicine of the group that the story has not used; None if there is none."""
         free = [medicine for medicine in group.drugs if medicine.names[0] not in self._names]
         if not free:
             return None

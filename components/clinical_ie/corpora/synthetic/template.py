@@ -11,7 +11,7 @@ belongs to: `{strength2}` is the strength of role 2, `{reason12}` the reason of 
 is made per attribute and role, from the attribute to the mention of the medicine; so a template
 spells out its relations, across sentences too.
 
-*Who plays a role.* A medicine of its own, unless the role says otherwise where it is introduced:
+*Who plays a role.* A medicine of its own, unless the mention that introduces it says otherwise:
 
     {drug2 same 1}     another mention of the medicine of role 1
     {drug2 like 1}     another medicine of the same group, for the same reason
@@ -34,7 +34,7 @@ LABELS = {
     "drug": "Drug",
     "class": "Drug",
     "product": "Drug",
-    # The amount in a unit is a Strength; an amount that is given as a whole is a Dosage.
+    # The amount in a unit is a Strength; the whole amount given is a Dosage.
     "strength": "Strength",
     "newstrength": "Strength",
     "unit": "Form",
@@ -68,7 +68,7 @@ class Bond(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One annotation asked for by a slot.
+    """One annotation of a slot.
 
     name (str): A key of `LABELS`.
     roles (tuple[int, ...]): The medicines it belongs to; exactly one for a medicine's own mention.
@@ -100,7 +100,7 @@ class Template:
 
     id (str): Pool, kind and number, such as "train/home/3".
     pieces (tuple[str | Slot, ...]): Text and slots in the order of the text.
-    roles (dict[int, Bond | None]): Every role, None for one with a medicine of its own.
+    roles (dict[int, Bond | None]): Every role; None for one with a medicine of its own.
     """
 
     id: str
@@ -132,7 +132,7 @@ def parse_template(id_: str, source: str) -> Template:
     for number, piece in enumerate(re.split(r"\{([^{}]*)\}", source)):
         if number % 2 == 0:
             if "{" in piece or "}" in piece:
-                raise ValueError(f"{id_}: a brace without its partner in {source!r}")
+                raise ValueError(f"{id_}: unmatched brace in {source!r}")
             if piece:
                 pieces.append(piece)
             continue
@@ -151,7 +151,7 @@ def _parse_slot(id_: str, body: str) -> tuple[Slot, Bond | None]:
     match = _SLOT.fullmatch(body)
     if match is None:
         raise ValueError(
-            f"{id_}: {{{body}}} is no slot; see clinical_ie.corpora.synthetic.template"
+            f"{id_}: {{{body}}} is not a slot; see clinical_ie.corpora.synthetic.template"
         )
     names = match["names"]
     lowered = names[0].lower() + names[1:]
@@ -161,13 +161,13 @@ def _parse_slot(id_: str, body: str) -> tuple[Slot, Bond | None]:
             parts += (Part(name, tuple(int(digit) for digit in digits or "1")),)
         elif digits or "+" in names:
             raise ValueError(
-                f"{id_}: {{{body}}}: {name!r} is no annotated slot; one of {list(LABELS)}"
+                f"{id_}: {{{body}}}: {name!r} is not an annotated slot; one of {list(LABELS)}"
             )
     name = parts[0].name if parts else lowered
     bond = None
     if match["bond"]:
         if match["bond"] not in get_args(BondKind) or name not in MEDICINES:
-            raise ValueError(f"{id_}: {{{body}}}: a bond reads {{drug2 same|like|against 1}}")
+            raise ValueError(f"{id_}: {{{body}}}: a bond must read {{drug2 same|like|against 1}}")
         bond = Bond(cast(BondKind, match["bond"]), int(match["to"]))
     return Slot(name, parts, names[0].isupper(), int(match["width"] or 0)), bond
 
@@ -186,5 +186,5 @@ def _check_roles(id_: str, pieces: list[str | Slot], roles: dict[int, Bond | Non
     for role, bond in roles.items():
         if bond is not None and (bond.role not in roles or bond.role >= role):
             raise ValueError(
-                f"{id_}: role {role} hangs on {bond.role}; expected a lower, used role"
+                f"{id_}: role {role} depends on {bond.role}; expected a lower role that is used"
             )
