@@ -65,9 +65,8 @@ def main(
     exclude: Annotated[
         list[Path] | None, typer.Option(help="Folders of notes that have PMIDs as names")
     ] = None,
-    characters: Annotated[int, typer.Option(min=1, help="Of text, as many as there may be")] = 10
-    ** 7,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order")] = 0,
+    characters: Annotated[int, typer.Option(min=1, help="Characters of text, at most")] = 10**7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the order")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Three made-up records")] = False,
 ) -> None:
     """Write abstracts, and print how many."""

@@ -37,9 +37,9 @@ class Evaluation:
     given (dict[str, Annotations]): Gold mentions with the relations predicted on them, by note.
     candidate_ceiling (float | None): Share of the gold relations whose mentions are a candidate
         pair of the pipeline, an upper bound of relation recall on gold entities. None if there
-        are no gold relations, or the pipeline does not tell its candidates.
+        are no gold relations, or the pipeline does not report its candidates.
     unreachable (dict[str, list[int]]): By note, the indices of the gold relations that are not
-        candidates; empty if the pipeline does not tell its candidates.
+        candidates; empty if the pipeline does not report its candidates.
     calibrations (dict[str, Calibration]): The calibration of the pipeline's scores, by task.
     """
 

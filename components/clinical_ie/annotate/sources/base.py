@@ -30,7 +30,7 @@ class Source(Protocol):
     warnings: list[str]
 
     def describe(self) -> str:
-        """What is read, in words; the same if a run can be continued."""
+        """A description of the input, which must be the same for a run to be continued."""
 
     def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         """The notes of the part in order, without those that are done. A bad note, or one that has
