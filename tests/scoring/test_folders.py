@@ -58,7 +58,7 @@ def test_a_mention_is_scored_by_its_offsets_whatever_its_text_column_says(
     assert [(p.line, p.severity) for p in pair.problems] == [(n, "warning") for n in (1, 2, 3)]
     said = [str(problem) for problem in pair.problems]
     assert said[1].endswith(
-        "p/1.ann:2: T2 says 'aspirin', its offsets cover 'spirin ': scored by its offsets"
+        "p/1.ann:2: T2 says 'aspirin', but its offsets cover 'spirin ': scored by its offsets"
     )
     assert "end at 9999999999999, and the note at 13: scored by" in said[2]
 
