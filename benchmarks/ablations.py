@@ -1,10 +1,10 @@
-"""What each part of the model is worth: one setting changed at a time, scored on dev.
+"""The effect of each part of the model: one setting is changed at a time, and scored on dev.
 
     python benchmarks/ablations.py CORPUS_DIR ENCODER OUT --steps 600 --only baseline --only flat
 
-CORPUS_DIR holds train.spacy and dev.spacy; test.spacy is never read. A run leaves a JSON in OUT;
-a run that has one is not repeated, so that the script can be interrupted and goes on. The default
-of the project is the variant `baseline`. With --quick, two steps on two made-up notes.
+CORPUS_DIR holds train.spacy and dev.spacy; test.spacy is never read. Every run writes a JSON file
+to OUT, and runs that have one are not repeated, so an interrupted script continues. The variant
+`baseline` is the default of the project. --quick takes two steps on two made-up notes.
 """
 
 import json
@@ -89,7 +89,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="Variants; default: all")] = None,
     quick: Annotated[bool, typer.Option(help="See that it runs")] = False,
 ) -> None:
-    """Run what has not been run, and print all that is there."""
+    """Run the variants that have no result yet, and print all results."""
     if quick:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -121,7 +121,7 @@ def main(
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """One row a run."""
+    """Print one row per run."""
     table = Table(title="dev, one-to-one, micro F1 in percent; relations strict")
     for column in rows[0]:
         table.add_column(column, justify="left" if column == "variant" else "right")

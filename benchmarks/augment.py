@@ -1,10 +1,10 @@
-"""Speed and memory of the augmenter without a language model's own time.
+"""Speed and memory of the augmenter, without the time of a language model.
 
     python benchmarks/augment.py [--quick]
 
-Three things, on made-up notes: segments a second against a server on the loopback address that
-answers after a fifth of a second, beside spacy-llm's own REST model in the same run; segments a
-second where the model takes no time at all; and the memory of a run over very many segments.
+Measured on made-up notes: segments per second with a server on the loopback address that answers
+after a fifth of a second, compared with spacy-llm's own REST model in the same run; segments per
+second with a model that takes no time; and the memory of a run over very many segments.
 """
 
 import asyncio
@@ -143,7 +143,7 @@ def _instant_table(folder: Path, notes: int) -> Table:
         took = ended.user - began.user, ended.system - began.system
         seconds[per_note] = (outcome.rewrites, *took)
     table = Table(title="Everything but the model: from the training notes to the brat folder")
-    # Apart, for two files a note are made: what that takes is the file system's to say.
+    # User and system time apart: two files are written per note, whose cost is the file system's.
     columns = ("segments of a new note", "rewritten", "user s", "system s", "segments/s")
     for column in columns:
         table.add_column(column)
@@ -154,7 +154,7 @@ def _instant_table(folder: Path, notes: int) -> Table:
 
 
 def _memory_table(folder: Path, notes: int) -> Table:
-    """A run over five segments a note; what is resident, at every tenth of it."""
+    """Resident memory at every tenth of a run over five segments per note."""
     _prepare(folder, notes, 1)
     made = count(1)
     wanted = 5 * notes
@@ -222,7 +222,7 @@ def _rewritten(source: str) -> str:
 
 
 class _Instant:
-    """Takes no time, and gives what every filter lets pass."""
+    """A model that takes no time, and whose answers pass every filter."""
 
     fingerprint = "instant"
 
@@ -235,7 +235,7 @@ registry.llm_models("benchmarks.Instant.v1", func=_Instant)
 
 
 class _Stock(OpenAI):
-    """spacy-llm's own, without its question to the vendor at start-up."""
+    """spacy-llm's own model, without its request to the vendor at start-up."""
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -247,7 +247,7 @@ class _Stock(OpenAI):
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """A server in a process of its own, so that its work is not this one's."""
+    """A server in its own process, so that its work does not slow this one."""
     ready, port = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port,), daemon=True)
     process.start()

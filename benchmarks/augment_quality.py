@@ -1,9 +1,9 @@
-"""What share of segments gets an accepted rewrite, at what price; and a sheet to read them on.
+"""The share of segments with an accepted rewrite, its cost, and a sheet for reading the rewrites.
 
     python benchmarks/augment_quality.py TRAIN.spacy OUT --config CONFIG.cfg
 
-TRAIN.spacy is what `scripts/convert.py` makes of the training notes. OUT gets the journal, so
-that a run that was stopped goes on, and `rewrites.md`, which holds note text, for its owner alone.
+TRAIN.spacy holds training notes, from `scripts/convert.py`. OUT gets the journal, from which an
+interrupted run continues, and `rewrites.md`, which contains note text; only its owner can read it.
 """
 
 import os
@@ -41,7 +41,7 @@ def main(
         bool, typer.Option("--quick", help="Three segments of made-up notes, no language model")
     ] = False,
 ) -> None:
-    """Give each config's model the first segments of its plan, and print what came of it."""
+    """Give each config's model the first segments of its plan, and print the results."""
     with tempfile.TemporaryDirectory() as temporary:
         if quick:
             train, out_dir = tiny_corpus(Path(temporary)) / "train.spacy", Path(temporary)

@@ -1,20 +1,20 @@
-"""Brat files to annotated Docs, and on to a .spacy file: this project against edsnlp.
+"""From brat files to annotated Docs, and to a .spacy file: this project compared with edsnlp.
 
     python benchmarks/brat_reading.py [BRAT_DIR] [--rounds 7] [--quick]
 
-Each side works in a process of its own; they take turns in one run, in changing order, on the
-files that all sides can read. What counts is processor time, which other work on the machine
-disturbs less: no side waits for anything but a warm disk cache, or uses a second thread. edsnlp is
-no dependency: `pip install -c constraints.txt edsnlp`; without it this project runs alone.
+Each side runs in its own process; they take turns in one run, in alternating order, on the files
+that all sides can read. Processor time is measured, which other work on the machine disturbs less:
+no side waits for anything but a warm disk cache, or uses a second thread. edsnlp is not a
+dependency: `pip install -c constraints.txt edsnlp`; without it, only this project is measured.
 
-What a turn does, files in the disk cache:
+A turn, with the files in the disk cache:
 
 - clinical_ie: `read_note` and `note_to_doc`: the clinical tokenizer, sentence boundaries, every
   kind of line, relations, attributes, notes, the `.ann` itself; each mention is checked against
-  the text that it says.
+  its text column.
 - edsnlp: `edsnlp.data.read_standoff` to Docs: mentions, attributes and notes; no sentences and no
-  relations. With its own tokenizer (`eds`), with that and its own sentence boundaries, which is
-  nearest to what this project does, and with the tokenizer of spaCy's blank English.
+  relations. Measured with its own tokenizer (`eds`), with that and its own sentence boundaries,
+  which is closest to this project, and with the tokenizer of spaCy's blank English.
 - the `.spacy` file: `write_docs` here, spaCy's `DocBin` there.
 """
 
@@ -50,7 +50,7 @@ Step = Callable[[Path], object]
 
 
 def ours() -> dict[str, Step]:
-    """This project: a folder to Docs, and to a file."""
+    """This project: from a folder to Docs, and to a file."""
     nlp = corpus_nlp()
 
     def to_docs(folder: Path) -> list[Any]:
@@ -64,7 +64,7 @@ def ours() -> dict[str, Step]:
 
 
 def theirs(language: str, *pipes: str) -> dict[str, Step]:
-    """edsnlp with the tokenizer of a language, and components: the same."""
+    """The same with edsnlp: with the tokenizer of a language, and with some components."""
     import edsnlp
     from loguru import logger
     from spacy.tokens import DocBin
@@ -94,7 +94,7 @@ def work(make: Callable[..., dict[str, Step]], arguments: Sequence[str], pipe: C
         try:
             steps[step](folder)
             pipe.send(time.process_time() - start)
-        except Exception as error:  # Whatever a reader raises is what is asked for.
+        except Exception as error:  # Any error of a reader is a result.
             pipe.send(f"{type(error).__name__}: {str(error)[:60]}")
 
 
@@ -160,7 +160,7 @@ def main(
 
 
 def copy_notes(brat_dir: Path | None, folder: Path, n_synthetic: int) -> None:
-    """Lay out the notes side by side, since folders below the root are named by each side anew."""
+    """Copy all notes into one folder, since the sides name notes in subfolders differently."""
     folder.mkdir()
     if brat_dir is None:
         for number in range(n_synthetic):
@@ -175,9 +175,9 @@ def copy_notes(brat_dir: Path | None, folder: Path, n_synthetic: int) -> None:
 
 
 def keep_readable(folder: Path, one: Path, sides: list[Side], console: Console) -> int:
-    """Take out what a side cannot read, and print how much that was.
+    """Remove the notes that a side cannot read, and print their number.
 
-    RETURNS (int): The notes that are left.
+    RETURNS (int): The number of notes that are left.
     """
     errors = {side.name: Counter[str]() for side in sides}
     paths = list_notes(folder)
@@ -203,7 +203,7 @@ def keep_readable(folder: Path, one: Path, sides: list[Side], console: Console) 
 
 
 def table(title: str, sides: list[Side], notes: int) -> Table:
-    """Notes a second, and how many times as fast as the side the first one is."""
+    """Notes per second of each side, and how many times as fast the first side is."""
     made = Table("", *(f"{step}, {what}" for step in STEPS for what in ("best", "median")))
     made.title = f"{title}: notes/s of one processor (clinical_ie is so many times as fast)"
     for side in sides:

@@ -1,12 +1,12 @@
-"""edsnlp's transformer and CRF, trained on the same notes and scored as the project's model is.
+"""edsnlp's transformer and CRF, trained on the same notes and scored like the project's model.
 
     python benchmarks/edsnlp_crf.py CORPUS_DIR ENCODER [--steps 800] [--quick]
 
-CORPUS_DIR holds train, dev and test `.spacy` files, ENCODER is a folder of weights. edsnlp is no
-dependency: `pip install -c constraints.txt "edsnlp[ml]"`; without it nothing is measured. Its own
-tokenizer, trainer and default windows (128, stride 96); one tag sequence a label, as its authors
-have it. Words a step and learning rates are those of `configs/train/minilm.cfg`. The best step is
-chosen on dev; test is scored once, by the project's own count.
+CORPUS_DIR holds train, dev and test `.spacy` files, ENCODER is a folder of weights. edsnlp is not a
+dependency: `pip install -c constraints.txt "edsnlp[ml]"`; without it, nothing is measured. It uses
+its own tokenizer, trainer and default windows (128, stride 96), and one tag sequence per label, as
+its authors do. Words per step and learning rates are those of `configs/train/minilm.cfg`. The best
+step is chosen on dev; test is scored once, by the project's own protocol.
 """
 
 import importlib.util
@@ -88,7 +88,7 @@ def _table(
             "data": edsnlp.data.from_iterable([_with_gold(nlp, doc) for doc in notes["train"]]),
             "batch_size": f"{WORDS} ner_words",
             "shuffle": "dataset",
-            # Where none are named, none learn their labels.
+            # If no pipes are named, none learn their labels.
             "pipe_names": ["ner"],
         },
         optimizer=ScheduledOptimizer(
@@ -126,7 +126,7 @@ def _schedule(rate: float) -> dict[str, Any]:
 
 
 def _with_gold(nlp: Any, doc: Doc) -> Doc:
-    """The same note in edsnlp's tokens, each mention in the tokens that it touches."""
+    """The same note in edsnlp's tokens, with each mention expanded to the tokens it touches."""
     new = nlp.make_doc(doc.text)
     spans = (
         new.char_span(mention.start, mention.end, mention.label, alignment_mode="expand")
@@ -147,7 +147,7 @@ def _figures(nlp: Any, docs: Iterable[Doc]) -> tuple[float, float]:
             Mention(f"T{place}", span.label_, ((span.start_char, span.end_char),))
             for place, span in enumerate(predicted.spans.get("found", []))
         ])  # fmt: skip
-    # With its text, a mention that is cut at a line break alone is one stretch, as this finds it.
+    # With the text, a mention that is split only at a line break is one piece, as in edsnlp.
     entities = score(gold, found, texts=texts)["entities"]
     return 100 * entities["strict"]["micro"]["f1"], 100 * entities["lenient"]["micro"]["f1"]
 

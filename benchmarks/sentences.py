@@ -1,8 +1,8 @@
-"""Sentence splitters side by side: the project's own, spaCy's sentencizer, pysbd and PyRuSH.
+"""Comparison of sentence splitters: the project's own, spaCy's sentencizer, pysbd and PyRuSH.
 
 `python benchmarks/sentences.py [BRAT_DIR] [--quick]`. The gold in `data/sentences.txt` is
 made up and marked by hand; `dev` may be looked at when rules are written, `test` may not. pysbd and
-PyRuSH are no dependencies: what is not installed is said to be so.
+PyRuSH are not dependencies: the table says if one is not installed.
 """
 
 import re
@@ -60,7 +60,7 @@ def main(
         if split is None:
             table.add_row(name, "not installed", *[""] * 5)
             continue
-        # Ahead of all else: a tokenizer is twice as fast on words that it has met.
+        # First, since a tokenizer is twice as fast on words that it has seen before.
         speed = _speed([text for text, _ in demo + real], split)
         cells = [_prf(gold[part], split) for part in ("dev", "test")]
         cells.append(_prf([_joined(text) for text, _ in real], split) if real else "-")
@@ -90,7 +90,7 @@ def _gold() -> dict[str, list[Marked]]:
 
 
 def _joined(text: str) -> Marked:
-    """A text with one sentence a line, its lines joined: only the words tell where they start."""
+    """The joined lines of a text with one sentence per line: only words tell where they start."""
     starts = {match.end() for match in re.finditer(r"\n+(?=\S)", text)}
     return text.replace("\n", " "), starts
 
@@ -126,7 +126,7 @@ def _cut(notes: Iterable[tuple[str, Spans]], split: Splitter) -> str:
 
 
 def _speed(texts: list[str], split: Splitter) -> float:
-    """Characters a second of the processor, each text read for the first time."""
+    """Characters per second of processor time, with each text read for the first time."""
     split("What is made once is made.")
     started = time.process_time()
     for text in texts:

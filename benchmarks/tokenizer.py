@@ -1,13 +1,12 @@
-"""The clinical tokenizer against spaCy's default: mention boundaries, number of tokens, speed.
+"""The clinical tokenizer and spaCy's default: mention boundaries, number of tokens, speed.
 
     python benchmarks/tokenizer.py [BRAT_DIR] [--quick]
 
-A boundary is the start or end of a fragment of a mention; each `T` line counts by itself. It is on
-the border where a token starts or ends there; a mention is aligned where all its boundaries are.
+A boundary is the start or end of a fragment of a mention, in every `T` line. It is on a border if a
+token starts or ends there; a mention is aligned if all its boundaries are on a border.
 
-Both sides take turns in one run, and the best turn counts. spaCy keeps the tokens of each string
-between blanks that it has met: *fresh* is a new tokenizer over all notes once, *warm* the same
-tokenizer over the same notes again.
+Both sides take turns in one run, and the best turn counts. spaCy caches the tokens of every string
+between blanks: *fresh* is the first pass of a new tokenizer over all notes, *warm* its second.
 """
 
 import time

@@ -1,10 +1,10 @@
-"""How much memory one training step takes on a note far longer than any window.
+"""Memory of one training step on a note far longer than any window.
 
     python benchmarks/training_memory.py TRAIN.spacy ENCODER --tokens 9000
 
-The note is made of the corpus's own, one behind the other, with their mentions and relations. The
-step is that of `spacy train` with the default config: the encoder, the BiLSTM, both heads and the
-optimizer. With --quick, a tiny encoder and note.
+The note consists of the corpus's notes, joined, with their mentions and relations. The step is that
+of `spacy train` with the default config: the encoder, the BiLSTM, both heads and the optimizer.
+--quick uses a tiny encoder and note.
 """
 
 import resource
@@ -61,7 +61,7 @@ def main(
 
 
 def long_note(docs: list[Doc], tokenizer: Any, tokens: int) -> Doc:
-    """Notes joined until the whole is so long."""
+    """The notes, joined and repeated until there are enough tokens."""
     text, mentions, links, length = "", [], [], 0
     for number, doc in enumerate(cycle(docs)):
         if length >= tokens:
@@ -82,7 +82,7 @@ def long_note(docs: list[Doc], tokenizer: Any, tokens: int) -> Doc:
 
 
 def peak() -> float:
-    """The most memory that this process has had resident, in MB."""
+    """The peak of this process's resident memory, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

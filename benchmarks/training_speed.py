@@ -1,10 +1,10 @@
-"""How fast a pipeline learns, beside spaCy's stock components, and what the heads cost of it.
+"""Speed of training, compared with spaCy's stock components, and the share of the heads in it.
 
     python benchmarks/training_speed.py TRAIN.spacy ENCODER [--turns 6]
 
 Both sides take steps in turn on the same notes, in one process: the project's default config, and
-configs/train/stock.cfg with the same encoder. The steps are those of `spacy train`. Times are of
-the processor, so that other work on the machine counts little. With --quick, a tiny encoder.
+configs/train/stock.cfg with the same encoder. The steps are those of `spacy train`. Processor time
+is measured, which other work on the machine disturbs little. --quick uses a tiny encoder.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1, help="Steps of each side that are counted")] = 6,
     quick: Annotated[bool, typer.Option(help="See that it runs")] = False,
 ) -> None:
-    """Print words a second of each side, and where the pipeline's time goes."""
+    """Print words per second of each side, and where the pipeline's time goes."""
     with tempfile.TemporaryDirectory() as temporary:
         settings: dict[str, Any] = {}
         if quick:
@@ -51,7 +51,7 @@ def main(
         for turn in range(turns + 1):
             for name, step in steps.items():
                 n_words, took, parts = step()
-                # The first step of each pays for what is made once.
+                # The first step of each includes work that is done only once.
                 if turn:
                     seconds[name] += took
                     words[name] += n_words
@@ -63,7 +63,7 @@ def main(
 def stepper(
     name: str, train: Path, encoder: str, settings: dict[str, Any]
 ) -> Callable[[], tuple[int, float, dict[str, float]]]:
-    """Make what takes one step, and tells words, seconds, and seconds by part."""
+    """Make a function that takes one step, and returns words, seconds, and seconds by part."""
     paths = {"paths.train": str(train), "paths.dev": str(train), "paths.encoder": encoder}
     config = load_config(CONFIGS / f"{name}.cfg", overrides=paths | settings, interpolate=True)
     nlp = init_nlp(config)
@@ -89,7 +89,7 @@ def stepper(
 
 
 def repeat(corpus: Callable[[Language], Any], nlp: Language) -> Any:
-    """The notes again and again."""
+    """The notes, repeated endlessly."""
     while True:
         yield from (Example(nlp.make_doc(eg.reference.text), eg.reference) for eg in corpus(nlp))
 
@@ -118,7 +118,7 @@ def watch(nlp: Language, parts: dict[str, float]) -> None:
 
 
 def print_table(seconds: dict[str, float], words: dict[str, int], shares: dict[str, float]) -> None:
-    """Speeds, then the parts of the pipeline's step."""
+    """Print the speeds, then the parts of the pipeline's step."""
     console = Console(width=100)
     table = Table(title=f"training, {torch.get_num_threads()} threads, processor time")
     for column in ("side", "words", "seconds", "words/s"):

@@ -27,10 +27,10 @@ def main(
     arm: Annotated[list[str], typer.Option(help="NAME=PIPELINE, once for each row of the table")],
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     fallback_dev: Annotated[
-        Path | None, typer.Option(help="Used, and said so, where GOLD is missing or empty")
+        Path | None, typer.Option(help="Scored instead if GOLD is missing or empty")
     ] = None,
     corpus_format: Annotated[
-        str, typer.Option("--format", help="Of the corpus: what its scores must not be taken for")
+        str, typer.Option("--format", help="Format of the corpus; selects the paper's rows")
     ] = "brat",
 ) -> None:
     """Evaluate one or more pipelines on the same notes."""
@@ -38,11 +38,11 @@ def main(
         arms_given = [_parse_arm(value) for value in arm]
         pipelines = dict(arms_given)
         if len(pipelines) < len(arms_given):
-            raise ValueError("two --arm have one name; each is a row of the table, and a file")
+            raise ValueError("two --arm have the same name; each names a row and a file")
         scored, docs = notes_to_score(gold, fallback_dev)
         if scored != gold:
             typer.echo(f"evaluate: NO TEST NOTES in {gold}: scoring on {scored.stem}", err=True)
-        # All arms before the first file: no arm is left behind without the other it stands beside.
+        # All arms before the first file, so that the files always come from the same evaluation.
         evaluations = {}
         arms = {}
         for name, pipeline in pipelines.items():
@@ -74,12 +74,12 @@ def main(
 def _parse_arm(value: str) -> tuple[str, str]:
     name, equals, pipeline = value.partition("=")
     if not equals or not pipeline or not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(f"--arm {value!r}: expected NAME=PIPELINE, the name fit for a file")
+        raise ValueError(f"--arm {value!r}: expected NAME=PIPELINE, with a NAME fit for a file")
     return name, pipeline
 
 
 def _write_brat(evaluation: Evaluation, folder: Path) -> None:
-    # What an earlier run predicted on other notes must not stay among these.
+    # Predictions of an earlier run on other notes must not remain.
     shutil.rmtree(folder, ignore_errors=True)
     with BratWriter(folder) as writer:
         for name, annotations in evaluation.predicted.items():

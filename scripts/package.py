@@ -11,10 +11,10 @@ from clinical_ie.terminal.console import run
 
 def main(
     out: Annotated[Path, typer.Argument(help="Where the wheels go")],
-    arm: Annotated[list[str], typer.Option(help="NAME=PIPELINE_DIR; the best on dev is taken")],
+    arm: Annotated[list[str], typer.Option(help="NAME=PIPELINE_DIR; the best on dev is packaged")],
     version: Annotated[str, typer.Option(help="Version of the pipeline's wheel")] = "0.1.0",
 ) -> None:
-    """Package the arm that did best on dev, and the package that it needs."""
+    """Build wheels of the arm that did best on dev, and of the package that it needs."""
     try:
         arms = [_read(value) for value in arm]
         best = choose_arm(arms)
@@ -30,8 +30,8 @@ def main(
         typer.echo(f"  {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
     if before & {wheel.name for wheel in wheels}:
         typer.echo(
-            "they replace wheels of the same version, and pip keeps what it has of a version: "
-            f"where those are installed, `pip install --force-reinstall --no-deps {out}/*.whl`"
+            "they replace wheels of the same version, and pip keeps an installed version as it is: "
+            f"to update it, run `pip install --force-reinstall --no-deps {out}/*.whl`"
         )
     if not best.dev_score:
         typer.echo("package: this pipeline finds nothing right on dev: train it longer", err=True)

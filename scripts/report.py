@@ -1,4 +1,4 @@
-"""Write the HTML report of a dataset from what evaluation and augmentation left behind."""
+"""Write the HTML report of a dataset from the outputs of evaluation and augmentation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +20,10 @@ def main(
     training: Annotated[Path, typer.Argument(help="The folder of both arms' runs; may be missing")],
     out: Annotated[Path, typer.Argument(help="The HTML file to write")],
     no_text: Annotated[
-        bool, typer.Option("--no-text", help="Nothing that stands in a note, nor its name")
+        bool, typer.Option("--no-text", help="Leave out text and names of notes")
     ] = False,
 ) -> None:
-    """Make one self-contained HTML file, readable by its owner alone, and show what matters."""
+    """Write one self-contained HTML file, readable by its owner only, and print the main tables."""
     try:
         write_page(metrics, augment_json, training, out, with_text=not no_text)
         tables = arm_tables(read_arms(metrics))

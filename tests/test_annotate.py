@@ -348,5 +348,5 @@ def test_a_precision_that_a_pipeline_has_no_use_for_is_told(pipe: str, tmp_path:
     nlp = spacy.blank("en")
     nlp.add_pipe(pipe)
     nlp.to_disk(tmp_path)
-    with pytest.raises(ValueError, match="no encoder that reads with precision 'int8'; give none"):
+    with pytest.raises(ValueError, match="no encoder that reads with precision 'int8'; leave it"):
         load_pipeline(str(tmp_path), precision="int8")

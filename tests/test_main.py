@@ -137,7 +137,7 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
         ((pipeline, notes, out, "--format", "xml"), "expected one of brat, jsonl, parquet"),
         ((tmp_path / "nothing", notes, out), "cannot load the pipeline"),
         ((pipeline, tmp_path / "nowhere", out), "no such folder"),
-        ((pipeline, notes / "empty.txt", out), "is a file of a kind that is not read; expected a"),
+        ((pipeline, notes / "empty.txt", out), "is not a kind of file that can be read; expected"),
         ((pipeline, notes, tmp_path / "file"), "is a file; brat output needs a folder"),
         ((pipeline, notes, tmp_path / "o.jsonl"), "give --format jsonl with it"),
         ((pipeline, notes, tmp_path / "d.jsonl", "--format", "jsonl"), "jsonl output needs a file"),
@@ -219,7 +219,7 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "an unfinished run with another precision (as saved, now int8)" in err
     code, _, err = run(*arguments("out"))
     assert code == 0
-    assert "2 of 3 notes are there already: going on" in err
+    assert "2 of 3 notes are there already: continuing" in err
     assert "3 of 3 notes written" in err
     assert contents("out") == contents("straight")
     # The text of this note changes between two runs.
@@ -239,6 +239,6 @@ def test_annotate_goes_on_where_it_was_stopped(
     with monkeypatch.context() as patch:
         patch.setattr(main, "annotate_notes", stopping)
         code, _, err = run(*arguments("out", "--overwrite"))
-    assert "the same command without --overwrite goes on" in err
+    assert "the same command without --overwrite continues" in err
     assert run(*arguments("out"))[0] == 0
     assert contents("out") == contents("straight")

@@ -111,7 +111,7 @@ def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None
     ]
     code, out, err = run("score", *folders, "--json")
     assert (code, json.loads(out)["entities"]["lenient"]["micro"]["tp"]) == (3, 0)
-    assert "1 labels that differ in case, or in how accents are written, alone: scored" in err
+    assert "1 labels that differ only in case, or in how accents are encoded: scored" in err
     places = [f"{label}, first in {tmp_path / label / '1.ann'}:1" for label in ("Drug", "drug")]
     assert f"  {places[0]}; {places[1]}" in err
 

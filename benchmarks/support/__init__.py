@@ -1,1 +1,1 @@
-"""What the quick forms of benchmarks stand on."""
+"""Helpers for the --quick mode of the benchmarks."""

@@ -1,4 +1,4 @@
-"""A tiny encoder, corpus and pipeline, made in seconds, to see that a benchmark runs."""
+"""A tiny encoder, corpus and pipeline, made in seconds, to check that a benchmark runs."""
 
 import sys
 from pathlib import Path

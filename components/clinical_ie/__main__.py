@@ -23,7 +23,7 @@ from .score_command import score_command
 from .terminal.console import fail, show_anything, tell
 from .terminal.progress import progress_bar
 
-_WORKER_ENDED = "a worker process ended by itself; is there too little memory for --n-process?"
+_WORKER_ENDED = "a worker process died; is there too little memory for --n-process?"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,38 +40,36 @@ def annotate_command(
         str, typer.Argument(metavar="PIPELINE", help="A folder or an installed package")
     ],
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A folder with .txt notes, a .jsonl or a .parquet")
+        Path, typer.Argument(metavar="IN", help="A folder of .txt notes, a .jsonl or a .parquet")
     ],
     out: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="A folder; for jsonl and parquet also a file with that ending"
+            metavar="OUT", help="A folder; for jsonl and parquet, also a file with that ending"
         ),
     ],
     format_: Annotated[
         str,
         typer.Option(
-            "--format", help="brat: .txt and .ann; jsonl: one line a note; parquet: one row"
+            "--format", help="brat: .txt and .ann; jsonl: a line per note; parquet: a row per note"
         ),
     ] = "brat",
     id_column: Annotated[
-        str, typer.Option(help="In a .jsonl or .parquet: what tells notes apart")
+        str, typer.Option(help="Key or column of a .jsonl or .parquet that holds the note's id")
     ] = ID_COLUMN,
     text_column: Annotated[
-        str, typer.Option(help="In a .jsonl or .parquet: the notes")
+        str, typer.Option(help="Key or column of a .jsonl or .parquet that holds the text")
     ] = TEXT_COLUMN,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what is there already")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output")] = False,
     part: Annotated[
         str,
         typer.Option(
             metavar="K/N",
-            help="Of N runs the K-th: every N-th note; each needs an OUT of its own",
+            help="Every N-th note, from the K-th on; each part needs an OUT of its own",
         ),
     ] = "1/1",
-    batch_size: Annotated[int, typer.Option(min=1, help="Notes that run together")] = 16,
-    n_process: Annotated[int, typer.Option(min=1, help="Processes, on a CPU")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Notes per batch")] = 16,
+    n_process: Annotated[int, typer.Option(min=1, help="Number of processes (CPU only)")] = 1,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     precision: Annotated[
         str | None,
@@ -81,10 +79,10 @@ def annotate_command(
     """Run a pipeline over every .txt below a folder, or every row of a JSONL or Parquet file.
 
     Notes that cannot be read or processed are listed at the end, and the exit code is then 1; all
-    others are written. A run that was stopped goes on where it was by the same command.
+    others are written. An interrupted run continues with the same command.
     """
     if format_ not in FORMATS:
-        fail(f"no format {format_!r} in this version; expected one of {', '.join(FORMATS)}")
+        fail(f"--format {format_!r} is unknown; expected one of {', '.join(FORMATS)}")
     try:
         notes = open_source(source, id_column, text_column, Part.parse(part))
         run = {
@@ -108,7 +106,7 @@ def annotate_command(
     failures = list(notes.left_out)
     written = len(writer.done)
     if written:
-        typer.echo(f"{written} of {notes.total} notes are there already: going on", err=True)
+        typer.echo(f"{written} of {notes.total} notes are there already: continuing", err=True)
     stopped = partial(_stopped, total=notes.total, overwrite=overwrite)
     try:
         with writer, progress_bar() as bar, closing(results):
@@ -125,7 +123,7 @@ def annotate_command(
                         writer.write(note.name, note.text, result.annotations, bom=note.bom)
                         written += 1
                     except ValueError as error:
-                        # The format has no room for a label of the pipeline's, or for the name.
+                        # The format cannot express one of the pipeline's labels, or the name.
                         failures.append(Failure(note.place, str(error)))
                 bar.advance(task)
     except KeyboardInterrupt:
@@ -145,7 +143,7 @@ app.command("score")(score_command)
 
 def _stopped(reason: str, written: int, total: int, overwrite: bool) -> str:
     command = "the same command" + (" without --overwrite" if overwrite else "")
-    then = f"; {command} goes on from there" if written else ""
+    then = f"; {command} continues from there" if written else ""
     return f"stopped: {reason} ({written} of {total} notes are written{then})"
 
 

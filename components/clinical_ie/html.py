@@ -1,7 +1,7 @@
-"""What the pages in HTML have in common: their templates, and text with markers in colour.
+"""Shared by the HTML pages: their templates, and text with coloured markers.
 
-Markers are `[[Drug: aspirin]]` or `[[T1|Drug: aspirin]]`. What augmentation wrote is shown as it
-is, broken markers too: here nothing is checked or mended.
+Markers are `[[Drug: aspirin]]` or `[[T1|Drug: aspirin]]`. The augmenter's output is shown as it is,
+including broken markers: nothing is checked or repaired here.
 """
 
 import re
@@ -17,12 +17,12 @@ _TOKEN = re.compile(
     r"|(?P<plain>[^\\\[\]]+|.)",
     re.DOTALL,
 )
-# The golden angle: labels that follow each other get hues that lie far apart.
+# The golden angle, which gives consecutive labels hues that are far apart.
 _HUE_STEP = 137
 
 
 def page_template(package: str) -> Template:
-    """The template `page.html.jinja` of a package; what is put into it is escaped."""
+    """The template `page.html.jinja` of a package; values are escaped."""
     environment = Environment(
         loader=PackageLoader(package, "."),
         autoescape=True,
@@ -44,9 +44,9 @@ def hues_of(labels: Iterable[str]) -> dict[str, int]:
 
 
 def marks_html(markup: str, hues: Mapping[str, int]) -> Markup:
-    """Markers become `<mark>` elements, nested where they are; everything else is escaped.
+    """Turn markers into `<mark>` elements, nested as they are; everything else is escaped.
 
-    hues (Mapping[str, int]): From `hues_of`; a label that is not among them has hue 0.
+    hues (Mapping[str, int]): From `hues_of`; other labels have hue 0.
     """
     pieces: list[Markup] = []
     depth = 0

@@ -1,4 +1,4 @@
-"""Wheels: the trained pipeline, and this package that it needs to load."""
+"""Building of wheels: the trained pipeline, and this package, which it needs to load."""
 
 import json
 import shutil
@@ -19,12 +19,12 @@ PACKAGE_NAME = "clinical_ie"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A trained pipeline and how it did on dev when it was saved.
+    """A trained pipeline and its score on dev when it was saved.
 
-    name (str): Of the arm, such as `with_aug`.
+    name (str): The name of the arm, such as `with_aug`.
     path (Path): Its folder.
-    dev_score (float): Its score once calibrated, weighted as in training, between 0 and 1.
-    parts (Mapping[str, tuple[float, float]]): What that is made of: weight and score by name.
+    dev_score (float): Its score after calibration, weighted as in training, between 0 and 1.
+    parts (Mapping[str, tuple[float, float]]): The terms of that score: weight and score by name.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Arm:
     parts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def in_words(self) -> str:
-        """The score in percent, and what it is the sum of: where dev has no relations, half of it
-        is nothing, and a bare number would be taken for an F1."""
+        """The score in percent, with its terms. Without them it would be taken for an F1, although
+        the terms of relations are 0 if dev has none."""
         sum_ = " + ".join(
             f"{weight:g} * {100 * score:.2f} ({name})"
             for name, (weight, score) in self.parts.items()
@@ -43,10 +43,10 @@ class Arm:
 
 
 def read_arm(name: str, path: Path) -> Arm:
-    """Read what a trained pipeline says of itself.
+    """Read a trained pipeline's dev score from its `meta.json` and config.
 
-    RAISES (FileNotFoundError): No trained pipeline there.
-    RAISES (ValueError): Its `meta.json` or config is not what training writes.
+    RAISES (FileNotFoundError): The folder holds no trained pipeline.
+    RAISES (ValueError): `meta.json` or config is not as training writes it.
     """
     meta_path = path / "meta.json"
     if not meta_path.is_file():
@@ -64,13 +64,13 @@ def read_arm(name: str, path: Path) -> Arm:
         score = sum(weight * part for weight, part in parts.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{meta_path}: not what training writes ({error!r}); `weasel run train` makes a new one"
+            f"{meta_path}: not written by training ({error!r}); `weasel run train` makes a new one"
         ) from error
     return Arm(name, path, score, parts)
 
 
 def choose_arm(arms: list[Arm]) -> Arm:
-    """The arm that did best on dev; the first named of equals."""
+    """The arm with the best score on dev; the first of those with equal scores."""
     return max(arms, key=lambda arm: arm.dev_score)
 
 
@@ -78,13 +78,12 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     """Build the wheel of a pipeline and the wheel of this package.
 
     pipeline (Path): A trained pipeline's folder.
-    out (Path): Where the wheels go; those of the same packages, of any version, are
-        replaced.
+    out (Path): Folder for the wheels; existing wheels of the same packages are replaced.
     version (str): The pipeline's version.
     project (Path): The folder with this package's `pyproject.toml`.
     RETURNS (list[Path]): The package's wheel, then the pipeline's.
-    RAISES (OSError, ValueError): The version is none, or the folder no pipeline.
-    RAISES (RuntimeError): A build failed; the message holds its last words.
+    RAISES (OSError, ValueError): The version is invalid, or the folder holds no pipeline.
+    RAISES (RuntimeError): A build failed; the message quotes the end of its output.
     """
     try:
         Version(version)
@@ -93,11 +92,11 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     with workplace(out, "build") as build:
         trained = build / "trained" / pipeline.name
         shutil.copytree(pipeline, trained)
-        # Training has done it, unless the pipeline was trained or saved again by other means.
+        # Training does this too, but the pipeline may have been trained or saved by other means.
         forget_words(pipeline, trained)
         _forget_places(trained)
-        # From a copy: setuptools leaves a build folder behind, and what it holds would get into
-        # the next wheel.
+        # From a copy: setuptools leaves a build folder behind, whose content would get into the
+        # next wheel.
         source = build / "source"
         shutil.copytree(
             project / "components",
@@ -108,21 +107,21 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
             shutil.copy(project / name, source / name)
         _run(
             [
-                # Built by itself, spaCy's would be in isolation, too.
+                # No build yet: spaCy's own would be an isolated one.
                 *["-m", "spacy", "package", str(trained), str(build), "--build", "none"],
                 *["--name", PACKAGE_NAME, "--version", version, "--force"],
             ]
         )
         [setup] = build.glob("*/setup.py")
-        # No isolation: an isolated build would fetch setuptools from the network. And with no index
-        # pip does not ask for a newer pip.
+        # No isolation: an isolated build would fetch setuptools from the network. No index: pip
+        # would look there for a newer version of itself.
         pip = ["-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         built: list[Path] = []
         for folder in (source, setup.parent):
             wheels = build / f"wheel-of-{folder.name}"
             _run([*pip, "--wheel-dir", str(wheels), str(folder)])
             built += wheels.glob("*.whl")
-        # Two versions of one package cannot be installed together; what else lies there stays.
+        # Two versions of one package cannot be installed together; other wheels are kept.
         names = {wheel.name.split("-")[0] for wheel in built}
         for old in out.glob("*.whl"):
             if old.name.split("-")[0] in names:
@@ -131,7 +130,7 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
 
 
 def _forget_places(pipeline: Path) -> None:
-    """Of the files that a pipeline was trained on, leave the names, not whose folders held them."""
+    """Reduce the paths of training files in a pipeline's config to file names, for privacy."""
     config = load_config(pipeline / "config.cfg", interpolate=False)
     for name, value in config.get("paths", {}).items():
         if isinstance(value, str) and Path(value).is_absolute():

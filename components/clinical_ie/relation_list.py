@@ -19,10 +19,10 @@ class Relation:
 
 
 class RelationList(list[Relation]):
-    """A list that passes on what is done to it: on the Doc, relations are plain values.
+    """A list that writes every change back to the Doc, which stores relations as plain values.
 
-    write (Callable[[list[Relation]], None]): Called after each change. Where it raises a
-        ValueError, the list is what it was before.
+    write (Callable[[list[Relation]], None]): Called after each change. If it raises a ValueError,
+        the change is undone.
     """
 
     def __init__(self, write: Callable[[list[Relation]], None]) -> None:
@@ -30,12 +30,12 @@ class RelationList(list[Relation]):
         self._write = write
 
     def filled(self, relations: Iterable[Relation]) -> "RelationList":
-        """The list itself, with what there is on the Doc already."""
+        """Add relations that are already on the Doc, without writing them; return the list."""
         super().extend(relations)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy is a list like any other.
+        # A copy or pickle is a plain list.
         return list, (list(self),)
 
 

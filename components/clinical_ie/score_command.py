@@ -32,44 +32,44 @@ from .terminal.console import fail, tell
 
 _Counts = Mapping[str, NoteCounts]
 
-# Exit code of scores beside which something had to be said; 2 is that of a wrong option.
+# Exit code if there are scores, but not everything could be scored; 2 is that of a wrong option.
 SCORED_WITH_FINDINGS = 3
 
 
 def score_command(
-    gold: Annotated[Path, typer.Argument(metavar="GOLD_DIR", help="Brat notes, as annotated")],
+    gold: Annotated[Path, typer.Argument(metavar="GOLD_DIR", help="Gold brat notes")],
     predicted: Annotated[Path, typer.Argument(metavar="PRED_DIR", help="Brat notes to score")],
     protocol: Annotated[
-        str, typer.Option(help=f"What counts as right: {', '.join(PROTOCOLS)}")
+        str, typer.Option(help=f"What counts as correct: {', '.join(PROTOCOLS)}")
     ] = DEFAULT_PROTOCOL,
     other: Annotated[
         Path | None,
         typer.Option("--compare", metavar="DIR", help="A second arm: is it better than PRED_DIR?"),
     ] = None,
     intervals: Annotated[
-        bool, typer.Option("--intervals", help="95 % intervals of the micro scores, over notes")
+        bool, typer.Option("--intervals", help="Add 95 % intervals over notes for micro scores")
     ] = False,
     document: Annotated[
-        bool, typer.Option("--by-document", help="Each note's figures as well")
+        bool, typer.Option("--by-document", help="Add the scores of each note")
     ] = False,
     length: Annotated[
-        bool, typer.Option("--by-length", help="Mentions by their length in words as well")
+        bool, typer.Option("--by-length", help="Add scores of mentions by length in words")
     ] = False,
     agreement: Annotated[
         bool,
-        typer.Option("--agreement", help="Cohen's kappa on tokens too: both are annotators"),
+        typer.Option("--agreement", help="Add Cohen's kappa on tokens, to compare two annotators"),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of --compare's and --intervals' random draws")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, figures as fractions")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of --compare and --intervals")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with fractions")] = False,
 ) -> None:
     """Score a brat folder against a gold one; no model is needed.
 
-    Relations are scored on the mentions that PRED_DIR has: end-to-end where those were predicted
-    too, on gold entities where they were copied from gold. What the protocol leaves out, what could
-    not be read and labels that differ in case, or in how accents are written, alone are named on
-    standard error. The exit code is 0 where all was scored as it stands, 3 where scores were
-    printed and notes that one side lacks or PRED_DIR has without .ann, lines left out or such
-    labels were named, and 1 where there are no scores.
+    Relations are scored on the mentions in PRED_DIR: end-to-end if those were predicted too, on
+    gold entities if they were copied from gold. Listed on standard error: what the protocol leaves
+    out, what could not be read, and labels that differ only in case or in how accents are encoded.
+    The exit code is 0 if everything was scored as it stands. It is 3 if scores were printed, but
+    notes are missing on one side or have no .ann in PRED_DIR, notes lack a .txt that an option
+    needs, lines were left out, or there are such labels; and 1 if there are no scores.
     """
     try:
         rules = get_protocol(protocol)
@@ -110,7 +110,7 @@ def score_command(
                 texts=pair.texts | second_pair.texts,
             )
             if rules.scores_missing:
-                # A note that neither gold nor this arm has says nothing of it.
+                # A note that only the other arm has counts as empty for this one.
                 nothing = rules.count(Annotations(), Annotations(), None)
                 counts, second = (
                     {name: arm.get(name, nothing) for name in counts.keys() | second.keys()}
@@ -136,10 +136,11 @@ def score_command(
 def _tell(
     pair: FolderPair, gold: Path, predicted: Path, rules: Protocol, said: set[tuple[str, str]]
 ) -> bool:
-    """Say what is not as it should be; whether all was scored as it stands.
+    """Report on standard error what could not be scored as it stands.
 
-    said (set[tuple[str, str]]): What was told before, and gets what is told now: with two arms,
-        what is to be said of gold is said once.
+    said (set[tuple[str, str]]): What has been reported before; extended, so that with two arms,
+        problems of gold are reported once.
+    RETURNS (bool): Whether everything was scored as it stands.
     """
     if gold.resolve() == predicted.resolve():
         typer.echo(f"{gold} is scored against itself", err=True)
@@ -154,16 +155,16 @@ def _tell(
         (f"not in {predicted}, {fate[0]}", pair.missing),
         (f"not in {gold}, {fate[1]}", pair.extra),
         (f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side]),
-        ("not taken over as it stands", [str(problem) for problem in pair.problems]),
+        ("problems in lines or files", [str(problem) for problem in pair.problems]),
         (
-            "labels that differ in case, or in how accents are written, alone: scored as different",
+            "labels that differ only in case, or in how accents are encoded: scored as different",
             alike,
         ),
     ):
         tell(what, [item for item in items if (what, item) not in said])
         said.update((what, item) for item in items)
     left_out = any(problem.severity == "error" for problem in pair.problems)
-    # Gold may leave a note without annotations; a system that answers writes a file.
+    # In gold, a note without .ann has no annotations; in predictions, its answer may be missing.
     unanswered = pair.without_ann[1] and not rules.needs_ann
     return not (pair.missing or pair.extra or unanswered or left_out or alike)
 

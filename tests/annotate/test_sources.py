@@ -34,8 +34,8 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
         (b'{"id": "b", "text": "cut', "not JSON"),
         (b"", None),
         (b'["id", "text"]', "list, not an object"),
-        (b'{"id": "c"}', "no key 'text' ('id'); --text-column names it"),
-        (b'{"text": "x"}', "--id-column names it"),
+        (b'{"id": "c"}', "no key 'text' ('id'); name it with --text-column"),
+        (b'{"text": "x"}', "name it with --id-column"),
         (b'{"id": "d", "text": null}', "'text' is null; expected a string"),
         (b'{"id": "d", "text": ["x"]}', "'text' is of type list"),
         (b'{"id": "a", "text": "x"}', "row 1 has the id 'a' too"),
@@ -44,8 +44,8 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
         (b'{"id": 1.5, "text": "x"}', "'id' is 1.5"),
         (b'{"id": "", "text": "x"}', "'id' is ''"),
         (b'{"id": "e", "text": "caf\xe9"}', "byte 0xe9 at 25 is not UTF-8; iconv"),
-        (b'{"id": "f", "text": "\\ud83d"}', r"'\ud83d' is half of a sign"),
-        (b'{"id": "\\ud83d", "text": "x"}', r"'\ud83d' is half of a sign"),
+        (b'{"id": "f", "text": "\\ud83d"}', r"'\ud83d' is a lone surrogate"),
+        (b'{"id": "\\ud83d", "text": "x"}', r"'\ud83d' is a lone surrogate"),
         (b"[" * 100_000, "not JSON"),
         (b'{"id": "no", "text": "x"}', "no such name, please"),
         (b'{"id": "d", "text": "x"}', None),
@@ -107,13 +107,13 @@ def test_what_is_no_source_is_told(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_bytes(b"\n \n")
     (tmp_path / "d.csv").touch()
     for arguments, message in [
-        (("a.parquet",), "its column 'id' holds double; expected strings; --id-column names"),
+        (("a.parquet",), "its column 'id' holds double; expected strings; name another with"),
         (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; --text-column"),
-        (("a.parquet", "n", "note"), "or two of them; it has id, text, n; --text-col"),
-        (("none.parquet",), "holds no row"),
-        (("b.parquet",), "no Parquet file"),
-        (("c.jsonl",), "holds no line"),
-        (("d.csv",), "a file of a kind that is not read; expected a folder of .txt notes"),
+        (("a.parquet", "n", "note"), "or two of them; it has id, text, n; name it with --text-col"),
+        (("none.parquet",), "holds no rows"),
+        (("b.parquet",), "not a Parquet file"),
+        (("c.jsonl",), "holds no lines"),
+        (("d.csv",), "not a kind of file that can be read; expected a folder of .txt notes"),
         (("", "key"), "leave out --id-column and --text-column"),
     ]:
         with pytest.raises(ValueError, match=message):

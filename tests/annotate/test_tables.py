@@ -82,7 +82,7 @@ def test_lines_in(pipeline: Path, notes: Path, tmp_path: Path, ending: str) -> N
     assert out.stat().st_mode & 0o777 == 0o600
     assert f"3 left out:\n  {notes}:2: not JSON (" in err
     assert f"  {notes}:4: RuntimeError: too much\n" in err
-    assert f"  {notes}:5: row 1 has the id '7' too; expected another: left out\n" in err
+    assert f"  {notes}:5: row 1 has the id '7' too; expected unique ids: left out\n" in err
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"pipeline", "notes.jsonl", out.name}
 
@@ -153,7 +153,7 @@ def test_lines_to_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     code, _, err = run_command("annotate", pipeline, notes, out)
     assert code == 1
     assert "3 of 7 notes written" in err
-    assert f"  {notes}:6: the id '..' is no name for a file" in err
+    assert f"  {notes}:6: the id '..' cannot name a file" in err
     assert "--format jsonl and --format parquet take any id" in err
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*.txt"))
     assert files == ["7.txt", "e.txt", "ward/b.txt"]
@@ -161,7 +161,7 @@ def test_lines_to_brat(pipeline: Path, notes: Path, tmp_path: Path) -> None:
     # The names of the output files are not known before the notes are read.
     code, _, err = run_command("annotate", pipeline, as_parquet(tmp_path / "o.parquet"), out)
     assert code == 1
-    assert "is there already; --overwrite replaces it and the others" in err
+    assert "already exists; --overwrite replaces it and the others" in err
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
@@ -211,7 +211,7 @@ def test_runs_that_are_started_together_share_folders_above_theirs(
 def test_what_is_no_name_for_a_file(tmp_path: Path, name: str) -> None:
     reason = BratWriter(tmp_path).refusal(name)
     assert reason is not None
-    assert "is no name for a file" in reason
+    assert "cannot name a file" in reason
     assert "\n" not in reason
     assert JsonlWriter(tmp_path / "o.jsonl").refusal(name) is None
 
@@ -222,7 +222,7 @@ def test_what_is_no_name_for_a_file_on_windows(
     writer = BratWriter(tmp_path)
     monkeypatch.setattr(file_names, "ON_WINDOWS", True)
     assert writer.refusal("a b") is None
-    assert "it is none on Windows" in str(writer.refusal("a:b"))
+    assert "it is not allowed on Windows" in str(writer.refusal("a:b"))
 
 
 def test_no_note_replaces_another_where_case_is_ignored(
@@ -233,7 +233,7 @@ def test_no_note_replaces_another_where_case_is_ignored(
     with BratWriter(tmp_path) as writer:
         refused = [name for name in ids if writer.refusal(name) is not None]
         assert refused == ["A", "ward/B", "e\u0301"]
-        assert "it differs from 'a' in case alone" in str(writer.refusal("A"))
+        assert "it differs from 'a' only in case" in str(writer.refusal("A"))
         # The same note again is no conflict.
         assert writer.refusal("a") is None
 
@@ -345,7 +345,7 @@ def test_a_killed_run_loses_and_doubles_no_note(pipeline: Path, tmp_path: Path) 
     assert "4 of 4 notes are there already" in killed.stderr
     code, _, err = run_command(*arguments)
     assert code == 0
-    assert "4 of 4 notes are there already: going on" in err
+    assert "4 of 4 notes are there already: continuing" in err
     assert records(out) == EXPECTED
     assert {p.name for p in tmp_path.iterdir()} == {"pipeline", "notes.parquet", "out.parquet"}
 

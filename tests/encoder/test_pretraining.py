@@ -269,7 +269,7 @@ def test_the_script_reads_rows_of_files(tiny_bert: Path, tmp_path: Path):
     done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
     assert done.exit_code == 1
     assert "no wordpiece at all" in done.output
-    assert f"{notes}:1: no key 'id' ('pmid', 'body'); --id-column names it" in done.output
+    assert f"{notes}:1: no key 'id' ('pmid', 'body'); name it with --id-column" in done.output
     options += ["--id-column", "pmid", "--text-column", "body"]
     done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
     assert done.exit_code == 0, done.output

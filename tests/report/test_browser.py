@@ -123,7 +123,7 @@ def test_filters_narrow_the_list_and_add_up(page: Page) -> None:
     # The options of the other filters show how many errors of this kind they would leave.
     assert sum(int(text.rsplit("(")[-1].rstrip(")")) for text in by_type[1:]) == expected
     page.locator("#f-doc").select_option(value="2")
-    assert page.locator("#count").inner_text() == "no such error"
+    assert page.locator("#count").inner_text() == "no such errors"
     assert page.locator("#note-text").inner_text() == "nothing at all"
     page.locator("#f-kind").select_option(index=0)
     page.locator("#f-doc").select_option(index=0)

@@ -73,14 +73,14 @@ def test_every_score_has_its_protocol_and_every_p_its_limits() -> None:
     assert all("one-to-one" in caption or "n2c2-2018" in caption for caption in scored)
     assert "the 20 with most errors" in html
     assert "another seed can differ as much" in html
-    assert "is corrected for the number of comparisons" in html
+    assert "not corrected for multiple comparisons" in html
 
 
 def test_page_says_what_is_not_there() -> None:
     html = render({"a": metrics(fallback=True)}, None, [])
     assert "There was no test split" in html
     assert "No summary of an augmentation was found" in html
-    assert "holds text of notes" not in html
+    assert "contains note text" not in html
     assert "<h2>Training</h2>" not in html
     assert "<table" in render({"a": metrics()}, {}, [])
 

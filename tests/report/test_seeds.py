@@ -43,7 +43,7 @@ def test_markdown_has_protocol_setting_and_the_papers_rows() -> None:
     assert text.count("| paper, +317 notes | 91.82 / 88.16 / 89.95 | 87.62 / 80.94 / 84.15 |") == 1
     assert "- NER strict: with_aug is better than no_aug by 31.25 points" in text
     assert "- RE strict: " in text
-    assert text.count("Student's t. No p is corrected for the number of comparisons.\n\n- ") == 2
+    assert text.count("p-values are not corrected for multiple comparisons.\n\n- ") == 2
     assert "paper" not in seed_tables_markdown(tables, "test", "brat")
 
 

@@ -67,7 +67,7 @@ def test_the_papers_rows_stand_beside_end_to_end_scores_of_its_corpora() -> None
     )
     # Once for each protocol; the paper has no scores on gold entities.
     assert text.count(row) == text.count("| paper, no augmentation |") == 2
-    assert text.count("The paper's rows are as it prints them, not counted by this protocol.") == 2
+    assert text.count("The paper's rows are as published, not scored by this protocol.") == 2
     of_i2b2 = tables_markdown({"a": metrics(corpus_format="i2b2-2012")})
     assert "| paper, +230 notes | 83.39 / 80.27 / 81.80 | - |" in of_i2b2
 
@@ -89,7 +89,7 @@ def test_arms_are_told_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]")
     assert read_arms(tmp_path) == {"a": metrics()}
     (tmp_path / "no_aug.json").write_text("{")
-    with pytest.raises(ValueError, match=r"no_aug\.json: no JSON .*; evaluate again"):
+    with pytest.raises(ValueError, match=r"no_aug\.json: not JSON .*; evaluate again"):
         read_arms(tmp_path)
     (tmp_path / "no_aug.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no <arm>\.json"):

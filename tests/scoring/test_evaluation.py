@@ -146,7 +146,7 @@ def test_an_arm_that_fails_leaves_nothing_of_the_others(
         ("nowhere.spacy", "a=p", "no notes to score on"),
         ("test.spacy", "a", "expected NAME=PIPELINE"),
         ("test.spacy", "../a=p", "expected NAME=PIPELINE"),
-        ("test.spacy", "a=p a=q", "two --arm have one name"),
+        ("test.spacy", "a=p a=q", "two --arm have the same name"),
         ("test.spacy", "a=nowhere", "cannot load the pipeline nowhere"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_mention_is_scored_by_its_offsets_whatever_its_text_column_says(
     assert [(p.line, p.severity) for p in pair.problems] == [(n, "warning") for n in (1, 2, 3)]
     said = [str(problem) for problem in pair.problems]
     assert said[1].endswith(
-        "p/1.ann:2: T2 says 'aspirin', its offsets cover 'spirin ': scored by its offsets"
+        "p/1.ann:2: T2 says 'aspirin', but its offsets cover 'spirin ': scored by its offsets"
     )
     assert "end at 9999999999999, and the note at 13: scored by" in said[2]
 
@@ -73,7 +73,7 @@ def test_a_folder_may_leave_the_texts_to_the_other(tmp_path: Path) -> None:
     assert pair.texts == {"1": TEXT, "2": TEXT}
     (problem,) = pair.problems
     assert str(problem) == (
-        f"{predicted / '3.ann'}: no 3.txt in either folder: offsets are compared and nothing else"
+        f"{predicted / '3.ann'}: no 3.txt in either folder: only offsets are compared"
     )
     micro = score(pair.gold, pair.predicted, texts=pair.texts)["entities"]["strict"]["micro"]
     assert (micro["tp"], micro["fp"], micro["fn"]) == (2, 1, 0)
@@ -266,9 +266,9 @@ def test_of_lines_with_one_id_the_official_script_keeps_the_last_in_the_place_of
     if protocol == "n2c2-2018":
         # `T1` comes first and takes the gold mention, before `T2` matches it too.
         assert scores["entities"]["lenient"]["micro"]["fp"] == 0
-        assert said[0] == "1: the id T1 is used again in line 3: not scored, as that line is"
+        assert said[0] == "1: the id T1 is used again in line 3: only that line is scored"
         assert said[1].startswith("3: T1 says 'aspirin, so to say'")
-        assert said[2] == "4: the id R1 is used again in line 5: not scored, as that line is"
+        assert said[2] == "4: the id R1 is used again in line 5: only that line is scored"
     else:
         assert "T1~2" in said[1]
 

@@ -1,7 +1,7 @@
-"""A pipeline over notes, from a folder, JSON Lines or Parquet into brat, JSON Lines or Parquet.
+"""A pipeline over notes: a folder, JSON Lines or Parquet in; brat, JSON Lines or Parquet out.
 
-Whatever happens on the way, a file that is there is whole. A note that cannot be read, or on which
-the pipeline fails, is told and left out; all others are written.
+Output files are complete whenever they exist, even if the run is killed. A note that cannot be
+read, or on which the pipeline fails, is reported and left out; all others are written.
 """
 
 from .notes import Annotated, Failure, InputNote

@@ -1,4 +1,4 @@
-"""What goes into a pipeline run and what comes out, whatever file it is read from or written to."""
+"""Input and output of a pipeline run, independent of the files they are read from or written to."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from ..doc import Annotations
 class InputNote:
     """A note to be annotated.
 
-    name (str): Unlike that of any other note of the run.
-    text (str): What offsets will count into.
+    name (str): Unique among the notes of the run.
+    text (str): The text that offsets refer to.
     place (str): Where it was read, for messages: a file, or a file and line.
-    bom (bool): The file began with a byte order mark that offsets do not count.
+    bom (bool): Whether the file began with a byte order mark that offsets do not count.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Annotated:
 class Failure:
     """A note that was left out, and why.
 
-    name (str): Where it stands, as `InputNote.place` has it.
-    counted (bool): It is among those that were done before, and is done no more.
+    name (str): Its place, as in `InputNote.place`.
+    counted (bool): Whether it was counted as done before the run continued, and no longer is.
     """
 
     name: str

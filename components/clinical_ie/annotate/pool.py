@@ -1,4 +1,4 @@
-"""Processes with a pipeline each; one that is killed over a note takes no other note with it."""
+"""Worker processes with a pipeline each; if a note gets one killed, only that note is lost."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -18,8 +18,8 @@ from .texts import Found, run_texts
 Item = TypeVar("Item")
 
 KILLED = (
-    "the process that read it was killed, alone with it; what ends processes so is a lack of "
-    "memory, or a library's own fault"
+    "the process that read it was killed, even with no other note beside it; the usual causes are "
+    "too little memory, or a crash in a library"
 )
 
 
@@ -31,11 +31,11 @@ class _Batch(Generic[Item]):
 
 
 class PipelinePool:
-    """Processes that are there before the first text, each with a pipeline of its own.
+    """Processes that are started before the first text, each with its own pipeline.
 
-    load (Callable[[], Language]): Gives the pipeline; can be pickled.
-    n_process (int): How many.
-    RAISES (BrokenProcessPool): One was killed before it was ready.
+    load (Callable[[], Language]): Returns the pipeline; must be picklable.
+    n_process (int): Number of processes.
+    RAISES (BrokenProcessPool): A process was killed before it was ready.
     """
 
     def __init__(self, load: Callable[[], Language], n_process: int) -> None:
@@ -46,12 +46,12 @@ class PipelinePool:
     def run(
         self, batches: Iterable[tuple[Item, list[str]]]
     ) -> Generator[tuple[Item, list[Found]], None, None]:
-        """What is found in each batch of texts, in their order; the processes end with it.
+        """The results for each batch of texts, in order; the processes end with the generator.
 
-        batches (Iterable[tuple[Item, list[str]]]): Anything, given back, and the texts; they are
-            asked for as the results are, with two under way for each process.
-        RAISES (BrokenProcessPool): A process was killed, and so was the one in its place before it
-            was ready.
+        batches (Iterable[tuple[Item, list[str]]]): For each batch an item, which is returned with
+            the results, and the texts. Read lazily, with two batches in flight per process.
+        RAISES (BrokenProcessPool): A process was killed, and its replacement too before it was
+            ready.
         """
         under_way: deque[_Batch[Item]] = deque()
         try:
@@ -70,7 +70,7 @@ class PipelinePool:
         try:
             return self._pool.submit(_work, texts)
         except BrokenProcessPool as error:
-            # Idle processes can be killed too; told when the batch's turn comes.
+            # Idle processes can be killed too; handled when it is the batch's turn.
             broken: Future[list[Found]] = Future()
             broken.set_exception(error)
             return broken
@@ -83,8 +83,9 @@ class PipelinePool:
         return batch.item, batch.future.result()
 
     def _read_alone(self, under_way: Iterable[_Batch[Item]]) -> None:
-        """All processes end with one that is killed, so any batch under way may be to blame: each
-        of its texts is read again with no other beside it, and the one that kills is known."""
+        """Read all texts of the broken batches again, one at a time, to find the one that kills.
+        When a process is killed, the pool ends all of them, so any batch in flight may be the
+        cause."""
         broken = [
             batch for batch in under_way if isinstance(batch.future.exception(), BrokenProcessPool)
         ]
@@ -92,7 +93,7 @@ class PipelinePool:
         for batch in broken:
             batch.future = Future()
             batch.future.set_result([self._found_alone(text) for text in batch.texts])
-        # One process was enough for that.
+        # The next batch starts all processes again; this was a single one.
         self._end()
 
     def _found_alone(self, text: str) -> Found:
@@ -113,7 +114,7 @@ class PipelinePool:
             initargs=(self._load, self._n_process),
         )
         try:
-            # As many at once as there are processes, so that all are there before the first text.
+            # One task per process, so that all have loaded before the first text.
             for ready in [pool.submit(_warm_up) for _ in range(n_process)]:
                 ready.result()
         except BaseException:
@@ -127,7 +128,7 @@ class PipelinePool:
             self._pool = None
 
 
-# What a worker process holds; set by `_start`, which cannot fail.
+# State of a worker process; set by `_start`, which cannot fail.
 _load: Callable[[], Language]
 
 

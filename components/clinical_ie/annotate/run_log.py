@@ -1,4 +1,4 @@
-"""Which notes a run has written, so that one that was stopped can go on."""
+"""Log of the notes that a run has written, from which an interrupted run continues."""
 
 import json
 import os
@@ -14,16 +14,15 @@ from ..system.locks import HAS_LOCKS, lock
 
 
 class RunLog:
-    """A hidden file beside the output: what the run is, then each note that it has written.
+    """A hidden file beside the output: the settings of the run, then each note that it has written.
 
-    It is there while a run is unfinished, for its owner alone. Two runs that wrote the same files
-    at once would spoil each other's, so a run at work has it locked.
+    It exists while a run is unfinished, and only its owner can read it. A run keeps it locked while
+    it is at work, since two runs that write the same files would spoil each other's.
 
     path (Path): The file.
-    notes (dict[str, int]): By name the `text_sum` of each note, in the order in which they were
-        written.
-    run (Mapping[str, str]): All that must be the same for a run to be the same.
-    RAISES (ValueError): An unfinished run of another kind is there, or the file is no such log.
+    notes (dict[str, int]): The `text_sum` of each note by name, in the order of writing.
+    run (Mapping[str, str]): The settings that must be the same for a run to be continued.
+    RAISES (ValueError): There is an unfinished run with other settings, or the file is no such log.
     RAISES (BlockingIOError): Another run is at work there.
     """
 
@@ -38,13 +37,13 @@ class RunLog:
             try:
                 self.notes = self._read()
             except ValueError:
-                # An error that somebody looks at keeps this object, and the lock with it.
+                # The error's traceback would keep this object alive, and the file locked.
                 opened.close()
                 raise
 
     @staticmethod
     def remove(path: Path) -> None:
-        """Take away the log of an unfinished run, if there is one, but for a run at work.
+        """Remove the log of an unfinished run, if there is one.
 
         RAISES (BlockingIOError): A run is at work there.
         """
@@ -53,13 +52,13 @@ class RunLog:
                 if HAS_LOCKS:
                     path.unlink()
             if not HAS_LOCKS:
-                # Windows removes no file that is open.
+                # Windows cannot remove an open file.
                 path.unlink()
 
     def start(self, notes: Mapping[str, int]) -> None:
-        """Begin to write, after those of the notes that still hold.
+        """Start the log, with the notes of an earlier start that are still valid.
 
-        RAISES (BlockingIOError): Another run has begun there since.
+        RAISES (BlockingIOError): Another run has started there since.
         """
         self.notes = dict(notes)
         self._file = self._file or self._lock()
@@ -68,13 +67,13 @@ class RunLog:
             self._file.write(json.dumps(line) + "\n")
 
     def add(self, name: str, text: str) -> None:
-        """Take down that a note has been written."""
+        """Record that a note has been written."""
         assert self._file is not None
         self.notes[name] = text_sum(text)
         self._file.write(json.dumps((name, self.notes[name])) + "\n")
 
     def close(self, finished: bool) -> None:
-        """End the run; one that is finished leaves no log, and neither does one without a note."""
+        """End the run; the log is removed if the run is finished or has written no note."""
         assert self._file is not None
         self._file.close()
         if finished or not self.notes:
@@ -82,7 +81,7 @@ class RunLog:
 
     def _lock(self) -> TextIO:
         self._file = _locked(self._path)
-        # Where a run is not started after all.
+        # For a run that is never started.
         finalize(self, self._file.close)
         return self._file
 
@@ -95,42 +94,42 @@ class RunLog:
             differing = {key for key in run.keys() | self._run.keys() if run[key] != self._run[key]}
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ValueError(
-                f"{self._path}: not the log of an unfinished run; --overwrite starts anew"
+                f"{self._path}: not the log of an unfinished run; --overwrite starts over"
             ) from error
         if differing:
             key = min(differing)
             raise ValueError(
-                f"{self._path}: here is an unfinished run with another {key} ({run[key]}, now "
-                f"{self._run[key]}); finish it with the command that it began with, or start anew "
-                "with --overwrite"
+                f"{self._path}: there is an unfinished run with another {key} ({run[key]}, now "
+                f"{self._run[key]}); finish it with its original command, or start over with "
+                "--overwrite"
             )
         return written
 
 
 def text_sum(text: str) -> int:
-    """A number by which a note whose text has changed is told from the one that was annotated."""
+    """A checksum that shows whether a note's text has changed since it was annotated."""
     return crc32(text.encode("utf8", "surrogatepass"))
 
 
 def _locked(path: Path) -> TextIO:
-    """A log to be added to by this run alone, until it is closed; made where it is missing."""
+    """Open a log for appending, created if missing; this run has it locked until it is closed."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    # A line at a time: whatever ends this process, the lines before stay.
+    # Line-buffered: whatever ends this process, the lines written before remain.
     file = os.fdopen(descriptor, "a", encoding="utf8", newline="\n", buffering=1)
     try:
         lock(descriptor)
     except BlockingIOError as error:
         file.close()
         raise BlockingIOError(
-            f"{path}: another run is at work here; wait for its end, or write to another place"
+            f"{path}: another run is at work here; wait until it ends, or write to another place"
         ) from error
     return file
 
 
 def pipeline_fingerprint(name: str) -> str:
-    """A hash of all files of a pipeline, a folder or an installed package.
+    """A hash of all files of a pipeline, which is a folder or an installed package.
 
-    RETURNS (str): The name itself where there is no such pipeline.
+    RETURNS (str): The hash, or the name itself if there is no such pipeline.
     """
     folder = Path(name)
     if not folder.is_dir():

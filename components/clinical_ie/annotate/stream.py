@@ -1,4 +1,4 @@
-"""A pipeline over notes, one after the other; a bad note is told and takes no other with it."""
+"""A pipeline over a stream of notes; a bad note is reported and does not affect the others."""
 
 from collections.abc import Callable, Generator, Iterable
 
@@ -21,9 +21,9 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
     """Load a pipeline from a folder or an installed package.
 
     gpu_id (int): The GPU to run on; -1 for the CPU.
-    precision (str | None): Of the encoder, see `LongDocEncoder`; None leaves it as it was saved.
-    RAISES (ValueError): It cannot be loaded, has no `LongDocEncoder` to read with that precision,
-        or there is no such GPU; the message is one line.
+    precision (str | None): The encoder's precision, see `LongDocEncoder`; None: as it was saved.
+    RAISES (ValueError): It cannot be loaded, has no `LongDocEncoder` that takes the precision, or
+        there is no such GPU; the message is one line.
     """
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
@@ -33,11 +33,11 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
             require_gpu(gpu_id)
         nlp = spacy.load(name, config=chosen)
     except Exception as error:
-        # A folder can be damaged, or lack a package, in more ways than spaCy has errors for.
+        # Damaged folders and missing packages raise errors of any kind.
         reason = reason_of(error)
         refused = error.errors if chosen and isinstance(error, ConfigValidationError) else ()
         if any("precision" in problem["loc"] for problem in refused):
-            reason = f"it has no encoder that reads with precision {precision!r}; give none"
+            reason = f"it has no encoder that reads with precision {precision!r}; leave it out"
         raise ValueError(f"cannot load the pipeline {name}: {reason}") from error
     lift_length_limit(nlp)
     return nlp
@@ -50,18 +50,18 @@ def annotate_notes(
     batch_size: int,
     n_process: int = 1,
 ) -> Generator[Annotated | Failure, None, None]:
-    """Run a pipeline over notes; no more of them are in memory than are under way.
+    """Run a pipeline over notes; only those being processed are in memory.
 
-    The pipeline is loaded at once; the notes are read as the results are asked for. Close the
-    generator where it is not run to its end, or worker processes stay.
+    The pipeline is loaded immediately, the notes are read lazily. If the generator is not
+    exhausted, close it, or worker processes stay alive.
 
-    load (Callable[[], Language]): Gives the pipeline; for several processes, it can be pickled.
-    notes (Iterable[InputNote | Failure]): As a source reads them.
-    batch_size (int): Notes that run together.
-    n_process (int): Processes that run the pipeline, each with a copy of its own.
-    RETURNS (Generator[Annotated | Failure, None, None]): One for each note, in their order.
-    RAISES (BrokenProcessPool): Here or among the results, where a process was killed before it had
-        read the pipeline. A note over which one is killed later is told as failed.
+    load (Callable[[], Language]): Returns the pipeline; for several processes, must be picklable.
+    notes (Iterable[InputNote | Failure]): The notes, as a source reads them.
+    batch_size (int): Notes per batch.
+    n_process (int): Number of processes, each with its own copy of the pipeline.
+    RETURNS (Generator[Annotated | Failure, None, None]): One result per note, in order.
+    RAISES (BrokenProcessPool): A process was killed before it had loaded the pipeline; raised here
+        or by the generator. A note that gets a process killed later is a `Failure`.
     """
     batches = ((batch, _texts(batch)) for batch in minibatch(notes, batch_size))
     if n_process > 1:

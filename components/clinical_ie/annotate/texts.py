@@ -1,4 +1,4 @@
-"""A pipeline over the texts of one batch; a text on which it fails takes no other with it."""
+"""A pipeline over the texts of one batch; a text on which it fails does not affect the others."""
 
 from spacy.language import Language
 
@@ -11,19 +11,19 @@ Found = Annotations | str
 
 def run_texts(nlp: Language, texts: list[str]) -> list[Found]:
     """What the pipeline finds in each text, or why it failed on it."""
-    # Outside, the vocabulary keeps every name and number of all notes, until memory is full.
+    # Without it, the vocab keeps every name and number of all notes, until memory is full.
     with nlp.memory_zone():
         return _run_batch(nlp, texts)
 
 
 def _run_batch(nlp: Language, texts: list[str]) -> list[Found]:
-    # No error may leave the memory zone: spaCy would not end it.
+    # No error may leave the memory zone, since spaCy would then not close it.
     try:
         found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
         if len(found) == len(texts):
             return list(found)
     except Exception:
-        # One bad note takes its batch with it.
+        # One bad text fails its whole batch.
         pass
     return [_run_alone(nlp, text) for text in texts]
 

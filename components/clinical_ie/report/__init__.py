@@ -1,1 +1,1 @@
-"""Scores for people: tables in Markdown and on a terminal, and a page in HTML."""
+"""Presentation of scores: tables in Markdown and on the terminal, and an HTML page."""

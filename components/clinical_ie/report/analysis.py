@@ -1,4 +1,4 @@
-"""What the report's charts show: rows of figures, from the notes that each arm predicted."""
+"""Data of the report's charts: rows of figures, computed from each arm's predictions."""
 
 import json
 from collections import Counter
@@ -32,10 +32,10 @@ Notes = Mapping[str, Sequence[ScoredNote]]
 Errors = Mapping[str, Sequence[NoteErrors]]
 
 TASKS = (("entities", "mentions"), ("relations", "relations"))
-# Points of a precision-recall curve; more would not be seen. The first few items by themselves say
-# nothing: one that is wrong would draw a line from 0.
+# Points of a precision-recall curve; more would not be visible. The curve starts only after a
+# number of items: with fewer, a single wrong one would draw a line from 0.
 MAX_POINTS, FIRST_POINT = 200, 20
-# Types in a table of those taken for each other.
+# Types in a confusion matrix.
 MAX_TYPES = 20
 NOTHING = "(nothing)"
 
@@ -49,7 +49,7 @@ def judge(notes: Notes) -> dict[str, list[NoteErrors]]:
 
 
 def in_words(notes: Notes) -> list[str]:
-    """Whether the first and the last arm differ by more than chance; nothing for a single arm."""
+    """Whether the first and the last arm differ by more than chance; empty for a single arm."""
     if len(notes) < 2:
         return []
     first, *_, last = notes
@@ -68,7 +68,7 @@ def in_words(notes: Notes) -> list[str]:
 
 
 def changes(arms: Mapping[str, Metrics]) -> list[Row]:
-    """F1 of the last arm less that of the first, by type; empty for a single arm."""
+    """F1 of the last arm minus that of the first, by type; empty for a single arm."""
     if len(arms) < 2:
         return []
     first, *_, last = arms
@@ -118,7 +118,7 @@ def curves(notes: Notes) -> tuple[list[Row], list[Row]]:
 
 
 def _precision_recall(found: Outcomes, n_gold: int) -> Iterator[Row]:
-    """Of the predicted items alone: the curve ends at the recall of what was predicted."""
+    """Points of the curve. It covers only predicted items, so it ends at the recall reached."""
     if not len(found.scores) or not n_gold:
         return
     right = np.cumsum(found.right[np.argsort(-found.scores, kind="stable")])
@@ -140,7 +140,7 @@ def _bins(found: Outcomes) -> Iterator[Row]:
 
 
 def confusion(notes: Notes, errors: Errors) -> list[Row]:
-    """Gold type against predicted type, of mentions that are not right; most frequent types."""
+    """Gold type against predicted type of wrong mentions, for the most frequent types."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for arm, found in notes.items():
         for note, judged in zip(found, errors[arm], strict=True):
@@ -167,7 +167,7 @@ def confusion(notes: Notes, errors: Errors) -> list[Row]:
 
 
 def borders(errors: Errors) -> list[Row]:
-    """How many gold mentions have which border error."""
+    """How many gold mentions have each kind of border error."""
     return [
         {"arm": arm, "kind": kind, "mentions": counts[kind]}
         for arm, notes in errors.items()
@@ -177,7 +177,7 @@ def borders(errors: Errors) -> list[Row]:
 
 
 def missed_relations(notes: Notes, errors: Errors) -> list[Row]:
-    """Gold relations by distance and by what became of them."""
+    """Gold relations by distance and outcome."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for arm, found in notes.items():
         for note, judged in zip(found, errors[arm], strict=True):
@@ -196,19 +196,19 @@ def training_curves(training: Path) -> list[Row]:
     training (Path): Folder of `<arm>/seed-<seed>/log.jsonl`; may be missing.
     """
     rows = []
-    # An interrupted run is none: its folder ends with `.part`.
+    # The pattern skips interrupted runs, whose folders end with `.part`.
     for path in sorted(training.glob("*/seed-*[0-9]/log.jsonl")):
         for line in path.read_text("utf8").splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
-                # A run that was killed while it wrote.
+                # The run was killed while it wrote this line.
                 continue
             for name, title in (
                 ("mentions_strict_f", "mentions, strict"),
                 ("relations_strict_f", "relations end-to-end, strict"),
             ):
-                # spaCy's log has its scores in percent.
+                # spaCy logs scores in percent.
                 value = entry.get("scores", {}).get(name)
                 if value is not None:
                     rows.append(

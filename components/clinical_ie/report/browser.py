@@ -1,6 +1,6 @@
-"""What the error browser shows: notes, annotations of both sides, and the errors to walk through.
+"""Data of the error browser: notes, annotations of both sides, and a list of errors.
 
-Offsets are made into UTF-16 units, in which a web browser counts.
+Offsets are converted to UTF-16 code units, in which JavaScript counts.
 """
 
 import json
@@ -18,13 +18,14 @@ from .predictions import ScoredNote
 def browser_data(
     notes: Mapping[str, Sequence[ScoredNote]], errors: Mapping[str, Sequence[NoteErrors]]
 ) -> dict[str, Any]:
-    """The browser's data.
+    """The error browser's data.
 
-    notes, errors: By arm, the same notes in the same order.
-    RETURNS (dict[str, Any]): `docs`: name, text and, as `sides`, gold first and then each arm, its
-        mentions (type, pieces, score) and relations (label, head, tail, score), each with a 1
-        behind where an arm is right; `errors`: by arm, [doc, kind, type, task, side, place], side
-        0 being gold. Every gold item that is not right is among them.
+    notes, errors: By arm, with the same notes in the same order.
+    RETURNS (dict[str, Any]): `docs`: name, text and `sides` of each note. The sides are gold and
+        then each arm, with mentions [type, pieces, score] and relations [label, head, tail, score];
+        items of an arm have a fifth or fourth element, 1 if right and 0 if not. `errors`: by arm,
+        [doc, kind, type, task, side, index], where side 0 is gold. They include every gold item
+        that was not found.
     """
     arms = list(notes)
     first = notes[arms[0]] if arms else []
@@ -42,9 +43,9 @@ def browser_data(
 
 
 def as_script(data: Any) -> Markup:
-    """JSON that can stand in a `<script>` element, whatever its strings hold."""
+    """JSON that is safe inside a `<script>` element, whatever its strings contain."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    # Within JSON these occur in strings alone, where an escape means the same.
+    # In JSON these occur only in strings, where they can be escaped.
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)
@@ -53,7 +54,7 @@ def as_script(data: Any) -> Markup:
 def _errors(
     number: int, gold: Annotations, predicted: Annotations, judged: NoteErrors
 ) -> list[list[Any]]:
-    """Errors in text order; an item that was taken for another is listed once, as gold."""
+    """Errors in text order; a gold item and the predicted item it is paired with are one error."""
     found: list[tuple[int, list[Any]]] = []
     for side, (annotations, mentions, links) in enumerate(
         (
@@ -80,7 +81,7 @@ def _is_listed(verdict: Verdict, side: int) -> bool:
 def _side(
     annotations: Annotations, units: Callable[[int], int], judged: NoteErrors | None = None
 ) -> dict[str, list[Any]]:
-    """One side's items; an arm's come with what was judged of them."""
+    """The items of one side; those of an arm include whether they are right."""
     place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
     mentions = [
         [m.label, [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
@@ -101,6 +102,6 @@ def _side(
 
 
 def _units(text: str) -> Callable[[int], int]:
-    """From offsets in characters to offsets in UTF-16 units."""
+    """A function from offsets in characters to offsets in UTF-16 code units."""
     wide = [i for i, sign in enumerate(text) if ord(sign) > 0xFFFF]
     return lambda offset: offset + bisect_left(wide, offset)

@@ -1,4 +1,4 @@
-"""The report's charts, as SVG that follows the page's colours and asks nothing of any network."""
+"""The report's charts, as SVG that uses the page's colours and loads nothing from the network."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from ..scoring.errors import BORDER_KINDS, CORRECT, DISTANCES, FAR, MISS_KINDS
 
 Rows = Sequence[dict[str, Any]]
 
-# Told apart by most colour-blind readers, on light and dark ground alike (after Okabe and Ito).
+# Distinguishable by most colour-blind readers, on light and dark ground (after Okabe and Ito).
 PALETTE = ["#3a86c8", "#d55e00", "#2a9d7c", "#b5609a", "#a08a00", "#7a7a85", "#56b4e9", "#c0504d"]
 _WIDTH = 420
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 
 
 def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
-    """A chart as an SVG element with a name for those who cannot see it."""
+    """A chart as an SVG element, with a title for screen readers."""
     spec = chart.properties(background="transparent").to_dict()
-    # Fonts differ from machine to machine: nothing may stand so close that wider letters collide.
+    # Fonts differ between machines, so there must be room for wider letters everywhere.
     text = {"labelColor": "currentColor", "titleColor": "currentColor", "labelFont": _FONT,
             "titleFont": _FONT, "labelFontSize": 12, "titleFontSize": 12}  # fmt: skip
     spec["config"] = {
@@ -48,13 +48,13 @@ def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
 
 
 def changes_chart(rows: Rows, first: str, last: str) -> Markup:
-    """F1 of one arm less that of another, type by type: those with most gold items first."""
+    """F1 of one arm minus that of another by type; types with most gold items first."""
     named = [row | {"type": f"{row['label']} ({row['gold']})"} for row in rows]
     panels = [
         alt.Chart(alt.Data(values=[row for row in named if row["task"] == task]), title=title)
         .mark_bar()
         .encode(
-            x=alt.X("difference:Q", title=f"F1 of {last} less F1 of {first}, points"),
+            x=alt.X("difference:Q", title=f"F1 of {last} minus F1 of {first}, points"),
             y=alt.Y("type:N", sort=alt.SortField("gold", order="descending"), title=None),
             yOffset=alt.YOffset("mode:N", sort=MODES),
             color=alt.Color("mode:N", title=None, sort=MODES),
@@ -69,7 +69,7 @@ def changes_chart(rows: Rows, first: str, last: str) -> Markup:
 
 
 def precision_recall_chart(rows: Rows) -> Markup:
-    """Curves of what was predicted, most certain first."""
+    """Precision-recall curves over the predicted items, highest scores first."""
     percent = alt.Scale(domain=[0, 100])
     chart = (
         alt.Chart(alt.Data(values=list(rows)))
@@ -88,13 +88,13 @@ def precision_recall_chart(rows: Rows) -> Markup:
 
 
 def reliability_chart(rows: Rows) -> Markup:
-    """Share of right items against their score; the diagonal is a score that means what it says."""
+    """Share of right items against mean score; on the diagonal, scores are perfectly calibrated."""
     percent = alt.Scale(domain=[0, 100])
     data = alt.Data(values=[*rows])
     base = alt.Chart().encode(
         x=alt.X("score:Q", title="mean score, percent", scale=percent),
         y=alt.Y("right:Q", title="right, percent", scale=percent),
-        # Not the colours of the arms.
+        # Other colours than those of the arms.
         color=alt.Color("scores:N", title=None, scale=alt.Scale(range=[PALETTE[3], PALETTE[2]])),
         order="score:Q",
     )
@@ -153,7 +153,7 @@ def borders_chart(rows: Rows) -> Markup:
 
 
 def relations_chart(rows: Rows) -> Markup:
-    """What became of gold relations, by the distance of their mentions, and how many there are."""
+    """Outcomes of gold relations by the distance of their mentions, and how many there are."""
     outcomes = [CORRECT, *MISS_KINDS]
     sizes = Counter[str]()
     for row in rows:
@@ -182,11 +182,11 @@ def relations_chart(rows: Rows) -> Markup:
         .properties(width=_WIDTH)
         .facet(column=alt.Column("arm:N", title=None))
     )
-    return svg(chart, "Gold relations by distance and by what became of them")
+    return svg(chart, "Gold relations by distance and outcome")
 
 
 def training_chart(rows: Rows) -> Markup:
-    """F1 on dev while training."""
+    """F1 on dev during training."""
     chart = (
         alt.Chart(alt.Data(values=list(rows)))
         .mark_line(point=True)
@@ -200,4 +200,4 @@ def training_chart(rows: Rows) -> Markup:
         .properties(width=_WIDTH, height=220)
         .facet(column=alt.Column("score:N", title=None))
     )
-    return svg(chart, "F1 on dev while training, all runs")
+    return svg(chart, "F1 on dev during training, all runs")

@@ -1,4 +1,4 @@
-"""`<arm>.json`: the scores of one arm, with what they were measured on."""
+"""`<arm>.json`: the scores of one arm, and the conditions they were measured under."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ from ..scoring.evaluation import SETTINGS, Evaluation
 
 Metrics = dict[str, Any]
 
-# The second protocol that everything is scored by, and its key among the metrics.
+# The second protocol that everything is scored by, and its key in the metrics.
 OFFICIAL = "n2c2-2018"
 
-# A folder may hold other JSON too: these make one an arm's.
+# Keys that tell an arm's JSON from other files in the folder.
 _KEYS = {"protocol", "setting", "pipeline", "entities", "relations", "gold_entities"}
 
 
@@ -24,12 +24,12 @@ def arm_metrics(
     pipeline: dict[str, str],
     corpus_format: str = "brat",
 ) -> Metrics:
-    """What `metrics/<dataset>/<arm>.json` holds.
+    """The content of `metrics/<dataset>/<arm>.json`.
 
     split (str): Name of the split that was scored.
-    fallback (bool): The split stands in for a missing test split.
+    fallback (bool): Whether the split replaces a missing test split.
     pipeline (dict[str, str]): Name and version of the pipeline.
-    corpus_format (str): As `--format` of the conversion names it.
+    corpus_format (str): One of the values of `--format` of `scripts/convert.py`.
     """
     seconds = evaluation.seconds
     return {
@@ -63,7 +63,7 @@ def arm_metrics(
 
 
 def _official(evaluation: Evaluation) -> Metrics:
-    """The same predictions by the counts of the official script of n2c2-2018."""
+    """Scores of the same predictions by the counts of the official n2c2-2018 script."""
     end_to_end, given = (
         sum_up(evaluation.note_counts(setting, OFFICIAL), OFFICIAL) for setting in SETTINGS
     )
@@ -78,19 +78,19 @@ def read_arms(folder: Path) -> dict[str, Metrics]:
     """The arms that were evaluated into a folder, by name.
 
     RAISES (FileNotFoundError): The folder holds no arm's metrics.
-    RAISES (ValueError): A file in it is no JSON.
+    RAISES (ValueError): A file in it is not JSON.
     """
     arms = {}
     for path in sorted(folder.glob("*.json")):
         try:
             metrics = json.loads(path.read_text("utf8"))
         except ValueError as error:
-            raise ValueError(f"{path}: no JSON ({error}); evaluate again") from error
+            raise ValueError(f"{path}: not JSON ({error}); evaluate again") from error
         if isinstance(metrics, dict) and metrics.keys() >= _KEYS:
             arms[path.stem] = metrics
     if not arms:
         raise FileNotFoundError(
-            f"{folder}: no <arm>.json with scores; `weasel run evaluate` makes it"
+            f"{folder}: no <arm>.json with scores; `weasel run evaluate` writes it"
         )
     return arms
 
@@ -98,7 +98,7 @@ def read_arms(folder: Path) -> dict[str, Metrics]:
 def conditions(arms: dict[str, Metrics]) -> Metrics:
     """What all arms have in common: protocol, setting, split, notes, fallback, format.
 
-    RAISES (ValueError): They were not measured alike, and may not stand in one table.
+    RAISES (ValueError): They were measured under different conditions.
     """
     result = {}
     for key in ("protocol", "setting", "split", "notes", "fallback", "format"):

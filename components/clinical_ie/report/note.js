@@ -1,15 +1,15 @@
 "use strict";
-// A note with its mentions and relations. The text is laid out line by line, so that each line can
-// stand as far below the one before as its own relations need; marks are drawn over it as SVG, at
-// the places that the web browser gave the characters. Offsets are in UTF-16 units.
+// A note with its mentions and relations. The text is laid out line by line, so that each line gets
+// as much room above it as its relations need; marks are drawn over it as SVG, at the positions of
+// the characters in the web browser. Offsets are in UTF-16 code units.
 //
-// A mark is [kind, …]: "right" for what gold and prediction share, "gold" for what only gold has,
-// "predicted" for what only the prediction has.
+// The kind of a mark is "right" for items of both gold and prediction, "gold" for items that only
+// gold has, and "predicted" for items that only the prediction has.
 const noteView = (note, text) => {
   const SVG = "http://www.w3.org/2000/svg";
   const KINDS = ["right", "gold", "predicted"];
   const LANE = 13; // pixels between two relations above a line: their labels must not touch
-  const FIRST_LANE = 19; // the lowest one stands above the types
+  const FIRST_LANE = 19; // the lowest one is above the types
   const MARGIN_LANE = 7; // in the margin, where there are no labels
   const MARGIN_LANES = 11; // beyond these, relations share a line in the margin
   const MARGIN = 90; // pixels to the left of the text
@@ -34,7 +34,7 @@ const noteView = (note, text) => {
 
   // --- lines -------------------------------------------------------------------------------------
 
-  // Where lines begin that are no wider than that; a line ends behind its line break or a blank.
+  // Where lines start that are at most that wide; a line ends after its line break or a blank.
   function lineStarts(width, font) {
     const starts = [0];
     let used = 0;
@@ -44,17 +44,17 @@ const noteView = (note, text) => {
         if (index + 1 < content.length) starts.push(index + 1);
         continue;
       }
-      // The blanks behind a word may hang over the end of the line.
+      // The blanks after a word may extend beyond the end of the line.
       if (used && used + measure(word.trimEnd(), font) > width) {
         starts.push(index);
         used = 0;
       }
-      // A word that no line can hold is cut.
+      // A word that is wider than a line is split.
       let from = 0;
       while (measure(word.slice(from).trimEnd(), font) > width) {
         let n = Math.max(1, Math.floor(width / measure("m", font)));
         while (n > 1 && measure(word.slice(from, from + n), font) > width) n--;
-        // Not between the halves of a wide sign.
+        // Not within a surrogate pair.
         if (/[\ud800-\udbff]/.test(word[from + n - 1])) n++;
         from += n;
         if (from >= word.length) break;
@@ -89,8 +89,8 @@ const noteView = (note, text) => {
     return low;
   }
 
-  // The boxes of a mention, one for each piece and each line that it runs over. Where a line will
-  // stand is not known yet: `up` is measured from its foot.
+  // The boxes of a mention, one for each piece and each line that it covers. The final position of
+  // a line is not known yet: `up` is measured from its bottom.
   function boxes(pieces, left) {
     const result = [];
     for (const [start, end] of pieces) {
@@ -106,14 +106,14 @@ const noteView = (note, text) => {
     return result;
   }
 
-  // Read where the lines stand, all at once: reading and writing in turn costs a layout each time.
+  // Read the positions of all lines at once: alternating reads and writes cost a layout each.
   function readFeet() {
     for (const line of lines) line.foot = line.element.getBoundingClientRect().bottom;
   }
 
   // --- lanes -------------------------------------------------------------------------------------
 
-  // The lowest lane in which no stretch that was drawn before crosses [from, to].
+  // Reserve [from, to] in the lowest lane where it overlaps nothing that was drawn before.
   function takeLane(rows, key, from, to) {
     if (!rows.has(key)) rows.set(key, []);
     const row = rows.get(key);
@@ -128,7 +128,7 @@ const noteView = (note, text) => {
 
   // --- mentions ----------------------------------------------------------------------------------
 
-  // Types stand above the text for gold, and below it for what only the prediction has.
+  // Types are above the text for gold, and below it for what only the prediction has.
   function drawMention(layers, mark, placed, rows) {
     const { kind, label, title, hue, chosen } = mark;
     const below = kind === "predicted";
@@ -141,7 +141,7 @@ const noteView = (note, text) => {
       el("rect", { x: box.x, y: box.y, width: box.w, height: box.h, rx: 2, class: "ground" }, group);
       el("line", { x1: box.x, x2: box.x + box.w, y1: y, y2: y, class: "under" }, group);
       if (piece) return;
-      // A type is written where there is room for it; pointing at the mention always tells it.
+      // A type is written if there is room for it; pointing at the mention always shows it.
       const width = labelWidth(label);
       const x = Math.max(0, Math.min(box.x, text.clientWidth - width));
       const free = rows.types.get(`${below}${box.line}`) || [];
@@ -156,7 +156,7 @@ const noteView = (note, text) => {
 
   // --- relations ---------------------------------------------------------------------------------
 
-  // A line through points, each next to the one before or above it, with round corners.
+  // A line of horizontal and vertical segments through points, with round corners.
   function rounded(points) {
     let path = `M${points[0]}`;
     for (let i = 1; i < points.length - 1; i++) {
@@ -171,10 +171,10 @@ const noteView = (note, text) => {
     return `${path}L${points[points.length - 1]}`;
   }
 
-  // A relation goes from the head's middle up, along the gap above its line, by the margin where the
-  // lines differ, and down on the tail. Every stretch gets a lane of its own.
+  // A relation goes up from the head, along the gap above its line, through the margin if the tail
+  // is on another line, and down to the tail. Every segment gets a lane of its own.
   function plan(mark, head, tail, rows) {
-    // Relations that leave and arrive at one mention do so side by side.
+    // Relations leave and reach a mention at different points, so that they do not overlap.
     const [x1, x2] = [head.x + head.w * 0.42, tail.x + tail.w * 0.58];
     const half = labelWidth(mark.label) / 2 + 4;
     const above = (box, from, to, middle) => {
@@ -209,8 +209,8 @@ const noteView = (note, text) => {
 
   // --- all of it ---------------------------------------------------------------------------------
 
-  // On paper, a line that a page has no room for moves to the next: each takes its part of the
-  // drawing with it.
+  // On paper, a line that does not fit on a page moves to the next one, so each line carries its
+  // part of the drawing.
   function cutIntoBands(drawing, width) {
     drawing.id = "note-drawing";
     el("defs", {}, drawing.parentNode).append(drawing);
@@ -238,7 +238,7 @@ const noteView = (note, text) => {
     const rows = { under: new Map(), types: new Map() };
     for (const mark of mentions) drawMention(layers, mark, placed.get(mark), rows);
     for (const planned of plans) drawRelation(layers, planned);
-    // What the error is about lies on top.
+    // The items of the selected error are on top.
     for (const layer of Object.values(layers)) {
       layer.append(...layer.querySelectorAll(":scope > .chosen"));
     }
@@ -246,7 +246,7 @@ const noteView = (note, text) => {
     return drawing;
   }
 
-  // marks: mentions and relations; one with `chosen` is what the error is about.
+  // marks: mentions and relations; those with `chosen` belong to the selected error.
   function draw(words, { mentions, relations }, onPaper) {
     content = words;
     layOut();
@@ -258,7 +258,7 @@ const noteView = (note, text) => {
       return placed.get(mark);
     };
     mentions.forEach(place);
-    // Short ones lie below long ones, so that few lines cross.
+    // Short ones go below long ones, so that few lines cross.
     const reach = (mark) => Math.abs(mark.head.pieces[0][0] - mark.tail.pieces[0][0]);
     const rows = { lanes: new Map(), margin: new Map() };
     const plans = [...relations]

@@ -16,19 +16,19 @@
 
   // --- filters ---------------------------------------------------------------------------------
 
-  // What each filter looks at, and how it calls a value.
+  // Of each filter: its element, an error's value, the name of a value, and the name of all.
   const FACETS = [
     [filters.kind, (error) => `${error[3]}: ${error[1]}`, (value) => value, "all kinds of error"],
     [filters.type, (error) => `${error[3]}: ${error[2]}`, (value) => value, "all types"],
     [filters.doc, (error) => String(error[0]), (value) => DATA.docs[value].name, "all documents"],
   ];
-  // Each error's values, made once: there can be tens of thousands of errors.
+  // Each error's values, computed once: there can be tens of thousands of errors.
   const VALUES = {};
   for (const [name, errors] of Object.entries(DATA.errors)) {
     VALUES[name] = errors.map((error) => FACETS.map(([, valueOf]) => valueOf(error)));
   }
 
-  // The arm's values, most frequent first; documents in their order, those without an error too.
+  // The arm's values, most frequent first; documents in order, including those without errors.
   function fillFilters() {
     FACETS.forEach(([select], facet) => {
       const isDoc = select === filters.doc;
@@ -50,8 +50,8 @@
     });
   }
 
-  // What passes all filters is found; each value of a filter is called with the number of errors
-  // that choosing it would show, so with what passes the others.
+  // `found` gets the errors that pass all filters. Each value of a filter is shown with the number
+  // of errors that choosing it would show, which are those that pass the other filters.
   function applyFilters() {
     const wanted = FACETS.map(([select]) => select.value);
     const counts = FACETS.map(() => new Map());
@@ -103,7 +103,7 @@
       list.appendChild(option);
     });
     list.value = String(at);
-    byId("count").textContent = found.length ? `${at + 1} of ${found.length}` : "no such error";
+    byId("count").textContent = found.length ? `${at + 1} of ${found.length}` : "no such errors";
     byId("previous").disabled = at === 0;
     byId("next").disabled = at >= found.length - 1;
   }
@@ -118,7 +118,7 @@
 
   // --- the note --------------------------------------------------------------------------------
 
-  // Which mentions and relations the error is about, on both sides.
+  // The mentions and relations that the error is about, on both sides.
   function subjects(error, sides) {
     const chosen = sides.map(() => ({ mentions: new Set(), relations: new Set() }));
     if (!error) return chosen;
@@ -141,7 +141,7 @@
     sides[1 - own].m.forEach((mention, i) => {
       if (meets(mention)) chosen[1 - own].mentions.add(i);
     });
-    // On the other side, a relation belongs to the error where both its ends do.
+    // On the other side, a relation belongs to the error if both its ends do.
     sides[1 - own].r.forEach(([, head, tail], i) => {
       if (chosen[1 - own].mentions.has(head) && chosen[1 - own].mentions.has(tail)) {
         chosen[1 - own].relations.add(i);
@@ -150,19 +150,19 @@
     return chosen;
   }
 
-  // Hues that lie far apart for types that follow each other in the list of all.
+  // Types that follow each other in sorted order get hues that are far apart.
   const HUES = new Map();
   for (const doc of DATA.docs) {
     for (const side of doc.sides) for (const [type] of side.m) HUES.set(type, 0);
   }
   [...HUES.keys()].sort().forEach((type, i) => HUES.set(type, (i * 137) % 360));
 
-  // The note's marks. What is right stands on both sides and is drawn once, as the gold one.
+  // The note's marks. An item that is right is on both sides, and drawn once, as the gold one.
   function marksOf(error, sides) {
     const chosen = subjects(error, sides);
     const mentions = [];
     const relations = [];
-    // Every gold item that is not right is listed as an error of the arm.
+    // Every gold item that was not found is listed as an error of the arm.
     const missed = new Set();
     for (const [doc, , , task, own, place] of DATA.errors[filters.arm.value]) {
       if (doc === shownDoc && !own) missed.add(`${task} ${place}`);
@@ -240,7 +240,7 @@
     waiting = setTimeout(() => draw(), 100);
   });
 
-  // Paper is narrower than most screens, and lines stay as they were laid out.
+  // Paper is narrower than most screens, and the layout fixes the line breaks.
   window.addEventListener("beforeprint", () => {
     document.documentElement.classList.add("printing");
     draw(true);

@@ -1,7 +1,7 @@
-"""One HTML file that shows what was measured: scores, errors note by note, what augmentation kept.
+"""The HTML report: scores, charts, errors note by note, and examples of the augmentation.
 
-It carries its own style and asks for nothing from anywhere. It can hold text of notes, so that
-only its owner may read the file.
+It is one self-contained file that loads nothing. It can contain note text, so only its owner may
+read it.
 """
 
 import base64
@@ -38,7 +38,7 @@ MAX_REWRITES = 20
 CHARTS = ("changes", "curves", "reliability", "confusion", "borders", "relations", "training")
 
 _COUNTS = {
-    "n_augmented": "new notes asked for",
+    "n_augmented": "new notes requested",
     "accepted": "new notes",
     "requests": "answers of the model",
 }
@@ -49,15 +49,15 @@ def write_page(
 ) -> None:
     """Write the report.
 
-    metrics (Path): Folder of `<arm>.json`, and of `predictions/<arm>.jsonl` for all that looks at
-        notes one by one.
-    augment_json (Path): What augmentation told about itself; may be missing.
+    metrics (Path): Folder of `<arm>.json` and, for charts and the error browser, of
+        `predictions/<arm>.jsonl`.
+    augment_json (Path): The summary written by the augmentation; may be missing.
     training (Path): Folder of `<arm>/seed-<seed>/model-best`; may be missing.
-    out (Path): The HTML file, made anew, readable by its owner alone.
-    with_text (bool): Whether text and names of notes get into the page: the error browser and the
+    out (Path): The HTML file, which is replaced; readable by its owner only.
+    with_text (bool): Whether the page contains text and names of notes: the error browser and the
         rewrites.
     RAISES (FileNotFoundError): No arm was evaluated.
-    RAISES (ValueError): The arms were not measured alike, or a file is not what it should be.
+    RAISES (ValueError): The arms were measured under different conditions, or a file is malformed.
     """
     augmentation = _read_object(augment_json) if augment_json.is_file() else None
     arms = read_arms(metrics)
@@ -93,17 +93,17 @@ def render(
     in_words: Sequence[str] = (),
     browser: Markup | None = None,
 ) -> str:
-    """The page as text.
+    """The page as HTML.
 
     arms (dict[str, Metrics]): By name.
     augmentation (dict[str, Any] | None): `n_augmented`, `accepted`, `requests`, `dropped` (by
-        reason, a number of `answers`), `examples` (each with `note` and, marked, `source` and
-        `rewrite`); any of them may be missing.
+        reason, the number of `answers`), `examples` (each with `note`, and with `source` and
+        `rewrite`, with markers); any of them may be missing.
     trained (list[dict[str, Any]]): See `dev_scores`.
     drawings (Mapping[str, Any] | None): The charts by name; see `_charts`.
-    in_words (Sequence[str]): What the figures say of the arms' difference.
+    in_words (Sequence[str]): Sentences on whether the arms differ.
     browser (Markup | None): The error browser's data.
-    RAISES (ValueError): The arms were not measured alike.
+    RAISES (ValueError): The arms were measured under different conditions.
     """
     summary = augmentation or {}
     examples = _rewrites(summary)[:MAX_REWRITES]
@@ -128,7 +128,7 @@ def render(
             for target, title, is_there in (
                 ("scores", "Scores", True),
                 ("changes", "What changed", shown["changes"]),
-                ("curves", "What scores are worth", shown["curves"]),
+                ("curves", "Precision, recall, calibration", shown["curves"]),
                 ("causes", "Where errors come from", shown["borders"]),
                 ("errors-title", "Errors, note by note", browser),
                 ("labels", "F1 by label", True),
@@ -166,7 +166,7 @@ def _charts(
     errors: dict[str, list[NoteErrors]],
     training: Path,
 ) -> dict[str, Any]:
-    """Those charts for which there are figures."""
+    """The charts for which there are figures."""
     found: dict[str, Any] = {}
     if changed := changes(arms):
         first, *_, last = arms
@@ -197,7 +197,7 @@ def _own(name: str) -> Markup:
 
 
 def _policy(*scripts: str) -> str:
-    """No request to anywhere, and no script but the page's own."""
+    """A content security policy that allows no requests, and only the page's own scripts."""
     hashes = (
         base64.b64encode(hashlib.sha256(script.encode("utf8")).digest()).decode("ascii")
         for script in scripts
@@ -207,23 +207,23 @@ def _policy(*scripts: str) -> str:
 
 
 def read_rewrites(augment_json: Path) -> list[dict[str, str]]:
-    """The rewrites that augmentation kept as examples, each with `source` and `rewrite`, marked.
+    """The augmentation's example rewrites: `source` and `rewrite` of each, with markers.
 
-    augment_json (Path): What augmentation told about itself; may be missing.
-    RAISES (ValueError): It is no JSON object.
+    augment_json (Path): The summary written by the augmentation; may be missing.
+    RAISES (ValueError): It is not a JSON object.
     """
     return _rewrites(_read_object(augment_json)) if augment_json.is_file() else []
 
 
 def dev_scores(training: Path) -> list[dict[str, Any]]:
-    """What the best model of each training run reached on dev.
+    """Scores on dev of the best model of each training run.
 
     training (Path): Folder of `<arm>/seed-<seed>/model-best`.
     RETURNS (list[dict[str, Any]]): `arm`, `seed` and `scores`: the F1 values by name.
-    RAISES (ValueError): A `meta.json` is no JSON object.
+    RAISES (ValueError): A `meta.json` is not a JSON object.
     """
     result = []
-    # An interrupted run is none: its folder ends with `.part`.
+    # The pattern skips interrupted runs, whose folders end with `.part`.
     for path in sorted(training.glob("*/seed-*[0-9]/model-best/meta.json")):
         performance = _read_object(path).get("performance", {})
         scores = {k: v for k, v in performance.items() if k.endswith("_f") and v is not None}
@@ -241,7 +241,7 @@ def _rewrites(augmentation: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _by_label(arms: dict[str, Metrics], task: str) -> list[dict[str, Any]]:
-    """One row a label: how many gold items it has, and each arm's F1 in both modes."""
+    """One row per label: how many gold items it has, and each arm's F1 in both modes."""
     found = {name: metrics[task] for name, metrics in arms.items()}
     labels = {label for scores in found.values() for label in scores["strict"]["by_label"]}
     rows = []
@@ -250,14 +250,14 @@ def _by_label(arms: dict[str, Metrics], task: str) -> list[dict[str, Any]]:
             mode: [scores[mode]["by_label"].get(label) for scores in found.values()]
             for mode in ("strict", "lenient")
         }
-        # An arm that neither has nor predicts a label does not list it: gold has none of it.
+        # An arm that does not list a label has no gold items of it.
         gold = max(f["tp"] + f["fn"] for f in figures["strict"] if f is not None)
         rows.append({"label": label, "gold": gold, **figures})
     return rows
 
 
 def _dropped(by_reason: dict[str, Any]) -> list[tuple[str, int]]:
-    """Reasons and how many answers they spoke against, most first."""
+    """Reasons with the number of answers dropped for each, most frequent first."""
     counts = {
         reason: value.get("answers", 0) if isinstance(value, dict) else int(value)
         for reason, value in by_reason.items()

@@ -1,4 +1,4 @@
-"""The results that the paper reports, to stand beside one's own.
+"""The results reported in the paper, for comparison.
 
 Structured LLM Augmentation for Clinical Information Extraction (Wei, Li, Pillai), Table 1: micro
 precision, recall and F1 in percent, end-to-end.
@@ -12,7 +12,7 @@ Cell = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """One arm of the paper; a cell is None where it reports nothing.
+    """One arm of the paper; a cell is None if the paper reports no score.
 
     cells (dict[tuple[str, str], Cell | None]): By task and mode.
     """
@@ -35,7 +35,7 @@ def _row(
     )
 
 
-# By corpus format, as `--format` of the conversion names it.
+# By corpus format, as in `--format` of `scripts/convert.py`.
 PAPER_ROWS: dict[str, list[PaperRow]] = {
     "i2b2-2012": [
         _row("paper, no augmentation", (81.31, 81.10, 81.20), None, (88.00, 87.13, 87.56), None),
@@ -59,18 +59,18 @@ PAPER_ROWS: dict[str, list[PaperRow]] = {
     ],
 }
 
-# What a reader must know of a format's own scoring to compare with it; stands beside the numbers.
+# How scores differ from the official ones of a format's shared task; printed with the numbers.
 REMARKS = {
     "i2b2-2012": (
-        "Not the official EVENT scores of i2b2-2012: those match events that overlap whatever "
-        "their type, and give type, polarity and modality as accuracies over all gold events. As "
-        "in the paper, an entity here must have the right type too"
+        "Not the official EVENT scores of i2b2-2012: those match overlapping events whatever their "
+        "type, and report type, polarity and modality as accuracies over all gold events. As in "
+        "the paper, an entity here must also have the right type"
     ),
 }
 
 
 def paper_rows(corpus_format: str, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]:
-    """The paper's arms as rows of a table; none where it did not have the corpus.
+    """The paper's arms as rows of a table; empty if it did not use the corpus.
 
     columns (Sequence[tuple[str, str, str]]): Title, task and mode of each.
     """
@@ -85,8 +85,8 @@ def _plain(cell: Cell | None) -> str:
 
 
 def remark(corpus_format: str) -> str:
-    """What to say in the caption of a table with the paper's rows; empty where it has none."""
+    """The remark for the caption of a table with the paper's rows; empty if there is none."""
     sentences = [REMARKS[corpus_format]] if corpus_format in REMARKS else []
     if corpus_format in PAPER_ROWS:
-        sentences.append("The paper's rows are as it prints them, not counted by this protocol")
+        sentences.append("The paper's rows are as published, not scored by this protocol")
     return "".join(f" {sentence}." for sentence in sentences)

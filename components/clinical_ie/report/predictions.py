@@ -14,10 +14,10 @@ from ..system.workplace import write_whole
 
 @dataclass(frozen=True, slots=True)
 class ScoredNote:
-    """One note as one arm saw it.
+    """One note, with the predictions of one arm.
 
-    unreachable (list[int]): Places of gold relations that the arm does not look at as a pair.
-    calibrations (dict[str, Calibration]): By task, what the scores of predicted items went through.
+    unreachable (list[int]): Indices of gold relations that are not candidates of the arm.
+    calibrations (dict[str, Calibration]): The calibration of the predicted scores, by task.
     """
 
     name: str
@@ -29,7 +29,7 @@ class ScoredNote:
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
-    """Write a file that holds note text, and is readable by its owner alone."""
+    """Write a file of predictions. It contains note text, and only its owner can read it."""
     calibrations = {task: found.to_dict() for task, found in evaluation.calibrations.items()}
     lines = []
     for name, text in evaluation.texts.items():
@@ -46,9 +46,9 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
 
 
 def read_predictions(path: Path) -> list[ScoredNote]:
-    """The notes of a file, in its order.
+    """The notes of a file, in order.
 
-    RAISES (ValueError): A line is not what `write_predictions` writes; names file and line.
+    RAISES (ValueError): A line is not as written by `write_predictions`; names file and line.
     """
     return list(_read(path))
 
@@ -69,7 +69,7 @@ def _read(path: Path) -> Iterator[ScoredNote]:
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path}:{number}: not a line of predictions ({error!r}); "
-                    "`weasel run evaluate` writes the file anew"
+                    "`weasel run evaluate` rewrites the file"
                 ) from error
 
 

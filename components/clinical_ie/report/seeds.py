@@ -11,8 +11,8 @@ from .paper import paper_rows, remark
 from .tables import COLUMNS, GOLD_COLUMNS, Table
 
 _TESTED = (
-    "Mean F1 of the arms' runs. Over notes: paired approximate randomization; over runs: Student's "
-    "t. No p is corrected for the number of comparisons."
+    "Differences of mean F1 over the runs, tested over notes by paired approximate randomization, "
+    "and over runs by Student's t-test. p-values are not corrected for multiple comparisons."
 )
 
 # By arm, by seed: the counts of every note.
@@ -22,13 +22,13 @@ SeedCounts = Mapping[str, Mapping[int, Mapping[str, NoteCounts]]]
 def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     """The figures of one table.
 
-    runs (SeedCounts): The same notes for all arms and seeds.
+    runs (SeedCounts): With the same notes for all arms and seeds.
     setting (str): `end-to-end`, or `gold entities`, which has relations only.
-    RETURNS (dict[str, Any]): `arms`: by arm, task and mode, for each measure the spread over seeds
-        and a 95 % bootstrap interval over notes of their mean; `comparisons`: for each pair of
-        arms in their order, by task and mode, on the mean micro F1 of all seeds.
+    RETURNS (dict[str, Any]): `arms`: by arm, task and mode, the spread of each measure over seeds,
+        and the 95 % bootstrap interval of its mean, over notes; `comparisons`: for each pair of
+        arms in order, by task and mode, a comparison of the mean micro F1 over all seeds.
     RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes or
-        not with equally many seeds.
+        with different numbers of seeds.
     """
     if not runs or not all(runs.values()):
         raise ValueError("no runs to put into a table; expected at least one arm with one seed")
@@ -68,11 +68,11 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
 
 
 def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, format_: str) -> str:
-    """Tables in the paper's layout, each under the protocol and the setting it was scored by.
+    """Tables in the paper's layout, each with its protocol and setting in the caption.
 
     figures (Sequence[Mapping[str, Any]]): From `seed_table`.
-    split (str): What was scored, in words.
-    format_ (str): Of the corpus; where the paper has it, its rows stand beside.
+    split (str): The split that was scored, in words.
+    format_ (str): The corpus format; if the paper used that corpus, its rows are included.
     """
     parts = []
     for found in figures:

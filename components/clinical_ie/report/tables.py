@@ -1,7 +1,7 @@
 """The paper's Table 1: arms as rows, NER and RE, strict and lenient, in percent.
 
-Layout: Structured LLM Augmentation for Clinical Information Extraction (Wei, Li, Pillai). Protocol,
-setting and split are named above the numbers: without them, relation scores cannot be compared.
+Layout: Structured LLM Augmentation for Clinical Information Extraction (Wei, Li, Pillai). Captions
+name protocol, setting and split, without which relation scores cannot be compared.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ GOLD_COLUMNS = (("RE strict", "relations", "strict"), ("RE lenient", "relations"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as texts: caption, column names, rows of as many cells."""
+    """A table of strings: caption, column names, and rows of as many cells."""
 
     caption: str
     columns: list[str]
@@ -34,14 +34,14 @@ class Table:
 
 
 def tables(arms: dict[str, Metrics]) -> list[Table]:
-    """Under each protocol, end-to-end scores and those of relations on gold entities.
+    """For each protocol, end-to-end scores, and scores of relations on gold entities.
 
-    Beside the former stand the paper's, where it had the corpus.
+    The former include the paper's scores, if it used the corpus.
 
-    RAISES (ValueError): The arms were not measured alike.
+    RAISES (ValueError): The arms were measured under different conditions.
     """
     shared = conditions(arms)
-    # The test split's absence must not get lost between the numbers and their reader.
+    # Readers of the numbers must see that there was no test split.
     split = (
         f"{shared['split']} (there was no test split)" if shared["fallback"] else shared["split"]
     )
@@ -65,7 +65,7 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
             ),
             Table(
                 "Relations. Micro P / R / F1 in percent; candidate ceiling: share of the gold "
-                "relations that are looked at as a pair at all; "
+                "relations that are candidate pairs; "
                 f"{conditions_in_words.format('gold entities')}; notes: {shared['notes']}.",
                 ["arm", *(title for title, _, _ in GOLD_COLUMNS), "candidate ceiling"],
                 [
@@ -89,13 +89,13 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
 def tables_markdown(arms: dict[str, Metrics]) -> str:
     """All tables in Markdown.
 
-    RAISES (ValueError): The arms were not measured alike.
+    RAISES (ValueError): The arms were measured under different conditions.
     """
     return "\n".join(table.markdown() for table in tables(arms))
 
 
 def _calibration(arms: dict[str, Metrics], split: str) -> Table:
-    """How far scores are from what they say, before and after calibration on dev."""
+    """The expected calibration error of scores, before and after calibration on dev."""
     tasks = ("entities", "relations")
     return Table(
         "Expected calibration error of the scores of predicted items (end-to-end, strict, "
@@ -106,7 +106,7 @@ def _calibration(arms: dict[str, Metrics], split: str) -> Table:
             [
                 name,
                 *(
-                    # Without an item there is no error, which is not the same as one of 0.
+                    # Without items there is no error, which is not the same as an error of 0.
                     f"{percent(found['error_before'])} → {percent(found['error'])}"
                     if found["n"]
                     else "-"
@@ -129,7 +129,7 @@ def percent(fraction: float) -> str:
 
 
 def _cell(figures: Mapping[str, Any]) -> str:
-    """P / R / F1; nothing to find and nothing found is no failure, and no score."""
+    """P / R / F1; a dash if there was nothing to find and nothing was found."""
     if not any(figures[name] for name in ("tp", "fp", "fn")):
         return "-"
     return " / ".join(percent(figures[name]) for name in ("precision", "recall", "f1"))

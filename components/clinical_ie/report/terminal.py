@@ -1,4 +1,4 @@
-"""The tables of scores on a terminal."""
+"""Tables of scores for the terminal."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ from ..terminal.printable import printable
 from .metrics import Metrics
 from .tables import percent, tables
 
-# Rich takes 80 columns where the output is no terminal, and would then fold the figures.
+# If the output is not a terminal, Rich assumes 80 columns and would wrap the figures.
 _MIN_WIDTH = 130
 
 
 def table_console() -> Console:
-    """A console on standard output that keeps tables whole in a pipe or a file."""
+    """A console on standard output that does not wrap tables in a pipe or a file."""
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _MIN_WIDTH)
@@ -44,12 +44,12 @@ def score_table(scores: Scores, task: str) -> Table:
             table.add_column(f"{mode}\n{title}", justify="right", no_wrap=True)
     for label, figures in strict["by_label"].items():
         loose = lenient["by_label"][label]
-        # A label is a user's text: as `Text`, its brackets are no styles.
+        # As `Text`, since Rich would take brackets in a label for styles.
         table.add_row(Text(printable(label)), *_sizes(figures), *_ratios(figures), *_ratios(loose))
     table.add_section()
     micro, macro = (
         [*_ratios(strict[mean]), *_ratios(lenient[mean])]
-        # Nothing to find and nothing found is no failure, and no score.
+        # If there was nothing to find and nothing was found, there is no score.
         if _is_scored(strict["micro"])
         else ["-"] * 6
         for mean in ("micro", "macro")
@@ -62,7 +62,7 @@ def score_table(scores: Scores, task: str) -> Table:
 def document_table(
     by_document: Mapping[str, Mapping[str, Mapping[str, Figures]]], protocol: str
 ) -> Table:
-    """Each note's F1, in percent, with its gold items; a dash where the mean leaves the note out.
+    """F1 of each note, in percent, with its gold items; a dash if the mean leaves the note out.
 
     by_document (Mapping): Figures by note, task and mode.
     """
@@ -111,7 +111,7 @@ def length_table(by_length: Mapping[str, LengthFigures]) -> Table:
 def kappa_table(agreement: TokenAgreement) -> Table:
     """Cohen's kappa on tokens, overall and by label."""
     table = _table(
-        f"Cohen's kappa on {agreement.overall.n_tokens} tokens (words and signs; a token's "
+        f"Cohen's kappa on {agreement.overall.n_tokens} tokens (words and punctuation; a token's "
         "category: the labels of all mentions that it is part of)",
         "label",
     )
@@ -143,9 +143,9 @@ def interval_table(
 
 
 def arm_tables(arms: dict[str, Metrics]) -> list[Table]:
-    """The paper's table, and that of relations on gold entities.
+    """The paper's table, and the table of relations on gold entities.
 
-    RAISES (ValueError): The arms were not measured alike.
+    RAISES (ValueError): The arms were measured under different conditions.
     """
     result = []
     for content in tables(arms):

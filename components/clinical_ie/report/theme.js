@@ -1,5 +1,5 @@
 "use strict";
-// Light, dark, or what the system has. Nothing is stored.
+// Switches between light and dark; the system decides until then. Nothing is stored.
 (() => {
   const button = document.getElementById("theme");
   button.addEventListener("click", () => {

@@ -1,4 +1,4 @@
-"""How right predictions are: matching, protocols and scores, over plain annotations."""
+"""Scoring of predictions: matching, protocols and scores, on plain annotations."""
 
 from .counts import MODES, TASKS, Counts, NoteCounts
 from .protocols import DEFAULT_PROTOCOL, PROTOCOLS, get_protocol

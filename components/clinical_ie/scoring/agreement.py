@@ -1,4 +1,4 @@
-"""How far two annotators agree: F1 on mentions and relations, and Cohen's kappa on tokens."""
+"""Inter-annotator agreement: Cohen's kappa on tokens."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..doc import Annotations
 
-# A word, or a sign by itself: no tokenizer's choices enter the figure.
+# A word or a single punctuation mark, so that kappa does not depend on any tokenizer.
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 Category = TypeVar("Category", bound=Hashable)
@@ -18,10 +18,10 @@ Category = TypeVar("Category", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Kappa:
-    """Agreement beyond chance: 1 is perfect, 0 is chance; None where chance leaves no room.
+    """Agreement beyond chance: 1 is perfect, 0 is chance level; None if chance agreement is 1.
 
-    observed (float): Share of tokens that both annotators treat alike.
-    n_tokens (int): All tokens of the notes that both annotated.
+    observed (float): Share of tokens to which both annotators give the same category.
+    n_tokens (int): Number of tokens in the notes that both annotated.
     """
 
     kappa: float | None
@@ -35,7 +35,7 @@ class TokenAgreement:
 
     overall (Kappa): The category of a token is the set of labels of all mentions that share a
         character with it; the empty set is a category too.
-    by_label (dict[str, Kappa]): For each label by itself: within a mention of it, or not.
+    by_label (dict[str, Kappa]): For each label, with two categories: in a mention of it, or not.
     """
 
     overall: Kappa
@@ -49,8 +49,7 @@ def token_agreement(
 ) -> TokenAgreement:
     """Cohen's kappa on the tokens of the notes that both annotators have.
 
-    texts (Mapping[str, str]): By note name; a note that is not among them has no tokens, and is
-        left out.
+    texts (Mapping[str, str]): By note name; notes without a text are left out.
     RAISES (ValueError): No note is annotated by both, or none of those has a text.
     """
     common = first.keys() & second.keys()
@@ -59,7 +58,7 @@ def token_agreement(
     names = sorted(common & texts.keys())
     if not names:
         raise ValueError(
-            "no note that both annotated has a .txt, so there are no tokens to agree on; expected "
+            "no note that both annotated has a .txt, so there are no tokens to compare; expected "
             "the .txt files in one of the folders"
         )
     pairs: Counter[tuple[frozenset[str], frozenset[str]]] = Counter()

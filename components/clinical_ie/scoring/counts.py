@@ -1,4 +1,4 @@
-"""Counts of right and wrong, and the ratios that follow from them."""
+"""Counts of true and false positives and false negatives, and the ratios derived from them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ MODES = ("strict", "lenient")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """True positives, false positives and false negatives; a ratio without a base is 0."""
+    """True positives, false positives and false negatives; a ratio with denominator 0 is 0."""
 
     tp: int = 0
     fp: int = 0
@@ -33,7 +33,7 @@ class Counts:
 
 
 ByLabel = dict[str, Counts]
-# By task, by mode, by label.
+# By task, mode and label.
 NoteCounts = dict[str, dict[str, ByLabel]]
 
 
@@ -44,7 +44,7 @@ def total(counts: Iterable[Counts]) -> Counts:
 def by_label(
     gold: Iterable[str], predicted: Iterable[str], right: Iterable[str] | Counter[str]
 ) -> ByLabel:
-    """Counts of each label, from the labels of all items and of the predicted ones that count.
+    """Counts of each label, from the labels of gold items, predicted items and true positives.
 
     right (Iterable[str] | Counter[str]): Labels of the true positives.
     """

@@ -1,7 +1,7 @@
-"""What kind of error each item is: borders, types, ends of relations. Strict, one-to-one.
+"""Error analysis: wrong borders, types and relation ends; strict, one-to-one.
 
-Every gold item and every predicted item of a note gets one verdict. Those that are `CORRECT` are
-the true positives of the one-to-one protocol, the others its misses and false positives.
+Every gold item and every predicted item of a note gets one verdict. `CORRECT` items are the true
+positives of the one-to-one protocol, all others its false negatives and false positives.
 """
 
 from collections import defaultdict
@@ -26,23 +26,23 @@ NOT_A_CANDIDATE, NOT_PROPOSED = "not a candidate", "not proposed"
 END_MISSED, END_SPURIOUS = "mention missed", "mention spurious"
 END_TYPE, END_BORDERS = "mention of wrong type", "mention with wrong borders"
 NO_RELATION = "no such relation"
-# Of a gold relation: why it was not found. Of a predicted one: what is wrong with it.
+# Why a gold relation was not found, and what is wrong with a predicted one.
 MISS_KINDS = (
     END_MISSED, END_TYPE, END_BORDERS, WRONG_LABEL, WRONG_DIRECTION, NOT_A_CANDIDATE, NOT_PROPOSED,
 )  # fmt: skip
 FALSE_KINDS = (END_SPURIOUS, END_TYPE, END_BORDERS, WRONG_LABEL, WRONG_DIRECTION, NO_RELATION)
 
-# Words between the two mentions of a relation.
+# Classes of distance: words between the two mentions of a relation.
 DISTANCES = ((0, "0"), (5, "1-5"), (10, "6-10"), (20, "11-20"), (40, "21-40"))
 FAR = "41+"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of an item.
+    """The outcome of one item.
 
     kind (str): `CORRECT`, or one of the kinds above.
-    partner (int | None): Place of the item on the other side that it was taken for.
+    partner (int | None): Index of the item on the other side that it is paired with.
     """
 
     kind: str
@@ -68,8 +68,8 @@ def note_errors(
     """Judge every item of a note.
 
     text (str | None): See `normalise`.
-    unreachable (Collection[int]): Places of gold relations whose mentions are no candidate pair.
-    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    unreachable (Collection[int]): Indices of gold relations that are not candidate pairs.
+    RAISES (ValueError): A relation refers to a missing mention, or an id is used twice.
     """
     form = partial(normalise, text=text)
     sides = Side(gold, form), Side(predicted, form)
@@ -79,7 +79,7 @@ def note_errors(
 
 
 def distance_classes(gold: Annotations, text: str) -> list[str]:
-    """How many words stand between the mentions of each relation."""
+    """The class of each relation by the number of words between its mentions."""
     by_id = {mention.id: mention for mention in gold.mentions}
     classes = []
     for link in gold.links:
@@ -90,7 +90,7 @@ def distance_classes(gold: Annotations, text: str) -> list[str]:
 
 
 class _Verdicts:
-    """Verdicts on both sides while they are being found; an item keeps its first one."""
+    """Verdicts on both sides, as they are collected; an item keeps its first verdict."""
 
     def __init__(self, n_gold: int, n_predicted: int) -> None:
         self.sides: tuple[dict[int, Verdict], dict[int, Verdict]] = ({}, {})
@@ -100,7 +100,7 @@ class _Verdicts:
         return edge[0] not in self.sides[0] and edge[1] not in self.sides[1]
 
     def pair(self, edges: Iterable[Edge], kind: Callable[[Edge], str]) -> None:
-        """Give a largest one-to-one choice among open pairs their kind."""
+        """Set the verdicts of a maximum one-to-one matching of the pairs that are still open."""
         candidates = [edge for edge in edges if self.open(edge)]
         for i, j in match_pairs(candidates, *self.sizes):
             self.sides[0][i] = Verdict(kind((i, j)), j)
@@ -121,7 +121,7 @@ def _judge_mentions(
     gold: Sequence[Item], predicted: Sequence[Item]
 ) -> tuple[list[Verdict], list[Verdict]]:
     verdicts = _Verdicts(len(gold), len(predicted))
-    # Labels put aside: what shares characters, of whatever type.
+    # The same mentions without labels, to compare mentions of different types.
     spans: list[list[Item]] = [[("", pieces) for _, pieces in side] for side in (gold, predicted)]
     verdicts.pair(equal_edges(gold, predicted), lambda _: CORRECT)
     verdicts.pair(equal_edges(*spans), lambda _: WRONG_TYPE)
@@ -134,7 +134,7 @@ def _judge_mentions(
 def _judge_borders(
     edges: Sequence[Edge], gold: Sequence[Item], predicted: Sequence[Item], verdicts: _Verdicts
 ) -> None:
-    """Mentions of one label that share characters, and not all of them."""
+    """Judge mentions of the same label that share some, but not all, of their characters."""
     of_gold: dict[int, list[int]] = defaultdict(list)
     of_predicted: dict[int, list[int]] = defaultdict(list)
     for i, j in edges:
@@ -172,7 +172,7 @@ def _judge_links(
     verdicts = _Verdicts(len(gold.links), len(predicted.links))
     equal = equal_edges(gold.items, predicted.items)
     verdicts.pair(link_edges(gold, predicted, equal), lambda _: CORRECT)
-    # The same two mentions, whatever the label says, and whichever way round.
+    # Relations between the same two mentions, whatever their label and direction.
     at: dict[tuple[Item, Item], list[int]] = defaultdict(list)
     for i, (_, head, tail) in enumerate(gold.links):
         at[gold.items[head], gold.items[tail]].append(i)
@@ -201,7 +201,7 @@ def _judge_links(
 
 
 def _end_kind(kinds: Sequence[str], absent: str, absent_end: str) -> str | None:
-    """The gravest that is wrong with a relation's mentions; None where both are right."""
+    """The most serious error in a relation's two mentions; None if both are right."""
     if absent in kinds:
         return absent_end
     if WRONG_TYPE in kinds or WRONG_TYPE_AND_BORDERS in kinds:

@@ -1,4 +1,4 @@
-"""A pipeline run over gold notes: end-to-end, and with the gold mentions given."""
+"""Evaluation of a pipeline on gold notes: end-to-end, and with gold mentions given."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,24 +23,24 @@ END_TO_END, GOLD_ENTITIES = SETTINGS = ("end-to-end", "gold entities")
 
 @dataclass(slots=True)
 class Evaluation:
-    """What one pipeline did on one set of notes.
+    """The results of one pipeline on one set of notes.
 
-    scores (Scores): End-to-end: mentions and relations from the text alone.
-    gold_entity_relations (TaskScores): Relations where the gold mentions were given.
+    scores (Scores): End-to-end: mentions and relations predicted from the text only.
+    gold_entity_relations (TaskScores): Relations predicted on the gold mentions.
     predicted (dict[str, Annotations]): The end-to-end predictions, by note.
     texts (dict[str, str]): The notes.
-    seconds (float): Wall time of the end-to-end pass, loading left out.
-    words (int): Words between white space, in all notes.
-    peak_memory_mb (float | None): Most resident memory of the process during both passes; None
-        where the system does not tell.
-    gold (dict[str, Annotations]): What a person annotated, by note.
-    given (dict[str, Annotations]): The relations that were predicted on the gold mentions, by note.
-    candidate_ceiling (float | None): Share of the gold relations whose gold mentions the pipeline
-        looks at as a pair at all; no relation recall on gold entities can pass it. None where
-        there are no relations, or the pipeline does not tell.
-    unreachable (dict[str, list[int]]): By note, the places of those gold relations that the
-        pipeline does not look at; empty where it does not tell.
-    calibrations (dict[str, Calibration]): By task, what the pipeline's scores went through.
+    seconds (float): Wall time of the end-to-end pass, without loading.
+    words (int): Words in all notes, separated by white space.
+    peak_memory_mb (float | None): Peak resident memory of the process during both passes; None if
+        the system does not report it.
+    gold (dict[str, Annotations]): Gold annotations, by note.
+    given (dict[str, Annotations]): Gold mentions with the relations predicted on them, by note.
+    candidate_ceiling (float | None): Share of the gold relations whose mentions are a candidate
+        pair of the pipeline, an upper bound of relation recall on gold entities. None if there
+        are no gold relations, or the pipeline does not report its candidates.
+    unreachable (dict[str, list[int]]): By note, the indices of the gold relations that are not
+        candidates; empty if the pipeline does not report its candidates.
+    calibrations (dict[str, Calibration]): The calibration of the pipeline's scores, by task.
     """
 
     scores: Scores
@@ -57,7 +57,7 @@ class Evaluation:
     unreachable: dict[str, list[int]] = field(default_factory=dict)
 
     def outcomes(self) -> dict[str, dict[str, Outcomes]]:
-        """What became of the end-to-end predictions, by task: `calibrated` and `raw` scores."""
+        """Outcomes of the end-to-end predictions, by task, with `calibrated` and `raw` scores."""
         return {
             task: {
                 "calibrated": found,
@@ -83,8 +83,8 @@ def evaluate(
 ) -> Evaluation:
     """Run a pipeline over gold Docs and score what it finds.
 
-    docs (Sequence[Doc]): Gold; only their text (and, in the second pass, their mentions) is shown
-        to the pipeline.
+    docs (Sequence[Doc]): Gold Docs. The pipeline sees only their text and, in the second pass,
+        their mentions.
     on_note (Callable[[], None]): Called after every note of each of the two passes.
     RAISES (ValueError): Two Docs have the same note id.
     """
@@ -107,7 +107,7 @@ def evaluate(
             unreachable[name] = [
                 place
                 for place, link in enumerate(gold[name].links)
-                # One mention is no pair, whatever its type.
+                # A mention is never a candidate for a relation to itself.
                 if link.head == link.tail
                 or link.head not in spans
                 or link.tail not in spans
@@ -145,14 +145,14 @@ def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
 
 
 def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
-    """What the components that some factories made are called in a pipeline, in its order."""
+    """The names of the components made by any of these factories, in pipeline order."""
     return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]
 
 
 def predict(
     nlp: Language, texts: Mapping[str, str], on_note: Callable[[], None] = lambda: None
 ) -> dict[str, Annotations]:
-    """What a pipeline finds in notes, by name.
+    """A pipeline's predictions for notes, by name.
 
     texts (Mapping[str, str]): By name.
     on_note (Callable[[], None]): Called after every note.
@@ -166,7 +166,7 @@ def predict(
 
 
 def named(docs: Sequence[Doc]) -> dict[str, Doc]:
-    """Docs by their note ids, or by a number where they have none.
+    """Docs by their note ids; those without an id are numbered.
 
     RAISES (ValueError): Two Docs have the same id.
     """
@@ -182,7 +182,7 @@ def named(docs: Sequence[Doc]) -> dict[str, Doc]:
 def relate_given(
     nlp: Language, gold: Mapping[str, Annotations], texts: Mapping[str, str]
 ) -> Iterator[tuple[str, Doc]]:
-    """Notes by name, with the gold mentions and the relations that a pipeline finds among them."""
+    """Notes by name, with gold mentions and the relations a pipeline predicts between them."""
 
     def with_mentions() -> Iterator[Doc]:
         for name, text in texts.items():
@@ -190,7 +190,7 @@ def relate_given(
             annotate(doc, Annotations(mentions=gold[name].mentions))
             yield doc
 
-    # Whatever writes mentions would write them in the place of those that are given.
+    # Components that write mentions would replace the given ones.
     writers = [
         name
         for name in nlp.pipe_names
@@ -201,11 +201,11 @@ def relate_given(
 
 
 def _reset_peak_memory() -> None:
-    """Let the system's high-water mark start anew, so that one arm does not count for the next."""
+    """Reset the system's high-water mark, so that one arm's peak does not count for the next."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        # Not Linux, or not permitted: the mark then counts from the start of the process.
+        # Not Linux, or not permitted: the peak then counts from the start of the process.
         return
 
 

@@ -1,4 +1,4 @@
-"""Two brat folders, gold and predicted, made ready to be scored."""
+"""Reading of two brat folders, gold and predicted, for scoring."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from .protocols import DEFAULT_PROTOCOL, Protocol, get_protocol
 
 @dataclass(slots=True)
 class FolderPair:
-    """The notes of both folders by name, and what their owner should know about them.
+    """The notes of both folders by name, and the problems found in them.
 
-    texts (dict[str, str]): Of those notes whose `.txt` is in either folder.
+    texts (dict[str, str]): Texts of the notes with a `.txt` in at least one of the folders.
     missing (list[str]): Notes that only the gold folder has.
     extra (list[str]): Notes that only the predicted folder has.
-    without_ann (tuple[list[Path], list[Path]]): The `.txt` of gold, and of predicted, that have no
-        `.ann`; what they are is the protocol's to say.
-    problems (list[Problem]): Lines that are not as they should be, and what became of them.
-    first_met (dict[str, dict[str, str]]): Every label, with file and line, of `mention` and of
-        `relation`: mentions are never compared with relations.
+    without_ann (tuple[list[Path], list[Path]]): The `.txt` without `.ann`, of gold and of
+        predicted; the protocol decides whether they are notes.
+    problems (list[Problem]): Problems in lines or files, and how they were handled.
+    first_met (dict[str, dict[str, str]]): By `mention` and `relation`, which are never compared
+        with each other: file and line of the first occurrence of each label.
     """
 
     gold: dict[str, Annotations] = field(default_factory=dict)
@@ -41,15 +41,15 @@ class FolderPair:
 
 @collect_rarely()
 def read_pair(gold: Path, predicted: Path, protocol: str = DEFAULT_PROTOCOL) -> FolderPair:
-    """Read two brat folders whose notes go by the same names.
+    """Read two brat folders whose notes have the same names.
 
-    A note's `.txt` may be in one of the folders alone: many systems write nothing but `.ann` files.
+    A note's `.txt` may be in only one of the folders: many systems write only `.ann` files.
 
-    protocol (str): What counts as right, and as a note; see `PROTOCOLS`.
+    protocol (str): What counts as correct, and what as a note; see `PROTOCOLS`.
     RAISES (FileNotFoundError): A folder is missing or holds no note.
     RAISES (UnicodeDecodeError): A `.txt` is not UTF-8.
-    RAISES (ValueError): The text of notes differs between the folders, so that offsets into it
-        mean different characters.
+    RAISES (ValueError): The text of a note differs between the folders, so that its offsets cannot
+        be compared.
     """
     rules = get_protocol(protocol)
     pair = FolderPair()
@@ -86,16 +86,17 @@ def read_pair(gold: Path, predicted: Path, protocol: str = DEFAULT_PROTOCOL) -> 
 def _paths(
     folder: Path, needs_ann: bool, without_ann: list[Path], pair: FolderPair
 ) -> dict[str, Path]:
-    """The `.txt` of every note by the note's name, whether or not it is there.
+    """The path of every note's `.txt`, by note name, whether or not the file exists.
 
     needs_ann (bool): See `Protocol`.
-    without_ann (list[Path]): Gets every `.txt` that has no `.ann`.
+    without_ann (list[Path]): Receives every `.txt` that has no `.ann`.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected brat notes in it")
     files = sorted(files_below(folder))
     texts = {note_name(p, folder): p for p in files if p.suffix == ".txt" and p.is_file()}
-    # A link that leads nowhere is told by reading it; alone, it is what editors leave as a lock.
+    # A dangling .ann link fails with a clear error when it is read. Without a .txt it is ignored:
+    # editors leave such links as locks.
     paths = {
         name: path.with_suffix(".txt")
         for path in files
@@ -113,21 +114,21 @@ def _paths(
 
 
 def _without_text(path: Path, text: str | None) -> Note:
-    """The note of an `.ann` that has no `.txt` beside it."""
+    """The note of an `.ann` without a `.txt` beside it."""
     ann = path.with_suffix(".ann")
     standoff = Standoff.from_bytes(ann.read_bytes())
     problems = [replace(problem, file=str(ann)) for problem in standoff.problems]
     if text is None:
-        message = f"no {path.name} in either folder: offsets are compared and nothing else"
+        message = f"no {path.name} in either folder: only offsets are compared"
         problems.append(Problem(str(ann), 0, message, "warning"))
     return Note(path.stem, text or "", standoff, problems, ann=str(ann))
 
 
 def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) -> Annotations:
-    """What a note's lines say. Unlike for training, a mention whose text is not what its offsets
-    cover stays: it was annotated or predicted, and offsets are what is compared.
+    """The annotations of a note. Unlike in training, a mention is kept if its text differs from
+    what its offsets cover, since only offsets are compared.
 
-    has_text (bool): The note's text is known.
+    has_text (bool): Whether the note's text is known.
     """
     fragments: dict[int, Fragments] = {}
     problems: list[Problem] = []
@@ -144,7 +145,7 @@ def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) 
         if isinstance(record, TextBound):
             if has_text and not covers(note.text, record):
                 problems.append(_disagreement(note, number, record))
-            # The reader leaves out what the text does not bear out: it is shown no offsets.
+            # The reader leaves out mentions that do not fit the text, so it gets empty offsets.
             fragments[place] = record.fragments
             record = TextBound(record.id, record.label, ((0, 0),), "")
         elif isinstance(record, Relation) and rules.ends_as_listed:
@@ -164,11 +165,11 @@ def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) 
 
 
 def _last_of_id(note: Note, problems: list[Problem]) -> tuple[list[Line], list[int]]:
-    """The lines as they are where a later mention, or relation, replaces an earlier one of its id.
+    """The note's lines, where a later mention or relation replaces an earlier one with the same id.
 
-    problems (list[Problem]): Gets every line that is replaced.
-    RETURNS (tuple[list[Line], list[int]]): As many lines as there were, and what number each has in
-        the file, from 0.
+    problems (list[Problem]): Receives a warning for every line that is replaced.
+    RETURNS (tuple[list[Line], list[int]]): As many lines as in the file, and for each its line
+        number in the file, from 0.
     """
     lines = list(note.standoff.lines)
     numbers = list(range(len(lines)))
@@ -180,7 +181,7 @@ def _last_of_id(note: Note, problems: list[Problem]) -> tuple[list[Line], list[i
         place = places.setdefault((type(record), record.id), number)
         if place == number:
             continue
-        told = f"the id {record.id} is used again in line {number + 1}: not scored, as that line is"
+        told = f"the id {record.id} is used again in line {number + 1}: only that line is scored"
         problems.append(Problem(note.ann, numbers[place] + 1, told, "warning"))
         lines[place], numbers[place] = line, number
         lines[number] = Line("", None)
@@ -190,19 +191,19 @@ def _last_of_id(note: Note, problems: list[Problem]) -> tuple[list[Line], list[i
 def _disagreement(note: Note, number: int, bound: TextBound) -> Problem:
     end = max(end for _, end in bound.fragments)
     covered = (
-        f"its offsets end at {end}, and the note at {len(note.text)}"
+        f"but its offsets end at {end}, and the note at {len(note.text)}"
         if end > len(note.text)
-        else f"its offsets cover {covered_text(note.text, bound.fragments)!r}"
+        else f"but its offsets cover {covered_text(note.text, bound.fragments)!r}"
     )
     message = f"{bound.id} says {bound.text!r}, {covered}: scored by its offsets"
     return Problem(note.ann, number + 1, message, "warning")
 
 
 def _settle_bom(gold: Note, predicted: Note) -> None:
-    """Let both notes of two equal files have the same text.
+    """Give both notes the same text if their files are equal.
 
-    Whether offsets count a byte order mark is read off what the text columns say, and these can be
-    wrong, or missing, on one side. What gold has counts, where it has anything.
+    Whether offsets count a byte order mark is inferred from the text columns, which can be wrong or
+    missing on one side. Gold decides, unless it has no annotations.
     """
     raw = [BOM + note.text if note.bom else note.text for note in (gold, predicted)]
     if gold.bom != predicted.bom and raw[0] == raw[1]:
@@ -212,11 +213,11 @@ def _settle_bom(gold: Note, predicted: Note) -> None:
 
 
 def _difference(notes: Mapping[Path, Note]) -> str | None:
-    """Where the texts of the two files of one note come apart; None where they do not."""
+    """A message on where the texts of a note's two files differ; None if they are equal."""
     (gold_path, gold), (predicted_path, predicted) = notes.items()
     texts = [gold.text, predicted.text]
     if gold.bom != predicted.bom:
-        # Whether offsets count a byte order mark shows only where there are annotations.
+        # Without annotations, nothing shows whether offsets count a byte order mark.
         texts = [
             t if n.standoff.lines else t.removeprefix(BOM)
             for t, n in zip(texts, (gold, predicted), strict=True)
@@ -234,9 +235,9 @@ def _difference(notes: Mapping[Path, Note]) -> str | None:
 
 
 def twins(pair: FolderPair) -> list[str]:
-    """Labels that no comparison takes for the same, and that may be meant so; see `label_twins`.
+    """Labels that are compared as different but may be meant as the same; see `label_twins`.
 
-    RETURNS (list[str]): The spellings of each such label, with the line that each is first met on.
+    RETURNS (list[str]): The spellings of each such label, each with file and line of its first use.
     """
     return [
         "; ".join(f"{shown}, first in {met[label]}" for label, shown in found.items())

@@ -1,4 +1,4 @@
-"""Mentions found and mentions right, by how long they are."""
+"""Recall and precision of mentions by their length."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from .counts import MODES
 from .matching import Item, equal_edges, match_pairs, normalise, overlaps
 from .sides import Side
 
-# The longest mention of each class, in words; the last class is open.
+# The greatest length of each class, in words; the last class is open-ended.
 BORDERS = (1, 2, 3, 5, 8)
 CLASSES = ("1", "2", "3", "4-5", "6-8", "9+")
 
 
 class Partners(TypedDict):
-    """Mentions that have a partner on the other side, which may be of another length.
+    """Mentions with a partner on the other side, whose length may differ.
 
-    found (int): Gold ones: over all gold ones, their recall.
-    right (int): Predicted ones: over all predicted ones, their precision.
+    found (int): Gold mentions; divided by all gold mentions, the recall.
+    right (int): Predicted mentions; divided by all predicted mentions, the precision.
     """
 
     found: int
@@ -40,11 +40,10 @@ def by_length(
     predicted: Mapping[str, Annotations],
     texts: Mapping[str, str],
 ) -> dict[str, LengthFigures]:
-    """Mentions by length in words (stretches without white space), paired one-to-one.
+    """Mentions by length in words (separated by white space), matched one-to-one.
 
-    texts (Mapping[str, str]): By note name; a note that is not among them has no words to count,
-        and is left out.
-    RETURNS (dict[str, LengthFigures]): By length class, all of them.
+    texts (Mapping[str, str]): By note name; notes without a text are left out.
+    RETURNS (dict[str, LengthFigures]): By length class; every class is included.
     RAISES (ValueError): No note has a text.
     """
     names = (gold.keys() | predicted.keys()) & texts.keys()

@@ -1,6 +1,6 @@
-"""Which gold items a predicted item may stand for, and the largest one-to-one choice among them.
+"""Pairs of gold and predicted items that match, and maximum one-to-one matchings of them.
 
-An item is a mention in the form in which it is compared: its label and its pieces of text.
+An item is a mention as it is compared: its label and its pieces of text.
 """
 
 from collections import Counter, defaultdict
@@ -16,15 +16,16 @@ Edge = tuple[int, int]
 
 
 def normalise(fragments: Iterable[tuple[int, int]], text: str | None = None) -> Pieces:
-    """The form in which fragments are compared: in text order, and no cut without a reason.
+    """Bring fragments into the form in which they are compared.
 
-    Pieces that touch or overlap become one. With the text at hand, so do pieces that only white
-    space keeps apart: brat cuts a mention where its line breaks, which says nothing about it.
+    They are sorted, and pieces that touch or overlap are merged. If the text is known, so are
+    pieces separated only by white space: brat splits a mention at every line break, which carries
+    no meaning.
 
     fragments (Iterable[tuple[int, int]]): Start and end of each piece, in characters.
-    text (str | None): What the offsets count into.
-    RETURNS (Pieces): Sorted, apart from each other.
-    RAISES (ValueError): A piece is empty or reversed, or there is none.
+    text (str | None): The text that the offsets refer to.
+    RETURNS (Pieces): Sorted and disjoint.
+    RAISES (ValueError): A piece is empty or reversed, or there are no pieces.
     """
     pieces: list[tuple[int, int]] = []
     for start, end in sorted(fragments):
@@ -43,7 +44,7 @@ def normalise(fragments: Iterable[tuple[int, int]], text: str | None = None) -> 
 
 
 def overlaps(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
-    """Pairs of items of one label that share at least one character.
+    """Pairs of items with the same label that share at least one character.
 
     RETURNS (list[Edge]): Each pair once, as index into gold and index into predicted.
     """
@@ -53,7 +54,7 @@ def overlaps(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
             by_label[label].extend((start, end, side, index) for start, end in pieces)
     edges: set[Edge] = set()
     for events in by_label.values():
-        # One pass over the text: `open_` holds the pieces of each side that reach to here.
+        # One pass over the text: `open_` holds the pieces of each side that extend this far.
         open_: list[list[tuple[int, int]]] = [[], []]
         for start, end, side, index in sorted(events):
             other = [(last, i) for last, i in open_[1 - side] if last > start]
@@ -64,7 +65,7 @@ def overlaps(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
 
 
 def equal_edges(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
-    """Pairs of items that are the same, label and pieces; as `overlaps` gives them."""
+    """Pairs of items with the same label and pieces, in the form that `overlaps` returns."""
     places: dict[Item, list[int]] = defaultdict(list)
     for j, item in enumerate(predicted):
         places[item].append(j)
@@ -72,7 +73,7 @@ def equal_edges(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
 
 
 def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
-    """A matching of maximum size: every item in at most one pair.
+    """A maximum matching, in which every item is in at most one pair.
 
     RETURNS (list[int]): The indices of the gold items that have a partner.
     """
@@ -80,7 +81,7 @@ def match(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[int]:
 
 
 def match_pairs(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[Edge]:
-    """The pairs of a matching of maximum size, as index into gold and index into predicted."""
+    """The pairs of a maximum matching, as index into gold and index into predicted."""
     if len({i for i, _ in edges}) == len({j for _, j in edges}) == len(edges):
         return list(edges)
     rows, columns = np.array(edges, dtype=np.int32).T
@@ -94,7 +95,7 @@ def match_pairs(edges: Sequence[Edge], n_gold: int, n_predicted: int) -> list[Ed
 def match_equal(
     gold: Counter[tuple[str, Hashable]], predicted: Counter[tuple[str, Hashable]]
 ) -> Counter[str]:
-    """The size of the maximum matching, by label, where only equal items match.
+    """The size of the maximum matching, by label, if only equal items match.
 
     gold, predicted (Counter[tuple[str, Hashable]]): Items, or relations as label and both ends.
     """

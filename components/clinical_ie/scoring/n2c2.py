@@ -11,16 +11,16 @@ from .sides import Fragments, Side, link_edges
 
 
 def n2c2_2018(gold: Annotations, predicted: Annotations, text: str | None) -> NoteCounts:
-    """Counts of one note as the official script has them; the text is not looked at.
+    """Counts of one note as the official script computes them; the text is ignored.
 
-    A mention goes from the start of its first listed fragment to the end of its last listed one.
+    A mention extends from the start of its first listed fragment to the end of its last listed one.
     Strict: same label and the same two offsets. Lenient: same label and a shared character. A
-    relation matches where its label is the same and both ends match, in their order. How matches
+    relation matches if its label is the same, head matches head and tail matches tail. How matches
     are counted depends on the order of lines; see `first_come`.
 
-    RETURNS (NoteCounts): Counts by task, mode and label. Only items of one label ever match, so
-        that a label's counts are those of a run that was given this label alone.
-    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    RETURNS (NoteCounts): Counts by task, mode and label. Only items with the same label can match,
+        so a label's counts equal those of a run of the script on this label only.
+    RAISES (ValueError): A relation refers to a missing mention, or an id is used twice.
     """
     sides = (Side(gold, _from_first_to_last), Side(predicted, _from_first_to_last))
     edges = {
@@ -43,10 +43,10 @@ def n2c2_2018(gold: Annotations, predicted: Annotations, text: str | None) -> No
 def first_come(edges: Sequence[Edge], gold: Sequence[str], predicted: Sequence[str]) -> ByLabel:
     """Count in the order of the predicted items, each of which marks all gold items it matches.
 
-    One that meets a gold item marked before is taken out of the count: it is neither right nor
-    wrong, though what it marked itself stays marked. Of the others, those with a match are true
-    positives. A gold item is missed unless a true positive stands for it; one that stands for
-    several makes up for one of them.
+    A predicted item that matches an already marked gold item is not counted, as right or as wrong,
+    but the gold items it marks stay marked. Of the other items, those with a match are true
+    positives. Each true positive reduces the false negatives by one, even if it matches several
+    gold items.
 
     edges (Sequence[Edge]): Matches, as index into gold and index into predicted.
     gold, predicted (Sequence[str]): Labels of all items.
@@ -74,10 +74,10 @@ def _from_first_to_last(fragments: Fragments) -> Pieces:
 
 
 def _sharing(gold: Sequence[Item], predicted: Sequence[Item]) -> list[Edge]:
-    """Matches where each span starts before the other ends.
+    """Pairs with the same label in which each span starts before the other ends.
 
-    Fragments that are listed from back to front can give a span that ends before it starts: the
-    script compares its offsets all the same, and `overlaps`, which walks the text, cannot.
+    Fragments that are listed from back to front can give a span that ends before it starts. The
+    script compares its offsets all the same; `overlaps`, which goes through the text, cannot.
     """
     forward = [
         [n for n, (_, ((start, end),)) in enumerate(items) if start < end]

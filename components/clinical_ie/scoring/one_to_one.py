@@ -1,4 +1,4 @@
-"""The project's own protocol: each item answers for at most one item of the other side."""
+"""The project's own protocol: each item matches at most one item of the other side."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -11,19 +11,19 @@ from .sides import Side, link_edges
 
 
 def one_to_one(gold: Annotations, predicted: Annotations, text: str | None) -> NoteCounts:
-    """Counts of one note where each item answers for at most one item of the other side.
+    """Counts of one note, with each item matching at most one item of the other side.
 
     Strict: same label, same characters (see `normalise`). Lenient: same label and at least one
-    shared character. A relation matches where its label is the same and head matches head and
-    tail matches tail in the mode; ids and the order of lines do not matter. Of all ways to pair
-    the items, the one with most pairs counts, so that no order of lines changes a figure. What
-    remains on the predicted side, a duplicate too, is a false positive; on the gold side a miss.
+    shared character. A relation matches if its label is the same and, in the given mode, head
+    matches head and tail matches tail. True positives are the pairs of a maximum matching, so ids
+    and the order of lines do not matter. Unmatched predicted items, including duplicates, are false
+    positives; unmatched gold items are false negatives.
 
-    gold (Annotations): What a person annotated.
-    predicted (Annotations): What is to be scored; none at all for a note that is missing.
-    text (str | None): The note, for fragments that only white space keeps apart.
+    gold (Annotations): The gold annotations.
+    predicted (Annotations): The annotations to score; empty for a missing note.
+    text (str | None): The note's text; see `normalise`.
     RETURNS (NoteCounts): Counts by task, mode and label.
-    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    RAISES (ValueError): A relation refers to a missing mention, or an id is used twice.
     """
     form = partial(normalise, text=text)
     sides = (Side(gold, form), Side(predicted, form))
@@ -50,5 +50,5 @@ def one_to_one(gold: Annotations, predicted: Annotations, text: str | None) -> N
 
 
 def _spelled_out(side: Side) -> list[tuple[str, Hashable]]:
-    """Relations as their label and both ends' items."""
+    """Relations as their label and the items at both ends."""
     return [(label, (side.items[head], side.items[tail])) for label, head, tail in side.links]

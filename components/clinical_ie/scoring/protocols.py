@@ -1,4 +1,4 @@
-"""The protocols by name: how items are matched and counted, and how notes are added up."""
+"""Scoring protocols by name: how items are matched and counted, and how notes are summed up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ DEFAULT_PROTOCOL = "one-to-one"
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What counts as right.
+    """The rules by which predictions are scored.
 
-    name (str): As it stands beside every number.
+    name (str): The name printed with every score.
     count (Callable[[Annotations, Annotations, str | None], NoteCounts]): Counts of one note from
         its gold and predicted annotations and its text.
-    scores_missing (bool): A note that one side lacks is scored, as one with nothing in it there;
-        else it is left out.
-    needs_ann (bool): Of two folders: a `.txt` without `.ann` is no note; else it is one with
-        nothing in it.
-    empty_is_zero (bool): In the mean over notes, a note with nothing on either side counts 0;
-        else it is left out.
-    ends_as_listed (bool): The ends of a relation are told apart by the order of its line; else by
-        the names Arg1 and Arg2, where it has these.
-    last_of_id (bool): Of the mentions, or relations, of one id the last counts, in the place of the
-        first; else all do.
-    in_words (str): The matching, for people.
+    scores_missing (bool): Whether a note that is missing on one side is scored as empty there;
+        otherwise it is left out.
+    needs_ann (bool): Whether a `.txt` without `.ann` is ignored; otherwise it is a note without
+        annotations.
+    empty_is_zero (bool): Whether a note without items on either side counts as 0 in the mean over
+        notes; otherwise it is left out.
+    ends_as_listed (bool): Whether the order in the line tells the head of a relation from its tail;
+        otherwise the names Arg1 and Arg2 do, if it has them.
+    last_of_id (bool): Whether, of several mentions or relations with the same id, only the last
+        counts, at the position of the first; otherwise all do.
+    in_words (str): A description of the matching, for messages.
     """
 
     name: str
@@ -69,10 +69,10 @@ PROTOCOLS = {
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
+    """Get a protocol by its name.
 
-    RAISES (ValueError): There is none; the message names those that there are.
+    RAISES (ValueError): Unknown name; the message lists the known ones.
     """
     if name not in PROTOCOLS:
-        raise ValueError(f"no scoring protocol {name!r}; expected one of {', '.join(PROTOCOLS)}")
+        raise ValueError(f"unknown protocol {name!r}; expected one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

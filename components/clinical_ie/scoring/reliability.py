@@ -1,4 +1,4 @@
-"""How well scores tell what is right: outcomes, and the expected calibration error."""
+"""Reliability of predicted scores: outcomes, and the expected calibration error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ N_BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of predicted items.
+    """Predicted items: their scores, and whether they are right.
 
     scores (Floats): Between 0 and 1, shape (n,).
-    right (NDArray[np.bool_]): Strictly, matched one-to-one, shape (n,).
+    right (NDArray[np.bool_]): By the strict, one-to-one matching, shape (n,).
     """
 
     scores: Floats
@@ -30,7 +30,7 @@ class Outcomes:
         """The expected calibration error (Naeini et al. 2015), over bins of equal width.
 
         RETURNS (float): The mean distance between a bin's mean score and its share of right items,
-            weighted by the bins' sizes; 0 without an item.
+            weighted by the bins' sizes; 0 if there are no items.
         """
         if not len(self.scores):
             return 0.0

@@ -1,4 +1,4 @@
-"""Scores of a set of notes, in the form in which they are printed, stored and compared."""
+"""Scores of a set of notes, as they are printed, stored and compared."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Ratios(TypedDict):
 
 
 class Figures(Ratios):
-    """Counts and the fractions that follow from them."""
+    """Counts and the fractions derived from them."""
 
     tp: int
     fp: int
@@ -40,14 +40,14 @@ class ModeScores(TypedDict):
 
 
 class TaskScores(TypedDict):
-    """A task's scores where borders must agree, and where they may differ."""
+    """A task's scores with equal borders required (strict), and with overlap (lenient)."""
 
     strict: ModeScores
     lenient: ModeScores
 
 
 class Scores(TypedDict):
-    """All scores, with the protocol they were counted by and the number of notes scored."""
+    """All scores, with the protocol and the number of notes scored."""
 
     protocol: str
     notes: int
@@ -62,12 +62,12 @@ def note_counts(
     protocol: str = DEFAULT_PROTOCOL,
     texts: Mapping[str, str] | None = None,
 ) -> dict[str, NoteCounts]:
-    """The counts of every note that the protocol scores, by name, sorted.
+    """The counts of every note that the protocol scores, by note name, sorted.
 
     gold, predicted (Mapping[str, Annotations]): By note name.
-    protocol (str): What counts as right; see `PROTOCOLS`.
-    texts (Mapping[str, str] | None): By note name; see `normalise`. May lack notes.
-    RAISES (ValueError): Unknown protocol; or annotations that contradict themselves, by note.
+    protocol (str): What counts as correct; see `PROTOCOLS`.
+    texts (Mapping[str, str] | None): By note name; see `normalise`. Notes may be missing.
+    RAISES (ValueError): Unknown protocol, or inconsistent annotations; the message names the note.
     """
     rules = get_protocol(protocol)
     empty = Annotations()
@@ -91,17 +91,17 @@ def score(
 ) -> Scores:
     """Score predicted annotations against gold ones.
 
-    gold, predicted (Mapping[str, Annotations]): By note name. One that a side lacks is scored as
-        the protocol has it.
-    protocol (str): What counts as right; see `PROTOCOLS`.
-    texts (Mapping[str, str] | None): By note name; see `normalise`. May lack notes.
-    RAISES (ValueError): Unknown protocol; or annotations that contradict themselves, by note.
+    gold, predicted (Mapping[str, Annotations]): By note name. The protocol decides how a note is
+        scored that is missing on one side.
+    protocol (str): What counts as correct; see `PROTOCOLS`.
+    texts (Mapping[str, str] | None): By note name; see `normalise`. Notes may be missing.
+    RAISES (ValueError): Unknown protocol, or inconsistent annotations; the message names the note.
     """
     return sum_up(note_counts(gold, predicted, protocol=protocol, texts=texts), protocol)
 
 
 def sum_up(counts: Mapping[str, NoteCounts], protocol: str) -> Scores:
-    """The scores of some notes, from their counts.
+    """The scores of a set of notes, from their counts.
 
     counts (Mapping[str, NoteCounts]): From `note_counts` with the same protocol.
     """
@@ -125,8 +125,8 @@ def sum_up(counts: Mapping[str, NoteCounts], protocol: str) -> Scores:
 def summarise(notes: Sequence[ByLabel], empty_is_zero: bool = False) -> ModeScores:
     """Add up the counts of notes.
 
-    notes (Sequence[ByLabel]): Counts by label, one entry a note.
-    empty_is_zero (bool): See `Protocol`; for a label, a note without it is empty.
+    notes (Sequence[ByLabel]): Counts by label, one entry per note.
+    empty_is_zero (bool): See `Protocol`; for the scores of a label, a note without it is empty.
     """
     of_label: dict[str, list[Counts]] = defaultdict(list)
     for note in notes:
@@ -157,7 +157,7 @@ def figures(counts: Counts) -> Figures:
 
 
 def _mean(counts: Sequence[Counts], at_least: int) -> Ratios:
-    """The mean of the notes' ratios; `at_least` so many notes, of which some count 0."""
+    """The mean of the notes' ratios, filled up with zeros to `at_least` notes."""
     n = max(len(counts), at_least, 1)
     return Ratios(
         precision=sum(c.precision for c in counts) / n,

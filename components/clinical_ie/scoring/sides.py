@@ -1,4 +1,4 @@
-"""One side of a comparison, gold or predicted, in the form in which it is compared."""
+"""One side of a comparison, gold or predicted."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ Fragments = tuple[tuple[int, int], ...]
 class Side:
     """Mentions as items, relations as indices into them, both in the order of their lines.
 
-    annotations (Annotations): Of one note.
-    form (Callable[[Fragments], Pieces]): Which characters a mention is said to have.
-    RAISES (ValueError): A relation names a mention that is not there, or an id is used twice.
+    annotations (Annotations): The annotations of one note.
+    form (Callable[[Fragments], Pieces]): Maps the fragments of a mention to the pieces compared.
+    RAISES (ValueError): A relation refers to a missing mention, or an id is used twice.
     """
 
     def __init__(self, annotations: Annotations, form: Callable[[Fragments], Pieces]) -> None:
@@ -32,7 +32,7 @@ class Side:
         for link in annotations.links:
             for end in (link.head, link.tail):
                 if end not in index:
-                    raise ValueError(f"a {link.label} relation names {end!r}, no mention's id")
+                    raise ValueError(f"a {link.label} relation refers to {end!r}, no mention's id")
         self.links = [(ln.label, index[ln.head], index[ln.tail]) for ln in annotations.links]
 
     @property
@@ -45,7 +45,7 @@ class Side:
 
 
 def link_edges(gold: Side, predicted: Side, edges: Iterable[Edge]) -> list[Edge]:
-    """Pairs of relations of one label whose heads match, and whose tails match.
+    """Pairs of relations with the same label whose heads match and whose tails match.
 
     edges (Iterable[Edge]): Which mentions match.
     RETURNS (list[Edge]): Each pair once, as index into gold and index into predicted.

@@ -1,12 +1,12 @@
-"""Whether two arms differ by more than chance, and how far a score can be trusted.
+"""Significance of the difference between two arms, and confidence intervals of scores.
 
-Notes are the units: mentions of one note are not independent of each other. The test is paired
-approximate randomization (Noreen 1989; Yeh 2000 for F1), the intervals are percentile bootstrap
-intervals over notes (Efron and Tibshirani 1993), both of the micro scores. Both take the runs as
-they are; that other seeds would have given other runs is what Student's t over the runs asks.
+The unit is the note, since mentions of one note are not independent of each other. The test is
+paired approximate randomization (Noreen 1989; Yeh 2000 for F1), the intervals are percentile
+bootstrap intervals over notes (Efron and Tibshirani 1993), both of the micro scores. Both take the
+runs as given; Student's t-test over the runs accounts for the variation between seeds.
 
-Of few notes the intervals are too narrow: in simulations they held the true F1 in 90 % of the cases
-with 15 notes, 93 % with 40 and 94 % with 200.
+With few notes, the intervals are too narrow: in simulations they contained the true F1 in 90 % of
+cases with 15 notes, 93 % with 40 and 94 % with 200.
 """
 
 import statistics
@@ -22,9 +22,9 @@ from .counts import NoteCounts, total
 ROUNDS = 10_000
 LEVEL = 0.05
 MEASURES = ("precision", "recall", "f1")
-# Cells of the largest array that is held at once.
+# Size of the largest array held in memory, in cells.
 _CELLS = 4_000_000
-# Two differences of F1 that are equal on paper may differ in the last digits.
+# Differences of F1 that are mathematically equal may differ in their last digits.
 _TOLERANCE = 1e-12
 
 Table = NDArray[np.float64]
@@ -34,7 +34,7 @@ Runs = Sequence[Mapping[str, NoteCounts]]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with the limits between which it lies with 95 % confidence."""
+    """A value with the limits of its 95 % confidence interval."""
 
     value: float
     low: float
@@ -47,11 +47,12 @@ class Comparison:
 
     first, second (float): The arms' scores, fractions.
     difference (Interval): Second minus first, with its paired bootstrap interval.
-    p (float): Two-sided; how often swapping the arms' notes at random gives as large a difference.
+    p (float): Two-sided: how often randomly swapping notes between the arms gives a difference at
+        least as large.
     n_notes (int): Notes that both arms were scored on.
     n_runs (int): Runs of each arm.
-    p_runs (float | None): Two-sided; how often so many runs of one kind would differ as much from
-        each other as those of the two arms do. None for one run of each, which cannot tell.
+    p_runs (float | None): Two-sided, of Student's t-test over the runs; None for one run of each
+        arm.
     """
 
     first: float
@@ -65,7 +66,8 @@ class Comparison:
     def in_words(self, first: str, second: str) -> str:
         """The result in a sentence; `first` and `second` name the arms.
 
-        One is better where neither the choice of notes nor that of seeds explains the difference.
+        One is called better only if neither the choice of notes nor that of seeds explains the
+        difference.
         """
         points = f"{100 * abs(self.difference.value):.2f} points"
         tested = f"p = {self.p:.4f}, {self.n_notes} notes"
@@ -84,7 +86,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Several seeds' scores: mean, sample standard deviation (0 for one seed), extremes."""
+    """Scores of several seeds: mean, sample standard deviation (0 for one seed), extremes."""
 
     mean: float
     sd: float
@@ -94,12 +96,12 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of one score a seed.
+        """The spread of the scores, one per seed.
 
-        RAISES (ValueError): There is no value.
+        RAISES (ValueError): There are no values.
         """
         if not values:
-            raise ValueError("no scores to spread; expected one a seed")
+            raise ValueError("no scores to summarise; expected one per seed")
         sd = statistics.stdev(values) if len(values) > 1 else 0.0
         return cls(statistics.fmean(values), sd, min(values), max(values), len(values))
 
@@ -107,10 +109,10 @@ class Spread:
 def bootstrap(
     runs: Runs, task: str, mode: str, *, rounds: int = ROUNDS, seed: int = 0
 ) -> dict[str, Interval]:
-    """Intervals of micro precision, recall and F1; of several runs, of their mean.
+    """Intervals of micro precision, recall and F1, or of their means over several runs.
 
-    runs (Runs): The counts of one run, or of one run for each seed, on the same notes.
-    RETURNS (dict[str, Interval]): By measure. Without a note all are 0.
+    runs (Runs): The counts of one run, or of one run per seed, on the same notes.
+    RETURNS (dict[str, Interval]): By measure; all 0 if there are no notes.
     RAISES (ValueError): The runs were scored on different notes.
     """
     tables = _tables(runs, task, mode)
@@ -134,17 +136,17 @@ def compare(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two arms that were scored on the same notes; of several runs, their means.
+    """Compare two arms that were scored on the same notes, by their means over the runs.
 
-    first, second (Runs): Each arm's counts, one run for each seed. A note changes arms in all runs
-        at once.
+    first, second (Runs): Each arm's counts, one run per seed. The randomization test swaps a note
+        in all runs at once.
     measure (str): `precision`, `recall` or `f1`.
-    rounds (int): Random assignments, and bootstrap samples; p is never below 1 / (rounds + 1).
-    RAISES (ValueError): The arms were scored on different notes, or not equally often.
+    rounds (int): Number of random swaps, and of bootstrap samples; p is at least 1 / (rounds + 1).
+    RAISES (ValueError): The arms were scored on different notes, or differ in their number of runs.
     """
     if len(first) != len(second):
         raise ValueError(
-            f"{len(first)} runs against {len(second)}; expected as many of one arm as of the other"
+            f"{len(first)} runs against {len(second)}; expected the same number for both arms"
         )
     together = _tables([*first, *second], task, mode)
     tables = together[: len(first)], together[len(first) :]
@@ -179,14 +181,14 @@ def compare(
 
 
 def _p_of_runs(first: Table, second: Table) -> float | None:
-    """Student's t-test of two arms' runs, as many of each; None where there is one of each."""
+    """Two-sided p of Student's t-test over equally many runs of two arms; None for one run each."""
     n = len(first)
     if n < 2:
         return None
     gap = abs(float(second.mean() - first.mean()))
     error = float(np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n))
     if error <= _TOLERANCE:
-        # Runs that are all alike leave nothing to chance.
+        # The runs of each arm are all alike, so any difference is more than chance.
         return 1.0 if gap <= _TOLERANCE else 0.0
     return float(2 * stdtr(2 * n - 2, -gap / error))
 
@@ -210,7 +212,7 @@ def _resampled(tables: Table, rounds: int, seed: int) -> Table:
 
 
 def _measures(sums: Table) -> Table:
-    """Precision, recall and F1 from (…, 3) sums; a ratio without a base is 0."""
+    """Precision, recall and F1 from (…, 3) sums; a ratio with denominator 0 is 0."""
     tp, fp, fn = np.moveaxis(sums, -1, 0)
     bases = np.stack([tp + fp, tp + fn, tp + (fp + fn) / 2], axis=-1)
     return np.divide(tp[..., None], bases, out=np.zeros_like(bases), where=bases > 0)
@@ -227,7 +229,7 @@ def _chunks(n_notes: int, rounds: int) -> Iterator[int]:
 
 
 def _resamples(n_notes: int, rounds: int, seed: int) -> Iterator[Table]:
-    """How often each note was drawn, in each round; rows sum to `n_notes`."""
+    """How often each note is drawn in each round; rows sum to `n_notes`."""
     random = np.random.default_rng(seed)
     for n in _chunks(n_notes, rounds):
         draws = random.integers(0, n_notes, size=(n, n_notes)) + n_notes * np.arange(n)[:, None]
@@ -236,7 +238,7 @@ def _resamples(n_notes: int, rounds: int, seed: int) -> Iterator[Table]:
 
 
 def _swaps(n_notes: int, rounds: int, seed: int) -> Iterator[Table]:
-    """Which notes change arms, in each round: 0 or 1."""
+    """Which notes are swapped between the arms in each round: 0 or 1."""
     random = np.random.default_rng(seed)
     for n in _chunks(n_notes, rounds):
         yield random.integers(0, 2, size=(n, n_notes)).astype(np.float64)

@@ -35,12 +35,12 @@ def score_mentions(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]
 
 
 def score_relations(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-    """Micro scores of `doc._.relations`, one-to-one, on the mentions that each side has.
+    """Micro scores of `doc._.relations`, one-to-one, on each side's own mentions.
 
-    They are end-to-end scores where the predicted Docs hold predicted mentions, and scores on
-    gold entities where they hold the reference's.
+    They are end-to-end scores if the predicted Docs hold predicted mentions, and scores on gold
+    entities if they hold the reference's.
 
-    RETURNS (dict[str, Any]): As `score_mentions`, with `relations_` in front.
+    RETURNS (dict[str, Any]): As `score_mentions`, with the prefix `relations_`.
     RAISES (ValueError): The texts of predicted and reference differ.
     """
     return _score(examples, "relations")

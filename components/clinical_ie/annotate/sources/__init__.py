@@ -33,23 +33,23 @@ def open_source(
     text_column: str = TEXT_COLUMN,
     part: Part = WHOLE,
 ) -> FolderSource | JsonlSource | ParquetSource:
-    """What reads the notes at a place.
+    """The source of the notes at a path, a folder or a file.
 
-    id_column, text_column (str): Of a file.
-    part (Part): What of it this run reads.
+    id_column, text_column (str): Keys or columns of a file.
+    part (Part): The part of the notes that this run reads.
     RAISES (OSError): It cannot be read.
-    RAISES (ValueError): It is no file of such a kind, or not as it should be.
+    RAISES (ValueError): It is not a file of a known kind, or its content is not as expected.
     """
     kind = _BY_ENDING.get(path.suffix.lower())
     if path.is_dir() or (kind is None and not path.exists()):
         if (id_column, text_column) != (ID_COLUMN, TEXT_COLUMN):
             raise ValueError(
-                f"{path} is no file with columns; leave out --id-column and --text-column"
+                f"{path} is not a file with columns; leave out --id-column and --text-column"
             )
         return FolderSource(path, part)
     if kind is None:
         raise ValueError(
-            f"{path} is a file of a kind that is not read; expected a folder of .txt notes, a "
+            f"{path} is not a kind of file that can be read; expected a folder of .txt notes, a "
             ".jsonl or a .parquet file"
         )
     return kind(path, id_column, text_column, part)

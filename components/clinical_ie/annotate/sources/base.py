@@ -1,4 +1,4 @@
-"""What every source of notes can do."""
+"""The interface of sources of notes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -7,20 +7,20 @@ from typing import Protocol
 from ..notes import Failure, InputNote
 from .part import Part
 
-# Why a note of this name cannot be written where the output goes; None where it can.
+# From a note's name to the reason why the output cannot hold it, or None.
 Refusal = Callable[[str], str | None]
-# Of a note whose annotations are of another text than it has now.
-CHANGED = "its text has changed since this run annotated it; --overwrite starts anew"
+# Why a note is left out that was annotated with a text that it no longer has.
+CHANGED = "its text has changed since this run annotated it; --overwrite starts over"
 
 
 class Source(Protocol):
     """Notes to be annotated, read one after the other.
 
     path (Path): The folder or file.
-    part (Part): What of it this run reads.
-    total (int): How many there are in the part, bad ones too.
-    left_out (list[Failure]): What looks like a note by its file's name and is none.
-    warnings (list[str]): What its owner should know, and costs no note.
+    part (Part): The part of the notes that this run reads.
+    total (int): Number of notes in the part, including bad ones.
+    left_out (list[Failure]): Files that look like notes by their names but are not.
+    warnings (list[str]): Messages for the user about anything else.
     """
 
     path: Path
@@ -30,13 +30,13 @@ class Source(Protocol):
     warnings: list[str]
 
     def describe(self) -> str:
-        """What a run has to read again to go on where it was."""
+        """A description of the input, which must be the same for a run to be continued."""
 
     def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
-        """The part's notes in their order, less those that are done; a bad one takes no other with
-        it, and neither does one that has changed since it was done.
+        """The notes of the part in order, without those that are done. A bad note, or one that has
+        changed since it was done, is a `Failure`.
 
-        done (Mapping[str, int]): By name the `text_sum` of each.
-        refusal (Refusal): Asked for names that were not made as file names.
+        done (Mapping[str, int]): The `text_sum` of each note that is done, by name.
+        refusal (Refusal): Called for names that do not come from file names.
         RAISES (OSError): The source itself is gone or damaged.
         """

@@ -22,7 +22,7 @@ class FolderSource:
         self.part = part
         self.files = list_notes(path)[part.number - 1 :: part.of]
         self.total = len(self.files)
-        # What is no note has no place among them; the first part tells of it.
+        # Files that are not notes belong to no part; the first part reports them.
         odd = misspelt(files_below(path), (".txt",)) if part.number == 1 else []
         self.warnings = [str(problem) for problem in hidden_folders(path)]
         self.left_out = [Failure(problem.file, problem.message) for problem in odd]
@@ -31,7 +31,7 @@ class FolderSource:
         return self.part.of_place(str(self.path.resolve()))
 
     def names(self) -> Iterator[str]:
-        """What the notes are called, those that cannot be read too."""
+        """The names of all notes, including those that cannot be read."""
         return (note_name(file, self.path) for file in self.files)
 
     def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:

@@ -1,4 +1,4 @@
-"""JSON Lines: an object a line."""
+"""JSON Lines: one object per line."""
 
 import json
 from codecs import BOM_UTF8
@@ -10,17 +10,17 @@ from .rows import Row, RowSource
 
 
 class JsonlSource(RowSource):
-    """`{"id": …, "text": …}` a line, in UTF-8; other keys are not looked at, nor are blank lines.
+    """A `{"id": …, "text": …}` per line, in UTF-8; other keys and blank lines are ignored.
 
     RAISES (OSError): The file cannot be read.
-    RAISES (ValueError): It holds no line.
+    RAISES (ValueError): It holds no lines.
     """
 
     def __init__(self, path: Path, id_column: str, text_column: str, part: Part = WHOLE) -> None:
         super().__init__(path, id_column, text_column, part)
         n_lines = sum(1 for _ in self._lines())
         if not n_lines:
-            raise ValueError(f'{path}: holds no line; expected {{"id": …, "text": …}} a note')
+            raise ValueError(f'{path}: holds no lines; expected {{"id": …, "text": …}} per note')
         self.total = part.size(n_lines)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -28,7 +28,7 @@ class JsonlSource(RowSource):
             yield number, self._row(line)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        # Bytes, so that a line that is not UTF-8 costs no other line.
+        # As bytes, so that a line that is not UTF-8 does not affect the others.
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 content = line.removeprefix(BOM_UTF8) if number == 1 else line
@@ -40,13 +40,13 @@ class JsonlSource(RowSource):
             found = json.loads(line.decode("utf8"))
         except UnicodeDecodeError as error:
             byte = f"byte {line[error.start]:#04x} at {error.start + 1} is not UTF-8"
-            return f"{byte}; iconv -f <its encoding> -t UTF-8 mends the file"
+            return f"{byte}; convert the file: iconv -f <its encoding> -t UTF-8"
         except (ValueError, RecursionError) as error:
             return f"not JSON ({error}); expected one object on one line"
         if not isinstance(found, dict):
-            return f"{type(found).__name__}, not an object; expected one a line"
+            return f"{type(found).__name__}, not an object; expected one object per line"
         for column, option in ((self.id_column, "id"), (self.text_column, "text")):
             if column not in found:
                 keys = ", ".join(map(repr, found)) or "none"
-                return f"no key {column!r} ({keys[:100]}); --{option}-column names it"
+                return f"no key {column!r} ({keys[:100]}); name it with --{option}-column"
         return found[self.id_column], found[self.text_column]

@@ -8,17 +8,17 @@ from ..arrow import require_pyarrow
 from .part import WHOLE, Part
 from .rows import Row, RowSource
 
-# Notes that are in memory at once; the pipeline takes them on in batches of its own.
+# Notes in memory at once; the pipeline divides them into its own batches.
 _ROWS_AT_ONCE = 64
-# Of a column, so that a row group of any size is not read as one.
+# Bytes of a column, so that a large row group is not read as a whole.
 _BYTES_AT_ONCE = 1 << 20
 
 
 class ParquetSource(RowSource):
-    """A Parquet file with a column of ids, strings or whole numbers, and a column of texts.
+    """A Parquet file with a column of ids (strings or whole numbers) and a column of texts.
 
     RAISES (OSError): The file cannot be read.
-    RAISES (ValueError): It is no Parquet file, holds no row, or has no such columns; or pyarrow is
+    RAISES (ValueError): It is not a Parquet file, holds no rows, or lacks a column; or pyarrow is
         not installed.
     """
 
@@ -30,12 +30,12 @@ class ParquetSource(RowSource):
                 n_rows = file.metadata.num_rows
                 schema = file.schema_arrow
         except self._arrow.ArrowException as error:
-            raise ValueError(f"{path}: no Parquet file ({error})") from error
+            raise ValueError(f"{path}: not a Parquet file ({error})") from error
         types = self._arrow.types
         self._check(schema, id_column, "id", (_is_string, types.is_integer))
         self._check(schema, text_column, "text", (_is_string,))
         if not n_rows:
-            raise ValueError(f"{path}: holds no row; expected one a note")
+            raise ValueError(f"{path}: holds no rows; expected one per note")
         self.total = part.size(n_rows)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -51,7 +51,7 @@ class ParquetSource(RowSource):
             raise OSError(f"{self.path}: cannot be read beyond row {number}: {error}") from error
 
     def _open(self) -> Any:
-        # Read page by page: what is read ahead would be a whole row group.
+        # Page by page: with pre-buffering, a whole row group would be read ahead.
         parquet = self._arrow.parquet
         return parquet.ParquetFile(self.path, buffer_size=_BYTES_AT_ONCE, pre_buffer=False)
 
@@ -59,7 +59,7 @@ class ParquetSource(RowSource):
         if schema.names.count(column) != 1:
             raise ValueError(
                 f"{self.path}: no column {column!r}, or two of them; it has "
-                f"{', '.join(schema.names)}; --{option}-column names it"
+                f"{', '.join(schema.names)}; name it with --{option}-column"
             )
         found = schema.field(column).type
         if self._arrow.types.is_dictionary(found):
@@ -67,7 +67,7 @@ class ParquetSource(RowSource):
         if not any(fits(found) for fits in fitting):
             raise ValueError(
                 f"{self.path}: its column {column!r} holds {found}; expected strings; "
-                f"--{option}-column names another"
+                f"name another with --{option}-column"
             )
 
 

@@ -1,4 +1,4 @@
-"""Notes that several runs share, each on a machine or a GPU of its own."""
+"""Division of the notes among several runs, each on its own machine or GPU."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Every `of`-th note, from the `number`-th on: all parts together are all notes, once each.
+    """Every `of`-th note, from the `number`-th on: together, the parts hold every note once.
 
-    RAISES (ValueError): `number` does not lie between 1 and `of`.
+    RAISES (ValueError): `number` is not between 1 and `of`.
     """
 
     number: int = 1
@@ -20,9 +20,9 @@ class Part:
 
     @classmethod
     def parse(cls, text: str) -> "Part":
-        """Read "2/4".
+        """Parse a part such as "2/4".
 
-        RAISES (ValueError): It is no part.
+        RAISES (ValueError): The text has another form.
         """
         found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
         if found is None:
@@ -32,15 +32,15 @@ class Part:
         return cls(int(found[1]), int(found[2]))
 
     def holds(self, index: int) -> bool:
-        """Whether the note that has so many before it is one of this part."""
+        """Whether the note with this index, from 0, is in the part."""
         return index % self.of == self.number - 1
 
     def size(self, total: int) -> int:
-        """How many of so many notes are in it."""
+        """How many of `total` notes are in the part."""
         return len(range(self.number - 1, total, self.of))
 
     def of_place(self, place: str) -> str:
-        """What of a place is read, in words."""
+        """The place, and which part of it is read unless it is the whole."""
         return place if self.of == 1 else f"{place}, part {self}"
 
     def __str__(self) -> str:

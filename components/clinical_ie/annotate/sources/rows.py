@@ -1,4 +1,4 @@
-"""What the rows of a file have to hold to be notes, whatever the kind of file."""
+"""Notes from the rows of a file, whatever its format."""
 
 import re
 from abc import ABC, abstractmethod
@@ -11,19 +11,19 @@ from ..run_log import text_sum
 from .base import CHANGED, Refusal
 from .part import Part
 
-# The values of both columns; None stands for none. Or what is wrong with the whole row.
+# The values of both columns, None if there is none; or what is wrong with the whole row.
 Row = tuple[object, object] | str
-# JSON can say half a sign; no file in UTF-8 can hold it.
+# Lone surrogates, which JSON can express and UTF-8 cannot.
 _HALF_A_SIGN = re.compile("[\ud800-\udfff]")
 
 
 class RowSource(ABC):
     """A file with a note in each row: its id and its text in two columns.
 
-    The ids that were read stay in memory, and nothing else.
+    Only the ids that were read are kept in memory.
 
-    id_column, text_column (str): The names of the columns; others are not looked at.
-    part (Part): The rows that are notes of this run.
+    id_column, text_column (str): The names of the columns; others are ignored.
+    part (Part): The rows that this run reads.
     """
 
     total: int
@@ -49,7 +49,7 @@ class RowSource(ABC):
         for index, (number, row) in enumerate(self.rows()):
             name, text, problem = self._checked(row)
             if problem is None and name in first_row:
-                problem = f"row {first_row[name]} has the id {shown(name)} too; expected another"
+                problem = f"row {first_row[name]} has the id {shown(name)} too; expected unique ids"
             elif problem is None:
                 first_row[name] = number
                 if name not in done:
@@ -59,7 +59,7 @@ class RowSource(ABC):
                 else:
                     problem = CHANGED
             if not self.part.holds(index):
-                # Read all the same: its id is no other note's.
+                # It had to be read all the same: no other note may have its id.
                 continue
             place = f"{self.path}:{number}"
             if problem is None:
@@ -72,16 +72,16 @@ class RowSource(ABC):
         if isinstance(row, str):
             return "", "", row
         id_, text = row
-        # True is a number to Python, and no id.
+        # To Python, True is an int; it is not an id.
         name = str(id_) if isinstance(id_, int) and not isinstance(id_, bool) else id_
         if not isinstance(name, str) or not name:
             found = "null" if id_ is None else shown(id_)
             return "", "", f"{self.id_column!r} is {found}; expected a string or a whole number"
         if not isinstance(text, str):
-            # Not the value: it may be all of a note.
+            # Without the value, which may be a whole note.
             found = "null" if text is None else f"of type {type(text).__name__}"
             return "", "", f"{self.text_column!r} is {found}; expected a string"
         half = _HALF_A_SIGN.search(name) or _HALF_A_SIGN.search(text)
         if half:
-            return "", "", f"{half[0]!r} is half of a sign, which UTF-8 has no bytes for"
+            return "", "", f"{half[0]!r} is a lone surrogate, which UTF-8 cannot encode"
         return name, text, None

@@ -1,6 +1,6 @@
-"""Where annotated notes go: brat files, JSON Lines or Parquet. A file that is there is whole.
+"""Where annotated notes go: brat files, JSON Lines or Parquet. Files that exist are complete.
 
-Of a run that was stopped, a hidden log stays, and its next start goes on.
+An interrupted run leaves a hidden log, from which its next start continues.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ __all__ = [
     "open_writer",
 ]
 
-# Those with a file for all notes, whose ending is the format's name.
+# Formats with one file for all notes, whose ending is the format's name.
 _ONE_FILE = {"jsonl": JsonlWriter, "parquet": ParquetWriter}
 FORMATS = ("brat", *_ONE_FILE)
 
@@ -32,11 +32,11 @@ FORMATS = ("brat", *_ONE_FILE)
 def open_writer(
     out: Path, format_: str, source: Source, run: Mapping[str, str], overwrite: bool
 ) -> Writer:
-    """The writer for a place that is free, may be overwritten, or holds this run's beginning.
+    """The writer for a place that is free, may be overwritten, or holds the start of this run.
 
     format_ (str): One of `FORMATS`.
-    run (Mapping[str, str]): What the run is; see `RunLog`.
-    RAISES (ValueError): It is none of these, or cannot be written to without harm.
+    run (Mapping[str, str]): The settings of the run; see `RunLog`.
+    RAISES (ValueError): The place is none of these, or writing there would damage the input.
     RAISES (BlockingIOError): Another run is at work there.
     """
     ending = out.suffix.removeprefix(".")
@@ -56,7 +56,7 @@ def open_writer(
         RunLog.remove(kind.log_of(path))
     writer = kind(path, run)
     if path.exists() and not (overwrite or writer.done):
-        raise ValueError(f"{path} is there already; --overwrite replaces it")
+        raise ValueError(f"{path} already exists; --overwrite replaces it")
     return writer
 
 
@@ -75,12 +75,12 @@ def _brat(out: Path, source: Source, run: Mapping[str, str], overwrite: bool) ->
         return writer
     found = next(_in_the_way(out, source), None)
     if found is not None:
-        raise ValueError(f"{found} is there already; --overwrite replaces it and the others")
+        raise ValueError(f"{found} already exists; --overwrite replaces it and the others")
     return writer
 
 
 def _in_the_way(out: Path, source: Source) -> Iterator[Path]:
-    """Files that the output would replace, or, while its names are not known, could."""
+    """Files that the output would replace, or could replace if its names are not known yet."""
     if isinstance(source, FolderSource):
         targets = (out / f"{name}{e}" for name in source.names() for e in (".txt", ".ann"))
         return (target for target in targets if target.exists())

@@ -1,4 +1,4 @@
-"""What every place for annotated notes can do."""
+"""The interface of writers of annotated notes."""
 
 from pathlib import Path
 from types import TracebackType
@@ -10,10 +10,10 @@ PRIVATE = 0o700
 
 
 class Writer(Protocol):
-    """A place for annotated notes; leaving its context by an error leaves whole files only.
+    """A writer of annotated notes; if its context is left by an error, only complete files remain.
 
-    done (dict[str, int]): The notes that a run which was stopped has written already, by name with
-        the `text_sum` of each.
+    done (dict[str, int]): The `text_sum` of each note that an interrupted run has written already,
+        by name.
     """
 
     done: dict[str, int]
@@ -28,14 +28,14 @@ class Writer(Protocol):
     ) -> None: ...
 
     def refusal(self, name: str) -> str | None:
-        """Why a note of this name cannot be written; None where it can."""
+        """Why a note of this name cannot be written; None if it can."""
 
     def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
-        """Take one note.
+        """Write one note.
 
         name (str): Its name, with folders below the root.
-        text (str): What the offsets count into.
-        bom (bool): The file began with a byte order mark that the offsets do not count.
+        text (str): The text that the offsets refer to.
+        bom (bool): Whether the file began with a byte order mark that offsets do not count.
         """
 
 
@@ -47,7 +47,7 @@ def make_folder(folder: Path, mode: int = PRIVATE) -> None:
         try:
             path.mkdir()
         except FileExistsError:
-            # Runs that share the notes, and are started together, share folders above theirs, too.
+            # Runs on several parts of the notes, started together, may share parent folders.
             if not path.is_dir():
                 raise
         else:

@@ -1,4 +1,4 @@
-"""JSON Lines: the file is there once it is whole."""
+"""JSON Lines; the file appears once it is complete."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from .base import make_folder
 
 
 class JsonlWriter:
-    """One line a note; the file appears when all are written, and is `path` + `.part` until then.
+    """One line per note, in `path` + `.part`, which is renamed when all are written.
 
-    Of a run that was stopped, a hidden log stays beside the part, and its next start goes on.
+    An interrupted run leaves a hidden log beside the part, from which its next start continues.
 
-    path (Path): The file, for its owner alone.
-    run (Mapping[str, str] | None): What the run is; see `RunLog`.
-    RAISES (ValueError): An unfinished run of another kind is there.
+    path (Path): The file, readable by its owner only.
+    run (Mapping[str, str] | None): The settings of the run; see `RunLog`.
+    RAISES (ValueError): There is an unfinished run with other settings.
     """
 
     def __init__(self, path: Path, run: Mapping[str, str] | None = None) -> None:
@@ -31,7 +31,7 @@ class JsonlWriter:
         self.done = {}
         if self._log.notes and self._part.exists():
             with self._part.open("rb") as part:
-                # A line that the log does not have, or that is no whole one, is written again.
+                # Lines that are incomplete or not in the log are written again.
                 for (name, found), line in zip(self._log.notes.items(), part, strict=False):
                     if line.endswith(b"\n"):
                         self.done[name] = found
@@ -39,12 +39,12 @@ class JsonlWriter:
 
     @staticmethod
     def log_of(path: Path) -> Path:
-        """Where the log of an unfinished run is."""
+        """The path of the log of an unfinished run."""
         return path.with_name(f".{path.name}-run")
 
     def __enter__(self) -> Self:
         make_folder(self.path.parent)
-        # First of all: from here on, no other run touches the part.
+        # First, since its lock keeps other runs from the part.
         self._log.start(self.done)
         how = os.O_WRONLY | os.O_APPEND if self.done else os.O_WRONLY | os.O_CREAT | os.O_EXCL
         if not self.done:
@@ -72,7 +72,7 @@ class JsonlWriter:
             self._log.close(finished)
 
     def _finish(self, lines: Path) -> None:
-        """Make the file of all lines."""
+        """Turn the lines into the final file."""
         lines.replace(self.path)
 
     def refusal(self, name: str) -> str | None:
@@ -84,9 +84,9 @@ class JsonlWriter:
         except UnicodeEncodeError as error:
             raise ValueError(
                 f"its name {shown(name)} is not UTF-8, as all of {self.path.name} has to be; "
-                "rename it (--format brat takes any name of a file)"
+                "rename it (--format brat takes any file name)"
             ) from error
-        # The line goes out before the log knows of it.
+        # Before the log: a line that is in the log must exist.
         self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
         self._log.add(name, text)
 

@@ -1,4 +1,4 @@
-"""Parquet: the file is there once it is whole."""
+"""Parquet; the file appears once it is complete."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from spacy.util import minibatch
 from ..arrow import require_pyarrow
 from .jsonl import JsonlWriter
 
-# Notes of a row group, all of which are in memory at once.
+# Notes per row group, all of which are in memory at once.
 _NOTES_AT_ONCE = 1024
 
 
 class ParquetWriter(JsonlWriter):
-    """One row a note, with the fields of a line of JSON Lines.
+    """One row per note, with the same fields as in JSON Lines.
 
-    A Parquet file says at its end what is in it, so that nothing can be added to one that was
-    begun. Until all notes are there, they are lines in `path` + `.part`, which a run that was
-    stopped goes on with; then the file is made of these, one row group at a time.
+    A Parquet file ends with its metadata, so that an unfinished one cannot be extended. Until all
+    notes are done, they are JSON Lines in `path` + `.part`, from which an interrupted run
+    continues; then the file is made from these, one row group at a time.
 
-    RAISES (ValueError): pyarrow is not installed; or as `JsonlWriter`.
+    RAISES (ValueError): pyarrow is not installed; or as in `JsonlWriter`.
     """
 
     def __init__(self, path: Path, run: Mapping[str, str] | None = None) -> None:
@@ -47,7 +47,7 @@ class ParquetWriter(JsonlWriter):
 
 
 def _schema(pa: Any) -> Any:
-    """As `as_record` has it; offsets are whole numbers, scores between 0 and 1."""
+    """The schema of what `as_record` returns."""
     text, number, score = pa.string(), pa.int64(), pa.float64()
     entity = {"id": text, "start": number, "end": number, "label": text, "text": text}
     relation = {"label": text, "head": text, "tail": text}
