@@ -43,7 +43,7 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
         (b'{"id": true, "text": "x"}', "'id' is True; expected a string or a whole number"),
         (b'{"id": 1.5, "text": "x"}', "'id' is 1.5"),
         (b'{"id": "", "text": "x"}', "'id' is ''"),
-        (b'{"id": "e", "text": "caf\xe9"}', "byte 0xe9 at 25 is not UTF-8; iconv"),
+        (b'{"id": "e", "text": "caf\xe9"}', "byte 0xe9 at 25 is not UTF-8; convert the file"),
         (b'{"id": "f", "text": "\\ud83d"}', r"'\ud83d' is a lone surrogate"),
         (b'{"id": "\\ud83d", "text": "x"}', r"'\ud83d' is a lone surrogate"),
         (b"[" * 100_000, "not JSON"),
@@ -108,7 +108,7 @@ def test_what_is_no_source_is_told(tmp_path: Path) -> None:
     (tmp_path / "d.csv").touch()
     for arguments, message in [
         (("a.parquet",), "its column 'id' holds double; expected strings; name another with"),
-        (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; --text-column"),
+        (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; name another"),
         (("a.parquet", "n", "note"), "or two of them; it has id, text, n; name it with --text-col"),
         (("none.parquet",), "holds no rows"),
         (("b.parquet",), "not a Parquet file"),
