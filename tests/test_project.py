@@ -199,3 +199,19 @@ def test_a_missing_dataset_is_told_at_once(project: Path, capsys: pytest.Capture
     assert stopped.value.code == 1
     assert "assets/nowhere" in capsys.readouterr().out
     assert not (project / "corpus" / "nowhere").exists()
+
+
+def test_what_a_gpu_needs_can_be_installed_beside_what_is_pinned():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
+    named = re.findall(r"`(cuda\d+)`|\[(cuda\d+)\]", (ROOT / "README.md").read_text("utf8"))
+    assert {"".join(each) for each in named} == {"cuda12", "cuda13"}
+    # spaCy's own extra `cuda12x` takes none that was built for NumPy 2.
+    assert "spacy[cuda" not in (ROOT / "README.md").read_text("utf8")
+    for extra in map("".join, named):
+        [wanted] = map(Requirement, extras["optional-dependencies"][extra])
+        assert wanted.specifier.contains(pinned[wanted.name])

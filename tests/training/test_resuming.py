@@ -20,7 +20,7 @@ from thinc.api import compounding
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.system.workplace import claimed
-from clinical_ie.training import loop, run
+from clinical_ie.training import checkpoint, loop, run
 from clinical_ie.training.batches import Batches
 from clinical_ie.training.checkpoint import Checkpoint
 from clinical_ie.training.fingerprint import FINGERPRINT
@@ -342,3 +342,28 @@ def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int, sizes: 
 def test_no_notes_are_told_before_the_first_step():
     with pytest.raises(ValueError, match="E986"):
         Batches(spacy.blank("en"), lambda nlp: iter(()), lambda examples: iter(()), 0)
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_a_run_goes_on_where_there_are_fewer_gpus(monkeypatch, gpus):
+    """A scheduler gives it another machine, or another number of the same one's."""
+    states: list[torch.Tensor] = [torch.ones(16, dtype=torch.uint8)] * 2
+
+    def put(state: torch.Tensor, device: int | str | torch.device = "cuda") -> None:
+        # As PyTorch's list of generators does.
+        states[torch.device(device).index or 0] = state
+
+    cuda = torch.cuda
+    monkeypatch.setattr(cuda, "is_initialized", lambda: bool(states))
+    monkeypatch.setattr(cuda, "get_rng_state", lambda device="cuda": states[0])
+    monkeypatch.setattr(cuda, "get_rng_state_all", lambda: list(states))
+    monkeypatch.setattr(cuda, "set_rng_state", put)
+    monkeypatch.setattr(
+        cuda,
+        "set_rng_state_all",
+        lambda new: [put(state, f"cuda:{i}") for i, state in enumerate(new)],
+    )
+    chance = checkpoint._chance()
+    states[:] = [torch.zeros(16, dtype=torch.uint8)] * gpus
+    checkpoint._set_chance(chance)
+    assert [int(state[0]) for state in states] == [1] * gpus

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from spacy.cli.train import train as spacy_train
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
@@ -270,3 +271,43 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
         assert not is_trained(config, out, values)
         path.write_bytes(content)
     assert is_trained(config, out, values)
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("require_gpu", RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")),
+        ("get_torch_default_device", AssertionError("Torch not compiled with CUDA enabled")),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_told_in_one_line(
+    files, tmp_path: Path, monkeypatch, where, error
+):
+    def failing(*args):
+        raise error
+
+    monkeypatch.setattr(run, "require_gpu", lambda gpu_id: True)
+    monkeypatch.setattr(run, where, failing, raising=False)
+    steps = "--max-steps", 2, "--eval-frequency", 1, "--gpu-id", 5
+    result = train(files, CONFIG, tmp_path / "out", *steps)
+    assert result.exit_code == 1
+    assert result.stderr == f"train: {CONFIG}: --gpu-id 5 cannot be used: {error}\n"
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("when", ["_hidden", "_check_encoder"])
+def test_a_gpu_whose_memory_is_full_is_told_in_one_line(files, tmp_path: Path, monkeypatch, when):
+    def full(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+    if when == "_hidden":
+        monkeypatch.setattr("clinical_ie.encoder.shim._hidden", full)
+    else:
+        monkeypatch.setattr("transformers.BertModel.forward", full)
+    result = train(files, CONFIG, tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"train: {CONFIG}: less of batch_pieces or training.batcher.size may help: "
+        "CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+    )
+    assert not any(tmp_path.iterdir())

@@ -89,6 +89,9 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
         with torch.no_grad():
             hidden = loaded.transformer(ids, attention_mask=torch.ones_like(ids)).last_hidden_state
         found = tuple(hidden.shape)
+    except torch.OutOfMemoryError:
+        # No fault of the encoder's.
+        raise
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise _no_encoder(name, config, " ".join(str(error).split())) from error
     if found != (1, _TRIED, config.hidden_size):

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from confection import ConfigValidationError
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
-from thinc.api import require_gpu
+from thinc.api import get_torch_default_device, require_gpu
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
@@ -118,7 +119,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         filled = load_config(config, overrides=overrides, interpolate=True)
         load_model_from_config(filled)
         if gpu_id >= 0:
-            require_gpu(gpu_id)
+            _use_gpu(gpu_id)
         log = {"paths.log": f"{part}/log.jsonl"}
         values = load_config(config, overrides=overrides | log, interpolate=False)
         initialized = partial(init_nlp, values, use_gpu=gpu_id)
@@ -129,10 +130,27 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         replace_folder(new, best)
         stamp = json.dumps(stamp_of(config, part, overrides))
         write_whole(part / FINGERPRINT, f"{stamp}\n")
-    except (ConfigValidationError, OSError, ValueError) as error:
+    except (ConfigValidationError, OSError, ValueError, torch.OutOfMemoryError) as error:
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
-        raise TrainingError(f"{config}: {_one_line(error)}") from error
+        reason = _one_line(error)
+        if isinstance(error, torch.OutOfMemoryError):
+            reason = f"less of batch_pieces or training.batcher.size may help: {reason}"
+        raise TrainingError(f"{config}: {reason}") from error
+
+
+def _use_gpu(gpu_id: int) -> None:
+    """Have thinc and PyTorch work there.
+
+    RAISES (ValueError): One of them cannot; only the first use of a GPU tells all of the reasons.
+    """
+    try:
+        require_gpu(gpu_id)
+        torch.zeros(1, device=get_torch_default_device())
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(f"--gpu-id {gpu_id} cannot be used: {error}") from error
 
 
 def _clear(folder: Path) -> None:
