@@ -3,6 +3,7 @@
 import mmap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clinical_ie.system import memory
@@ -53,3 +54,9 @@ def test_a_library_that_does_not_tell_gives_back_all(monkeypatch):
     memory.release_memory(keep=400 * MB)
     assert before - resident() > 150 * MB
     assert kept
+
+
+def test_a_large_encoder_keeps_more_between_its_steps() -> None:
+    small, large = np.zeros(10), np.lib.stride_tricks.as_strided(np.zeros(1), (2**27,), (0,))
+    assert memory.kept_in_training([small]) == 512 * MB
+    assert memory.kept_in_training([small, large]) == 3 * (80 + 1024 * MB)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from ..system.hashing import hash_of
-from ..system.memory import KEPT_IN_TRAINING, release_memory
+from ..system.memory import kept_in_training, release_memory
 from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, group_windows, mask_windows
 from .reading import bfloat16_pays
@@ -254,7 +254,7 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self._learned(), 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        release_memory(KEPT_IN_TRAINING)
+        release_memory(kept_in_training(self._encoder.parameters()))
         return float(loss.detach())
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import srsly
 import torch
@@ -69,6 +69,10 @@ class EncoderShim(AveragedParams, HFShim):
     @property
     def config(self) -> Any:
         return self._model.config
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """The encoder's weights."""
+        return cast(Iterator[torch.nn.Parameter], self._model.parameters())
 
     def load(self, hf_model: HFObjects) -> None:
         """Take over a model that was just loaded."""

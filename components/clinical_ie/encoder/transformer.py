@@ -12,7 +12,7 @@ from spacy_transformers.data_classes import HFObjects
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, uniform_init, xp2torch
 from thinc.types import Floats2d
 
-from ..system.memory import KEPT_IN_TRAINING, release_memory
+from ..system.memory import kept_in_training, release_memory
 from .loading import check_window, load_pretrained
 from .reading import Precision
 from .shim import EncoderShim
@@ -163,7 +163,8 @@ def forward(
     lengths = [len(doc) for doc in docs]
     # Only the shape is kept: the closure below stays alive while the next layers run.
     shape = vectors.shape
-    release_memory(KEPT_IN_TRAINING if is_train else 0)
+    kept = kept_in_training(shim.parameters()) if is_train else 0
+    release_memory(kept)
 
     def backprop(d_tokens_list: TokenVectors) -> list[Doc]:
         shim.gradient_came()
@@ -181,7 +182,7 @@ def forward(
             backprop_batch(xp2torch(d_hidden, device=hidden.device).to(hidden.dtype))
         # The closure lives until the next batch, but the graphs can go now.
         backprops.clear()
-        release_memory(KEPT_IN_TRAINING)
+        release_memory(kept)
         return list(docs)
 
     return ops.unflatten(tokens, lengths), backprop
