@@ -91,3 +91,15 @@ def test_a_saved_one_needs_no_folder(encoder):
     docs = [corpus_nlp()(text) for text in TEXTS]
     for ours, theirs in zip(encoder.predict(docs), other.predict(docs), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_no_encoder_compiles_itself(folder, monkeypatch):
+    """ModernBERT does on a GPU, and its saved config does not say whether it should."""
+    # On a CPU the trial run would turn it off.
+    monkeypatch.setattr("clinical_ie.encoder.loading._check_encoder", lambda name, loaded: None)
+    model = LongDocEncoder(str(folder), width=16, window=32, context=6, lstm_depth=0)
+    model.initialize()
+    loaded = LongDocEncoder(str(folder), width=16, window=32, context=6, lstm_depth=0)
+    loaded.from_bytes(model.to_bytes())
+    for encoder in (model, loaded):
+        assert getattr(encoder.shims[0].config, "reference_compile", False) is False

@@ -55,8 +55,19 @@ def load_pretrained(
             f"{name}: its weights cannot be read ({error}): the file is truncated, or is a "
             "Git LFS pointer; fetch it again"
         ) from error
+    run_uncompiled(loaded.transformer.config)
     _check_encoder(name, loaded)
     return loaded
+
+
+def run_uncompiled(config: Any) -> None:
+    """Keep ModernBERT from compiling itself, which it does on GPUs unless told otherwise.
+
+    That needs a C compiler, and starts again for windows of other lengths. The setting is not saved
+    with a model's config, so it has to be made each time one is loaded.
+    """
+    if getattr(config, "reference_compile", False) is None:
+        config.reference_compile = False
 
 
 def _check_encoder(name: str, loaded: HFObjects) -> None:

@@ -17,6 +17,7 @@ from transformers import AutoConfig
 
 from ..torch_shim import AveragedParams, as_loaded
 from .attention import PlainAttention
+from .loading import run_uncompiled
 from .reading import Precision, bfloat16_pays, reading_copy
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class EncoderShim(AveragedParams, HFShim):
         if self.is_loaded:
             # A temporary folder, whose name would make identical runs differ.
             self.config._name_or_path = ""
+            run_uncompiled(self.config)
             self._freeze()
         return self
 
