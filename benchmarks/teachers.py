@@ -15,6 +15,7 @@ import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,9 @@ def main(
     dev: Annotated[Path | None, typer.Option(help="Annotated notes, .spacy")] = None,
     gold: Annotated[Path | None, typer.Option(help="Annotated notes to add, .spacy")] = None,
     times: Annotated[int, typer.Option(min=1, help="How often --gold is added")] = 1,
-    at_most: Annotated[int, typer.Option(min=1, help="How many notes are annotated")] = 1000,
+    at_most: Annotated[
+        int | None, typer.Option(min=1, help="Notes to annotate; default: all")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="See that it runs")] = False,
 ) -> None:
     """Print the F1 of each teacher and of their vote on dev, and write the annotated notes."""
@@ -56,8 +59,7 @@ def main(
         if notes is None or out is None or dev is None or not teachers:
             raise typer.BadParameter("give NOTES.jsonl, OUT.spacy, --teacher and --dev, or --quick")
         dev_docs = read_docs(dev)
-        with notes.open(encoding="utf8") as lines:
-            texts = [json.loads(line)["text"] for _, line in zip(range(at_most), lines)]  # noqa: B905
+        texts = _texts(notes, at_most)
         all_texts = {str(n): text for n, text in enumerate([d.text for d in dev_docs] + texts)}
         found = {name: _mentions(name, all_texts) for name in teachers}
         gold_keys = [_keys(annotations_of(doc)) for doc in dev_docs]
@@ -75,6 +77,19 @@ def main(
         )
         annotated = [_as_annotations(_kept(v, -threshold)) for v in votes[len(dev_docs) :]]
         _write(next(iter(teachers)), texts, annotated, out, gold, times, console)
+
+
+def _texts(notes: Path, at_most: int | None) -> list[str]:
+    texts = []
+    with notes.open(encoding="utf8") as lines:
+        for number, line in enumerate(islice(lines, at_most), start=1):
+            try:
+                texts.append(str(json.loads(line)["text"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise typer.BadParameter(
+                    f'{notes}:{number}: expected {{"text": …}} ({error!r})'
+                ) from error
+    return texts
 
 
 def _mentions(pipeline: str, texts: Mapping[str, str]) -> dict[str, Annotations]:
