@@ -173,7 +173,7 @@ class Counterparts:
         return dict(zip(terms, (old * new).sum(axis=1).tolist(), strict=True))
 
     def _is_near(self, group: Group, terms: dict[str, str]) -> bool:
-        # A number alone belongs to what stands beside it, a date to the course of the note.
+        # A single number depends on the text next to it, a date on the course of the note.
         alone = len(group.texts) == 1
         if any(is_date(term) or (alone and _is_set(term)) for term in group.texts.values()):
             return False
