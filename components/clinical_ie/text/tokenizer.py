@@ -69,11 +69,24 @@ _DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-\d{1,2}-\d{4}|\d{4}[/-]\d{1,2}[
 _INTERVAL = r"[qQ]\d+[-\u2013]\d+(?:[hHdDwW]|[hH][rR][sS]?|min)"
 
 _PREFIX = rf"\A(?:{_CLUSTERS}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
-_SUFFIX = rf"(?:(?<=[^\W_])(?:{_CLITICS}|{_PLURAL})|{_CLUSTERS}|[{_SIGNS}{_EDGE_SIGNS}])\Z"
-_INFIX = "|".join(
+# Most characters are letters, at which hardly a rule can match: they are ruled out first, which
+# makes a search three times as fast.
+_SUFFIX = (
+    r"(?=[^0-9A-Za-mo-z])"
+    rf"(?:(?<=[^\W_])(?:{_CLITICS}|{_PLURAL})|{_CLUSTERS}|[{_SIGNS}{_EDGE_SIGNS}])\Z"
+)
+_AT_LETTERS = "|".join(
+    [
+        rf"(?<=\d)(?:[xX](?=\d)|{_UNIT})",
+        # `PVCs`: the plural of an acronym.
+        r"(?<=[A-Z]{2})(?=s(?![^\W_]))",
+        rf"(?<![\w/.])(?:{_INTERVAL})(?![\w/])",
+    ]
+)
+_AT_OTHERS = "|".join(
     [
         # A matched shape becomes a token.
-        rf"(?<![\w/.])(?:{_DATE}|{_INTERVAL})(?![\w/])",
+        rf"(?<![\w/.])(?:{_DATE})(?![\w/])",
         _CLUSTERS,
         rf"(?<=[^\W_]){_PLURAL}",
         # Bases of a variant: `2542G>A`.
@@ -92,12 +105,12 @@ _INFIX = "|".join(
         # A number without the blank before it: `aspirin81`, `WBC9.0`.
         r"(?<=[a-z]{4})(?=\d)|(?<=[A-Za-z]{2})(?=\d+\.\d)",
         r"(?<=[A-Za-z]{2})&(?=[A-Za-z]{2})",
-        r"(?<=[A-Za-z])['\u2019]s(?![^\W_])|(?<=\d)[xX](?=\d)",
-        # `PVCs`: the plural of an acronym.
-        r"(?<=[A-Z]{2})(?=s(?![^\W_]))",
+        r"(?<=[A-Za-z])['\u2019]s(?![^\W_])",
+        # The units that begin with a letter outside ASCII.
         _UNIT,
     ]
 )
+_INFIX = rf"(?=[A-Za-z])(?:{_AT_LETTERS})|(?![A-Za-z])(?:{_AT_OTHERS})"
 
 # Words that keep the signs at their ends. Titles and the like never end a mention.
 _WHOLE = (
@@ -107,6 +120,10 @@ _WHOLE = (
 )
 _ADDRESS = r"(?:https?://|ftp://|www\.)\S+\Z|[\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z"
 
+
+# Stretches between white space whose tokens are remembered, some 200 bytes each. spaCy's default of
+# 10,000 is full after a hundred notes, and all later words are split anew wherever they occur.
+_MAX_CACHED = 100_000
 
 # A stretch without white space longer than this is not a word but a line of a table, a row of
 # signs or encoded data. spaCy strips the signs of a word one by one and copies the rest each time.
@@ -171,4 +188,5 @@ def _make_tokenizer(nlp: Language) -> Tokenizer:
         infix_finditer=re.compile(_INFIX).finditer,
         token_match=re.compile(_WHOLE).match,
         url_match=re.compile(_ADDRESS).match,
+        max_cache_size=_MAX_CACHED,
     )
