@@ -17,9 +17,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
-from spacy.util import filter_spans
 
 from .brat import Standoff
 from .relation_list import Relation, RelationList
@@ -27,6 +25,7 @@ from .span_groups import (
     Details,
     Fragments,
     Places,
+    border,
     details_of,
     exact_of,
     keep_beside,
@@ -35,8 +34,9 @@ from .span_groups import (
     pieces_of,
 )
 from .text.alignment import touched_tokens
-from .text.columns import span_borders, text_length, token_words
+from .text.columns import text_length
 from .text.sentences import merge_inside_mentions
+from .token_spans import TokenSpans, set_flat
 
 SPANS_KEY = "entities"
 _END = itemgetter(1)
@@ -110,25 +110,28 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     RETURNS (list[Mention]): Mentions that could not be placed because they are empty or lie outside
         the text; their relations are left out too.
     """
-    placed = spans_of(doc, annotations.mentions)
-    spans = [span for span in placed if span is not None]
-    kept, lost = annotations.mentions, list[Mention]()
-    if len(spans) < len(placed):
-        pairs = list(zip(kept, placed, strict=True))
-        kept = [mention for mention, span in pairs if span is not None]
-        lost = [mention for mention, span in pairs if span is None]
+    mentions, lost = annotations.mentions, list[Mention]()
+    fragments = [mention.fragments for mention in mentions]
+    borders = list(map(border, fragments))
+    inside = _inside(doc, borders)
+    if not all(inside):
+        lost = [mention for mention, has_text in zip(mentions, inside, strict=True) if not has_text]
+        mentions = list(compress(mentions, inside))
+        fragments, borders = list(compress(fragments, inside)), list(compress(borders, inside))
+    labels, ids = [mention.label for mention in mentions], [mention.id for mention in mentions]
+    spans = TokenSpans.touching(doc, borders, labels, ids)
     details = {
         m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
-        for m in kept
+        for m in mentions
         if m.attributes or m.normalizations or m.comments
     }
-    set_mentions(doc, spans, [m.score for m in kept], [m.fragments for m in kept], details)
-    merge_inside_mentions(doc, spans)
+    _set_group(doc, spans, [mention.score for mention in mentions], fragments, details)
+    merge_inside_mentions(doc, spans.first, spans.after)
     if annotations.links:
         # What `key_of` would return, without looking up the strings again.
         keys = {
-            m.id: (span.start_char, span.end_char, m.label, m.id)
-            for m, span in zip(kept, spans, strict=True)
+            m.id: (*characters, m.label, m.id)
+            for m, characters in zip(mentions, spans.characters, strict=True)
         }
         doc.user_data[_RELATIONS] = [
             (link.label, keys[link.head], keys[link.tail], float(link.score))
@@ -140,9 +143,8 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
 
 def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:
     """The tokens that each mention touches; None if it is empty or lies outside the text."""
-    length = text_length(doc)
-    borders = [(mention.start, mention.end) for mention in mentions]
-    inside = [0 <= start < end <= length for start, end in borders]
+    borders = [border(mention.fragments) for mention in mentions]
+    inside = _inside(doc, borders)
     tokens = iter(touched_tokens(doc, list(compress(borders, inside))))
     return [
         Span(doc, *next(tokens), label=mention.label, span_id=mention.id) if has_text else None
@@ -150,62 +152,32 @@ def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:
     ]
 
 
-def set_mentions(
-    doc: Doc,
-    spans: Sequence[Span],
-    scores: Sequence[float],
-    fragments: Sequence[tuple[tuple[int, int], ...]] | None = None,
-    details: Details | None = None,
-) -> None:
+def _inside(doc: Doc, borders: Sequence[tuple[int, int]]) -> list[bool]:
+    length = text_length(doc)
+    return [0 <= start < end <= length for start, end in borders]
+
+
+def set_mentions(doc: Doc, spans: Sequence[Span], scores: Sequence[float]) -> None:
     """Fill `doc.spans["entities"]` and `doc.ents`; relations on the Doc are dropped.
 
     spans (Sequence[Span]): With a label, and a unique `span_id` if relations will refer to them.
     scores (Sequence[float]): One per span, between 0 and 1.
-    fragments (Sequence | None): Exact offsets, one entry per span; default: those of the spans.
-    details (Details | None): By `span_id`, then by the names in `DETAILS`.
     """
-    group = SpanGroup(doc, name=SPANS_KEY, spans=list(spans))
-    keep_beside(group, spans, scores, fragments, details or {})
-    doc.spans[SPANS_KEY] = group
-    doc.set_ents(_longest(_without_white_ends(doc, spans)))
+    columns = TokenSpans.of(spans)
+    _set_group(doc, columns, scores, [(own,) for own in columns.characters], {})
+
+
+def _set_group(
+    doc: Doc,
+    spans: TokenSpans,
+    scores: Sequence[float],
+    fragments: Sequence[Fragments],
+    details: Details,
+) -> None:
+    doc.spans[SPANS_KEY] = SpanGroup(doc, name=SPANS_KEY, spans=spans.spans)
+    keep_beside(doc.spans[SPANS_KEY], spans, scores, fragments, details)
+    set_flat(doc, spans)
     doc.user_data.pop(_RELATIONS, None)
-
-
-def _without_white_ends(doc: Doc, spans: Sequence[Span]) -> list[Span]:
-    """The spans without white space at their ends, which spaCy's `ner` cannot train on (E024)."""
-    first, after = span_borders(spans)
-    white = np.asarray(doc.to_array("IS_SPACE"), dtype=bool)
-    if not (white[first] | white[after - 1]).any():
-        return list(spans)
-    words = token_words(doc)
-    trimmed = []
-    for span in spans:
-        start, end = span.start, span.end
-        while start < end and words[start].isspace():
-            start += 1
-        while start < end and words[end - 1].isspace():
-            end -= 1
-        if end - start == span.end - span.start:
-            trimmed.append(span)
-        elif start < end:
-            trimmed.append(Span(doc, start, end, label=span.label, span_id=span.id))
-    return trimmed
-
-
-def _longest(spans: list[Span]) -> list[Span]:
-    """The same spans as `filter_spans`, in another order and without looking at every token."""
-    first, after = span_borders(spans)
-    order = np.argsort(first, kind="stable")
-    reach = np.maximum.accumulate(after[order])
-    # Spans that begin before an earlier one has ended, and the spans that they begin in.
-    met = np.zeros(len(spans) + 1, dtype=bool)
-    met[1:-1] = first[order][1:] < reach[:-1]
-    overlapping = np.zeros(len(spans), dtype=bool)
-    overlapping[order] = met[:-1] | met[1:]
-    return [
-        *compress(spans, ~overlapping),
-        *filter_spans(compress(spans, overlapping)),
-    ]
 
 
 def annotations_of(doc: Doc, reserved: Collection[str] = ()) -> Annotations:

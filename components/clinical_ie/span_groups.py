@@ -10,6 +10,7 @@ from srsly import msgpack_loads
 
 from .text.alignment import touched_tokens
 from .text.columns import text_length
+from .token_spans import TokenSpans
 
 Fragments = Sequence[Sequence[int]]
 Exact = tuple[list[Fragments], list[float]]
@@ -23,37 +24,34 @@ KEPT: Any = ("._.", "clinical_ie.kept", None, None)
 
 def keep_beside(
     group: SpanGroup,
-    spans: Sequence[Span],
+    spans: TokenSpans,
     scores: Sequence[float],
-    fragments: Sequence[Fragments] | None,
+    fragments: Sequence[Fragments],
     details: Details,
 ) -> None:
     """Store scores, exact offsets and details alongside the spans of a group.
-
-    spans (Sequence[Span]): Those of the group, because iterating over it would create them again.
-    fragments (Sequence[Fragments] | None): None if the spans' own offsets are exact.
 
     They go into the group's `attrs`. Whatever differs from the default is also kept in
     `doc.user_data`, by mention id: assigning a list of spans to `doc.spans` creates a group
     without `attrs`.
     """
-    ids = [span.id_ for span in spans]
-    own = list(map(_characters, spans))
-    if fragments is None:
-        fragments = [(characters,) for characters in own]
-    group.attrs["scores"] = [float(score) for score in scores]
+    ids, own = spans.ids, spans.characters
+    group.attrs["scores"] = list(map(float, scores))
     # Tuples, as passed in: Python's garbage collector ignores tuples of numbers, but scans lists
     # again and again while Docs accumulate in memory.
-    group.attrs["fragments"] = list(fragments)
+    group.attrs["fragments"] = fragments = list(fragments)
     group.attrs["ids"] = ids
-    if own != list(map(_border, fragments)):
+    is_exact = fragments == [(characters,) for characters in own]
+    if not is_exact and own != list(map(border, fragments)):
         # If a token that a mention covers in part is split, the exact offsets touch other tokens.
         group.attrs["characters"] = own
-    unusual = {
-        id_: (pieces, float(score), characters)
-        for id_, characters, pieces, score in zip(ids, own, fragments, scores, strict=True)
-        if id_ and (score != 1.0 or tuple(pieces) != (characters,))
-    }
+    unusual = {}
+    if not is_exact or set(group.attrs["scores"]) - {1.0}:
+        unusual = {
+            id_: (pieces, float(score), characters)
+            for id_, characters, pieces, score in zip(ids, own, fragments, scores, strict=True)
+            if id_ and (score != 1.0 or tuple(pieces) != (characters,))
+        }
     if details:
         group.attrs["details"] = details
     if unusual or details:
@@ -106,7 +104,7 @@ def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
         return _exact_by_id(group.doc, spans, scores)
     if len(scores) != len(entries):
         scores = [1.0] * len(entries)
-    borders = list(map(_border, entries))
+    borders = list(map(border, entries))
     kept = list(map(_pair, _listed(group, "characters"))) or borders
     own_ids, ids = [span.id_ for span in spans], _listed(group, "ids")
     same_ids = ids in ([], own_ids)
@@ -132,7 +130,7 @@ def pieces_of(group: SpanGroup | None, span: Span) -> Fragments:
     if span.id_ and ids.count(span.id_) == 1:
         # Without reading all the others, in case a caller asks for each span in turn.
         pieces: Fragments = group.attrs["fragments"][ids.index(span.id_)]
-        if _border(pieces) == _characters(span):
+        if border(pieces) == _characters(span):
             return pieces
     key = key_of(span)
     spans = members(group)
@@ -156,13 +154,13 @@ def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
     """Exact offsets and scores by span id, for spans assigned in place of the original group."""
     kept = doc.user_data.get(KEPT, {}).get("exact", {})
     entries = [kept.get(span.id_) if span.id_ else None for span in spans]
-    borders = [_border(entry[0]) if entry else (0, 0) for entry in entries]
+    borders = [border(entry[0]) if entry else (0, 0) for entry in entries]
     exact: list[Fragments] = []
     of_exact: list[float] = []
     touched = _touched(doc, borders) or [(0, 0)] * len(spans)
-    for span, entry, border, tokens in zip(spans, entries, borders, touched, strict=True):
+    for span, entry, characters, tokens in zip(spans, entries, borders, touched, strict=True):
         # Files of earlier versions have no third item.
-        known = [border, *map(_pair, entry[2:])] if entry else []
+        known = [characters, *map(_pair, entry[2:])] if entry else []
         here = _characters(span) in known or tokens == (span.start, span.end)
         exact.append(entry[0] if entry and here else _own(span))
         of_exact.append(entry[1] if entry and here else 1.0)
@@ -229,7 +227,8 @@ def _pair(pair: Sequence[int]) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def _border(pieces: Fragments) -> tuple[int, int]:
+def border(pieces: Fragments) -> tuple[int, int]:
+    """Start of the first and end of the last piece, in any order."""
     if len(pieces) == 1:
         return _pair(pieces[0])
     return min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)

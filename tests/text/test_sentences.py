@@ -6,6 +6,7 @@ from spacy.vocab import Vocab
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Mention
+from clinical_ie.text.columns import span_borders
 from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
 
 
@@ -82,9 +83,9 @@ def test_no_sentence_starts_inside_a_mention():
         *["It hurts. Badly.", "Then he left.", "He slept."]
     ]
     doc[4].is_sent_start = True
-    spans = list(doc.spans["entities"])
-    assert merge_inside_mentions(doc, spans) == 1
-    assert merge_inside_mentions(doc, spans) == 0
+    borders = span_borders(list(doc.spans["entities"]))
+    assert merge_inside_mentions(doc, *borders) == 1
+    assert merge_inside_mentions(doc, *borders) == 0
 
 
 @pytest.mark.timeout(60)

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..brat.files import covered_text
 from ..corpora.notes import make_doc
 from ..doc import SPANS_KEY, Annotations, Link, Mention, annotations_of
-from ..text.columns import text_of
+from ..text.columns import span_borders, text_of
 from ..text.sentences import clinical_sentences, merge_inside_mentions
 from .markup import MarkupError, nesting
 from .terms import named_alike
@@ -91,7 +91,7 @@ def sentence_starts(doc: Doc) -> list[int]:
     """Character offsets where the sentences of a Doc start; sets them if it has none."""
     if not doc.has_annotation("SENT_START"):
         clinical_sentences(doc)
-        merge_inside_mentions(doc, list(doc.spans.get(SPANS_KEY, doc.ents)))
+        merge_inside_mentions(doc, *span_borders(list(doc.spans.get(SPANS_KEY, doc.ents))))
     return [sent.start_char for sent in doc.sents]
 
 

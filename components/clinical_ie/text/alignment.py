@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from spacy.tokens import Doc
 
-from .columns import text_length, token_borders
+from .columns import Offsets, text_length, token_borders
 
 
 def misaligned_offsets(doc: Doc, offsets: Iterable[int]) -> list[int]:
@@ -29,9 +29,18 @@ def touched_tokens(doc: Doc, spans: Sequence[tuple[int, int]]) -> list[tuple[int
     spans (Sequence[tuple[int, int]]): Start and end of each, not empty, within the text. A span of
         only the blank between two tokens gets the token before it.
     """
-    starts, ends = token_borders(doc)
-    wanted = np.asarray(spans, dtype=np.int64).reshape(-1, 2)
-    first = np.searchsorted(starts, wanted[:, 0], side="right") - 1
-    last = np.searchsorted(starts, wanted[:, 1] - 1, side="right") - 1
+    first, after = touched_columns(*token_borders(doc), spans)
+    return list(zip(first.tolist(), after.tolist(), strict=True))
+
+
+def touched_columns(
+    starts: Offsets, ends: Offsets, spans: Sequence[tuple[int, int]]
+) -> tuple[Offsets, Offsets]:
+    """As `touched_tokens`, in two columns.
+
+    starts, ends (Offsets): The borders of all tokens.
+    """
+    wanted = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    first, last = np.searchsorted(starts, wanted - (0, 1), side="right").T - 1
     first += wanted[:, 0] >= ends[first]
-    return list(zip(np.minimum(first, last).tolist(), (last + 1).tolist(), strict=True))
+    return np.minimum(first, last), last + 1

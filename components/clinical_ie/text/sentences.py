@@ -11,9 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
-from .columns import span_borders, text_of, token_words
+from .columns import Offsets, text_of, token_words
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
@@ -43,6 +43,9 @@ _TITLES = frozenset(
 _CLOSERS = frozenset("\"')]}\u201d\u2019")
 
 
+# -1, as spaCy's arrays without a sign have it.
+_NO_START = np.uint64(2**64 - 1)
+
 # Kinds of words, by their effect on the end of a sentence; plain words have none.
 _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 
@@ -55,24 +58,25 @@ def clinical_sentences(doc: Doc) -> Doc:
     return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
 
 
-def merge_inside_mentions(doc: Doc, mentions: Sequence[Span]) -> int:
+def merge_inside_mentions(doc: Doc, first: Offsets, after: Offsets) -> int:
     """Remove the sentence starts inside mentions.
 
+    first, after (Offsets): The first token of each mention, and the token after its last.
     RETURNS (int): How many were removed.
     """
-    starts = doc.to_array("SENT_START").astype("int64")
+    starts = np.asarray(doc.to_array("SENT_START"), dtype=np.uint64)
+    begun = np.flatnonzero(starts == 1)
+    # The mentions with a sentence start after their first token.
+    cut = np.searchsorted(begun, first, side="right") < np.searchsorted(begun, after)
+    if not cut.any():
+        return 0
     # The nesting depth at each token, for all mentions at once: plus one after the first token of
     # a mention, minus one after its last.
-    first, after = span_borders(mentions)
-    up, down = (
-        np.bincount(at, minlength=len(doc) + 2) for at in (first + 1, np.maximum(after, first + 1))
-    )
+    up, down = (np.bincount(at[cut], minlength=len(doc) + 1) for at in (first + 1, after))
     wrong = (starts == 1) & ((up - down).cumsum()[: len(doc)] > 0)
-    merged = int(wrong.sum())
-    if merged:
-        starts[wrong] = -1
-        doc.from_array(["SENT_START"], starts.astype("uint64"))
-    return merged
+    starts[wrong] = _NO_START
+    doc.from_array(["SENT_START"], starts)
+    return int(wrong.sum())
 
 
 def _sentence_starts(doc: Doc) -> list[int]:

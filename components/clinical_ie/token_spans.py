@@ -1,0 +1,131 @@
+"""Spans of a Doc as columns: to ask each `Span` object for its parts takes most of the time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+from spacy.tokens import Doc, Span
+
+from .text.alignment import touched_columns
+from .text.columns import Offsets, span_borders, token_borders
+
+Hashes = npt.NDArray[np.uint64]
+# spaCy's codes in `ENT_IOB`.
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
+
+
+@dataclass(slots=True)
+class TokenSpans:
+    """Spans of whole tokens.
+
+    spans (Sequence[Span]): The objects.
+    first, after (Offsets): The first token of each, and the token after its last.
+    characters (list[tuple[int, int]]): Start and end of each in the text.
+    ids (list[str]): The id of each; "" for none.
+    hashes (Hashes): A row for each span: its id, knowledge base id and label in the vocabulary.
+    """
+
+    spans: Sequence[Span]
+    first: Offsets
+    after: Offsets
+    characters: list[tuple[int, int]]
+    ids: list[str]
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> "TokenSpans":
+        """The columns of given spans."""
+        return cls(
+            spans,
+            *span_borders(spans),
+            [(span.start_char, span.end_char) for span in spans],
+            [span.id_ for span in spans],
+            _rows((span.id, span.kb_id, span.label) for span in spans),
+        )
+
+    @classmethod
+    def touching(
+        cls,
+        doc: Doc,
+        borders: Sequence[tuple[int, int]],
+        labels: Sequence[str],
+        ids: Sequence[str],
+    ) -> "TokenSpans":
+        """Spans of the tokens that character offsets touch.
+
+        borders (Sequence[tuple[int, int]]): Start and end of each, not empty, within the text.
+        """
+        starts, ends = token_borders(doc)
+        first, after = touched_columns(starts, ends, borders)
+        add = doc.vocab.strings.add
+        known = {label: add(label) for label in set(labels)}
+        numbers = list(zip(map(add, ids), repeat(0), map(known.__getitem__, labels), strict=False))
+        spans = [
+            Span(doc, start, end, label=label, span_id=id_)
+            for start, end, (id_, _, label) in zip(
+                first.tolist(), after.tolist(), numbers, strict=True
+            )
+        ]
+        characters = zip(starts[first].tolist(), ends[after - 1].tolist(), strict=True)
+        return cls(spans, first, after, list(characters), list(ids), _rows(numbers))
+
+
+def set_flat(doc: Doc, spans: TokenSpans) -> None:
+    """Set `doc.ents` to the longest spans that do not overlap, as `filter_spans` chooses them.
+
+    They have no white space at their ends, which spaCy's `ner` cannot train on (E024).
+    """
+    first, after, hashes = _without_white_ends(doc, spans)
+    kept = _longest(first, after)
+    # `set_ents` leaves out what has no label, too.
+    kept = kept[hashes[kept, 2] > 0]
+    first, hashes, lengths = first[kept], hashes[kept], (after - first)[kept]
+    # The tokens of all spans: each counts on from its first.
+    before = np.repeat(lengths.cumsum() - lengths - first, lengths)
+    tokens = np.arange(len(before)) - before
+    values = np.zeros((4, len(doc)), dtype=np.uint64)
+    values[0] = _OUTSIDE
+    values[0, tokens] = _INSIDE
+    values[0, first] = _BEGIN
+    values[1:, tokens] = np.repeat(hashes.T, lengths, axis=1)
+    doc.from_array(["ENT_IOB", "ENT_ID", "ENT_KB_ID", "ENT_TYPE"], values.T)
+
+
+def _rows(hashes: Iterable[tuple[int, int, int]]) -> Hashes:
+    return np.array(list(hashes), dtype=np.uint64).reshape(-1, 3)
+
+
+def _without_white_ends(doc: Doc, spans: TokenSpans) -> tuple[Offsets, Offsets, Hashes]:
+    first, after = spans.first, spans.after
+    white = np.asarray(doc.to_array("IS_SPACE"), dtype=bool)
+    if not (white[first] | white[after - 1]).any():
+        return first, after, spans.hashes
+    # With one beyond the end, for spans with nothing but white space from their start on.
+    words = np.append(np.flatnonzero(~white), len(doc))
+    first = words[np.searchsorted(words, first)]
+    kept = first < after
+    after = words[np.searchsorted(words, after) - 1] + 1
+    return first[kept], after[kept], spans.hashes[kept]
+
+
+def _longest(first: Offsets, after: Offsets) -> Offsets:
+    """Positions of the spans that `filter_spans` would keep, without looking at every token."""
+    order = np.argsort(first, kind="stable")
+    reach = np.maximum.accumulate(after[order])
+    # Spans that begin before an earlier one has ended, and the spans that they begin in.
+    met = np.zeros(len(first) + 1, dtype=bool)
+    met[1:-1] = first[order][1:] < reach[:-1]
+    kept = np.ones(len(first), dtype=bool)
+    kept[order] = ~(met[:-1] | met[1:])
+    taken: set[int] = set()
+    # Longest first, then as they stand in the text.
+    for at in sorted(
+        np.flatnonzero(~kept).tolist(), key=lambda at: (first[at] - after[at], first[at])
+    ):
+        # A span that is taken and longer cannot lie between both ends.
+        if taken.isdisjoint((int(first[at]), int(after[at]) - 1)):
+            taken.update(range(int(first[at]), int(after[at])))
+            kept[at] = True
+    return np.flatnonzero(kept)
