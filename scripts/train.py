@@ -18,6 +18,9 @@ def main(
     dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
     encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
     augmented: Annotated[Path | None, typer.Option(help="More training notes, .spacy")] = None,
+    times: Annotated[
+        int | None, typer.Option(min=1, help="Readings of --train for each of --augmented")
+    ] = None,
     seed: Annotated[int, typer.Option(help="For weights, order and dropout")] = 0,
     max_steps: Annotated[str, typer.Option(help="Training steps; auto: from the notes")] = AUTO,
     eval_frequency: Annotated[str, typer.Option(help="Steps between evaluations")] = AUTO,
@@ -29,6 +32,8 @@ def main(
         overrides["system.seed"] = seed
         if augmented is not None:
             overrides["paths.augmented"] = str(augmented)
+        if times is not None:
+            overrides["corpora.train.times"] = times
         # weasel only remembers the last run, so it starts this again after another dataset or seed.
         if is_trained(config, out, overrides):
             typer.echo(f"train: {out} is this very run, finished before; remove it to train again")

@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from clinical_ie.corpora.docbin import ATTRIBUTES, DocBinWriter, pack, read_docs, write_docs
-from clinical_ie.corpora.reader import NotesReader, read_once
+from clinical_ie.corpora.reader import NotesReader, make_notes_reader, read_once
 from clinical_ie.doc import annotations_of
 
 
@@ -72,6 +72,20 @@ def test_a_missing_file_names_the_step_that_makes_it(notes, tmp_path: Path):
     write_docs(notes, train)
     with pytest.raises(FileNotFoundError, match=r"augmented\.spacy: .*`weasel run augment` makes"):
         list(NotesReader(train, augmented)(spacy.blank("en")))
+
+
+def test_notes_are_read_several_times_for_each_time_that_others_are(notes, tmp_path: Path):
+    train, more = tmp_path / "train.spacy", tmp_path / "more.spacy"
+    write_docs(notes[:2], train)
+    write_docs(notes[2:3], more)
+    nlp, own = spacy.blank("en"), [doc.text for doc in notes[:2]]
+    examples = list(NotesReader(train, more, 3)(nlp))
+    assert [example.text for example in examples] == own * 3 + [notes[2].text]
+    # In one batch, a Doc must not be there twice.
+    assert len({id(example.predicted) for example in examples}) == 7
+    assert [example.text for example in NotesReader(train, times=3)(nlp)] == own
+    with pytest.raises(ValueError, match="times is 0; expected 1 or more"):
+        make_notes_reader(train, more, 0)
 
 
 def test_readers_of_the_same_notes_share_them_within_a_block(notes, tmp_path: Path):

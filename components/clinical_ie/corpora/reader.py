@@ -23,10 +23,12 @@ class NotesReader:
 
     path (Path): A `.spacy` file.
     more (Path | None): Another file, read after it, such as augmented notes.
+    times (int): How often the first file is read for each time that the other is, so that the
+        notes of people are not lost among many of machines. Without another file, once.
     """
 
-    def __init__(self, path: Path, more: Path | None = None) -> None:
-        self.paths = [path] if more is None else [path, more]
+    def __init__(self, path: Path, more: Path | None = None, times: int = 1) -> None:
+        self.paths = [path] if more is None else [*[path] * times, more]
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read the notes; within `read_once`, reuse those that another reader has read.
@@ -88,16 +90,19 @@ def read_once() -> Iterator[None]:
 
 
 def make_notes_reader(
-    path: str | Path | None, more: str | Path | None = None
+    path: str | Path | None, more: str | Path | None = None, times: int = 1
 ) -> Callable[[Language], Iterator[Example]]:
-    """Make the reader `clinical_ie.Notes.v1`.
+    """Make the reader `clinical_ie.Notes.v1`; see `NotesReader`.
 
-    RAISES (ValueError): No path was given in the config or on the command line.
+    RAISES (ValueError): No path was given in the config or on the command line, or `times` is less
+        than 1.
     """
+    if times < 1:
+        raise ValueError(f"clinical_ie.Notes.v1: times is {times}; expected 1 or more")
     if path is None:
         raise ValueError(
             "clinical_ie.Notes.v1: path is null; give --paths.train and --paths.dev, "
             "as the workflow does"
         )
     # A config gives plain strings.
-    return NotesReader(Path(path), Path(more) if more is not None else None)
+    return NotesReader(Path(path), Path(more) if more is not None else None, times)

@@ -1,0 +1,147 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.doc import Annotations, Mention, annotations_of
+from clinical_ie.scoring.evaluation import calibrated_pipes, relate_given
+from clinical_ie.vote import BESIDE, add_vote, best_threshold, elected, strict_f1, tally
+from tests.conftest import examples, run_script
+
+TEXT = "He took aspirin 81 mg daily for chest pain."
+
+
+def mentions(*found: tuple[int, int, str, float]) -> Annotations:
+    return Annotations(
+        [Mention(f"T{n}", label, ((a, b),), score) for n, (a, b, label, score) in enumerate(found)]
+    )
+
+
+def keys(annotations: Annotations) -> list[tuple[int, int, str]]:
+    return [(mention.start, mention.end, mention.label) for mention in annotations.mentions]
+
+
+def test_a_vote_is_the_weighted_mean_of_scores():
+    found = [mentions((0, 4, "Drug", 0.8)), mentions((0, 4, "Drug", 0.5), (0, 4, "ADE", 0.6))]
+    votes = tally(found, [3.0, 1.0])
+    assert votes == {
+        (0, 4, "Drug"): pytest.approx(0.75 * 0.8 + 0.25 * 0.5),
+        (0, 4, "ADE"): pytest.approx(0.25 * 0.6),
+    }
+    # A pipeline votes once for a mention, even if it lists it twice.
+    assert tally([mentions((0, 4, "X", 0.4), (0, 4, "X", 0.9))], [2.0]) == {(0, 4, "X"): 0.9}
+
+
+def test_the_best_are_elected():
+    votes = {(0, 9, "A"): 0.6, (5, 12, "B"): 0.65, (12, 14, "A"): 0.3, (14, 15, "A"): 0.29}
+    assert keys(elected(votes, 0.3)) == [(5, 12, "B"), (12, 14, "A")]
+    chosen = elected(votes, 0.3).mentions
+    assert [(m.id, m.score) for m in chosen] == [("T1", 0.65), ("T2", 0.3)]
+    assert keys(elected({}, 0.0)) == []
+
+
+def test_mentions_of_other_types_stand_beside_one_if_most_vote_for_them():
+    votes = {(0, 9, "ADE"): 0.9, (0, 9, "Reason"): BESIDE, (5, 9, "ADE"): 0.8, (0, 3, "X"): 0.69}
+    assert keys(elected(votes, 0.3)) == [(0, 9, "ADE"), (0, 9, "Reason")]
+
+
+def test_the_threshold_is_chosen_by_f1():
+    gold = {"a": mentions((0, 4, "X", 1.0), (5, 7, "X", 1.0)), "b": mentions()}
+    votes = {"a": {(0, 4, "X"): 0.8, (5, 7, "X"): 0.62}, "b": {(0, 2, "X"): 0.58}}
+    assert best_threshold(votes, gold) == (0.6, 1.0)
+    assert strict_f1(gold, {"a": gold["a"], "b": mentions((0, 1, "X", 1.0))}) == pytest.approx(0.8)
+
+
+@pytest.fixture
+def joined(learned):
+    """The pipeline that knows the notes, outvoted by one that calls every drug a device."""
+    nlp, member = spacy.load(learned), spacy.load(learned)
+    cfg = member.get_pipe("clinical_ner").cfg
+    cfg["labels"] = [{"Drug": "Device"}.get(label, label) for label in cfg["labels"]]
+    add_vote(nlp, [member], [1.0, 2.0], 0.3)
+    return nlp
+
+
+def found_by(nlp, text=TEXT):
+    doc = nlp(text)
+    return {(span.text, span.label_) for span in doc.spans["entities"]}, {
+        (relation.label, relation.head.text) for relation in doc._.relations
+    }
+
+
+def test_the_pipeline_is_outvoted(learned, joined):
+    alone, relations = found_by(spacy.load(learned))
+    assert ("aspirin", "Drug") in alone
+    found, _ = found_by(joined)
+    assert found == alone - {("aspirin", "Drug")} | {("aspirin", "Device")}
+    assert relations
+    [same] = joined.pipe([TEXT])
+    assert {(span.text, span.label_) for span in same.spans["entities"]} == found
+    assert next(ent.label_ for ent in same.ents) == "Device"
+    assert len(joined("")) == 0
+
+
+def test_relations_on_gold_mentions_are_not_voted_on(joined, notes):
+    gold = {"n": annotations_of(notes[0])}
+    [(_, doc)] = relate_given(joined, gold, {"n": notes[0].text})
+    assert annotations_of(doc).mentions == gold["n"].mentions
+    assert {link.label for link in annotations_of(doc).links} == {"Strength-Drug", "Reason-Drug"}
+    assert set(calibrated_pipes(joined)) == {"relations"}
+
+
+def test_a_saved_vote_is_complete(joined, tmp_path: Path):
+    joined.to_disk(tmp_path / "vote")
+    shutil.move(tmp_path / "vote", tmp_path / "moved")
+    expected = found_by(joined)
+    assert found_by(spacy.load(tmp_path / "moved")) == expected
+    empty = spacy.util.load_model_from_config(joined.config, auto_fill=True)
+    with pytest.raises(ValueError, match="has 0 members for 1 weights"):
+        empty.get_pipe("clinical_vote")(spacy.blank("en")(TEXT))
+    assert found_by(empty.from_bytes(joined.to_bytes())) == expected
+
+
+def test_the_first_pipeline_must_find_mentions(joined):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    with pytest.raises(ValueError, match="no clinical_ner, but sentencizer"):
+        add_vote(nlp, [joined], [1.0, 1.0])
+
+
+def test_the_script_joins_chooses_and_saves_no_words(learned, notes, tmp_path: Path):
+    write_docs(notes[:1], tmp_path / "dev.spacy")
+    other = tmp_path / "other"
+    shutil.copytree(learned, other)
+    out = tmp_path / "made" / "vote"
+    arguments = ["--teacher", learned, "--teacher", other, "--teacher", learned]
+    for _ in range(2):
+        # The second run replaces what the first has made.
+        result = run_script("vote.py", out, *arguments, "--dev", tmp_path / "dev.spacy")
+        assert result.exit_code == 0, result.stderr
+    assert [path.name for path in out.parent.iterdir()] == ["vote"]
+    assert f"{learned}: 100.00" in result.stdout.replace("\n", "")
+    assert "their vote, from 0." in result.stdout
+    nlp = spacy.load(out)
+    assert nlp.get_pipe("clinical_vote").weights == [2.0, 1.0]
+    assert "clinical_relations" not in nlp.get_pipe("clinical_vote").members[0].pipe_names
+    assert nlp.evaluate(examples(nlp, notes[:1]))["relations_strict_f"] == 1.0
+    for strings in out.rglob("strings.json"):
+        assert "aspirin" not in json.loads(strings.read_text("utf8"))
+    assert len(list(out.rglob("strings.json"))) == 2
+
+
+def test_the_script_refuses(learned, notes, tmp_path: Path):
+    write_docs(notes[:1], tmp_path / "dev.spacy")
+    dev = ["--dev", tmp_path / "dev.spacy"]
+    result = run_script("vote.py", tmp_path / "out", "--teacher", learned, *dev)
+    assert (result.exit_code, "nobody to vote with" in result.stderr) == (1, True)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("keep")
+    result = run_script("vote.py", mine, "--teacher", learned, "--teacher", mine, *dev)
+    assert (result.exit_code, "would be replaced" in result.stderr) == (1, True)
+    assert (mine / "letter.txt").read_text() == "keep"
+    result = run_script("vote.py", tmp_path / "o", "--teacher", learned, "--teacher", mine, *dev)
+    assert (result.exit_code, "cannot load the pipeline" in result.stderr) == (1, True)
