@@ -93,7 +93,7 @@ def _calibrate(nlp: Language, docs: list[Doc]) -> None:
         with counted(nlp, on_note):
             scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     performance = nlp.meta.setdefault("performance", {})
-    performance |= {name: scores[name] for name in performance if name in scores}
+    performance |= {name: value for name, value in scores.items() if isinstance(value, float)}
 
 
 def _save(nlp: Language, out: Path) -> None:

@@ -124,6 +124,7 @@ def test_the_script_joins_chooses_and_saves_no_words(learned, notes, tmp_path: P
     assert f"{learned}: 100.00" in result.stdout.replace("\n", "")
     assert "their vote, from 0." in result.stdout
     nlp = spacy.load(out)
+    assert nlp.meta["performance"]["mentions_strict_f"] == 1.0
     assert nlp.get_pipe("clinical_vote").weights == [2.0, 1.0]
     assert "clinical_relations" not in nlp.get_pipe("clinical_vote").members[0].pipe_names
     assert nlp.evaluate(examples(nlp, notes[:1]))["relations_strict_f"] == 1.0
