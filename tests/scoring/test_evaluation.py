@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc
 
 from clinical_ie.brat import read_note
@@ -12,6 +13,7 @@ from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Link, Mention, annotate
 from clinical_ie.scoring import sum_up
 from clinical_ie.scoring.evaluation import evaluate
+from tests.conftest import run_script
 
 from .helpers import save_pipeline
 
@@ -164,3 +166,21 @@ def test_script_tells_in_one_line(
     assert stopped.value.exit_code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_gpu_whose_memory_is_full_is_told_in_one_line(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("clinical_ie.scoring.evaluation.predict", full)
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    done = run_script(
+        "evaluate.py", tmp_path / "test.spacy", tmp_path / "m", "--arm", f"a={pipeline}"
+    )
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == (
+        "evaluate: less of batch_pieces or nlp.batch_size in the pipeline's config.cfg may help: "
+        "CUDA out of memory. Tried to allocate 2.00 GiB."
+    )
