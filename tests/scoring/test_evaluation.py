@@ -168,6 +168,26 @@ def test_script_tells_in_one_line(
     assert message in line
 
 
+def test_what_brat_cannot_express_is_scored_and_told(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "Side effect", "pattern": "Anna"}])
+    nlp.to_disk(tmp_path / "pipeline")
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    out = tmp_path / "metrics"
+    script.main(tmp_path / "test.spacy", out, [f"a={tmp_path / 'pipeline'}"])
+    metrics = json.loads((out / "a.json").read_text())
+    assert metrics["entities"]["strict"]["by_label"]["Side effect"]["fp"] == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-2] == "1 notes are scored, but brat cannot express what was found in them:"
+    assert told[-1].startswith("  a, ward/0: ")
+    assert "Side effect 0 4" in told[-1]
+    notes = [path.stem for path in (out / "predictions" / "a").rglob("*.ann")]
+    assert notes == ["1"]
+    assert len((out / "predictions" / "a.jsonl").read_text().splitlines()) == 2
+
+
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
