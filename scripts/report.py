@@ -32,9 +32,7 @@ def main(
             def on_step(step: str) -> None:
                 bar.update(task, completed=STEPS.index(step), description=f"report, {step}")
 
-            write_page(
-                metrics, augment_json, training, out, with_text=not no_text, on_step=on_step
-            )
+            write_page(metrics, augment_json, training, out, with_text=not no_text, on_step=on_step)
             bar.update(task, completed=len(STEPS), description="report")
         tables = arm_tables(read_arms(metrics))
         rewrites = read_rewrites(augment_json)

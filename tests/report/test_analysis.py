@@ -132,7 +132,9 @@ def test_browser_counts_in_utf16_and_lists_each_error_once(tmp_path: Path) -> No
     notes = arms(tmp_path)
     errors = judge(notes)
     data = browser_data(notes, errors)
-    _, [[start, end]], _ = data["docs"][0]["sides"][0]["m"][0]
+    label, [[start, end]], _ = data["docs"][0]["sides"][0]["m"][0]
+    assert data["words"][label] == "Drug"
+    assert len(set(data["words"])) == len(data["words"])
     units = TEXT.encode("utf-16-le")
     assert units[2 * start : 2 * end].decode("utf-16-le") == "aspirin"
     for arm, listed in data["errors"].items():
@@ -143,6 +145,8 @@ def test_browser_counts_in_utf16_and_lists_each_error_once(tmp_path: Path) -> No
         )
         assert sum(error[4] == 0 for error in listed) == misses
         assert len({tuple(error) for error in listed}) == len(listed)
+        tasks = {data["words"][error[3]] for error in listed}
+        assert tasks == {"mention", "relation"}
 
 
 def test_json_in_a_script_cannot_end_it() -> None:
