@@ -14,11 +14,14 @@ from clinical_ie.report.analysis import (
     changes,
     confusion,
     curves,
+    in_words,
     judge,
     missed_relations,
     training_curves,
 )
 from clinical_ie.report.browser import as_script, browser_data
+from clinical_ie.report.charts import changes_chart
+from clinical_ie.report.metrics import read_arms
 from clinical_ie.report.predictions import ScoredNote, read_predictions
 from clinical_ie.scoring import score
 from clinical_ie.scoring.reliability import Outcomes
@@ -111,6 +114,20 @@ def test_changes_between_arms() -> None:
     strict = {r["label"]: r["difference"] for r in rows if r["mode"] == "strict"}
     assert strict == {"Drug": 0.0, "<Dose>": 100.0, "Dose-Drug": 100.0}
     assert changes({"only": metrics()}) == []
+
+
+def test_of_no_relations_nothing_is_said_or_drawn(tmp_path: Path) -> None:
+    mentions = Annotations(GOLD.mentions, [])
+    for arm in ("no_aug", "with_aug"):
+        write_arm(tmp_path, arm, {"a": mentions}, {"a": mentions}, {"a": "aspirin 81 mg"})
+    notes = {
+        arm: read_predictions(tmp_path / "predictions" / f"{arm}.jsonl")
+        for arm in ("no_aug", "with_aug")
+    }
+    assert [sentence.split(":")[0] for sentence in in_words(notes)] == ["NER strict", "NER lenient"]
+    drawn = changes_chart(changes(read_arms(tmp_path)), "no_aug", "with_aug")
+    assert ">Mentions<" in drawn
+    assert ">Relations<" not in drawn
 
 
 def test_training_curves_from_spacys_log(tmp_path: Path) -> None:
