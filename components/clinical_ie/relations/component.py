@@ -158,9 +158,11 @@ class ClinicalRelations(LearnedLabelsPipe):
 
         A corpus without relations is allowed: the component then finds none.
         get_examples (Callable[[], Iterable[Example]]): The training data.
-        RAISES (ValueError): The config has spaCy's reader leave relations out.
+        RAISES (ValueError): The config has spaCy's reader leave relations out, or the listener has
+            another width than the encoder.
         """
         if nlp is not None:
+            self.check_width(nlp)
             _check_readers(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
         labels: set[str] = set()
