@@ -106,6 +106,12 @@ def _summary(outcome: Outcome) -> list[str]:
             f"asked for {outcome.wanted}: the {outcome.segments} segments of the training notes "
             "yielded no more"
         )
+        if by_answers and by_answers[0][0] == "unchanged":
+            lines.append(
+                "  the most frequent reason is unchanged: the model found nothing to replace; more "
+                "training notes, a smaller `least` in its config, or another "
+                "--vars.augment_config may help"
+            )
     return lines
 
 

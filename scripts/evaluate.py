@@ -16,7 +16,7 @@ from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
 from clinical_ie.system.workplace import write_whole
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import run, tell
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.scored_notes import notes_to_score
 
@@ -58,14 +58,16 @@ def main(
                 pipeline={"name": nlp.meta["name"], "version": nlp.meta["version"]},
                 corpus_format=corpus_format,
             )
+        left_out = []
         for name, evaluation in evaluations.items():
-            _write_brat(evaluation, out / "predictions" / name)
+            left_out += _write_brat(evaluation, out / "predictions" / name)
             write_predictions(evaluation, out / "predictions" / f"{name}.jsonl")
             write_whole(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
         write_whole(out / "table.md", tables_markdown(arms))
     except (OSError, ValueError) as error:
         typer.echo(f"evaluate: {error}", err=True)
         raise typer.Exit(1) from None
+    tell("notes are scored, but brat cannot express what was found in them", left_out)
     console = table_console()
     for table in arm_tables(arms):
         console.print(table)
@@ -78,12 +80,19 @@ def _parse_arm(value: str) -> tuple[str, str]:
     return name, pipeline
 
 
-def _write_brat(evaluation: Evaluation, folder: Path) -> None:
+def _write_brat(evaluation: Evaluation, folder: Path) -> list[str]:
+    """Write the predictions, and return the notes that cannot be written, each with the reason."""
     # Predictions of an earlier run on other notes must not remain.
     shutil.rmtree(folder, ignore_errors=True)
+    left_out = []
     with BratWriter(folder) as writer:
         for name, annotations in evaluation.predicted.items():
-            writer.write(name, evaluation.texts[name], annotations)
+            try:
+                writer.write(name, evaluation.texts[name], annotations)
+            except ValueError as error:
+                # A label or name that only other formats take.
+                left_out.append(f"{folder.name}, {name}: {error}")
+    return left_out
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ import typer
 
 from clinical_ie.augment.output import rewrites_table
 from clinical_ie.report.metrics import read_arms
-from clinical_ie.report.page import read_rewrites, write_page
+from clinical_ie.report.page import STEPS, read_rewrites, write_page
 from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.terminal.console import run
+from clinical_ie.terminal.progress import progress_bar
 
 N_SHOWN = 5
 
@@ -25,7 +26,14 @@ def main(
 ) -> None:
     """Write one self-contained HTML file, readable by its owner only, and print the main tables."""
     try:
-        write_page(metrics, augment_json, training, out, with_text=not no_text)
+        with progress_bar() as bar:
+            task = bar.add_task("report", total=len(STEPS))
+
+            def on_step(step: str) -> None:
+                bar.update(task, completed=STEPS.index(step), description=f"report, {step}")
+
+            write_page(metrics, augment_json, training, out, with_text=not no_text, on_step=on_step)
+            bar.update(task, completed=len(STEPS), description="report")
         tables = arm_tables(read_arms(metrics))
         rewrites = read_rewrites(augment_json)
     except (OSError, ValueError) as error:

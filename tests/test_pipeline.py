@@ -174,6 +174,17 @@ def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, hea
     assert not len(nlp.get_pipe(head)(nlp.make_doc("")))
 
 
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+@pytest.mark.parametrize("lstm_depth", [0, 1])
+def test_a_listener_of_another_width_is_refused_with_both(tiny_bert, notes, head, lstm_depth):
+    config = pipeline_config(tiny_bert, lstm_depth=lstm_depth)
+    config["components"][head]["model"]["tok2vec"]["width"] = 24
+    nlp = load_model_from_config(Config(config), auto_fill=True)
+    batch = examples(nlp, notes)
+    with pytest.raises(ValueError, match=rf"{head}: .* width = 24, but tok2vec .* of width 16;"):
+        nlp.initialize(lambda: batch)
+
+
 def test_a_head_that_annotates_in_training_says_that_its_encoder_must(learned, notes):
     nlp = spacy.load(learned)
     with pytest.raises(ValueError, match="among annotating_components, that one too"):

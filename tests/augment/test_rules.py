@@ -13,7 +13,7 @@ from clinical_ie.augment.task import make_structured_rewrite
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Link, Mention, annotations_of
-from tests.conftest import note
+from tests.conftest import ROOT, note, run_script
 
 
 @pytest.fixture
@@ -229,3 +229,14 @@ def test_a_prompt_without_markers() -> None:
 )
 def test_articles(before: str, term: str, after: str) -> None:
     assert fit_article(before, term) == after
+
+
+def test_where_nothing_can_be_replaced_the_summary_says_what_may_help(tmp_path: Path) -> None:
+    alone = note("Mild rash.", ("Reason", "rash"))
+    write_docs([alone], tmp_path / "train.spacy")
+    paths = (tmp_path / name for name in ("train.spacy", "out.spacy", "out"))
+    config = ROOT / "configs" / "augment" / "rules.cfg"
+    result = run_script("augment.py", *paths, "--config", config)
+    assert result.exit_code == 1
+    assert "dropped: unchanged\n" in result.stdout
+    assert "found nothing to replace; more training notes, a smaller `least`" in result.stdout

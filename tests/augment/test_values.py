@@ -52,6 +52,22 @@ def test_a_strength_with_decimals_is_doubled_or_halved(term: str, others: set[st
     assert drawn(term) == others
 
 
+@pytest.mark.parametrize(
+    "term",
+    ["2,5 mg", "0,125 mg", "37,8 °C", "pH 7,35", "1,6 L/min", "12,5-14,5 g/dl", "1,6 x 2,7 cm"],
+)
+def test_decimal_commas_are_points(term: str) -> None:
+    values = drawn(term)
+    assert {value.replace(",", ".") for value in values} == drawn(term.replace(",", "."))
+    assert values
+    assert not any("." in value for value in values)
+
+
+def test_commas_may_also_group_thousands() -> None:
+    assert "1,400 mL" in drawn("1,500 mL")
+    assert drawn("1,500 mL und 2,5 mL") >= {"1,400 mL und 2,4 mL", "1,600 mL und 2,7 mL"}
+
+
 def test_a_rate_changes_a_little() -> None:
     assert drawn("0.12 mcg/kg/min") <= {f"0.{n} mcg/kg/min" for n in range(10, 15)}
 
@@ -84,8 +100,13 @@ def test_what_may_be_a_time_of_day_still_may(term: str) -> None:
         "8 of the 32",
         "1 week",
         "02",
-        "1,5 mg",
         "1.000 mg",
+        "1.000,5 mg",
+        "1,25(OH)2 vitamin D",
+        "1,25 OH vitamin D3",
+        "(1,3)-beta-D-glucan",
+        "1,2,3 mm",
+        "serotype 4,12: i",
         "every 24 hours",
         "10^9",
         "5\u2032 end",
@@ -134,6 +155,7 @@ def test_what_is_no_value_stays(term: str) -> None:
         ("5.8 cm", ["10.8 cm", "5.0 cm"], ["5.0 cm"]),
         ("1.5 mg/dL", ["3.0 mg/dL", "1.7 mg/dL"], ["1.7 mg/dL"]),
         ("98.6", ["104.0", "98.4"], ["98.4"]),
+        ("36,8", ["40,1", "36,6"], ["36,6"]),
         ("1,000 mL", ["2,000 mL", "1,500 mL", "2,500 mL"], ["1,500 mL", "2,000 mL"]),
         ("two tablets", ["three tablets", "six tablets"], ["three tablets"]),
         ("2014", ["2013", "2015"], []),
@@ -173,6 +195,7 @@ def test_a_number_alone_that_may_be_a_temperature_hardly_changes(term: str) -> N
         ("90-98%", 100),
         ("SpO2 98", 100),
         ("41.8 \u00b0C", 42),
+        ("41.8 Grad", 42),
         ("41.8", 42),
     ],
 )

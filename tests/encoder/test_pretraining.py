@@ -205,6 +205,33 @@ def test_a_gpu_without_bfloat16_reads_in_float32(monkeypatch):
         assert not torch.is_autocast_enabled("cuda")
 
 
+def test_the_head_shares_the_embeddings_on_the_device(tiny_bert: Path):
+    """Here as in training, a device for which PyTorch replaces all weights of a module."""
+    settings, device = PretrainSettings(epochs=1, window=32), torch.device("meta")
+    run = pretraining._Run(pool_of(tiny_bert, TEXTS), None, str(tiny_bert), settings, device)
+    [embeddings] = run._head._embeddings
+    assert embeddings is run._encoder.get_input_embeddings().weight
+    weights = [*run._encoder.parameters(), *run._head.parameters()]
+    assert {weight.device.type for weight in weights} == {"meta"}
+
+
+def test_a_gpu_whose_memory_is_full_is_told_in_one_line(
+    tiny_bert: Path, tmp_path: Path, monkeypatch
+):
+    def full(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(pretraining._Run, "_loss", full)
+    write_docs(list(map(corpus_nlp(), TEXTS)), tmp_path / "notes.spacy")
+    options = ["--notes", tmp_path / "notes.spacy", "--window", 32, "--epochs", 1]
+    done = run_script("pretrain.py", tiny_bert, tmp_path / "out", *options)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == (
+        "pretrain: less of --batch-windows or --window may help: "
+        "CUDA out of memory. Tried to allocate 2.00 GiB."
+    )
+
+
 def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
     pool = pool_of(tiny_bert, TEXTS)
     with pytest.raises(ValueError, match=r"window = 65: .* takes 8 to 64 wordpieces"):

@@ -71,6 +71,28 @@ def test_needs_to_be_initialized():
         fresh()("Some text.")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("max_length", 100),
+        ("gold_preproc", True),
+        ("augmenter", {"@augmenters": "spacy.lower_case.v1", "level": 0.5}),
+    ],
+)
+def test_readers_that_leave_relations_out_are_refused(notes, setting, value):
+    nlp = fresh()
+    reader = {"@readers": "spacy.Corpus.v1", "path": "dev.spacy", "max_length": 0}
+    nlp.config["corpora"] = {"dev": reader | {setting: value}}
+    batch = examples(nlp, notes)
+    with pytest.raises(ValueError, match=rf"with {setting} in \[corpora\.dev\].*Notes\.v1"):
+        nlp.initialize(lambda: batch)
+    # Without these settings, and of other readers, nothing is said.
+    own = {"@readers": "my.Corpus.v1", setting: value}
+    for corpora in ({"dev": reader}, {"dev": own}, own):
+        nlp.config["corpora"] = corpora
+        nlp.initialize(lambda: batch)
+
+
 @pytest.mark.parametrize("text", ["", "x", "\n\n", "aspirin"])
 def test_a_doc_without_pairs_has_no_relation(trained, text):
     assert trained(text)._.relations == []

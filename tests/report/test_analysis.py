@@ -14,11 +14,14 @@ from clinical_ie.report.analysis import (
     changes,
     confusion,
     curves,
+    in_words,
     judge,
     missed_relations,
     training_curves,
 )
 from clinical_ie.report.browser import as_script, browser_data
+from clinical_ie.report.charts import changes_chart
+from clinical_ie.report.metrics import read_arms
 from clinical_ie.report.predictions import ScoredNote, read_predictions
 from clinical_ie.scoring import score
 from clinical_ie.scoring.reliability import Outcomes
@@ -113,6 +116,20 @@ def test_changes_between_arms() -> None:
     assert changes({"only": metrics()}) == []
 
 
+def test_of_no_relations_nothing_is_said_or_drawn(tmp_path: Path) -> None:
+    mentions = Annotations(GOLD.mentions, [])
+    for arm in ("no_aug", "with_aug"):
+        write_arm(tmp_path, arm, {"a": mentions}, {"a": mentions}, {"a": "aspirin 81 mg"})
+    notes = {
+        arm: read_predictions(tmp_path / "predictions" / f"{arm}.jsonl")
+        for arm in ("no_aug", "with_aug")
+    }
+    assert [sentence.split(":")[0] for sentence in in_words(notes)] == ["NER strict", "NER lenient"]
+    drawn = changes_chart(changes(read_arms(tmp_path)), "no_aug", "with_aug")
+    assert ">Mentions<" in drawn
+    assert ">Relations<" not in drawn
+
+
 def test_training_curves_from_spacys_log(tmp_path: Path) -> None:
     log = tmp_path / "no_aug" / "seed-0" / "log.jsonl"
     log.parent.mkdir(parents=True)
@@ -132,7 +149,9 @@ def test_browser_counts_in_utf16_and_lists_each_error_once(tmp_path: Path) -> No
     notes = arms(tmp_path)
     errors = judge(notes)
     data = browser_data(notes, errors)
-    _, [[start, end]], _ = data["docs"][0]["sides"][0]["m"][0]
+    label, [[start, end]], _ = data["docs"][0]["sides"][0]["m"][0]
+    assert data["words"][label] == "Drug"
+    assert len(set(data["words"])) == len(data["words"])
     units = TEXT.encode("utf-16-le")
     assert units[2 * start : 2 * end].decode("utf-16-le") == "aspirin"
     for arm, listed in data["errors"].items():
@@ -143,6 +162,8 @@ def test_browser_counts_in_utf16_and_lists_each_error_once(tmp_path: Path) -> No
         )
         assert sum(error[4] == 0 for error in listed) == misses
         assert len({tuple(error) for error in listed}) == len(listed)
+        tasks = {data["words"][error[3]] for error in listed}
+        assert tasks == {"mention", "relation"}
 
 
 def test_json_in_a_script_cannot_end_it() -> None:

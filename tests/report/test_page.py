@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical_ie.report.page import dev_scores, render, write_page
+from clinical_ie.report.page import STEPS, dev_scores, render, write_page
 
 from .helpers import metrics
 
@@ -114,6 +114,13 @@ def test_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert list(out.parent.iterdir()) == [out]
 
 
+def test_the_steps_are_told_as_they_begin(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(metrics()))
+    out, told = tmp_path / "index.html", []
+    write_page(tmp_path, tmp_path / "augment.json", tmp_path, out, on_step=told.append)
+    assert tuple(told) == STEPS
+
+
 def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("report_script", SCRIPT)
     assert spec is not None
@@ -133,6 +140,8 @@ def test_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "augment.json").write_text(json.dumps(AUGMENTATION))
     script.main(*paths)
     assert "ASA" in (tmp_path / "index.html").read_text()
-    assert "ASA" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "ASA" in told.out
+    assert f"{len(STEPS)}/{len(STEPS)}" in told.err
     script.main(*paths, no_text=True)
     assert "ASA" not in (tmp_path / "index.html").read_text() + capsys.readouterr().out

@@ -68,3 +68,24 @@ def test_arms_of_other_notes_are_refused() -> None:
         seed_table(runs, "end-to-end", "one-to-one")
     with pytest.raises(ValueError, match="no runs"):
         seed_table({"a": {}}, "end-to-end", "one-to-one")
+
+
+def test_where_there_are_no_relations_that_is_told_instead() -> None:
+    runs = {
+        arm: {
+            seed: {
+                name: note | {"relations": {"strict": {}, "lenient": {}}}
+                for name, note in notes.items()
+            }
+            for seed, notes in seeds.items()
+        }
+        for arm, seeds in RUNS.items()
+    }
+    settings = ("end-to-end", "gold entities")
+    text = seed_tables_markdown(
+        [seed_table(runs, s, "one-to-one") for s in settings], "test", "brat"
+    )
+    assert "| arm | NER strict | NER lenient |\n" in text
+    assert text.count("There are no relations, neither gold nor predicted.") == 1
+    assert "RE " not in text
+    assert "gold entities" not in text

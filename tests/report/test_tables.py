@@ -36,15 +36,35 @@ def test_markdown() -> None:
 
 
 def test_nothing_to_find_and_nothing_found_is_no_score() -> None:
-    gold = {"a": Annotations(GOLD.mentions, [])}
-    found = evaluation(gold, {"a": Annotations()}, {"a": "aspirin 81 mg"})
-    arm = arm_metrics(found, split="test", fallback=False, pipeline={"name": "", "version": ""})
-    text = tables_markdown({"no_aug": arm})
-    zero = "0.00 / 0.00 / 0.00"
-    assert text.count(f"| no_aug | {zero} | - | {zero} | - |\n") == 2
+    nothing, text = Annotations(), {"a": "aspirin 81 mg"}
+    found = evaluation({"a": nothing}, {"a": nothing}, text)
+    options = {"split": "test", "fallback": False, "pipeline": {"name": "", "version": ""}}
+    empty = arm_metrics(found, **options)
+    # Another arm found relations, so there are tables of them.
+    text = tables_markdown({"no_aug": empty, "with_aug": metrics()})
+    assert text.count("| no_aug | - | - | - | - |\n") == 2
     assert text.count("| no_aug | - | - | 75.00 |\n") == 2
     # There is no calibration error either.
     assert "| no_aug | - | - |\n" in text
+
+
+def test_where_there_are_no_relations_that_is_told_instead() -> None:
+    gold = {"a": Annotations(GOLD.mentions, [])}
+    found = evaluation(gold, {"a": Annotations()}, {"a": "aspirin 81 mg"})
+    options = {"split": "test", "fallback": False, "pipeline": {"name": "", "version": ""}}
+    arm = arm_metrics(found, corpus_format="i2b2-2012", **options)
+    assert arm["relations"]["strict"]["micro"]["tp"] == 0
+    text = tables_markdown({"no_aug": arm})
+    zero = "0.00 / 0.00 / 0.00"
+    assert text.count(f"| no_aug | {zero} | {zero} |\n") == 2
+    assert text.count("Entities. Micro P / R / F1 in percent; protocol: ") == 2
+    assert text.count("There are no relations, neither gold nor predicted. Not the official") == 2
+    assert (
+        text.count("| paper, +230 notes | 83.39 / 80.27 / 81.80 | 89.72 / 85.91 / 87.77 |\n") == 2
+    )
+    assert "RE " not in text
+    assert "candidate ceiling" not in text
+    assert "| arm | entities |\n" in text
 
 
 def test_i2b2_says_beside_the_number_what_it_is_not() -> None:

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc
 
 from clinical_ie.brat import read_note
@@ -12,6 +13,7 @@ from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Link, Mention, annotate
 from clinical_ie.scoring import sum_up
 from clinical_ie.scoring.evaluation import evaluate
+from tests.conftest import run_script
 
 from .helpers import save_pipeline
 
@@ -164,3 +166,41 @@ def test_script_tells_in_one_line(
     assert stopped.value.exit_code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_what_brat_cannot_express_is_scored_and_told(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "Side effect", "pattern": "Anna"}])
+    nlp.to_disk(tmp_path / "pipeline")
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    out = tmp_path / "metrics"
+    script.main(tmp_path / "test.spacy", out, [f"a={tmp_path / 'pipeline'}"])
+    metrics = json.loads((out / "a.json").read_text())
+    assert metrics["entities"]["strict"]["by_label"]["Side effect"]["fp"] == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-2] == "1 notes are scored, but brat cannot express what was found in them:"
+    assert told[-1].startswith("  a, ward/0: ")
+    assert "Side effect 0 4" in told[-1]
+    notes = [path.stem for path in (out / "predictions" / "a").rglob("*.ann")]
+    assert notes == ["1"]
+    assert len((out / "predictions" / "a.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_gpu_whose_memory_is_full_is_told_in_one_line(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("clinical_ie.scoring.evaluation.predict", full)
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    done = run_script(
+        "evaluate.py", tmp_path / "test.spacy", tmp_path / "m", "--arm", f"a={pipeline}"
+    )
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == (
+        "evaluate: less of batch_pieces or nlp.batch_size in the pipeline's config.cfg may help: "
+        "CUDA out of memory. Tried to allocate 2.00 GiB."
+    )

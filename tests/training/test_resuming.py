@@ -304,6 +304,20 @@ def test_an_error_on_the_way_leaves_what_goes_on(values, tmp_path: Path, calls, 
     assert calls["made"] == STEPS + 1 - 3
 
 
+def test_a_full_gpu_is_not_blamed_on_the_checkpoint(values, tmp_path: Path, calls, monkeypatch):
+    checkpoint = stopped(tmp_path / "out", values, calls, 3)
+
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Checkpoint, "restore", full)
+    with pytest.raises(run.TrainingError) as caught:
+        run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    told = "less of batch_pieces or training.batcher.size may help: CUDA out of memory."
+    assert str(caught.value) == f"{CONFIG}: {told}"
+    assert checkpoint.exists()
+
+
 @pytest.mark.parametrize("sizes", ["fixed", "growing"])
 @pytest.mark.parametrize("max_epochs", [0, 3, -1])
 def test_batches_are_those_of_spacy_from_any_of_them_on(max_epochs: int, sizes: str):

@@ -29,7 +29,7 @@ class NearTerms:
     def fingerprint(self) -> str:
         """Everything that affects a choice: training notes, the encoder's weights, expressions."""
         files = hash_of([self._path, Path(self._settings[0])], EXPRESSIONS)
-        return json.dumps(["clinical_ie.near_terms.v1", 8, files, *self._settings])
+        return json.dumps(["clinical_ie.near_terms.v1", 9, files, *self._settings])
 
     @cached_property
     def _counterparts(self) -> Counterparts:

@@ -63,7 +63,7 @@ _AGE_BEFORE = re.compile(r"\bage[ds]?(?: of)?\s*\Z", re.IGNORECASE)
 _YEARS = re.compile(r"[\s-]*(?:years?|yrs?|y\.?\s?o|y/o|y)\b", re.IGNORECASE)
 _WEEKS, _GESTATION = re.compile(r"[\s-]*w(?:ee)?k"), re.compile(r"\b(?:gestation|pregnan)", re.I)
 _SATURATION = re.compile(r"\bs[ap]o2\b|\bsat(?:uration|s)?\b", re.IGNORECASE)
-_DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[CF]\b)")
+_DEGREES = re.compile(r"\s*(?:°|º|℃|℉|degrees|[Gg]rad\b|[CF]\b)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent)")
 # Doses of a drug, not concentrations in the blood.
 _DOSE = re.compile(r"[ -]?(?:mg|mcg|[µμu]g|units?|IU)\b(?! ?/ ?[dm]?l\b)", re.IGNORECASE)
@@ -76,6 +76,12 @@ _COMBINED_SHARE = 4
 _PH = re.compile(r"[67]\.\d+\Z")
 # Thousands as written in German, not a number with three decimals.
 _POINTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.000)+\Z")
+# A decimal comma (`2,5 mg`), not one of thousands, lists (`1,2,3`) or names (`1,25(OH) vitamin D`).
+_COMMA = re.compile(
+    r"(?<![\d.,:])(?![1-9]\d{0,2},\d{3}(?!\d))(\d+),"
+    r"(?=\d+(?!\d|,\d|[:)]|[-(][^\W\d]|\s(?:OH|alpha|beta)\b))"
+)
+_POINT = re.compile(r"(\d)\.(?=\d)")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\Z")
 _DECIMAL = re.compile(rf"[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+(?:\.\d+)?|{'|'.join(_WORDS)}")
 # Doses and durations, which may as well be doubled; all other values are measurements.
@@ -105,6 +111,9 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
         their own: dates, times of day, years, names, fractions, scores (`8/10`, `GCS 15`),
         strengths of combinations of drugs.
     """
+    pointed = _pointed(term)
+    if pointed != term:
+        return [_POINT.sub(r"\1,", value) for value in other_values(pointed, rng, most)]
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
     if not numbers or is_date(term) or ":" in term:
         return []
@@ -162,8 +171,14 @@ def is_date(term: str) -> bool:
     return bool(_DATE.search(term))
 
 
+def _pointed(term: str) -> str:
+    """A term with points for its decimal commas; if it has points, they are the decimal ones."""
+    return term if "," not in term or _POINT.search(term) else _COMMA.sub(r"\1.", term)
+
+
 def _reach(term: str) -> float:
     """How far a customary value may be from another, as a logarithm."""
+    term = _pointed(term)
     if any(_is_narrow(term, number) for number in _NUMBER.finditer(term)):
         return _HARDLY
     return _TWICE if _GIVEN.search(term) else _NEAR
@@ -171,6 +186,7 @@ def _reach(term: str) -> float:
 
 def _logarithms(term: str) -> list[float]:
     """The logarithms of a term's numbers; empty for dates, times of day, and other notations."""
+    term = _pointed(term)
     numbers = [match.group() for match in _NUMBER.finditer(term)]
     if is_date(term) or any(":" in text or _YEAR.match(text) for text in numbers):
         return []

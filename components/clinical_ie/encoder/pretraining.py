@@ -21,6 +21,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from ..system.gpu import gpu_errors_in_one_line
 from ..system.hashing import hash_of
 from ..system.memory import kept_in_training, release_memory
 from .loading import check_window, load_pretrained
@@ -71,6 +72,7 @@ class Step:
     loss: float
 
 
+@gpu_errors_in_one_line("less of --batch-windows or --window")
 def pretrain_encoder(
     pools: tuple[Pool, Pool | None],
     encoder: str,
@@ -92,7 +94,7 @@ def pretrain_encoder(
     gpu_id (int): -1 for the CPU.
     RETURNS (dict[str, Any]): The report: settings, sizes, and the losses of each epoch.
     RAISES (ValueError): There are no wordpieces, the window is longer than the encoder allows,
-        there is no such GPU, or `out` contains something else.
+        there is no such GPU, or it fails, or `out` contains something else.
     RAISES (OSError): There is no such encoder.
     """
     if out.exists() and not (out / REPORT).is_file():
@@ -172,12 +174,12 @@ class _Run:
         self._pool, self._held_out, self._settings = pool, held_out, settings
         self._special = SpecialTokens.of(self._tokenizer)
         self._device = device
+        # First of all: the head shares the encoder's embeddings, which PyTorch may replace here.
+        self._encoder.to(device)
         embeddings = self._encoder.get_input_embeddings().weight
         # Half of a small encoder's weights, of which a small corpus uses few.
         embeddings.requires_grad_(False)
-        self._head = _Guess(self._encoder.config.hidden_size, embeddings)
-        for module in (self._encoder, self._head):
-            module.to(self._device)
+        self._head = _Guess(self._encoder.config.hidden_size, embeddings).to(device)
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": self._learned(), "lr": settings.learn_rate},
@@ -312,7 +314,8 @@ class _Run:
         if not path.is_file():
             return
         try:
-            state = torch.load(path, map_location=self._device, weights_only=True)
+            # Not to the GPU, which has no room for everything twice.
+            state = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError):
             # The run starts from the beginning if its state cannot be read.
             return

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from spacy.pipeline import TrainablePipe
+from spacy.language import Language
+from spacy.pipeline import Tok2Vec, TrainablePipe
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import Config, Optimizer
@@ -81,6 +82,24 @@ class LearnedLabelsPipe(TrainablePipe):
                 "before this one (if this one is among annotating_components, that one too), or "
                 "copy it into this one (nlp.replace_listeners) before sourcing only this one"
             )
+
+    def check_width(self, nlp: Language) -> None:
+        """Check that a listener expects vectors of the width that the shared encoder gives.
+
+        RAISES (ValueError): It expects another width; PyTorch would complain about shapes.
+        """
+        for name, pipe in nlp.components:
+            if not isinstance(pipe, Tok2Vec):
+                continue
+            given = pipe.model.maybe_get_dim("nO")
+            for listener in pipe.listener_map.get(self.name, ()):
+                expected = listener.get_dim("nO")
+                if given not in (None, expected):
+                    raise ValueError(
+                        f"{self.name}: its Tok2VecListener has width = {expected}, but {name} "
+                        f"gives vectors of width {given}; set the listener's width to "
+                        f"${{components.{name}.model.width}}"
+                    )
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights with the gradients of `update`.

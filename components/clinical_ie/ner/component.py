@@ -92,8 +92,10 @@ class ClinicalNER(LearnedLabelsPipe):
         nlp (Language | None): The pipeline.
         labels (Sequence[str] | None): The labels, if they are not to be taken from the sample.
         RAISES (ValueError): There are no labels: an empty list, or none given and no mention in the
-            sample.
+            sample; or the listener has another width than the encoder.
         """
+        if nlp is not None:
+            self.check_width(nlp)
         examples = all_examples(get_examples, "ClinicalNER.initialize")
         if labels is not None and not labels:
             raise ValueError(f"{self.name}: labels = []: name a type, or omit labels")

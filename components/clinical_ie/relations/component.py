@@ -25,6 +25,8 @@ from .span_index import SpanIndex
 
 logger = logging.getLogger(__name__)
 
+# Settings of spaCy's corpus reader that leave relations out.
+_LOSSY_SETTINGS = ("max_length", "gold_preproc", "augmenter")
 # The source of the mentions: the entity head, or someone else who wrote them to the Doc.
 PREDICTED, GIVEN = "predicted", "given"
 
@@ -156,7 +158,12 @@ class ClinicalRelations(LearnedLabelsPipe):
 
         A corpus without relations is allowed: the component then finds none.
         get_examples (Callable[[], Iterable[Example]]): The training data.
+        RAISES (ValueError): The config has spaCy's reader leave relations out, or the listener has
+            another width than the encoder.
         """
+        if nlp is not None:
+            self.check_width(nlp)
+            _check_readers(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
         labels: set[str] = set()
         types: set[str] = set()
@@ -317,6 +324,23 @@ class ClinicalRelations(LearnedLabelsPipe):
     def _require_initialized(self) -> None:
         if self.model.has_dim("nO") is None:
             raise ValueError(Errors.E109.format(name=self.name))
+
+
+def _check_readers(name: str, nlp: Language) -> None:
+    """Check that no corpus of the config is read without its relations, which spaCy does silently.
+
+    RAISES (ValueError): One is.
+    """
+    for corpus, reader in nlp.config.interpolate()["corpora"].items():
+        # One reader may be for all corpora, with its settings in their place.
+        if not isinstance(reader, dict) or reader.get("@readers") != "spacy.Corpus.v1":
+            continue
+        lossy = [setting for setting in _LOSSY_SETTINGS if reader.get(setting)]
+        if lossy:
+            raise ValueError(
+                f"{name}: with {' and '.join(lossy)} in [corpora.{corpus}], spaCy's reader leaves "
+                'out relations; leave that out, or use @readers = "clinical_ie.Notes.v1"'
+            )
 
 
 def _gap(head: Span, tail: Span) -> int:

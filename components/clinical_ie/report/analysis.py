@@ -49,7 +49,10 @@ def judge(notes: Notes) -> dict[str, list[NoteErrors]]:
 
 
 def in_words(notes: Notes) -> list[str]:
-    """Whether the first and the last arm differ by more than chance; empty for a single arm."""
+    """Whether the first and the last arm differ by more than chance; empty for a single arm.
+
+    Nothing is said of a task without any items.
+    """
     if len(notes) < 2:
         return []
     first, *_, last = notes
@@ -64,6 +67,7 @@ def in_words(notes: Notes) -> list[str]:
     return [
         f"{title}: {compare([before], [after], task, mode).in_words(first, last)}."
         for title, task, mode in COLUMNS
+        if any(counts[task][mode] for side in (before, after) for counts in side.values())
     ]
 
 

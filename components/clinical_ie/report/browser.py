@@ -15,6 +15,14 @@ from ..scoring.errors import CORRECT, NoteErrors, Verdict
 from .predictions import ScoredNote
 
 
+class _Words(dict[str, int]):
+    """A number for each word, by order of appearance."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
+
+
 def browser_data(
     notes: Mapping[str, Sequence[ScoredNote]], errors: Mapping[str, Sequence[NoteErrors]]
 ) -> dict[str, Any]:
@@ -25,21 +33,23 @@ def browser_data(
         then each arm, with mentions [type, pieces, score] and relations [label, head, tail, score];
         items of an arm have a fifth or fourth element, 1 if right and 0 if not. `errors`: by arm,
         [doc, kind, type, task, side, index], where side 0 is gold. They include every gold item
-        that was not found.
+        that was not found. Kinds, tasks, types and labels are indices of `words`: written out,
+        they would be two fifths of the page.
     """
+    words = _Words()
     arms = list(notes)
     first = notes[arms[0]] if arms else []
     docs: list[dict[str, Any]] = []
     listed: dict[str, list[list[Any]]] = {arm: [] for arm in arms}
     for number, note in enumerate(first):
         units = _units(note.text)
-        sides = [_side(note.gold, units)]
+        sides = [_side(note.gold, units, words)]
         for arm in arms:
             predicted, judged = notes[arm][number].predicted, errors[arm][number]
-            sides.append(_side(predicted, units, judged))
-            listed[arm] += _errors(number, note.gold, predicted, judged)
+            sides.append(_side(predicted, units, words, judged))
+            listed[arm] += _errors(number, note.gold, predicted, judged, words)
         docs.append({"name": note.name, "text": note.text, "sides": sides})
-    return {"arms": arms, "docs": docs, "errors": listed}
+    return {"arms": arms, "docs": docs, "errors": listed, "words": list(words)}
 
 
 def as_script(data: Any) -> Markup:
@@ -52,7 +62,7 @@ def as_script(data: Any) -> Markup:
 
 
 def _errors(
-    number: int, gold: Annotations, predicted: Annotations, judged: NoteErrors
+    number: int, gold: Annotations, predicted: Annotations, judged: NoteErrors, words: _Words
 ) -> list[list[Any]]:
     """Errors in text order; a gold item and the predicted item it is paired with are one error."""
     found: list[tuple[int, list[Any]]] = []
@@ -65,11 +75,13 @@ def _errors(
         start_of = {mention.id: mention.start for mention in annotations.mentions}
         for place, mention in enumerate(annotations.mentions):
             if _is_listed(mentions[place], side):
-                entry = [number, mentions[place].kind, mention.label, "mention", side, place]
+                told = (mentions[place].kind, mention.label, "mention")
+                entry = [number, *(words[word] for word in told), side, place]
                 found.append((mention.start, entry))
         for place, link in enumerate(annotations.links):
             if _is_listed(links[place], side):
-                entry = [number, links[place].kind, link.label, "relation", side, place]
+                told = (links[place].kind, link.label, "relation")
+                entry = [number, *(words[word] for word in told), side, place]
                 found.append((min(start_of[link.head], start_of[link.tail]), entry))
     return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
 
@@ -79,16 +91,19 @@ def _is_listed(verdict: Verdict, side: int) -> bool:
 
 
 def _side(
-    annotations: Annotations, units: Callable[[int], int], judged: NoteErrors | None = None
+    annotations: Annotations,
+    units: Callable[[int], int],
+    words: _Words,
+    judged: NoteErrors | None = None,
 ) -> dict[str, list[Any]]:
     """The items of one side; those of an arm include whether they are right."""
     place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
-    mentions = [
-        [m.label, [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
+    mentions: list[list[Any]] = [
+        [words[m.label], [[units(a), units(b)] for a, b in sorted(m.fragments)], round(m.score, 3)]
         for m in annotations.mentions
     ]
     relations = [
-        [link.label, place[link.head], place[link.tail], round(link.score, 3)]
+        [words[link.label], place[link.head], place[link.tail], round(link.score, 3)]
         for link in annotations.links
     ]
     if judged is not None:

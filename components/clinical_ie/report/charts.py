@@ -61,6 +61,7 @@ def changes_chart(rows: Rows, first: str, last: str) -> Markup:
         )
         .properties(width=_WIDTH, height=alt.Step(11))
         for task, title in (("mentions", "Mentions"), ("relations", "Relations"))
+        if any(row["task"] == task for row in named)
     ]
     return svg(
         alt.hconcat(*panels, spacing=40),

@@ -2,6 +2,12 @@
 // The error browser: filters, the list of errors, and which marks of the note belong to an error.
 (() => {
   const DATA = JSON.parse(document.getElementById("browser-data").textContent);
+  // Words that items have in common are written once, and numbered in the items.
+  const spell = (items, ...places) => {
+    for (const item of items) for (const place of places) item[place] = DATA.words[item[place]];
+  };
+  for (const errors of Object.values(DATA.errors)) spell(errors, 1, 2, 3);
+  for (const doc of DATA.docs) for (const side of doc.sides) spell([...side.m, ...side.r], 0);
   const MAX_LISTED = 300; // errors in the list at a time, around the one that is shown
   const byId = (id) => document.getElementById(id);
   const view = noteView(byId("note"), byId("note-text"));

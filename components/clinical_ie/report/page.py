@@ -7,7 +7,7 @@ read it.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from .tables import percent, tables
 
 MAX_REWRITES = 20
 CHARTS = ("changes", "curves", "reliability", "confusion", "borders", "relations", "training")
+# What `write_page` does, in this order.
+STEPS = ("read predictions", "find errors", "draw charts", "compare arms", "list errors", "write")
 
 _COUNTS = {
     "n_augmented": "new notes requested",
@@ -45,7 +47,13 @@ _COUNTS = {
 
 
 def write_page(
-    metrics: Path, augment_json: Path, training: Path, out: Path, *, with_text: bool = True
+    metrics: Path,
+    augment_json: Path,
+    training: Path,
+    out: Path,
+    *,
+    with_text: bool = True,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> None:
     """Write the report.
 
@@ -56,11 +64,13 @@ def write_page(
     out (Path): The HTML file, which is replaced; readable by its owner only.
     with_text (bool): Whether the page contains text and names of notes: the error browser and the
         rewrites.
+    on_step (Callable[[str], None]): Called with each of `STEPS` as it begins.
     RAISES (FileNotFoundError): No arm was evaluated.
     RAISES (ValueError): The arms were measured under different conditions, or a file is malformed.
     """
     augmentation = _read_object(augment_json) if augment_json.is_file() else None
     arms = read_arms(metrics)
+    on_step("read predictions")
     notes = {
         arm: read_predictions(path)
         for arm in arms
@@ -70,16 +80,24 @@ def write_page(
         notes = {}
     if len({tuple((note.name, note.text) for note in found) for found in notes.values()}) > 1:
         raise ValueError(f"{metrics}: the arms predicted different notes; evaluate them together")
+    on_step("find errors")
     errors = judge(notes)
     if augmentation is not None and not with_text:
         augmentation = augmentation | {"examples": []}
+    on_step("draw charts")
+    drawings = _charts(arms, notes, errors, training)
+    on_step("compare arms")
+    compared = in_words(notes)
+    on_step("list errors")
+    browser = as_script(browser_data(notes, errors)) if notes and with_text else None
+    on_step("write")
     html = render(
         arms,
         augmentation,
         dev_scores(training),
-        drawings=_charts(arms, notes, errors, training),
-        in_words=in_words(notes),
-        browser=as_script(browser_data(notes, errors)) if notes and with_text else None,
+        drawings=drawings,
+        in_words=compared,
+        browser=browser,
     )
     write_whole(out, html, private=True)
 

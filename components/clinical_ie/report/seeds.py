@@ -8,7 +8,14 @@ from ..scoring import NoteCounts, sum_up
 from ..scoring.evaluation import END_TO_END, GOLD_ENTITIES
 from ..scoring.significance import MEASURES, Spread, bootstrap, compare
 from .paper import paper_rows, remark
-from .tables import COLUMNS, GOLD_COLUMNS, Table
+from .tables import (
+    COLUMNS,
+    ENTITY_COLUMNS,
+    GOLD_COLUMNS,
+    NO_RELATIONS,
+    Table,
+    has_items,
+)
 
 _TESTED = (
     "Differences of mean F1 over the runs, tested over notes by paired approximate randomization, "
@@ -26,7 +33,8 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     setting (str): `end-to-end`, or `gold entities`, which has relations only.
     RETURNS (dict[str, Any]): `arms`: by arm, task and mode, the spread of each measure over seeds,
         and the 95 % bootstrap interval of its mean, over notes; `comparisons`: for each pair of
-        arms in order, by task and mode, a comparison of the mean micro F1 over all seeds.
+        arms in order, by task and mode, a comparison of the mean micro F1 over all seeds;
+        `relations`: whether there are any, gold or predicted.
     RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes or
         with different numbers of seeds.
     """
@@ -35,8 +43,10 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     columns = [(task, mode) for _, task, mode in _columns(setting)]
     of_arm = {arm: [seeds[seed] for seed in sorted(seeds)] for arm, seeds in runs.items()}
     arms: dict[str, Any] = {}
+    related = False
     for arm, seeds in runs.items():
         scores = [sum_up(counts, protocol) for counts in seeds.values()]
+        related |= any(has_items(score["relations"]["strict"]["micro"]) for score in scores)
         arms[arm] = {"seeds": sorted(seeds)}
         for task, mode in columns:
             of_mode = [score[task][mode]["micro"] for score in scores]  # type: ignore[literal-required]
@@ -64,25 +74,35 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
         "notes": len(next(iter(of_arm.values()))[0]),
         "arms": arms,
         "comparisons": comparisons,
+        "relations": related,
     }
 
 
 def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, format_: str) -> str:
     """Tables in the paper's layout, each with its protocol and setting in the caption.
 
+    Where there is no relation at all, there are no columns and tables of them.
+
     figures (Sequence[Mapping[str, Any]]): From `seed_table`.
     split (str): The split that was scored, in words.
     format_ (str): The corpus format; if the paper used that corpus, its rows are included.
     """
     parts = []
+    # On gold entities, relations may be predicted where end-to-end there are none.
+    related = any(found["relations"] for found in figures)
     for found in figures:
         columns = _columns(found["setting"])
+        if not related:
+            columns = tuple(column for column in columns if column in ENTITY_COLUMNS)
+        if not columns:
+            continue
         seeds = {len(arm["seeds"]) for arm in found["arms"].values()}
         caption = (
             f"Micro P / R / F1 in percent: mean over {' or '.join(map(str, sorted(seeds)))} "
             "seed(s), F1 with its standard deviation over seeds and, in brackets, the 95 % "
             f"bootstrap interval over notes; protocol: {found['protocol']}; "
             f"setting: {found['setting']}; split: {split}; notes: {found['notes']}."
+            + ("" if related else NO_RELATIONS)
             + (remark(format_) if found["setting"] == END_TO_END else "")
         )
         rows = [

@@ -18,6 +18,8 @@ COLUMNS = (
     ("RE lenient", "relations", "lenient"),
 )
 GOLD_COLUMNS = (("RE strict", "relations", "strict"), ("RE lenient", "relations", "lenient"))
+ENTITY_COLUMNS = tuple(column for column in COLUMNS if column[1] == "entities")
+NO_RELATIONS = " There are no relations, neither gold nor predicted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Table:
 def tables(arms: dict[str, Metrics]) -> list[Table]:
     """For each protocol, end-to-end scores, and scores of relations on gold entities.
 
-    The former include the paper's scores, if it used the corpus.
+    The former include the paper's scores, if it used the corpus. Where there is no relation at all,
+    there are no columns and tables of them.
 
     RAISES (ValueError): The arms were measured under different conditions.
     """
@@ -48,21 +51,28 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
     by_protocol = {shared["protocol"]: arms}
     if all(OFFICIAL in metrics for metrics in arms.values()):
         by_protocol[OFFICIAL] = {name: metrics[OFFICIAL] for name, metrics in arms.items()}
+    related = _has_relations(arms)
+    columns = COLUMNS if related else ENTITY_COLUMNS
     result = []
     for protocol, scored in by_protocol.items():
         conditions_in_words = f"protocol: {protocol}; setting: {{}}; split: {split}"
-        result += [
+        result.append(
             Table(
-                "Entities and relations. Micro P / R / F1 in percent; "
-                f"{conditions_in_words.format(shared['setting'])}; notes: {shared['notes']}."
+                f"{'Entities and relations' if related else 'Entities'}. Micro P / R / F1 in "
+                f"percent; {conditions_in_words.format(shared['setting'])}; "
+                f"notes: {shared['notes']}.{'' if related else NO_RELATIONS}"
                 f"{remark(shared['format'])}",
-                ["arm", *(title for title, _, _ in COLUMNS)],
+                ["arm", *(title for title, _, _ in columns)],
                 [
-                    [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in COLUMNS)]
+                    [name, *(_cell(metrics[task][mode]["micro"]) for _, task, mode in columns)]
                     for name, metrics in scored.items()
                 ]
-                + paper_rows(shared["format"], COLUMNS),
-            ),
+                + paper_rows(shared["format"], columns),
+            )
+        )
+        if not related:
+            continue
+        result.append(
             Table(
                 "Relations. Micro P / R / F1 in percent; candidate ceiling: share of the gold "
                 "relations that are candidate pairs; "
@@ -79,10 +89,10 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
                     ]
                     for name, metrics in scored.items()
                 ],
-            ),
-        ]
+            )
+        )
     if all("calibration" in metrics for metrics in arms.values()):
-        result.append(_calibration(arms, split))
+        result.append(_calibration(arms, split, related))
     return result
 
 
@@ -94,9 +104,18 @@ def tables_markdown(arms: dict[str, Metrics]) -> str:
     return "\n".join(table.markdown() for table in tables(arms))
 
 
-def _calibration(arms: dict[str, Metrics], split: str) -> Table:
+def _has_relations(arms: dict[str, Metrics]) -> bool:
+    """Whether there is any relation, gold or predicted, in either setting."""
+    return any(
+        has_items(scores["strict"]["micro"])
+        for metrics in arms.values()
+        for scores in (metrics["relations"], metrics["gold_entities"]["relations"])
+    )
+
+
+def _calibration(arms: dict[str, Metrics], split: str, related: bool) -> Table:
     """The expected calibration error of scores, before and after calibration on dev."""
-    tasks = ("entities", "relations")
+    tasks = ("entities", "relations") if related else ("entities",)
     return Table(
         "Expected calibration error of the scores of predicted items (end-to-end, strict, "
         f"one-to-one; ten bins), in percent: as the model gives them → calibrated on dev; "
@@ -130,6 +149,11 @@ def percent(fraction: float) -> str:
 
 def _cell(figures: Mapping[str, Any]) -> str:
     """P / R / F1; a dash if there was nothing to find and nothing was found."""
-    if not any(figures[name] for name in ("tp", "fp", "fn")):
+    if not has_items(figures):
         return "-"
     return " / ".join(percent(figures[name]) for name in ("precision", "recall", "f1"))
+
+
+def has_items(figures: Mapping[str, Any]) -> bool:
+    """Whether figures are of any item, gold or predicted."""
+    return any(figures[name] for name in ("tp", "fp", "fn"))

@@ -13,7 +13,7 @@ from ..scoring.lengths import LengthFigures
 from ..scoring.significance import Interval
 from ..terminal.printable import printable
 from .metrics import Metrics
-from .tables import percent, tables
+from .tables import has_items, percent, tables
 
 # If the output is not a terminal, Rich assumes 80 columns and would wrap the figures.
 _MIN_WIDTH = 130
@@ -50,7 +50,7 @@ def score_table(scores: Scores, task: str) -> Table:
     micro, macro = (
         [*_ratios(strict[mean]), *_ratios(lenient[mean])]
         # If there was nothing to find and nothing was found, there is no score.
-        if _is_scored(strict["micro"])
+        if has_items(strict["micro"])
         else ["-"] * 6
         for mean in ("micro", "macro")
     )
@@ -78,7 +78,7 @@ def document_table(
             for cell in (
                 _sizes(tasks[task]["strict"])[0],
                 *(
-                    percent(figures["f1"]) if empty_is_zero or _is_scored(figures) else "-"
+                    percent(figures["f1"]) if empty_is_zero or has_items(figures) else "-"
                     for figures in (tasks[task]["strict"], tasks[task]["lenient"])
                 ),
             )
@@ -162,10 +162,6 @@ def _table(title: str, first_column: str) -> Table:
     table = Table(title=title, box=box.SIMPLE, title_justify="left")
     table.add_column(first_column, overflow="fold")
     return table
-
-
-def _is_scored(figures: Figures) -> bool:
-    return bool(figures["tp"] or figures["fp"] or figures["fn"])
 
 
 def _sizes(figures: Figures) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
 from ..heads.calibration import Calibration
 from ..heads.pipe import LearnedLabelsPipe
+from ..system.gpu import gpu_errors_in_one_line
 from ..text.limit import lift_length_limit
 from .counts import NoteCounts
 from .reliability import Outcomes, outcomes
@@ -79,6 +80,7 @@ class Evaluation:
         return note_counts(self.gold, predicted, protocol=protocol, texts=self.texts)
 
 
+@gpu_errors_in_one_line("less of batch_pieces or nlp.batch_size in the pipeline's config.cfg")
 def evaluate(
     nlp: Language, docs: Sequence[Doc], on_note: Callable[[], None] = lambda: None
 ) -> Evaluation:
@@ -87,7 +89,7 @@ def evaluate(
     docs (Sequence[Doc]): Gold Docs. The pipeline sees only their text and, in the second pass,
         their mentions.
     on_note (Callable[[], None]): Called after every note of each of the two passes.
-    RAISES (ValueError): Two Docs have the same note id.
+    RAISES (ValueError): Two Docs have the same note id, or a GPU fails.
     """
     by_name = named(docs)
     gold = {name: annotations_of(doc) for name, doc in by_name.items()}

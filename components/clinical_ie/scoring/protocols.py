@@ -28,7 +28,6 @@ class Protocol:
         otherwise the names Arg1 and Arg2 do, if it has them.
     last_of_id (bool): Whether, of several mentions or relations with the same id, only the last
         counts, at the position of the first; otherwise all do.
-    in_words (str): A description of the matching, for messages.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Protocol:
     empty_is_zero: bool
     ends_as_listed: bool
     last_of_id: bool
-    in_words: str
 
 
 PROTOCOLS = {
@@ -52,7 +50,6 @@ PROTOCOLS = {
             empty_is_zero=False,
             ends_as_listed=False,
             last_of_id=False,
-            in_words="each item matches at most one; duplicates are wrong, missing notes missed",
         ),
         Protocol(
             "n2c2-2018",
@@ -62,7 +59,6 @@ PROTOCOLS = {
             empty_is_zero=True,
             ends_as_listed=True,
             last_of_id=True,
-            in_words="as the official script counts; notes that one side lacks are not scored",
         ),
     )
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
@@ -102,6 +103,9 @@ def train(
         if found:
             try:
                 run.go_on(checkpoint, found, log_step)
+            except torch.OutOfMemoryError:
+                # No fault of the checkpoint's.
+                raise
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 raise ValueError(
                     f"cannot resume from {checkpoint.path}: {error!r}; if it is of another run, "

@@ -16,6 +16,7 @@ from thinc.api import get_torch_default_device, require_gpu
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
+from ..system.gpu import gpu_errors_in_one_line
 from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
@@ -33,6 +34,7 @@ _MADE = {
 }
 # Prefix of a checkpoint's name.
 _CHECKPOINT = "checkpoint-"
+_LESS_MEMORY = "less of batch_pieces or training.batcher.size"
 
 
 class TrainingError(ValueError):
@@ -115,28 +117,26 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         # An earlier process was stopped while it replaced the folder.
         new.rename(best)
     try:
-        # Checked first, since spaCy reports a bad config on many lines and ends the process.
-        filled = load_config(config, overrides=overrides, interpolate=True)
-        load_model_from_config(filled)
-        if gpu_id >= 0:
-            _use_gpu(gpu_id)
-        log = {"paths.log": f"{part}/log.jsonl"}
-        values = load_config(config, overrides=overrides | log, interpolate=False)
-        initialized = partial(init_nlp, values, use_gpu=gpu_id)
-        train(initialized, part, Checkpoint(checkpoint), gpu_id)
-        _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
-        for pipeline in (new, part / "model-last"):
-            forget_words(pipeline)
-        replace_folder(new, best)
-        stamp = json.dumps(stamp_of(config, part, overrides))
-        write_whole(part / FINGERPRINT, f"{stamp}\n")
-    except (ConfigValidationError, OSError, ValueError, torch.OutOfMemoryError) as error:
+        with gpu_errors_in_one_line(_LESS_MEMORY):
+            # Checked first, since spaCy reports a bad config on many lines and ends the process.
+            filled = load_config(config, overrides=overrides, interpolate=True)
+            load_model_from_config(filled)
+            if gpu_id >= 0:
+                _use_gpu(gpu_id)
+            log = {"paths.log": f"{part}/log.jsonl"}
+            values = load_config(config, overrides=overrides | log, interpolate=False)
+            initialized = partial(init_nlp, values, use_gpu=gpu_id)
+            train(initialized, part, Checkpoint(checkpoint), gpu_id)
+            _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
+            for pipeline in (new, part / "model-last"):
+                forget_words(pipeline)
+            replace_folder(new, best)
+            stamp = json.dumps(stamp_of(config, part, overrides))
+            write_whole(part / FINGERPRINT, f"{stamp}\n")
+    except (ConfigValidationError, OSError, ValueError) as error:
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
-        reason = _one_line(error)
-        if isinstance(error, torch.OutOfMemoryError):
-            reason = f"less of batch_pieces or training.batcher.size may help: {reason}"
-        raise TrainingError(f"{config}: {reason}") from error
+        raise TrainingError(f"{config}: {_one_line(error)}") from error
 
 
 def _use_gpu(gpu_id: int) -> None:

@@ -46,7 +46,7 @@ class Rules:
         files = [Path(path) for path in (self._path, self._encoder) if path is not None]
         made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 6, made_of, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 7, made_of, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
