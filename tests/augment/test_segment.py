@@ -5,7 +5,15 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from clinical_ie.augment.segment import segment_of, segment_to_doc, segments_in, segments_of
+from clinical_ie.augment.segment import (
+    Layout,
+    bare_doc,
+    places_in,
+    segment_at,
+    segment_of,
+    segment_to_doc,
+    segments_of,
+)
 from clinical_ie.augment.source import sources_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
@@ -110,9 +118,10 @@ def test_long_and_nested_segments_are_counted() -> None:
 def test_a_segment_survives_as_a_doc(train_docs: list[Doc]) -> None:
     for doc in train_docs:
         for segment in segments_of(doc, max_words=40)[0]:
-            as_doc = segment_to_doc(corpus_nlp(), segment)
-            restored = Doc(as_doc.vocab).from_bytes(as_doc.to_bytes())
-            assert segment_of(restored) == segment
+            for as_doc in (segment_to_doc(corpus_nlp(), segment), bare_doc(segment)):
+                restored = Doc(as_doc.vocab).from_bytes(as_doc.to_bytes())
+                assert restored.text == segment.text
+                assert segment_of(restored) == segment
 
 
 def test_a_doc_of_its_own_is_one_segment() -> None:
@@ -147,6 +156,8 @@ def test_a_note_twice_as_long_takes_twice_the_work(monkeypatch: pytest.MonkeyPat
         signs = [Mention(f"S{i}", "Sign", ((at + 20, at + 24),)) for i, at in enumerate(starts)]
         links = [Link("Reason-Drug", f"S{i}", f"T{i}") for i in range(n)]
         annotations = Annotations(drugs + signs, links)
-        found, _ = segments_in(note_id, text, annotations, starts, 40, True, None)
-        assert [len(segment.annotations.links) for segment in found] == [1] * n
+        found, _ = places_in(note_id, text, annotations, starts, 40, True, None)
+        layout = Layout(annotations)
+        segments = [segment_at(note_id, text, layout, x.start, x.end) for x in found]
+        assert [len(segment.annotations.links) for segment in segments] == [1] * n
     assert looked_at["long"] <= 2 * looked_at["short"]

@@ -1,7 +1,9 @@
+import pytest
+
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.standoff_reading import note_to_annotations
-from clinical_ie.corpora.standoff_writing import edit_standoff
-from clinical_ie.doc import Annotations, Link
+from clinical_ie.corpora.standoff_writing import annotations_to_standoff, edit_standoff
+from clinical_ie.doc import Annotations, Link, Mention
 
 TEXT = "Aspirin caused rash.\nIt was stopped."
 CHAIN = (
@@ -93,3 +95,21 @@ def test_what_names_an_id_means_the_first_line_that_fits_the_text():
     first, second = annotations.mentions
     assert edited(ann, Annotations([second])) == lines[0] + lines[2]
     assert edited(ann, Annotations([first])) == lines[0] + lines[1] + lines[3]
+
+
+def test_a_new_file_is_checked_as_a_whole(monkeypatch: pytest.MonkeyPatch):
+    mentions = [Mention("x", "Drug", ((0, 7),)), Mention("y", "ADE", ((8, 14), (15, 19)))]
+    annotations = Annotations(mentions, [Link("ADE-Drug", "y", "x")])
+    one_by_one = Standoff()
+    one_by_one.add_textbound("Drug", ((0, 7),), "Aspirin")
+    one_by_one.add_textbound("ADE", ((8, 14), (15, 19)), "caused rash")
+    one_by_one.add_relation("ADE-Drug", "T2", "T1")
+    monkeypatch.setattr(Standoff, "add", None)
+    assert annotations_to_standoff(annotations, TEXT) == one_by_one
+
+
+@pytest.mark.parametrize("label", ["two words", "", "a\tb", "X 1 2"])
+def test_a_label_that_cannot_be_read_back_is_an_error(label: str):
+    mention = Mention("T1", label, ((0, 7),))
+    with pytest.raises(ValueError, match=r"T1: .* cannot be read back"):
+        annotations_to_standoff(Annotations([mention], []), TEXT)

@@ -10,7 +10,7 @@ from ..doc import Annotations
 from .attempt import Rewrite
 from .markup import encode
 from .segment import Place, Segment
-from .source import label_counts
+from .source import LabelCounts, add_labels
 from .terms import normal
 
 MAX_EXAMPLES = 20
@@ -133,7 +133,7 @@ class Outcome:
     settings: dict[str, Any]
     prices: tuple[float, float]
     known: dict[str, set[str]]
-    before: tuple[Counter[str], Counter[str]]
+    before: LabelCounts
     segments: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     tried: int = 0
@@ -146,7 +146,7 @@ class Outcome:
     missing: int = 0
     given_up: set[Place] = field(default_factory=set)
     dropped: dict[str, Dropped] = field(default_factory=dict)
-    after: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    after: LabelCounts = field(default_factory=lambda: (Counter(), Counter()))
     pairs: list[dict[str, str]] = field(default_factory=list)
     diversity: Diversity = field(default_factory=Diversity)
     tokens: Tokens = field(default_factory=Tokens)
@@ -195,8 +195,7 @@ class Outcome:
     ) -> None:
         """Count a new note and its rewrites."""
         self.accepted += 1
-        for counter, found in zip(self.after, label_counts(annotations), strict=True):
-            counter.update(found)
+        add_labels(self.after, annotations)
         for segment, rewrite in rewrites:
             self.rewrites += 1
             # A later variant may succeed where the first one failed.

@@ -9,13 +9,16 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from ..brat import write_note
+from ..brat.files import file_below
 from ..corpora.docbin import DocBinWriter, pack
 from ..system.workplace import workplace
 from ..terminal.printable import printable
 from .outcome import Outcome
 from .page import render
 from .source import NewNote
+
+# `json.dumps` makes a new encoder for every call with these settings.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class Output:
@@ -46,8 +49,14 @@ class Output:
         self._open()
         self._docs.add(pack(note.doc))
         name = note.doc._.note_id
-        write_note(self._folder / "brat", name, note.text, note.standoff, mode=0o600)
-        line = json.dumps({"note": name, **note.doc._.provenance}, ensure_ascii=False)
+        path = file_below(self._folder / "brat", name, "")
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        for ending, content in ((".txt", note.text.encode("utf8")), (".ann", note.ann)):
+            with open(f"{path}{ending}", "wb", opener=_closed_to_others) as file:
+                file.write(content)
+        line = _JSON.encode({"note": name, **note.doc._.provenance})
         self._provenance.write(f"{line}\n")
 
     def finish(self, outcome: Outcome) -> None:
@@ -81,7 +90,7 @@ class Output:
         self._opened = True
         self._out_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = self._stack.enter_context(workplace(self._out_dir, "augment"))
-        (self._folder / "brat").mkdir()
+        self._made: set[Path] = set()
         self._provenance = (self._folder / "provenance.jsonl").open(
             "w", encoding="utf8", newline="\n"
         )
@@ -90,6 +99,10 @@ class Output:
         self._docs_stack = ExitStack()
         self._stack.push(self._docs_stack)
         self._docs = self._docs_stack.enter_context(DocBinWriter(beside_out / self._out.name))
+
+
+def _closed_to_others(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:

@@ -13,8 +13,8 @@ from .outcome import Outcome
 from .output import Output
 from .quiet import quiet_logs
 from .schedule import Accepted, Schedule
-from .segment import Place, segments_in, sentence_starts
-from .source import NewNote, Source, label_counts, sources_of
+from .segment import Place, places_in, sentence_starts
+from .source import LabelCounts, NewNote, Source, add_labels, sources_of
 from .strategy import by_labels, errors_by_label, plan, rare_first, weak_first
 from .terms import Terms, learn_terms, normal
 
@@ -101,9 +101,9 @@ def _places(
     places = []
     limits = settings.max_words, settings.nested, settings.max_term_words
     for note, starts in notes:
-        segments, skipped = segments_in(note.note_id, note.text, note.annotations, starts, *limits)
-        places.append([segment.place for segment in segments])
-        outcome.segments += len(segments)
+        found, skipped = places_in(note.note_id, note.text, note.annotations, starts, *limits)
+        places.append(found)
+        outcome.segments += len(found)
         outcome.skipped += skipped
     return places
 
@@ -142,12 +142,11 @@ def _new_note(source: Source, accepted: Accepted, copy: int, model: dict[str, An
     return source.with_rewrites(rewrites, f"{source.note_id}.aug{copy}", provenance)
 
 
-def _counts(sources: Mapping[str, Source]) -> tuple[Counter[str], Counter[str]]:
-    totals: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+def _counts(sources: Mapping[str, Source]) -> LabelCounts:
+    counts: LabelCounts = (Counter(), Counter())
     for source in sources.values():
-        for total, found in zip(totals, label_counts(source.annotations), strict=True):
-            total.update(found)
-    return totals
+        add_labels(counts, source.annotations)
+    return counts
 
 
 def _known_terms(terms: Terms) -> dict[str, set[str]]:

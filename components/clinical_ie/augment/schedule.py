@@ -14,8 +14,9 @@ from ..corpora.notes import corpus_nlp
 from .attempt import Attempt, Rewrite, rewrite_of, set_attempt
 from .config import Settings
 from .outcome import Outcome
-from .segment import Place, Segment, segment_to_doc
+from .segment import Place, Segment, bare_doc, segment_to_doc
 from .source import Source
+from .task import StructuredRewrite
 
 Accepted = list[tuple[Segment, Rewrite]]
 
@@ -71,6 +72,7 @@ class Schedule:
         self._outcome = outcome
         # Texts of accepted rewrites, kept if another variant of the same segment may follow.
         self._siblings: dict[Place, list[str]] = {}
+        self._bare = _needs_segments_only(nlp)
         # Segments whose prompts the model rejects, in every variant.
         self._refused: set[Place] = set()
 
@@ -126,7 +128,8 @@ class Schedule:
             segment = source.segment(place)
             # Later variants use the same segments.
             self._outcome.tried += variant == 0
-            yield _Try(note, segment, segment_to_doc(corpus_nlp(), segment), variant)
+            doc = bare_doc(segment) if self._bare else segment_to_doc(corpus_nlp(), segment)
+            yield _Try(note, segment, doc, variant)
 
     def _ask(self, batch: Sequence[_Try]) -> None:
         for attempt in batch:
@@ -163,6 +166,13 @@ class Schedule:
                 self._siblings.setdefault(attempt.segment.place, []).append(rewrite.text)
         attempt.note.open -= 1
         return False
+
+
+def _needs_segments_only(nlp: Language) -> bool:
+    """Whether nothing in a pipeline reads the annotations of a Doc other than by `segment_of`."""
+    tasks = [getattr(component, "task", None) for _, component in nlp.pipeline]
+    # Not `isinstance`: a subclass may read more.
+    return all(type(task) is StructuredRewrite for task in tasks)
 
 
 def _cut_short(waiting: Iterable[_Try]) -> Iterator[tuple[Source, Accepted]]:

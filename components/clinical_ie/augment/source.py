@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,16 @@ from spacy.tokens import Doc
 
 from ..brat import Standoff
 from ..brat.records import is_label
+from ..corpora.mention_lines import MentionLines
 from ..corpora.notes import corpus_nlp, make_doc
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
-from ..doc import Annotations, Mention, annotations_of, has_standoff
+from ..doc import KEYS, Annotations, Mention, annotations_of, has_standoff
 from ..text.columns import text_of
 from .segment import Layout, Place, Segment, segment_at
 from .splice import splice
+
+# Mentions and relations by label.
+LabelCounts = tuple[Counter[str], Counter[str]]
 
 
 @dataclass(slots=True)
@@ -26,10 +30,11 @@ class NewNote:
     doc: Doc
     text: str
     annotations: Annotations
-    standoff: Standoff
+    ann: bytes
 
 
-@dataclass(slots=True)
+# A slot would exclude the cached property.
+@dataclass
 class Source:
     """One training note.
 
@@ -71,12 +76,26 @@ class Source:
         doc = make_doc(corpus_nlp(), text, annotations, note_id)
         doc._.provenance = provenance
         if self.standoff is None:
-            return NewNote(doc, text, annotations, annotations_to_standoff(annotations, text))
-        # Events, attributes and all other lines of the file are kept.
-        standoff = Standoff.from_bytes(self.standoff)
+            ann = annotations_to_standoff(annotations, text).to_bytes()
+        else:
+            # Events, attributes and all other lines of the file are kept.
+            ann = self._edited(self.standoff, annotations, text)
+            doc.user_data[KEYS["standoff"]] = ann
+        return NewNote(doc, text, annotations, ann)
+
+    def _edited(self, ann: bytes, annotations: Annotations, text: str) -> bytes:
+        if self._lines is not None:
+            edited = self._lines.with_mentions(annotations.mentions, text)
+            if edited is not None:
+                return edited
+        standoff = Standoff.from_bytes(ann)
         edit_standoff(standoff, annotations, self.text, text)
-        doc._.standoff = standoff
-        return NewNote(doc, text, annotations, standoff)
+        return standoff.to_bytes()
+
+    @cached_property
+    def _lines(self) -> MentionLines | None:
+        """The `.ann`, cut at its mention lines."""
+        return MentionLines.of(self.standoff or b"", self.annotations, self.text)
 
 
 def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
@@ -91,7 +110,11 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
         # Checked before the first request, since requests may cost money.
-        for label in chain.from_iterable(label_counts(source.annotations)):
+        labels = [
+            *(mention.label for mention in source.annotations.mentions),
+            *(link.label for link in source.annotations.links),
+        ]
+        for label in dict.fromkeys(labels):
             if not is_label(label):
                 raise ValueError(
                     f"{path}: the label {label!r} in the note {source.note_id!r} cannot be written "
@@ -108,9 +131,7 @@ def named(docs: Iterable[Doc]) -> Iterator[Doc]:
         yield doc
 
 
-def label_counts(annotations: Annotations) -> tuple[Counter[str], Counter[str]]:
-    """The number of mentions and of relations with each label."""
-    return (
-        Counter(mention.label for mention in annotations.mentions),
-        Counter(link.label for link in annotations.links),
-    )
+def add_labels(counts: LabelCounts, annotations: Annotations) -> None:
+    """Count the labels of mentions and of relations."""
+    counts[0].update(mention.label for mention in annotations.mentions)
+    counts[1].update(link.label for link in annotations.links)

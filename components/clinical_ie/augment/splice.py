@@ -35,6 +35,10 @@ def splice(
             expected = covered_text(new_text, ((start, end),))
         else:
             new = old if old.end <= segment.start else shifted(old, by)
+            if new is old or old.start >= segment.end:
+                # The text around the segment stays.
+                mentions.append(new)
+                continue
             expected = covered_text(text, old.fragments)
         if covered_text(spliced, new.fragments) != expected:
             raise ValueError(

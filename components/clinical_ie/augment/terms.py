@@ -29,6 +29,7 @@ _MONTH = re.compile(
     r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
 )
 _WORD = re.compile(r"\w+|[^\w\s]")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def normal(term: str) -> str:
@@ -55,17 +56,24 @@ def shape_of(term: str) -> str:
 
 def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """A text with the spans replaced by blanks; all offsets stay the same."""
-    characters = list(text)
-    for start, end in spans:
-        characters[start:end] = " " * (end - start)
-    return "".join(characters)
+    pieces: list[str] = []
+    done = 0
+    for start, end in sorted(spans):
+        if end > done:
+            pieces += text[done:start], " " * (end - max(start, done))
+            done = end
+    pieces.append(text[done:])
+    return "".join(pieces)
 
 
 def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
     """The words of a text that do not overlap any span, in lower case."""
     outside = blanked(text, spans)
-    words = re.finditer(r"[^\W\d_]+", text)
-    return [word.group().lower() for word in words if outside[slice(*word.span())] == word.group()]
+    return [
+        word.lower()
+        for match in _LETTERS.finditer(text)
+        if outside.startswith(word := match[0], match.start())
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +329,16 @@ def _usually_tagged(
 def _occurrences(
     text: str, index: dict[str, list[tuple[str, ...]]]
 ) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
-    words = [(match.group().lower(), match.span()) for match in _WORD.finditer(text)]
-    spelled = [word for word, _ in words]
-    for i, word in enumerate(spelled):
-        for entry in index.get(word, ()):
-            if tuple(spelled[i : i + len(entry)]) == entry:
-                yield (words[i][1][0], words[i + len(entry) - 1][1][1]), entry
+    words = [word.lower() for word in _WORD.findall(text)]
+    found = [
+        (i, entry)
+        for i, word in enumerate(words)
+        if word in index
+        for entry in index[word]
+        if tuple(words[i : i + len(entry)]) == entry
+    ]
+    # Most passages have none.
+    if found:
+        spans = [match.span() for match in _WORD.finditer(text)]
+        for i, entry in found:
+            yield (spans[i][0], spans[i + len(entry) - 1][1]), entry

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 import srsly
+from spacy.attrs import IDS
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 from srsly.msgpack import Packer, Unpacker
@@ -25,6 +26,10 @@ from ..system.workplace import workplace
 # "every token is its own sentence".
 ATTRIBUTES = ("ORTH", "SPACY", "SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
 _LAYOUT = DocBin(attrs=ATTRIBUTES)
+# Columns of the tokens' attributes.
+_ENT_IOB, *_ENT_STRINGS = (
+    _LAYOUT.attrs.index(IDS[name]) for name in ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
+)
 _EMPTY_MAP: bytes = srsly.msgpack_dumps({})
 _FLAGS = {known: srsly.msgpack_dumps({"has_unknown_spaces": known}) for known in (False, True)}
 # The keys of the annotation layer by their old form, which was a plain name.
@@ -131,16 +136,25 @@ class PackedDoc:
 def pack(doc: Doc) -> PackedDoc:
     """Pack the parts of a Doc that go into the file."""
     tokens = np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64")
-    spans = {key: members(group) for key, group in doc.spans.items()}
+    # What `SPAN_LAYOUT` packs.
+    spans = {
+        key: [
+            (s.id, s.kb_id, s.label, s.start, s.end, s.start_char, s.end_char)
+            for s in members(group)
+        ]
+        for key, group in doc.spans.items()
+    }
+    hashes = set(chain.from_iterable(span[:3] for found in spans.values() for span in found))
     # DocBin always puts ORTH first.
-    strings = {doc.vocab.strings[orth] for orth in np.unique(tokens[:, 0]).tolist()}
-    for span in (*doc.ents, *chain.from_iterable(spans.values())):
-        strings |= {span.label_, span.id_, span.kb_id_}
+    hashes.update(tokens[:, 0].tolist())
+    # 1 and 3 are I and B, 2 is O.
+    in_entities = tokens[tokens[:, _ENT_IOB] % 2 == 1]
+    hashes.update(in_entities[:, _ENT_STRINGS].ravel().tolist())
     return PackedDoc(
         len(doc),
         tokens.tobytes(),
         np.asarray(doc.to_array("SPACY"), dtype=bool).tobytes(),
-        frozenset(strings),
+        frozenset(map(doc.vocab.strings.__getitem__, hashes)),
         _msgpack(doc.cats) if doc.cats else _EMPTY_MAP,
         _FLAGS[doc.has_unknown_spaces],
         _packed_bytes(_span_groups(doc, spans)),
@@ -148,7 +162,7 @@ def pack(doc: Doc) -> PackedDoc:
     )
 
 
-def _span_groups(doc: Doc, spans: Mapping[str, Sequence[Span]]) -> bytes:
+def _span_groups(doc: Doc, spans: Mapping[str, Sequence[tuple[int, ...]]]) -> bytes:
     """The same as `doc.spans.to_bytes()`, in a fraction of the time."""
     if not spans:
         return doc.spans.to_bytes()
@@ -158,10 +172,7 @@ def _span_groups(doc: Doc, spans: Mapping[str, Sequence[Span]]) -> bytes:
         content = {
             "name": group.name,
             "attrs": group.attrs,
-            "spans": [
-                SPAN_LAYOUT.pack(s.id, s.kb_id, s.label, s.start, s.end, s.start_char, s.end_char)
-                for s in found
-            ],
+            "spans": [SPAN_LAYOUT.pack(*span) for span in found],
         }
         keys.setdefault(_msgpack(content), []).append(key)
     return _msgpack(keys)

@@ -20,6 +20,7 @@ from ..brat import (
     TextBound,
 )
 from ..brat.files import covered_text
+from ..brat.records import Fragments
 from ..doc import (
     DETAILS,
     Annotations,
@@ -32,7 +33,13 @@ from .standoff_reading import LinkSettings, detail_of, read_lines
 
 
 def annotations_to_standoff(annotations: Annotations, text: str) -> Standoff:
-    """A new `.ann` for annotations; mentions are numbered from T1 in the order given."""
+    """A new `.ann` for annotations; mentions are numbered from T1 in the order given.
+
+    RAISES (ValueError): A line would not be read back as what it is to state.
+    """
+    whole = _whole_file(annotations, text)
+    if whole is not None:
+        return whole
     standoff = Standoff()
     new_ids: dict[str, str] = {}
     for mention in annotations.mentions:
@@ -40,6 +47,40 @@ def annotations_to_standoff(annotations: Annotations, text: str) -> Standoff:
     for link in annotations.links:
         standoff.add_relation(link.label, new_ids[link.head], new_ids[link.tail])
     return standoff
+
+
+def _whole_file(annotations: Annotations, text: str) -> Standoff | None:
+    """The same in less than half the time: all lines are checked together, not one by one.
+
+    RETURNS (Standoff | None): None if a mention has details, whose lines are of several kinds, or
+        if a line would not be read back as what it is to state.
+    """
+    if any(getattr(mention, name) for name in DETAILS for mention in annotations.mentions):
+        return None
+    ids = {mention.id: f"T{number}" for number, mention in enumerate(annotations.mentions, start=1)}
+    mentions = [
+        (ids[m.id], m.label, *_offsets(m.fragments), covered_text(text, m.fragments))
+        for m in annotations.mentions
+    ]
+    relations = [
+        (f"R{number}", link.label, ids[link.head], ids[link.tail])
+        for number, link in enumerate(annotations.links, start=1)
+    ]
+    lines = [
+        *("{}\t{} {} {}{}\t{}\n".format(*mention) for mention in mentions),
+        *("{}\t{} Arg1:{} Arg2:{}\n".format(*relation) for relation in relations),
+    ]
+    standoff = Standoff.parse("".join(lines))
+    columns = standoff.columns
+    if columns is None or (columns.mentions, columns.relations) != (mentions, relations):
+        return None
+    return standoff
+
+
+def _offsets(fragments: Fragments) -> tuple[str, str, str]:
+    """Start and end of the first fragment, and the others as a file has them."""
+    (start, end), *others = fragments
+    return str(start), str(end), "".join(f";{first} {last}" for first, last in others)
 
 
 def doc_to_standoff(doc: Doc) -> Standoff | None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...brat.files import covered_text
 from ...doc import Link, Mention
 from ..terms import Terms, blanked, words_outside
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
-    """A text with its mentions, which source and rewrite list in the same order."""
+    """A text with its mentions, which source and rewrite list in the same order.
+
+    Many filters look at the same parts of it, which are therefore made only once.
+    """
 
     text: str
     mentions: tuple[Mention, ...]
@@ -21,12 +25,21 @@ class Passage:
 
     def outside(self) -> str:
         """The text with mentions replaced by blanks; offsets do not change."""
-        return blanked(self.text, self._spans())
+        return self._outside
 
     def words_outside(self) -> list[str]:
         """The words that no mention overlaps, in lower case."""
-        return words_outside(self.text, self._spans())
+        return list(self._words_outside)
 
+    @cached_property
+    def _outside(self) -> str:
+        return blanked(self.text, self._spans)
+
+    @cached_property
+    def _words_outside(self) -> list[str]:
+        return words_outside(self.text, self._spans)
+
+    @cached_property
     def _spans(self) -> list[tuple[int, int]]:
         return [piece for mention in self.mentions for piece in mention.fragments]
 

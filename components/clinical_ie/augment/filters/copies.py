@@ -1,6 +1,7 @@
 """Rejects rewrites that nearly repeat another text, and so add nothing."""
 
 import re
+from functools import lru_cache
 
 from spacy_llm.registry import registry
 
@@ -33,11 +34,14 @@ def make_no_near_copy(max_likeness: float = 0.8) -> Filter:
     return no_near_copy
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
+# Every rewrite is compared with the same few-shot examples.
+@lru_cache(maxsize=64)
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
     words = _WORD.findall(text.lower())
     size = min(_SIZE, len(words))
-    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
+    return frozenset([tuple(words[i : i + size]) for i in range(len(words) - size + 1)])
 
 
-def _likeness(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
-    return len(one & other) / max(len(one | other), 1)
+def _likeness(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
+    shared = len(one & other)
+    return shared / max(len(one) + len(other) - shared, 1)

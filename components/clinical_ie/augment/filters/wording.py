@@ -95,9 +95,9 @@ def make_known_wording(min_count: int = 2) -> Filter:
     def known_wording(case: Case) -> str | None:
         if not case.terms.wording:
             return None
-        known = plain | set(case.source.words_outside())
+        own = set(case.source.words_outside())
         for word in case.rewrite.words_outside():
-            if word not in known and case.terms.wording[word] < min_count:
+            if word not in plain and word not in own and case.terms.wording[word] < min_count:
                 return word
         numbers = [len(re.findall(r"\d+", p.outside())) for p in (case.source, case.rewrite)]
         return "a number" if numbers[1] > numbers[0] else None
