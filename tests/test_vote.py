@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import spacy
 
+from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Mention, annotations_of
 from clinical_ie.scoring.evaluation import calibrated_pipes, relate_given
@@ -101,6 +102,14 @@ def test_a_saved_vote_is_complete(joined, tmp_path: Path):
     with pytest.raises(ValueError, match="has 0 members for 1 weights"):
         empty.get_pipe("clinical_vote")(spacy.blank("en")(TEXT))
     assert found_by(empty.from_bytes(joined.to_bytes())) == expected
+
+
+def test_a_precision_that_reaches_the_first_pipeline_alone_is_told(joined, tmp_path, caplog):
+    joined.to_disk(tmp_path / "vote")
+    load_pipeline(str(tmp_path / "vote"))
+    assert not caplog.records
+    load_pipeline(str(tmp_path / "vote"), precision="int8")
+    assert "only the first pipeline of the vote reads with precision int8" in caplog.text
 
 
 def test_the_first_pipeline_must_find_mentions(joined):

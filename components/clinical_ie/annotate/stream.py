@@ -1,5 +1,6 @@
 """A pipeline over a stream of notes; a bad note is reported and does not affect the others."""
 
+import logging
 from collections.abc import Callable, Generator, Iterable
 
 import spacy
@@ -9,10 +10,13 @@ from spacy.util import minibatch
 from thinc.api import require_gpu
 
 from ..encoder.reading import PRECISIONS
+from ..scoring.evaluation import VOTE_COMPONENT, names_of
 from ..text.limit import lift_length_limit
 from .notes import Annotated, Failure, InputNote, reason_of
 from .pool import PipelinePool
 from .texts import Found, run_texts
+
+logger = logging.getLogger(__name__)
 
 Batch = list[InputNote | Failure]
 
@@ -39,6 +43,12 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
         if any("precision" in problem["loc"] for problem in refused):
             reason = f"it has no encoder that reads with precision {precision!r}; leave it out"
         raise ValueError(f"cannot load the pipeline {name}: {reason}") from error
+    if precision is not None and names_of(nlp, {VOTE_COMPONENT}):
+        logger.warning(
+            "%s: only the first pipeline of the vote reads with precision %s, the others as saved",
+            name,
+            precision,
+        )
     lift_length_limit(nlp)
     return nlp
 
