@@ -16,6 +16,7 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.doc import Annotations, annotations_of
 from clinical_ie.report.terminal import table_console
 from clinical_ie.scoring.evaluation import VOTE_COMPONENT, named
+from clinical_ie.system.gpu import gpu_errors_in_one_line
 from clinical_ie.system.workplace import replace_folder, workplace
 from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import progress_bar
@@ -39,34 +40,42 @@ def main(
     The result is loaded, evaluated and run like any pipeline, in the time of all together.
     """
     try:
-        votes = Counter(teacher)
-        if len(votes) < 2:
-            raise ValueError("one pipeline has nobody to vote with: give --teacher at least twice")
-        if out.exists() and not (out / VOTE_COMPONENT).is_dir():
-            raise ValueError(f"{out} exists and would be replaced: name another folder")
-        docs = named(read_docs(dev))
-        first, *others = (load_pipeline(name, gpu_id) for name in votes)
-        weights = list(map(float, votes.values()))
-        gold = {name: annotations_of(doc) for name, doc in docs.items()}
-        found = _found(add_vote(first, others, weights), first, docs)
-        console = table_console()
-        for number, name in enumerate(votes):
-            alone = {note: each[number] for note, each in found.items()}
-            console.print(f"{name}: {100 * strict_f1(gold, alone):.2f}")
-        threshold, best = best_threshold(
-            {note: tally(each, weights) for note, each in found.items()}, gold
-        )
-        console.print(
-            f"their vote, from {threshold:.2f} on: {100 * best:.2f}, chosen by these notes"
-        )
-        console.print(f"(strict F1 of mentions, one-to-one, the {len(docs)} notes of {dev})")
-        add_vote(first, others, weights, threshold)
-        _calibrate(first, list(docs.values()))
-        _save(first, out)
+        with gpu_errors_in_one_line("fewer teachers"):
+            _join(out, Counter(teacher), dev, gpu_id)
     except (OSError, ValueError) as error:
         typer.echo(f"vote: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("vote: interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"pipeline in {out}")
+
+
+def _join(out: Path, teachers: Counter[str], dev: Path, gpu_id: int) -> None:
+    """Join the teachers, print their scores, and save the result.
+
+    RAISES (OSError, ValueError): Something given cannot be used.
+    """
+    if len(teachers) < 2:
+        raise ValueError("one pipeline has nobody to vote with: give --teacher at least twice")
+    if out.exists() and not (out / VOTE_COMPONENT).is_dir():
+        raise ValueError(f"{out} exists and would be replaced: name another folder")
+    docs = named(read_docs(dev))
+    gold = {name: annotations_of(doc) for name, doc in docs.items()}
+    first, *others = (load_pipeline(name, gpu_id) for name in teachers)
+    weights = list(map(float, teachers.values()))
+    found = _found(add_vote(first, others, weights), first, docs)
+    console = table_console()
+    for number, name in enumerate(teachers):
+        alone = {note: each[number] for note, each in found.items()}
+        console.print(f"{name}: {100 * strict_f1(gold, alone):.2f}")
+    votes = {note: tally(each, weights) for note, each in found.items()}
+    threshold, best = best_threshold(votes, gold)
+    console.print(f"their vote, from {threshold:.2f} on: {100 * best:.2f}, chosen by these notes")
+    console.print(f"(strict F1 of mentions, one-to-one, the {len(docs)} notes of {dev})")
+    add_vote(first, others, weights, threshold)
+    _calibrate(first, list(docs.values()))
+    _save(first, out)
 
 
 def _found(

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 
 from clinical_ie.annotate import load_pipeline
+from clinical_ie.brat import Standoff
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Mention, annotations_of
 from clinical_ie.scoring.evaluation import calibrated_pipes, relate_given
@@ -85,6 +87,12 @@ def test_the_pipeline_is_outvoted(learned, joined):
     assert len(joined("")) == 0
 
 
+def test_numbers_continue_after_those_of_the_file(joined):
+    doc = joined.make_doc(TEXT)
+    doc._.standoff = Standoff.parse("T7\tX 0 2\tHe\n")
+    assert [span.id_ for span in joined(doc).spans["entities"]] == ["T8", "T9", "T10"]
+
+
 def test_relations_on_gold_mentions_are_not_voted_on(joined, notes):
     gold = {"n": annotations_of(notes[0])}
     [(_, doc)] = relate_given(joined, gold, {"n": notes[0].text})
@@ -155,3 +163,25 @@ def test_the_script_refuses(learned, notes, tmp_path: Path):
     assert (mine / "letter.txt").read_text() == "keep"
     result = run_script("vote.py", tmp_path / "o", "--teacher", learned, "--teacher", mine, *dev)
     assert (result.exit_code, "cannot load the pipeline" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+        (torch.OutOfMemoryError("CUDA out of memory"), 1, "fewer teachers may help: CUDA out of"),
+    ],
+)
+def test_the_script_that_cannot_go_on_says_so(
+    learned, notes, tmp_path: Path, monkeypatch, error, code, told
+):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("clinical_ie.vote.ClinicalVote.found", fail)
+    write_docs(notes[:1], tmp_path / "dev.spacy")
+    shutil.copytree(learned, tmp_path / "other")
+    teachers = ["--teacher", learned, "--teacher", tmp_path / "other"]
+    result = run_script("vote.py", tmp_path / "out", *teachers, "--dev", tmp_path / "dev.spacy")
+    assert (result.exit_code, told in result.stderr) == (code, True)
+    assert not (tmp_path / "out").exists()

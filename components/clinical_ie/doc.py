@@ -301,6 +301,15 @@ def has_standoff(doc: Doc) -> bool:
     return _STANDOFF in doc.user_data
 
 
+def first_new_number(doc: Doc) -> int:
+    """The number of the first mention that a component finds: 1 for T1.
+
+    On a Doc read from an `.ann`, it is after the last id there: its attributes and comments for T1
+    must not apply to another mention.
+    """
+    return int(doc._.standoff.next_id("T")[1:]) if has_standoff(doc) else 1
+
+
 def _get_standoff(doc: Doc) -> Standoff:
     return Standoff.from_bytes(doc.user_data.get(_STANDOFF, b""))
 

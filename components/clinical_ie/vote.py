@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.util import load_config_from_str, load_model_from_config, load_model_from_path, minibatch
 from srsly import msgpack_dumps, msgpack_loads
 
-from .doc import Annotations, Mention, annotate, annotations_of, unique_ids
+from .doc import Annotations, Mention, annotate, annotations_of, first_new_number
 from .scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, VOTE_COMPONENT, names_of
 from .scoring.scores import score
 
@@ -69,7 +69,8 @@ class ClinicalVote:
         for batch in minibatch(stream, batch_size):
             docs = list(batch)
             for doc, found in zip(docs, self.found(docs), strict=True):
-                annotate(doc, elected(tally(found, self.weights), self.threshold))
+                votes = tally(found, self.weights)
+                annotate(doc, elected(votes, self.threshold, first_new_number(doc)))
                 yield doc
 
     def found(self, docs: Sequence[Doc]) -> list[tuple[Annotations, ...]]:
@@ -134,8 +135,11 @@ def tally(found: Sequence[Annotations], weights: Sequence[float]) -> Votes:
     return votes
 
 
-def elected(votes: Votes, threshold: float) -> Annotations:
-    """The mentions with the most votes; of those with the same label, no two overlap."""
+def elected(votes: Votes, threshold: float, first: int = 1) -> Annotations:
+    """The mentions with the most votes; of those with the same label, no two overlap.
+
+    first (int): The number in the first mention's id.
+    """
     kept: list[tuple[Key, float]] = []
     # The labels of what is kept, by character.
     taken: dict[int, set[str]] = defaultdict(set)
@@ -146,10 +150,9 @@ def elected(votes: Votes, threshold: float) -> Annotations:
             kept.append((key, share))
             for at in range(start, end):
                 taken[at].add(label)
-    ids = unique_ids([""] * len(kept))
     return Annotations([
-        Mention(id_, label, ((start, end),), min(share, 1.0))
-        for id_, ((start, end, label), share) in zip(ids, sorted(kept), strict=True)
+        Mention(f"T{number}", label, ((start, end),), min(share, 1.0))
+        for number, ((start, end, label), share) in enumerate(sorted(kept), start=first)
     ])  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import has_standoff, set_mentions
+from ..doc import first_new_number, set_mentions
 from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..text.limit import lift_length_limit
@@ -125,13 +125,11 @@ class ClinicalNER(LearnedLabelsPipe):
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[list[TokenSpan], list[float]]]
     ) -> None:
-        """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`.
-
-        On a Doc read from an `.ann`, numbering continues after its last id: its attributes and
-        comments for T1 must not apply to another mention.
+        """Write mentions T1, T2, …, with calibrated scores, to the Doc's spans and `doc.ents`;
+        the numbers continue after those of the `.ann` that the Doc was read from.
         """
         for doc, (token_spans, confidences) in zip(docs, scores, strict=True):
-            first = int(doc._.standoff.next_id("T")[1:]) if has_standoff(doc) else 1
+            first = first_new_number(doc)
             spans = [
                 Span(doc, start, end, label=self.labels[label], span_id=f"T{number}")
                 for number, (start, end, label) in enumerate(token_spans, start=first)
