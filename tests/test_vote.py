@@ -112,12 +112,14 @@ def test_a_saved_vote_is_complete(joined, tmp_path: Path):
     assert found_by(empty.from_bytes(joined.to_bytes())) == expected
 
 
-def test_a_precision_that_reaches_the_first_pipeline_alone_is_told(joined, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("chosen", "read"), [(None, "float32"), ("int8", "int8"), ("bf16", "bfloat16")]
+)
+def test_all_pipelines_of_a_vote_read_with_the_precision(joined, tmp_path: Path, chosen, read):
     joined.to_disk(tmp_path / "vote")
-    load_pipeline(str(tmp_path / "vote"))
-    assert not caplog.records
-    load_pipeline(str(tmp_path / "vote"), precision="int8")
-    assert "only the first pipeline of the vote reads with precision int8" in caplog.text
+    nlp = load_pipeline(str(tmp_path / "vote"), precision=chosen)
+    for each in (nlp, *nlp.get_pipe("clinical_vote").members):
+        assert each.get_pipe("tok2vec").model.layers[0].shims[0].precision == read
 
 
 def test_the_first_pipeline_must_find_mentions(joined):

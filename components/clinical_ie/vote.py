@@ -14,8 +14,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_config_from_str, load_model_from_config, load_model_from_path, minibatch
 from srsly import msgpack_dumps, msgpack_loads
+from thinc.api import Model
 
 from .doc import Annotations, Mention, annotate, annotations_of, first_new_number
+from .encoder.reading import Precision
+from .encoder.shim import EncoderShim
 from .scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, VOTE_COMPONENT, names_of
 from .scoring.scores import score
 
@@ -91,6 +94,14 @@ class ClinicalVote:
                 pipe = member.pipe(texts, batch_size=len(texts) or 1)
                 by_pipeline.append([annotations_of(doc) for doc in pipe])
         return list(zip(*by_pipeline, strict=True))
+
+    def read_with(self, precision: Precision) -> None:
+        """Choose the precision with which the members' encoders read."""
+        models = (getattr(pipe, "model", None) for nlp in self.members for _, pipe in nlp.pipeline)
+        layers = (layer for model in models if isinstance(model, Model) for layer in model.walk())
+        for shim in (shim for layer in layers for shim in layer.shims):
+            if isinstance(shim, EncoderShim):
+                shim.read_with(precision)
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save the members as pipelines, in folders by number."""

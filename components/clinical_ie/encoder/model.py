@@ -80,7 +80,7 @@ def LongDocEncoder(  # noqa: N802
         learn_rate_scale=learn_rate_scale,
         layer_decay=layer_decay,
         mask_share=mask_share,
-        precision="bfloat16" if precision == "bf16" else precision,
+        precision=precision,
         mixed_precision=mixed_precision,
         freeze_embeddings=freeze_embeddings,
         tokenizer_config=tokenizer_config or {},

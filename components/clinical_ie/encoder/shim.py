@@ -51,9 +51,9 @@ class EncoderShim(AveragedParams, HFShim):
         super().__init__(hf_model, mixed_precision=False, grad_scaler_config={"enabled": False})
         self.learn_rate_scale = learn_rate_scale
         self.layer_decay = layer_decay
-        self.precision = precision
-        # The copy for inference: made when first needed, dropped when the weights change.
+        # The copy for inference: made when first needed, dropped when weights or precision change.
         self._reader: torch.nn.Module | None = None
+        self.read_with(precision)
         self._awaits_gradient = False
         self._told = False
         self.bfloat16 = mixed_precision
@@ -124,6 +124,11 @@ class EncoderShim(AveragedParams, HFShim):
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
+
+    def read_with(self, precision: Precision) -> None:
+        """Choose the precision of inference."""
+        self.precision = "bfloat16" if precision == "bf16" else precision
+        self._reader = None
 
     def await_gradient(self) -> None:
         """Record that a batch was read for training and a gradient is due.
