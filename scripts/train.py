@@ -8,7 +8,7 @@ import typer
 from clinical_ie.terminal.console import run
 from clinical_ie.training.fingerprint import is_trained
 from clinical_ie.training.length import AUTO
-from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
+from clinical_ie.training.run import START, TrainingError, part_of, run_values, train_pipeline
 
 
 def main(
@@ -16,7 +16,13 @@ def main(
     out: Annotated[Path, typer.Argument(help="Folder for model-best, model-last and log.jsonl")],
     train: Annotated[Path, typer.Option(help="Training notes, .spacy")],
     dev: Annotated[Path, typer.Option(help="Notes that choose the best step, .spacy")],
-    encoder: Annotated[str, typer.Option(help="A folder of weights, or a name on the hub")],
+    encoder: Annotated[
+        str | None, typer.Option(help="A folder of weights, or a name on the hub")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="In place of --encoder: a trained pipeline, to go on with what it knows"),
+    ] = None,
     augmented: Annotated[Path | None, typer.Option(help="More training notes, .spacy")] = None,
     times: Annotated[
         int | None, typer.Option(min=1, help="Readings of --train for each of --augmented")
@@ -28,8 +34,12 @@ def main(
 ) -> None:
     """Train by a spaCy config, or resume an interrupted run; a finished one is not repeated."""
     try:
+        if (encoder is None) == (start is None):
+            raise TrainingError("give either --encoder or --start")
         overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
         overrides["system.seed"] = seed
+        if start is not None:
+            overrides[START] = start
         if augmented is not None:
             overrides["paths.augmented"] = str(augmented)
         if times is not None:

@@ -26,7 +26,12 @@ from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
 from .loop import train
 from .saved_strings import forget_words
+from .start import started_from
 
+# The override that names a trained pipeline to start from.
+START = "paths.start"
+# Those that name notes to learn from.
+_NOTES = ("paths.train", "paths.augmented")
 # What a run, or an earlier one, may leave in its folder.
 _MADE = {
     *("model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl"),
@@ -42,11 +47,12 @@ class TrainingError(ValueError):
 
 
 def run_values(
-    config: Path, train: Path, dev: Path, encoder: str, max_steps: str, eval_frequency: str
+    config: Path, train: Path, dev: Path, encoder: str | None, max_steps: str, eval_frequency: str
 ) -> dict[str, Any]:
     """The overrides of the config that all runs of an experiment share, whatever starts them.
 
     Finished runs are recognized by these values, so all scripts must take them from here.
+    encoder (str | None): None: as in the config.
     max_steps, eval_frequency (str): A number, or `auto` to derive it from the number of notes.
     RAISES (TrainingError): A value is invalid, or a file cannot be read.
     """
@@ -58,7 +64,7 @@ def run_values(
     return {
         "paths.train": str(train),
         "paths.dev": str(dev),
-        "paths.encoder": encoder,
+        **({} if encoder is None else {"paths.encoder": encoder}),
         "training.max_steps": steps,
         "training.eval_frequency": between,
     }
@@ -119,12 +125,14 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
     try:
         with gpu_errors_in_one_line(_LESS_MEMORY):
             # Checked first, since spaCy reports a bad config on many lines and ends the process.
-            filled = load_config(config, overrides=overrides, interpolate=True)
-            load_model_from_config(filled)
-            if gpu_id >= 0:
-                _use_gpu(gpu_id)
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
+            if START in overrides:
+                notes = (overrides[name] for name in _NOTES if name in overrides)
+                values = started_from(values, overrides[START], map(Path, notes))
+            load_model_from_config(values.interpolate())
+            if gpu_id >= 0:
+                _use_gpu(gpu_id)
             initialized = partial(init_nlp, values, use_gpu=gpu_id)
             train(initialized, part, Checkpoint(checkpoint), gpu_id)
             _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)

@@ -1,0 +1,115 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.doc import annotate, annotations_of
+from clinical_ie.training.start import started_from
+from tests.conftest import ROOT, run_script
+
+CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
+
+
+@pytest.fixture
+def same(notes, tmp_path: Path) -> Path:
+    write_docs(notes, tmp_path / "same.spacy")
+    return tmp_path / "same.spacy"
+
+
+@pytest.fixture
+def changed(notes, tmp_path: Path):
+    """Writes the notes with other annotations."""
+
+    def write(change) -> Path:
+        docs = []
+        for doc in notes:
+            copy = doc.copy()
+            annotate(copy, change(annotations_of(doc)))
+            docs.append(copy)
+        write_docs(docs, tmp_path / "changed.spacy")
+        return tmp_path / "changed.spacy"
+
+    return write
+
+
+def started(notes: Path, pipeline: Path):
+    paths = {"paths.train": str(notes), "paths.dev": str(notes)}
+    config = load_config(CONFIG, overrides=paths, interpolate=False)
+    return started_from(config, str(pipeline), [notes])
+
+
+def weights(nlp, name: str) -> list:
+    model = nlp.get_pipe(name).model
+    shims = [shim for layer in model.walk() for shim in layer.shims]
+    arrays = [layer.get_param(key) for layer in model.walk() for key in layer.param_names]
+    return arrays + [p.detach().numpy() for shim in shims for p in shim._model.parameters()]
+
+
+def are_equal(one, other, name: str) -> bool:
+    pairs = zip(weights(one, name), weights(other, name), strict=True)
+    return all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_a_training_starts_with_all_that_a_pipeline_has_learned(same, learned, tmp_path, caplog):
+    trained, nlp = spacy.load(learned), init_nlp(started(same, learned))
+    assert not caplog.records
+    for name in ("tok2vec", "clinical_ner", "clinical_relations"):
+        assert are_equal(nlp, trained, name)
+    # There are no weights in the folder that the config names.
+    where = ["--train", same, "--dev", same, "--start", learned, "--max-steps", 5]
+    result = run_script("train.py", CONFIG, tmp_path / "out", *where)
+    assert result.exit_code == 0, result.stderr
+    made = spacy.load(tmp_path / "out" / "model-best")
+    assert made.meta["performance"]["mentions_strict_f"] > 0.9
+    assert made.meta["performance"]["relations_strict_f"] > 0.9
+    again = run_script("train.py", CONFIG, tmp_path / "out", *where)
+    assert "is this very run, finished before" in again.stdout
+
+
+def test_a_head_starts_anew_if_a_label_is_unknown(changed, learned, caplog):
+    def rename(found):
+        found.mentions = [
+            mention._replace(label={"Drug": "Device"}.get(mention.label, mention.label))
+            for mention in found.mentions
+        ]
+        return found
+
+    nlp = init_nlp(started(changed(rename), learned))
+    assert are_equal(nlp, spacy.load(learned), "tok2vec")
+    assert set(nlp.get_pipe("clinical_ner").labels) >= {"Device"}
+    assert ["Strength", "Device"] in nlp.get_pipe("clinical_relations").cfg["type_pairs"]
+    ner, relations = [record.getMessage() for record in caplog.records]
+    assert ner.startswith("clinical_ner: trained from the beginning, on the encoder of")
+    assert ner.endswith("does not know Device")
+    assert "Strength-Drug (Strength, Device)" in relations
+
+
+def test_fewer_labels_are_no_reason_to_start_anew(changed, learned, caplog):
+    def only_drugs(found):
+        found.mentions = [mention for mention in found.mentions if mention.label == "Drug"]
+        found.links = []
+        return found
+
+    nlp = init_nlp(started(changed(only_drugs), learned))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert set(nlp.get_pipe("clinical_ner").labels) > {"Drug"}
+    assert are_equal(nlp, spacy.load(learned), "clinical_ner")
+
+
+def test_a_pipeline_without_a_shared_encoder_is_refused(same, tmp_path: Path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "other")
+    where = ["--train", same, "--dev", same, "--max-steps", 2]
+    result = run_script("train.py", CONFIG, tmp_path / "out", *where, "--start", tmp_path / "other")
+    assert result.exit_code == 1
+    assert "both it and the config need a component tok2vec" in result.stderr
+    assert "has sentencizer" in result.stderr
+    for both in ([], ["--start", "x", "--encoder", "y"]):
+        result = run_script("train.py", CONFIG, tmp_path / "out", *where, *both)
+        assert (result.exit_code, result.stderr) == (1, "train: give either --encoder or --start\n")
