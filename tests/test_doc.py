@@ -118,11 +118,12 @@ def test_new_mentions_drop_old_relations(doc):
 
 @pytest.mark.parametrize("place", [(20, 99), (-3, 2), (-9, -3), (4, 4), (0, 0), (5, 2)])
 def test_what_has_no_text_is_given_back(place):
-    outside = Mention("T9", "Drug", (place,))
+    outside = Mention("T9", "Drug", (place,), comments=(("Note", "unsure"),))
     doc = spacy.blank("en")(TEXT)
     lost = annotate(doc, Annotations([outside, ANNOTATIONS.mentions[0]], [Link("x", "T9", "T1")]))
     assert lost == [outside]
     assert [m.id for m in annotations_of(doc).mentions] == ["T1"]
+    assert "details" not in doc.spans["entities"].attrs
     assert doc._.relations == []
 
 

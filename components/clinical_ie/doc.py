@@ -13,16 +13,16 @@ objects when read.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress
+from itertools import compress, starmap
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from spacy.tokens import Doc, Span, SpanGroup
 
+from .annotation_columns import AnnotationColumns, Details
 from .brat import Standoff
 from .relation_list import Relation, RelationList
 from .span_groups import (
-    Details,
     Fragments,
     Places,
     border,
@@ -110,35 +110,62 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     RETURNS (list[Mention]): Mentions that could not be placed because they are empty or lie outside
         the text; their relations are left out too.
     """
-    mentions, lost = annotations.mentions, list[Mention]()
-    fragments = [mention.fragments for mention in mentions]
-    borders = list(map(border, fragments))
+    lost = annotate_columns(doc, as_columns(annotations))
+    return [annotations.mentions[at] for at in lost]
+
+
+def annotate_columns(doc: Doc, columns: AnnotationColumns) -> list[int]:
+    """The same as `annotate`, for columns.
+
+    RETURNS (list[int]): Positions of the mentions that could not be placed.
+    """
+    borders = list(map(border, columns.fragments))
     inside = _inside(doc, borders)
-    if not all(inside):
-        lost = [mention for mention, has_text in zip(mentions, inside, strict=True) if not has_text]
-        mentions = list(compress(mentions, inside))
-        fragments, borders = list(compress(fragments, inside)), list(compress(borders, inside))
-    labels, ids = [mention.label for mention in mentions], [mention.id for mention in mentions]
+    lost = [at for at, has_text in enumerate(inside) if not has_text]
+    if lost:
+        columns, borders = columns.selected(inside), list(compress(borders, inside))
+    ids, labels = columns.ids, columns.labels
     spans = TokenSpans.touching(doc, borders, labels, ids)
-    details = {
-        m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
-        for m in mentions
-        if m.attributes or m.normalizations or m.comments
-    }
-    _set_group(doc, spans, [mention.score for mention in mentions], fragments, details)
+    _set_group(doc, spans, columns.scores, columns.fragments, columns.details)
     merge_inside_mentions(doc, spans.first, spans.after)
-    if annotations.links:
+    if columns.links:
         # What `key_of` would return, without looking up the strings again.
-        keys = {
-            m.id: (*characters, m.label, m.id)
-            for m, characters in zip(mentions, spans.characters, strict=True)
-        }
+        own = zip(spans.characters, labels, ids, strict=True)
+        keys = {id_: (*characters, label, id_) for characters, label, id_ in own}
         doc.user_data[_RELATIONS] = [
-            (link.label, keys[link.head], keys[link.tail], float(link.score))
-            for link in annotations.links
-            if link.head in keys and link.tail in keys
+            (label, keys[head], keys[tail], float(score))
+            for label, head, tail, score in columns.links
+            if head in keys and tail in keys
         ]
     return lost
+
+
+def as_columns(annotations: Annotations) -> AnnotationColumns:
+    """The columns of annotations."""
+    mentions = annotations.mentions
+    return AnnotationColumns(
+        [m.id for m in mentions],
+        [m.label for m in mentions],
+        [m.fragments for m in mentions],
+        [m.score for m in mentions],
+        {
+            m.id: {name: getattr(m, name) for name in DETAILS if getattr(m, name)}
+            for m in mentions
+            if m.attributes or m.normalizations or m.comments
+        },
+        annotations.links,
+    )
+
+
+def annotations_in(columns: AnnotationColumns) -> Annotations:
+    """The annotations that columns hold."""
+    mentions = list(map(Mention, columns.ids, columns.labels, columns.fragments, columns.scores))
+    if columns.details:
+        mentions = [
+            m._replace(**cast(Any, columns.details[m.id])) if m.id in columns.details else m
+            for m in mentions
+        ]
+    return Annotations(mentions, list(starmap(Link, columns.links)))
 
 
 def spans_of(doc: Doc, mentions: Sequence[Mention]) -> list[Span | None]:

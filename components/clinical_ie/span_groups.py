@@ -2,19 +2,19 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spacy.tokens import Doc, Span, SpanGroup
 from srsly import msgpack_loads
 
+from .annotation_columns import Details
 from .text.alignment import touched_tokens
 from .text.columns import text_length
 from .token_spans import TokenSpans
 
 Fragments = Sequence[Sequence[int]]
 Exact = tuple[list[Fragments], list[float]]
-Details = Mapping[str, Mapping[str, Sequence[Sequence[str]]]]
 # How spaCy packs a span of a group: id, knowledge base id, label, token and character offsets.
 SPAN_LAYOUT = struct.Struct(">QQQllll")
 # Key of the Doc's own copy of the data kept alongside its group. spaCy recognizes keys of this
@@ -41,7 +41,7 @@ def keep_beside(
     # again and again while Docs accumulate in memory.
     group.attrs["fragments"] = fragments = list(fragments)
     group.attrs["ids"] = ids
-    is_exact = fragments == [(characters,) for characters in own]
+    is_exact = fragments == list(zip(own, strict=True))
     if not is_exact and own != list(map(border, fragments)):
         # If a token that a mention covers in part is split, the exact offsets touch other tokens.
         group.attrs["characters"] = own
@@ -230,7 +230,8 @@ def _pair(pair: Sequence[int]) -> tuple[int, int]:
 def border(pieces: Fragments) -> tuple[int, int]:
     """Start of the first and end of the last piece, in any order."""
     if len(pieces) == 1:
-        return _pair(pieces[0])
+        ((start, end),) = pieces
+        return start, end
     return min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
 
 

@@ -1,8 +1,7 @@
 """Spans of a Doc as columns: to ask each `Span` object for its parts takes most of the time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ class TokenSpans:
     first, after (Offsets): The first token of each, and the token after its last.
     characters (list[tuple[int, int]]): Start and end of each in the text.
     ids (list[str]): The id of each; "" for none.
-    hashes (Hashes): A row for each span: its id, knowledge base id and label in the vocabulary.
+    hashes (Hashes): Rows of ids, knowledge base ids and labels, as numbers of the vocabulary.
     """
 
     spans: Sequence[Span]
@@ -42,7 +41,7 @@ class TokenSpans:
             *span_borders(spans),
             [(span.start_char, span.end_char) for span in spans],
             [span.id_ for span in spans],
-            _rows((span.id, span.kb_id, span.label) for span in spans),
+            np.array([(s.id, s.kb_id, s.label) for s in spans], np.uint64).reshape(-1, 3).T,
         )
 
     @classmethod
@@ -61,15 +60,16 @@ class TokenSpans:
         first, after = touched_columns(starts, ends, borders)
         add = doc.vocab.strings.add
         known = {label: add(label) for label in set(labels)}
-        numbers = list(zip(map(add, ids), repeat(0), map(known.__getitem__, labels), strict=False))
+        numbers, of_labels = list(map(add, ids)), list(map(known.__getitem__, labels))
         spans = [
             Span(doc, start, end, label=label, span_id=id_)
-            for start, end, (id_, _, label) in zip(
-                first.tolist(), after.tolist(), numbers, strict=True
+            for start, end, label, id_ in zip(
+                first.tolist(), after.tolist(), of_labels, numbers, strict=True
             )
         ]
         characters = zip(starts[first].tolist(), ends[after - 1].tolist(), strict=True)
-        return cls(spans, first, after, list(characters), list(ids), _rows(numbers))
+        hashes = np.array([numbers, [0] * len(ids), of_labels], dtype=np.uint64)
+        return cls(spans, first, after, list(characters), list(ids), hashes)
 
 
 def set_flat(doc: Doc, spans: TokenSpans) -> None:
@@ -80,8 +80,8 @@ def set_flat(doc: Doc, spans: TokenSpans) -> None:
     first, after, hashes = _without_white_ends(doc, spans)
     kept = _longest(first, after)
     # `set_ents` leaves out what has no label, too.
-    kept = kept[hashes[kept, 2] > 0]
-    first, hashes, lengths = first[kept], hashes[kept], (after - first)[kept]
+    kept = kept[hashes[2, kept] > 0]
+    first, hashes, lengths = first[kept], hashes[:, kept], (after - first)[kept]
     # The tokens of all spans: each counts on from its first.
     before = np.repeat(lengths.cumsum() - lengths - first, lengths)
     tokens = np.arange(len(before)) - before
@@ -89,12 +89,8 @@ def set_flat(doc: Doc, spans: TokenSpans) -> None:
     values[0] = _OUTSIDE
     values[0, tokens] = _INSIDE
     values[0, first] = _BEGIN
-    values[1:, tokens] = np.repeat(hashes.T, lengths, axis=1)
+    values[1:, tokens] = np.repeat(hashes, lengths, axis=1)
     doc.from_array(["ENT_IOB", "ENT_ID", "ENT_KB_ID", "ENT_TYPE"], values.T)
-
-
-def _rows(hashes: Iterable[tuple[int, int, int]]) -> Hashes:
-    return np.array(list(hashes), dtype=np.uint64).reshape(-1, 3)
 
 
 def _without_white_ends(doc: Doc, spans: TokenSpans) -> tuple[Offsets, Offsets, Hashes]:
@@ -107,7 +103,7 @@ def _without_white_ends(doc: Doc, spans: TokenSpans) -> tuple[Offsets, Offsets, 
     first = words[np.searchsorted(words, first)]
     kept = first < after
     after = words[np.searchsorted(words, after) - 1] + 1
-    return first[kept], after[kept], spans.hashes[kept]
+    return first[kept], after[kept], spans.hashes[:, kept]
 
 
 def _longest(first: Offsets, after: Offsets) -> Offsets:

@@ -2,9 +2,9 @@ import pytest
 
 from clinical_ie.brat import Standoff
 from clinical_ie.corpora.mention_lines import MentionLines
-from clinical_ie.corpora.plain_reading import plain_annotations
+from clinical_ie.corpora.plain_reading import plain_columns
 from clinical_ie.corpora.standoff_writing import edit_standoff
-from clinical_ie.doc import Annotations, Mention
+from clinical_ie.doc import Annotations, Mention, annotations_in
 
 TEXT = "Took aspirin for chest\npain. Rash."
 ANN = (
@@ -17,9 +17,9 @@ ANN = (
 def read(ann: str) -> Annotations:
     columns = Standoff.parse(ann).columns
     assert columns is not None
-    annotations = plain_annotations(TEXT, columns)
-    assert annotations is not None
-    return annotations
+    plain = plain_columns(TEXT, columns)
+    assert plain is not None
+    return annotations_in(plain)
 
 
 def moved(mentions: list[Mention]) -> list[Mention]:

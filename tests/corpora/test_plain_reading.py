@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ie.brat import Note, Problem, Standoff, list_notes, read_note
+from clinical_ie.corpora.docbin import pack
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import Annotations, Link, Mention
 from tests.brat.test_properties import pairs
@@ -78,6 +80,20 @@ def test_lines_that_were_edited_have_no_columns():
     standoff.remove(["T2"])
     assert standoff.columns is None
     assert "T2" not in str(standoff)
+
+
+def test_docs_are_the_same_in_every_byte():
+    # Fields, and the details of two mentions, in another order than their lines.
+    ann = "#1\tNote T2\tsure?\nA1\tNegated T2\nA2\tOld T1\nT2\tReason 18 28\tchest pain\n"
+    for lines in (PLAIN, ann + "T1\tDrug 0 7\tAspirin\n", "*\tEquiv T1 T1\nT1\tDrug 0 7\tAspirin"):
+        by_columns, by_line = Standoff.parse(lines), Standoff.parse(lines)
+        assert by_line.lines
+        assert by_columns.columns is not None
+        docs = [
+            note_to_doc(corpus_nlp(), Note("note", TEXT, standoff, []))[0]
+            for standoff in (by_columns, by_line)
+        ]
+        assert pack(docs[0]) == pack(docs[1])
 
 
 SIGNS = "TERA1234 \t\n\r:;\ufeff\u00a0²\udce8x"

@@ -234,15 +234,14 @@ def line_fragments(text: str, span: tuple[int, int]) -> Fragments:
     return tuple(pieces)
 
 
-def covers(text: str, bound: TextBound) -> bool:
+def covers(text: str, fragments: Fragments, said: str) -> bool:
     """Whether a mention's offsets cover exactly the text in its text column."""
-    start, end = bound.fragments[0]
-    if end - start == len(bound.text) and text[start:end] == bound.text:
+    start, end = fragments[0]
+    if end - start == len(said) and text[start:end] == said:
         # Nearly all mentions: one piece on one line.
-        return len(bound.fragments) == 1
+        return len(fragments) == 1
     # Lengths are compared first: a short line can have offsets that cover a whole book.
-    length = _length(bound.fragments)
-    return length == len(bound.text) and covered_text(text, bound.fragments) == bound.text
+    return _length(fragments) == len(said) and covered_text(text, fragments) == said
 
 
 def _length(fragments: Fragments) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from ..brat import Standoff, TextBound
 from ..brat.files import covered_text
-from ..doc import Annotations, Mention
-from .plain_reading import plain_annotations
+from ..doc import Annotations, Mention, annotations_in
+from .plain_reading import plain_columns
 
 _MENTION_LINE = re.compile(r"^T.*$", re.MULTILINE)
 
@@ -35,7 +35,8 @@ class MentionLines:
         """
         standoff = Standoff.from_bytes(ann)
         columns = standoff.columns
-        if columns is None or plain_annotations(text, columns) != annotations:
+        plain = None if columns is None else plain_columns(text, columns)
+        if plain is None or annotations_in(plain) != annotations:
             return None
         lines = cls(annotations.mentions, _MENTION_LINE.split(str(standoff)))
         return lines if lines.with_mentions(annotations.mentions, text) == ann else None

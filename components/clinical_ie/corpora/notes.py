@@ -6,11 +6,12 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..annotation_columns import AnnotationColumns
 from ..brat import Note, Problem
-from ..doc import Annotations, annotate
+from ..doc import Annotations, annotate_columns, as_columns
 from ..system.garbage import collect_rarely
 from ..text.limit import lift_length_limit
-from .standoff_reading import LinkSettings, note_to_annotations
+from .standoff_reading import LinkSettings, note_to_columns
 
 
 @cache
@@ -28,11 +29,16 @@ def make_doc(nlp: Language, text: str, annotations: Annotations, note_id: str) -
 
     RAISES (ValueError): A mention lies outside the text.
     """
+    return _made(nlp, text, as_columns(annotations), note_id)
+
+
+def _made(nlp: Language, text: str, columns: AnnotationColumns, note_id: str) -> Doc:
     doc = nlp(text)
-    lost = annotate(doc, annotations)
+    lost = annotate_columns(doc, columns)
     if lost:
+        end = max(end for _, end in columns.fragments[lost[0]])
         raise ValueError(
-            f"{note_id}: mention {lost[0].id} ends at {lost[0].end}, but the text at {len(text)}"
+            f"{note_id}: mention {columns.ids[lost[0]]} ends at {end}, but the text at {len(text)}"
         )
     doc._.note_id = note_id
     return doc
@@ -47,8 +53,8 @@ def note_to_doc(
     settings (LinkSettings | None): Which lines become relations; default: the `R` lines.
     RETURNS (tuple[Doc, list[Problem]]): The Doc, and problems with what could not be kept as it is.
     """
-    annotations, problems = note_to_annotations(note, settings)
-    doc = make_doc(nlp, note.text, annotations, note.name)
+    columns, problems = note_to_columns(note, settings)
+    doc = _made(nlp, note.text, columns, note.name)
     if note.has_ann:
         doc._.standoff = note.standoff
         if settings is not None:

@@ -6,33 +6,26 @@ read here, both give the same result.
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
-from ..brat import TextBound
-from ..brat.columns import Columns, fragments_of
+from ..annotation_columns import AnnotationColumns
+from ..brat.columns import Columns
 from ..brat.files import covers
-from ..brat.records import Fragments
-from ..doc import Annotations, Link, Mention
 
 
-def plain_annotations(text: str, columns: Columns) -> Annotations | None:
+def plain_columns(text: str, columns: Columns) -> AnnotationColumns | None:
     """Mentions, and the `R` lines as relations; an event id stands for its trigger.
 
     text (str): The text that offsets refer to.
-    RETURNS (Annotations | None): None if an id is used twice, a mention's text is not what its
-        offsets cover, a trigger is not a mention, or a reference leads nowhere.
+    RETURNS (AnnotationColumns | None): None if an id is used twice, a mention's text is not what
+        its offsets cover, a trigger is not a mention, or a reference leads nowhere.
     """
-    mentions = []
-    for id_, label, first, last, others, said in columns.mentions:
-        start, end = int(first), int(last)
-        fragments: Fragments = ((start, end),)
-        if others or text[start:end] != said or end - start != len(said):
-            fragments += fragments_of(others)
-            if not covers(text, TextBound(id_, label, fragments, said)):
-                return None
-        mentions.append(Mention(id_, label, fragments))
+    ids, labels, fragments, texts = columns.mentions
+    if not all(map(covers, repeat(text), fragments, texts)):
+        return None
     # Mentions by their own ids and those of their events; here, no event has an event as trigger.
-    behind = {mention.id: mention.id for mention in mentions}
+    behind = dict(zip(ids, ids, strict=True))
     for id_, _, trigger, _ in columns.events:
         if behind.get(trigger) != trigger or id_ in behind:
             return None
@@ -42,31 +35,27 @@ def plain_annotations(text: str, columns: Columns) -> Annotations | None:
         return None
     rest = (columns.relations, columns.attributes, columns.normalizations, columns.comments)
     other_ids = {line[0] for column in rest for line in column}
-    n_borne = sum(len(column) for column in (columns.mentions, columns.events, *rest))
+    n_borne = sum(len(column) for column in (ids, columns.events, *rest))
     if len(behind) + len(other_ids) != n_borne:
         return None
     try:
         links = [
-            Link(label, behind[head], behind[tail]) for _, label, head, tail in columns.relations
+            (label, behind[head], behind[tail], 1.0) for _, label, head, tail in columns.relations
         ]
     except KeyError:
         return None
     if any(ref not in behind for _, members in columns.equivalences for ref in members.split()):
         return None
-    if columns.attributes or columns.normalizations or columns.comments:
-        # By mention, then by field.
-        details: dict[str, dict[str, Any]] = {}
-        for target, name, value in _details(columns):
-            if target in behind:
-                found = details.setdefault(behind[target], {})
-                found[name] = (*found.get(name, ()), value)
-            elif target not in other_ids:
-                return None
-        mentions = [
-            mention._replace(**details[mention.id]) if mention.id in details else mention
-            for mention in mentions
-        ]
-    return Annotations(mentions, links)
+    # By mention, then by field, in the order of the fields.
+    found: dict[str, dict[str, Any]] = {}
+    for target, name, value in _details(columns):
+        if target in behind:
+            values = found.setdefault(behind[target], {})
+            values[name] = (*values.get(name, ()), value)
+        elif target not in other_ids:
+            return None
+    details = {id_: found[id_] for id_ in ids if id_ in found}
+    return AnnotationColumns(ids, labels, fragments, [1.0] * len(ids), details, links)
 
 
 def _details(columns: Columns) -> Iterator[tuple[str, str, tuple[str, ...]]]:

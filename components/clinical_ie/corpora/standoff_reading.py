@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from spacy.tokens import Doc
 
+from ..annotation_columns import AnnotationColumns
 from ..brat import (
     Attribute,
     Detail,
@@ -23,9 +24,9 @@ from ..brat import (
 from ..brat.files import covered_text, covers
 from ..brat.problem import Severity
 from ..brat.triggers import Triggers
-from ..doc import Annotations, Link, Mention, unique_ids
+from ..doc import Annotations, Link, Mention, annotations_in, as_columns, unique_ids
 from ..terminal.printable import shown
-from .plain_reading import plain_annotations
+from .plain_reading import plain_columns
 
 # The whole note is searched for a mention's text only for this many mistakes.
 MAX_SEARCHES = 100
@@ -86,13 +87,21 @@ def note_to_annotations(
         mention is left out if it ends outside the text or its offsets cover another text than it
         states, and a record if it refers to one that is not there.
     """
+    columns, problems = note_to_columns(note, settings)
+    return annotations_in(columns), problems
+
+
+def note_to_columns(
+    note: Note, settings: LinkSettings | None = None
+) -> tuple[AnnotationColumns, list[Problem]]:
+    """The same as `note_to_annotations`, by column."""
     columns = note.standoff.columns if settings in {None, LinkSettings()} else None
     if columns is not None and not note.problems:
-        annotations = plain_annotations(note.text, columns)
-        if annotations is not None:
-            return annotations, []
+        plain = plain_columns(note.text, columns)
+        if plain is not None:
+            return plain, []
     reading = read_lines(note, settings)
-    return reading.annotations, reading.problems
+    return as_columns(reading.annotations), reading.problems
 
 
 def read_lines(note: Note, settings: LinkSettings | None = None) -> Reading:
@@ -167,7 +176,7 @@ class _Reader:
     def _fits(self, bound: TextBound) -> bool:
         """Whether a mention's offsets and text agree with the note."""
         text = self.note.text
-        if covers(text, bound):
+        if covers(text, bound.fragments, bound.text):
             return True
         end = max(end for _, end in bound.fragments)
         if end > len(text):

@@ -20,7 +20,6 @@ from ..brat import (
     TextBound,
 )
 from ..brat.files import covered_text
-from ..brat.records import Fragments
 from ..doc import (
     DETAILS,
     Annotations,
@@ -58,8 +57,8 @@ def _whole_file(annotations: Annotations, text: str) -> Standoff | None:
     if any(getattr(mention, name) for name in DETAILS for mention in annotations.mentions):
         return None
     ids = {mention.id: f"T{number}" for number, mention in enumerate(annotations.mentions, start=1)}
-    mentions = [
-        (ids[m.id], m.label, *_offsets(m.fragments), covered_text(text, m.fragments))
+    bounds = [
+        TextBound(ids[m.id], m.label, m.fragments, covered_text(text, m.fragments))
         for m in annotations.mentions
     ]
     relations = [
@@ -67,20 +66,14 @@ def _whole_file(annotations: Annotations, text: str) -> Standoff | None:
         for number, link in enumerate(annotations.links, start=1)
     ]
     lines = [
-        *("{}\t{} {} {}{}\t{}\n".format(*mention) for mention in mentions),
+        *(f"{bound.render()}\n" for bound in bounds),
         *("{}\t{} Arg1:{} Arg2:{}\n".format(*relation) for relation in relations),
     ]
     standoff = Standoff.parse("".join(lines))
     columns = standoff.columns
-    if columns is None or (columns.mentions, columns.relations) != (mentions, relations):
+    if columns is None or columns.relations != relations:
         return None
-    return standoff
-
-
-def _offsets(fragments: Fragments) -> tuple[str, str, str]:
-    """Start and end of the first fragment, and the others as a file has them."""
-    (start, end), *others = fragments
-    return str(start), str(end), "".join(f";{first} {last}" for first, last in others)
+    return standoff if list(zip(*columns.mentions, strict=True)) == bounds else None
 
 
 def doc_to_standoff(doc: Doc) -> Standoff | None:

@@ -143,7 +143,7 @@ def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) 
             kind = "mention" if isinstance(record, TextBound) else "relation"
             pair.first_met[kind].setdefault(record.label, f"{note.ann}:{number + 1}")
         if isinstance(record, TextBound):
-            if has_text and not covers(note.text, record):
+            if has_text and not covers(note.text, record.fragments, record.text):
                 problems.append(_disagreement(note, number, record))
             # The reader leaves out mentions that do not fit the text, so it gets empty offsets.
             fragments[place] = record.fragments

@@ -1,6 +1,7 @@
 """Alignment of annotation offsets with the tokens of a Doc."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from spacy.tokens import Doc
@@ -40,7 +41,8 @@ def touched_columns(
 
     starts, ends (Offsets): The borders of all tokens.
     """
-    wanted = np.array(spans, dtype=np.int64).reshape(-1, 2)
-    first, last = np.searchsorted(starts, wanted - (0, 1), side="right").T - 1
-    first += wanted[:, 0] >= ends[first]
-    return np.minimum(first, last), last + 1
+    flat = np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans))
+    first = starts.searchsorted(flat[::2], side="right") - 1
+    after = starts.searchsorted(flat[1::2])
+    first += flat[::2] >= ends[first]
+    return np.minimum(first, after - 1), after

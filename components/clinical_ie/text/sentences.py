@@ -6,8 +6,8 @@ break ends a sentence therefore depends on the lines around it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Collection, Sequence
+from itertools import compress, count
 
 import numpy as np
 from spacy.language import Language
@@ -53,9 +53,10 @@ _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 @Language.component("clinical_sentences")
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
-    starts = _sentence_starts(doc)
+    starts = np.full(len(doc), _NO_START)
+    starts[list(_sentence_starts(doc))] = 1
     # All at once: the setter of a token searches the whole Doc for a parse every time.
-    return doc.from_array(["SENT_START"], np.array(starts, dtype="int64").astype("uint64"))
+    return doc.from_array(["SENT_START"], starts)
 
 
 def merge_inside_mentions(doc: Doc, first: Offsets, after: Offsets) -> int:
@@ -79,44 +80,50 @@ def merge_inside_mentions(doc: Doc, first: Offsets, after: Offsets) -> int:
     return int(wrong.sum())
 
 
-def _sentence_starts(doc: Doc) -> list[int]:
-    """1 for each token that starts a sentence, else -1, as in spaCy."""
+def _sentence_starts(doc: Doc) -> set[int]:
+    """The tokens that start a sentence."""
     words = token_words(doc)
-    text = text_of(doc, words)
-    kinds = [_kind(word) for word in words]
-    starts = [-1] * len(words)
-    lines = _LINE_END.split(text)
-    # Found by character: other tokenizers split `\r\n`, or leave it inside a word.
-    line_starts = [match.end() for match in _LINE_END.finditer(text)]
+    kinds = list(map(_KINDS.__getitem__, words))
+    starts = {0} if words else set()
+    lines: _Lines | None = None
     ended = True
     following = 0
     # A plain word can only start the sentence after an end, so the loop visits only the others.
-    for i in [i for i, kind in enumerate(kinds) if kind]:
+    for i in compress(count(), kinds):
         if ended and following < i:
-            starts[following] = 1
+            starts.add(following)
             ended = False
         following = i + 1
         kind = kinds[i]
         if kind == _SPACE:
-            offset = doc[i].idx
-            upper = bisect_right(line_starts, offset)
-            lower = bisect_right(line_starts, offset + len(words[i]))
-            if lower > upper:
-                ended = ended or lower > upper + 1 or _ends_at_break(lines[upper], lines[lower])
+            if not ended:
+                lines = lines or _Lines(text_of(doc, words))
+                ended = lines.end_within(doc[i].idx, doc[i].idx + len(words[i]))
             continue
         if ended:
-            starts[i] = 1
+            starts.add(i)
             ended = kind == _CLOSER
         if kind == _FINAL or (kind == _STOP and _ends_sentence(words, i, starts)):
             ended = True
     if ended and following < len(words):
-        starts[following] = 1
-    if starts:
-        starts[0] = 1
+        starts.add(following)
     return starts
 
 
-@lru_cache(maxsize=1 << 16)
+class _Kinds(dict[str, int]):
+    """The kinds of all words met so far."""
+
+    def __missing__(self, word: str) -> int:
+        if len(self) > _MAX_WORDS:
+            self.clear()
+        self[word] = kind = _kind(word)
+        return kind
+
+
+_MAX_WORDS = 1 << 16
+_KINDS = _Kinds()
+
+
 def _kind(word: str) -> int:
     if word.isspace():
         return _SPACE
@@ -125,6 +132,21 @@ def _kind(word: str) -> int:
     if word.endswith(".") and word.lower() not in _TITLES:
         return _STOP
     return _CLOSER if word in _CLOSERS else _PLAIN
+
+
+class _Lines:
+    """The lines of a text, found by character: some tokenizers leave line ends inside words."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = _LINE_END.split(text)
+        self.starts = [match.end() for match in _LINE_END.finditer(text)]
+
+    def end_within(self, start: int, end: int) -> bool:
+        """Whether the sentence ends in the white space between these offsets."""
+        upper, lower = bisect_right(self.starts, start), bisect_right(self.starts, end)
+        if lower == upper:
+            return False
+        return lower > upper + 1 or _ends_at_break(self.lines[upper], self.lines[lower])
 
 
 def _ends_at_break(upper: str, lower: str) -> bool:
@@ -138,15 +160,17 @@ def _ends_at_break(upper: str, lower: str) -> bool:
     return len(upper.rstrip()) < WRAPPED_LINE and not lower.lstrip()[0].islower()
 
 
-def _ends_sentence(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
+def _ends_sentence(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
     """Whether a sentence ends with token i, which ends with a full stop."""
     if _is_list_number(words, i, starts):
         return False
-    later = (words[j] for j in range(i + 1, len(words)))
-    following = next((word for word in later if not word.isspace()), "")
-    if not following:
+    later = i + 1
+    while later < len(words) and words[later].isspace():
+        later += 1
+    if later == len(words):
         return True
-    same_line = not words[i + 1].isspace()
+    following = words[later]
+    same_line = later == i + 1
     if same_line and (_is_initial(words, i, starts) or _is_counted(words, i, following)):
         return False
     return not (following[0].islower() or following[0] in ",;")
@@ -157,13 +181,13 @@ def _word_before(words: Sequence[str], i: int) -> int:
     return i if len(words[i]) > 1 else i - 1
 
 
-def _is_initial(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
+def _is_initial(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
     """Whether the full stop belongs to a name, as in `J. Smith` but not in `vitamin A. He`."""
     at = _word_before(words, i)
     letter = words[at].rstrip(".") if at >= 0 else ""
     if len(letter) != 1 or not letter.isupper():
         return False
-    return starts[at] == 1 or not (words[at - 1].isalpha() and words[at - 1].islower())
+    return at in starts or not (words[at - 1].isalpha() and words[at - 1].islower())
 
 
 def _is_counted(words: Sequence[str], i: int, following: str) -> bool:
@@ -173,9 +197,9 @@ def _is_counted(words: Sequence[str], i: int, following: str) -> bool:
     return following[0].isdigit() and word.isalpha() and word.istitle() and len(word) <= 4
 
 
-def _is_list_number(words: Sequence[str], i: int, starts: Sequence[int]) -> bool:
+def _is_list_number(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
     """Whether the full stop at token i belongs to a number that opens a line: `1. Aspirin`."""
     first = _word_before(words, i)
     if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:
         return False
-    return first == 0 or bool(_LINE_END.search(words[first - 1])) or starts[first] == 1
+    return first in starts or bool(_LINE_END.search(words[first - 1]))
