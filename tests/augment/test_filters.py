@@ -1,8 +1,12 @@
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clinical_ie.augment.filters import Case, Filter, Passage, default_filters, first_objection
 from clinical_ie.augment.filters.copies import make_no_near_copy
@@ -276,6 +280,26 @@ def test_running_in_circles() -> None:
     assert objection(check, SOURCE, twice) is None
     with pytest.raises(ValueError, match="max_repeats is 0"):
         make_no_repetition(0)
+
+
+WORDS = st.lists(st.sampled_from("xy"), max_size=9).map(" ".join)
+
+
+@given(WORDS, WORDS, st.integers(1, 3))
+def test_a_run_of_words_too_many(before: str, after: str, most: int) -> None:
+    def often(text: str) -> int:
+        words = text.split()
+        return max(Counter(zip(words, words[1:], words[2:], strict=False)).values(), default=0)
+
+    found = objection(make_no_repetition(most), Passage(before, ()), Passage(after, ()))
+    assert (found is not None) == (often(after) > max(most, often(before)))
+
+
+@given(st.text("ab1_ ,.;:A", max_size=12))
+def test_glued_is_what_the_plain_pattern_finds(text: str) -> None:
+    found = re.search(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+", text)
+    detail = objection(FILTERS["glued_words"], Passage("", ()), Passage(text, ()))
+    assert detail == (found and found.group())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clinical_ie.augment.kinds import ACRONYM, Kinds, features_of
 from clinical_ie.augment.terms import (
@@ -53,6 +57,20 @@ def test_what_stands_outside_of_spans() -> None:
     # A word that a span overlaps is not outside.
     assert words_outside(text, spans) == ["had", "mild", "and"]
     assert words_outside(text, []) == ["had", "mild", "fevers", "and", "a", "rash"]
+
+
+@given(
+    st.text(st.sampled_from("aZ\u0130\u03a3\u00b2\u0301 1_-'."), max_size=12),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted), max_size=3),
+)
+def test_words_outside_are_those_without_a_letter_inside(text: str, spans: list[list[int]]) -> None:
+    covered = {at for start, end in spans for at in range(start, end)}
+    expected = [
+        match[0].lower()
+        for match in re.finditer(r"[^\W\d_]+", text)
+        if covered.isdisjoint(range(*match.span()))
+    ]
+    assert words_outside(text, [(start, end) for start, end in spans]) == expected
 
 
 def test_terms_survive_as_plain_values() -> None:

@@ -55,6 +55,7 @@ def test_decode_gives_back_what_was_encoded(given: tuple[str, list[Mention]]) ->
     text, mentions = given
     markup = encode(text, mentions)
     assert decode(markup.text, markup.markers) == (text, mentions)
+    assert list(markup.keys) == keys_in(markup.text)
 
 
 MARKERS = (Marker("T1|Drug", "a", "Drug"), Marker("T2|Drug", "b", "Drug", "T1|Drug"))

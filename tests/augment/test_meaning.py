@@ -46,6 +46,27 @@ def test_negation_is_kept(before: str, after: str, ok: bool) -> None:
     assert (objection(make_negation_kept(), source, rewrite) is None) == ok
 
 
+BEFORE = (
+    "no not hasn't hasn\u2019t without never denies denied deny denying negative_for absence absent"
+    " lack lacks lacked free_of neither nor none rule_out rules_out ruled_out exclude excludes"
+    " excluded unremarkable_for cannot failed_to non"
+)
+AFTER = "-free not isn't isn\u2019t absent negative never unlikely denied was_ruled_out is_excluded"
+
+
+@pytest.mark.parametrize("cue", BEFORE.split())
+def test_every_cue_before_a_finding_denies_it(cue: str) -> None:
+    source = passage(f"{cue.replace('_', ' ')} fever", ("Sign", "fever"))
+    assert objection(make_negation_kept(), source, passage("A fever", ("Sign", "fever")))
+
+
+@pytest.mark.parametrize("cue", AFTER.split())
+def test_every_cue_after_a_finding_denies_it(cue: str) -> None:
+    blank = "" if cue == "-free" else " "
+    source = passage(f"fever{blank}{cue.replace('_', ' ')}", ("Sign", "fever"))
+    assert objection(make_negation_kept(), source, passage("A fever", ("Sign", "fever")))
+
+
 def test_half_a_word_far_ahead_is_no_negation() -> None:
     # Only the 90 characters before a mention are searched.
     source = passage(f"It was minor {'a ' * 43}fever.", ("Sign", "fever"))

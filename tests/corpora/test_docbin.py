@@ -28,6 +28,19 @@ def test_docs_are_written_as_spacy_writes_them(notes, tmp_path: Path):
         assert annotations_of(one) == annotations_of(other)
 
 
+def test_strings_that_the_file_has_are_not_packed_again(notes, tmp_path: Path):
+    docs = [*notes, notes[0].copy(), Doc(Vocab(), words=["Quite", "new"])]
+    known: set[int] = set()
+    packed = [pack(doc, known) for doc in docs]
+    assert packed[0].strings == pack(docs[0]).strings
+    assert (packed[-2].strings, packed[-1].strings) == (set(), {"Quite", "new"})
+    with DocBinWriter(tmp_path / "whole.spacy") as writer:
+        for doc in docs:
+            writer.add(pack(doc))
+    write_docs(docs, tmp_path / "x.spacy")
+    assert (tmp_path / "x.spacy").read_bytes() == (tmp_path / "whole.spacy").read_bytes()
+
+
 def test_files_with_the_keys_of_before_hold_what_they_held(notes, tmp_path: Path):
     old = notes[0].copy()
     assert old._.relations

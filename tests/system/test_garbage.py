@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from clinical_ie.system.garbage import OBJECTS_BETWEEN, collect_rarely
+from clinical_ie.system.garbage import OBJECTS_BETWEEN, collect_rarely, made_to_stay
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,42 @@ def test_blocks_of_threads_that_overlap():
         assert gc.get_threshold()[0] == OBJECTS_BETWEEN
     thread.join()
     assert gc.get_threshold() == (700, 10, 10)
+
+
+def test_what_is_made_to_stay_is_not_searched_until_the_end():
+    gc.unfreeze()
+    with collect_rarely():
+        with made_to_stay():
+            assert not gc.isenabled()
+            made = [[]]
+        assert gc.isenabled()
+        assert not any(each is made for each in gc.get_objects())
+    assert any(each is made for each in gc.get_objects())
+    assert not gc.get_freeze_count()
+
+
+def test_what_the_caller_has_frozen_stays_so():
+    gc.freeze()
+    try:
+        with collect_rarely(), made_to_stay():
+            pass
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+
+def test_nothing_stays_frozen_without_an_end():
+    with made_to_stay():
+        pass
+    assert not gc.get_freeze_count()
+
+
+def test_who_never_collects_goes_on_so_after_an_error():
+    gc.disable()
+    try:
+        with pytest.raises(LookupError), collect_rarely(), made_to_stay():
+            raise LookupError
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    assert not gc.get_freeze_count()

@@ -18,6 +18,7 @@ from ..doc import Mention
 
 _LABEL = re.compile(r"[^\s\[\]|:\\]+")
 _ESCAPED = re.compile(r"\[(?=\[)|\](?=\])|\\(?=[\\\[\]])")
+_SIGNS = "[]\\"
 _TOKEN = re.compile(
     r"\\(?P<escaped>[\\\[\]])"
     r"|\[\[(?P<key>[^\s\[\]:]+):[ ]?"
@@ -59,10 +60,12 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Encoded text, with its markers in the order of the given mentions."""
+    """Encoded text, with its markers in the order of the given mentions, and their keys in the
+    order of the text."""
 
     text: str
     markers: tuple[Marker, ...]
+    keys: tuple[str, ...]
 
 
 def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | None = None) -> Markup:
@@ -83,12 +86,15 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
         opens.setdefault(mentions[i].start, []).append(f"[[{key[i]}: ")
     pieces: list[str] = []
     start = 0
+    is_plain = not any(sign in text for sign in _SIGNS)
     for border in sorted({*opens, *closes, len(text)}):
-        # Whether a character needs a backslash depends on the next one.
-        following = "]" if closes[border] else "[" if border in opens else ""
-        pieces.append(_ESCAPED.sub(r"\\\g<0>", text[start:border] + following))
-        if following:
-            pieces[-1] = pieces[-1][:-1]
+        if is_plain:
+            pieces.append(text[start:border])
+        else:
+            # Whether a character needs a backslash depends on the next one.
+            following = "]" if closes[border] else "[" if border in opens else ""
+            escaped = _ESCAPED.sub(r"\\\g<0>", text[start:border] + following)
+            pieces.append(escaped[:-1] if following else escaped)
         pieces += ["]]"] * closes[border]
         pieces += opens.get(border, ())
         start = border
@@ -96,7 +102,7 @@ def encode(text: str, mentions: Sequence[Mention], keys: Mapping[str, str] | Non
         Marker(key[i], mention.id, mention.label, None if (up := parents[i]) is None else key[up])
         for i, mention in enumerate(mentions)
     )
-    return Markup("".join(pieces), markers)
+    return Markup("".join(pieces), markers, tuple(key[i] for i in order))
 
 
 def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:

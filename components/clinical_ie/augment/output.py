@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..brat.files import file_below
-from ..corpora.docbin import DocBinWriter, pack
+from ..corpora.docbin import DocBinWriter
 from ..system.workplace import workplace
 from ..terminal.printable import printable
 from .outcome import Outcome
@@ -47,15 +47,17 @@ class Output:
     def add(self, note: NewNote) -> None:
         """Write a new note."""
         self._open()
-        self._docs.add(pack(note.doc))
+        self._docs.add_doc(note.doc)
         name = note.doc._.note_id
         path = file_below(self._folder / "brat", name, "")
         if path.parent not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(path.parent)
         for ending, content in ((".txt", note.text.encode("utf8")), (".ann", note.ann)):
-            with open(f"{path}{ending}", "wb", opener=_closed_to_others) as file:
-                file.write(content)
+            # A buffer for content that is already whole takes as long as the write itself.
+            with open(f"{path}{ending}", "wb", buffering=0, opener=_closed_to_others) as file:
+                while content:
+                    content = content[file.write(content) :]
         line = _JSON.encode({"note": name, **note.doc._.provenance})
         self._provenance.write(f"{line}\n")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..corpora.docbin import read_docs
-from ..system.garbage import collect_rarely
+from ..system.garbage import collect_rarely, made_to_stay
 from .config import Settings, load
 from .outcome import Outcome
 from .output import Output
@@ -58,25 +58,26 @@ def augment(
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path
-    docs = read_docs(train)
-    sources = sources_of(docs, train)
-    starts = [sentence_starts(doc) for doc in docs]
-    # The rest needs little of what a Doc contains; free the memory.
-    docs.clear()
-    terms = learn_terms(train, ((note.text, note.annotations) for note in sources.values()))
-    settings, nlp, model = load(config, paths)
-    asked = {
-        "config": str(config),
-        "model": model,
-        "seed": seed,
-        "n_augmented": n_augmented,
-        "strategy": settings.strategy,
-        "segments_per_note": settings.segments_per_note,
-        "max_requests": settings.max_requests,
-    }
-    outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
-    places = _places(zip(sources.values(), starts, strict=True), settings, outcome)
-    order = _order(places, seed, settings, outcome)
+    with made_to_stay():
+        docs = read_docs(train)
+        sources = sources_of(docs, train)
+        starts = [sentence_starts(doc) for doc in docs]
+        # The rest needs little of what a Doc contains; free the memory.
+        docs.clear()
+        terms = learn_terms(train, ((note.text, note.annotations) for note in sources.values()))
+        settings, nlp, model = load(config, paths)
+        asked = {
+            "config": str(config),
+            "model": model,
+            "seed": seed,
+            "n_augmented": n_augmented,
+            "strategy": settings.strategy,
+            "segments_per_note": settings.segments_per_note,
+            "max_requests": settings.max_requests,
+        }
+        outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
+        places = _places(zip(sources.values(), starts, strict=True), settings, outcome)
+        order = _order(places, seed, settings, outcome)
     copies: Counter[str] = Counter()
     with quiet_logs(settings.log_text), Output(out, out_dir) as output:
         schedule = Schedule(nlp, sources, order, settings, seed, outcome)

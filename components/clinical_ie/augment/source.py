@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .splice import splice
 
 # Mentions and relations by label.
 LabelCounts = tuple[Counter[str], Counter[str]]
+_LABEL = attrgetter("label")
 
 
 @dataclass(slots=True)
@@ -105,21 +107,21 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     RAISES (ValueError): Two notes have the same id, or a label cannot be written in an `.ann`.
     """
     sources: dict[str, Source] = {}
+    fine: set[str] = set()
     for doc in named(docs):
         source = Source.of(doc)
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
         # Checked before the first request, since requests may cost money.
-        labels = [
-            *(mention.label for mention in source.annotations.mentions),
-            *(link.label for link in source.annotations.links),
-        ]
-        for label in dict.fromkeys(labels):
-            if not is_label(label):
+        annotations = source.annotations
+        labels = dict.fromkeys(map(_LABEL, [*annotations.mentions, *annotations.links]))
+        for label in labels:
+            if label not in fine and not is_label(label):
                 raise ValueError(
                     f"{path}: the label {label!r} in the note {source.note_id!r} cannot be written "
                     "in brat, where a label is one word without blanks; rename it"
                 )
+        fine.update(labels)
         sources[source.note_id] = source
     return sources
 
@@ -133,5 +135,5 @@ def named(docs: Iterable[Doc]) -> Iterator[Doc]:
 
 def add_labels(counts: LabelCounts, annotations: Annotations) -> None:
     """Count the labels of mentions and of relations."""
-    counts[0].update(mention.label for mention in annotations.mentions)
-    counts[1].update(link.label for link in annotations.links)
+    counts[0].update(map(_LABEL, annotations.mentions))
+    counts[1].update(map(_LABEL, annotations.links))

@@ -240,7 +240,7 @@ class StructuredRewrite:
         labels = dict.fromkeys(marker.label for marker in markup.markers)
         return {
             "source": markup.text,
-            "markers": keys_in(markup.text),
+            "markers": list(markup.keys),
             "definitions": [(x, self._definitions[x]) for x in labels if x in self._definitions],
         }
 

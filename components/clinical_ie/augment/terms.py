@@ -68,12 +68,20 @@ def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 def words_outside(text: str, spans: Iterable[tuple[int, int]]) -> list[str]:
     """The words of a text that do not overlap any span, in lower case."""
+    spans = list(spans)
     outside = blanked(text, spans)
+    if not any(_is_inside_word(text, border) for span in spans for border in span):
+        # Hardly any span begins or ends inside a word, and then no part of one is left over.
+        return list(map(str.lower, _LETTERS.findall(outside)))
     return [
         word.lower()
         for match in _LETTERS.finditer(text)
         if outside.startswith(word := match[0], match.start())
     ]
+
+
+def _is_inside_word(text: str, place: int) -> bool:
+    return text[place - 1 : place].isalnum() and text[place : place + 1].isalnum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +337,7 @@ def _usually_tagged(
 def _occurrences(
     text: str, index: dict[str, list[tuple[str, ...]]]
 ) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
-    words = [word.lower() for word in _WORD.findall(text)]
+    words = list(map(str.lower, _WORD.findall(text)))
     found = [
         (i, entry)
         for i, word in enumerate(words)

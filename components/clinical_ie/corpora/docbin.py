@@ -113,14 +113,15 @@ def write_docs(docs: Iterable[Doc], path: Path) -> None:
     """Write Docs to a `.spacy` file; the file appears whole or not at all."""
     with DocBinWriter(path) as writer:
         for doc in docs:
-            writer.add(pack(doc))
+            writer.add_doc(doc)
 
 
 @dataclass(frozen=True, slots=True)
 class PackedDoc:
     """One Doc as in a `.spacy` file, in plain bytes that are cheap to send to other processes.
 
-    strings (frozenset[str]): The strings behind the hashes in `tokens` and in the spans.
+    strings (frozenset[str]): The strings behind the hashes in `tokens` and in the spans, as far as
+        `pack` was to look them up.
     """
 
     length: int
@@ -133,8 +134,12 @@ class PackedDoc:
     user_data: bytes
 
 
-def pack(doc: Doc) -> PackedDoc:
-    """Pack the parts of a Doc that go into the file."""
+def pack(doc: Doc, known: set[int] | None = None) -> PackedDoc:
+    """Pack the parts of a Doc that go into the file.
+
+    known (set[int] | None): Hashes whose strings the file already has: they are not looked up
+        again, and those of this Doc are added.
+    """
     tokens = np.asarray(doc.to_array(list(_LAYOUT.attrs)), dtype="uint64")
     # What `SPAN_LAYOUT` packs.
     spans = {
@@ -150,6 +155,9 @@ def pack(doc: Doc) -> PackedDoc:
     # 1 and 3 are I and B, 2 is O.
     in_entities = tokens[tokens[:, _ENT_IOB] % 2 == 1]
     hashes.update(in_entities[:, _ENT_STRINGS].ravel().tolist())
+    if known is not None:
+        hashes -= known
+        known |= hashes
     return PackedDoc(
         len(doc),
         tokens.tobytes(),
@@ -210,6 +218,7 @@ class DocBinWriter:
         self.path = path
         self.lengths: list[int] = []
         self.strings: set[str] = set()
+        self._hashes: set[int] = set()
         self._stack = ExitStack()
         self._files: dict[str, IO[bytes]] = {}
 
@@ -222,8 +231,12 @@ class DocBinWriter:
             self._files[name] = self._stack.enter_context((self._folder / name).open("w+b"))
         return self
 
+    def add_doc(self, doc: Doc) -> None:
+        """Append one Doc; most of its strings are those of earlier ones."""
+        self.add(pack(doc, self._hashes))
+
     def add(self, packed: PackedDoc) -> None:
-        """Append one Doc."""
+        """Append one Doc that was packed with all its strings, or by `add_doc`."""
         self.lengths.append(packed.length)
         self.strings |= packed.strings
         for name in self._COLUMNS:

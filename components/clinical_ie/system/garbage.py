@@ -2,7 +2,8 @@
 
 import gc
 import threading
-from contextlib import ContextDecorator
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
 
 # New objects between two collections. Python's default, 700, is for programs with few objects.
 OBJECTS_BETWEEN = 50_000
@@ -19,6 +20,7 @@ class collect_rarely(ContextDecorator):  # noqa: N801  (used like a function)
     _lock = threading.Lock()
     _blocks = 0
     _usual = gc.get_threshold()
+    _spared = False
 
     def __enter__(self) -> None:
         shared = collect_rarely
@@ -36,3 +38,27 @@ class collect_rarely(ContextDecorator):  # noqa: N801  (used like a function)
             shared._blocks -= 1
             if not shared._blocks:
                 gc.set_threshold(*shared._usual)
+                if shared._spared:
+                    gc.unfreeze()
+                    shared._spared = False
+
+
+@contextmanager
+def made_to_stay() -> Iterator[None]:
+    """A context, inside `collect_rarely`, for objects that stay alive until the end of that one.
+
+    There is no garbage collection in it, and later ones do not search what was made in it, so it
+    should not make much garbage in cycles itself.
+    """
+    usual = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if usual:
+            gc.enable()
+        with collect_rarely._lock:
+            # What the caller has frozen must stay so, and Python can only unfreeze everything.
+            if collect_rarely._blocks and not gc.get_freeze_count():
+                gc.freeze()
+                collect_rarely._spared = True

@@ -1,12 +1,17 @@
 """The input of a filter: a passage before and after rewriting, and its context."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ...brat.files import covered_text
 from ...doc import Link, Mention
 from ..terms import Terms, blanked, words_outside
+
+_WORD = re.compile(r"\w+")
+# How many words each run of a text has.
+_RUN = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,18 @@ class Passage:
     @cached_property
     def _spans(self) -> list[tuple[int, int]]:
         return [piece for mention in self.mentions for piece in mention.fragments]
+
+
+# Every rewrite is compared with the same few-shot examples.
+@lru_cache(maxsize=64)
+def runs_of_words(text: str) -> tuple[frozenset[tuple[str, ...]], int]:
+    """The distinct runs of three words in a text, in lower case, and how many runs there are; a
+    shorter text is one run."""
+    words = _WORD.findall(text.lower())
+    if len(words) < _RUN:
+        return frozenset([tuple(words)]), 1
+    runs = frozenset(zip(words, words[1:], words[2:], strict=False))
+    return runs, len(words) - _RUN + 1
 
 
 def word_border(text: str, place: int) -> int:

@@ -1,14 +1,8 @@
 """Rejects rewrites that nearly repeat another text, and so add nothing."""
 
-import re
-from functools import lru_cache
-
 from spacy_llm.registry import registry
 
-from .case import Case, Filter
-
-_WORD = re.compile(r"\w+")
-_SIZE = 3
+from .case import Case, Filter, runs_of_words
 
 
 @registry.llm_misc("clinical_ie.no_near_copy.v1")
@@ -23,23 +17,15 @@ def make_no_near_copy(max_likeness: float = 0.8) -> Filter:
         raise ValueError(f"no_near_copy: max_likeness is {max_likeness}; expected 0 < x <= 1")
 
     def no_near_copy(case: Case) -> str | None:
-        runs = _runs(case.rewrite.text)
+        runs, _ = runs_of_words(case.rewrite.text)
         for kind, texts in (("source", (case.source.text,)), ("sibling", case.siblings)):
             for text in texts:
-                likeness = _likeness(runs, _runs(text))
+                likeness = _likeness(runs, runs_of_words(text)[0])
                 if likeness > max_likeness:
                     return f"{likeness:.2f} of its {kind}"
         return None
 
     return no_near_copy
-
-
-# Every rewrite is compared with the same few-shot examples.
-@lru_cache(maxsize=64)
-def _runs(text: str) -> frozenset[tuple[str, ...]]:
-    words = _WORD.findall(text.lower())
-    size = min(_SIZE, len(words))
-    return frozenset([tuple(words[i : i + size]) for i in range(len(words) - size + 1)])
 
 
 def _likeness(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:

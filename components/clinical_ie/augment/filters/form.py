@@ -8,9 +8,10 @@ from spacy_llm.registry import registry
 
 from ...doc import Mention
 from ..terms import normal
-from .case import Case, Filter, Passage
+from .case import Case, Filter, Passage, runs_of_words
 
-_GLUED_COMMA = re.compile(r"\w+ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+")
+# The lookahead and the border of the word only save time: a word is tried once, not at each letter.
+_GLUED_COMMA = re.compile(r"(?=[\w,;:])(?:\b\w++ ,|[,;:][^\W\d_]\w*|\w\.[A-Z]\w+)")
 _WORD = re.compile(r"\w+")
 # Not the colon of a time of day.
 _COLON = re.compile(r":(?!\d)")
@@ -112,8 +113,9 @@ def make_no_leftover_markup() -> Filter:
         if alone:
             return f"{min(alone)} without its partner"
         for markup in (_LABEL_AND_COLON, _OTHER_MARKUP):
-            known = set(markup.findall(case.source.text))
-            left = [m for m in markup.findall(case.rewrite.text) if m not in known]
+            found = markup.findall(case.rewrite.text)
+            known = set(markup.findall(case.source.text)) if found else set()
+            left = [m for m in found if m not in known]
             if left:
                 return str(left[0].strip())
         return None
@@ -196,16 +198,19 @@ def make_no_repetition(max_repeats: int = 2) -> Filter:
         raise ValueError(f"no_repetition: max_repeats is {max_repeats}; expected 1 or more")
 
     def no_repetition(case: Case) -> str | None:
-        before, after = _trigrams(case.source), _trigrams(case.rewrite)
-        allowed = max(max_repeats, *before.values(), 0)
-        many = next((words for words, count in after.items() if count > allowed), None)
-        if many:
-            return " ".join(many)
+        distinct, total = runs_of_words(case.rewrite.text)
+        # Otherwise no run occurs more often than `max_repeats`.
+        if total - len(distinct) >= max_repeats:
+            before, after = _trigrams(case.source), _trigrams(case.rewrite)
+            allowed = max(max_repeats, *before.values(), 0)
+            many = next((words for words, count in after.items() if count > allowed), None)
+            if many:
+                return " ".join(many)
         stuttered = _STUTTERED.search(case.rewrite.text)
         if stuttered and not _STUTTERED.search(case.source.text):
             return stuttered.group()
         terms = _doubled(case.rewrite)
-        return terms[0] if len(terms) > len(_doubled(case.source)) else None
+        return terms[0] if terms and len(terms) > len(_doubled(case.source)) else None
 
     return no_repetition
 

@@ -4,6 +4,7 @@ import re
 
 from spacy_llm.registry import registry
 
+from ...doc import Mention
 from ..terms import named_alike, normal
 from .case import Case, Filter, Passage, word_border
 
@@ -19,6 +20,11 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     rf"^-free\b|^[^.;\n]{{0,25}}?\b(?:{_NOT}|absent|negative|never|unlikely|denied"
     r"|(?:was|were|been|is|are) (?:ruled out|excluded))\b"
+)
+# Every cue contains one of these: a passage without any needs no closer look.
+_HINT = re.compile(
+    r"n[o'\u2019]|without|never|den[iy]|negative|absen|lack|free|neither|rule|exclude|unremarkable"
+    r"|unlikely|cannot|failed"
 )
 # What ends the scope of a negation cue before a finding.
 _STOP = re.compile(
@@ -143,15 +149,20 @@ def make_named_alike() -> Filter:
 def _negated(passage: Passage) -> list[int]:
     """How often each mention is negated: by cues around it, and by its own words (0 to 2)."""
     outside = passage.outside()
+    hinted = _HINT.search(outside.lower()) is not None
     result = []
     for mention in passage.mentions:
-        before = outside[word_border(outside, mention.start - _REACH) : mention.start].lower()
-        stops = [match.end() for match in _STOP.finditer(before)]
-        before = before[max(stops, default=0) :]
-        denied = _BEFORE.search(before) or _AFTER.search(_clause(outside, mention.end))
         by_itself = _NEGATED_TERM.match(passage.covered(mention))
-        result.append(bool(denied) + bool(by_itself))
+        result.append((hinted and _denied(outside, mention)) + bool(by_itself))
     return result
+
+
+def _denied(outside: str, mention: Mention) -> bool:
+    """Whether a cue before or after a mention negates it."""
+    before = outside[word_border(outside, mention.start - _REACH) : mention.start].lower()
+    stops = [match.end() for match in _STOP.finditer(before)]
+    before = before[max(stops, default=0) :]
+    return bool(_BEFORE.search(before) or _AFTER.search(_clause(outside, mention.end)))
 
 
 def _clause(outside: str, start: int) -> str:

@@ -70,13 +70,11 @@ def make_nothing_untagged() -> Filter:
 
     def nothing_untagged(case: Case) -> str | None:
         source, rewrite, terms = case.source, case.rewrite, case.terms
-        allowed = {normal(term) for term in terms.untagged(source.text, source.mentions)}
-        new = (
-            term
-            for term in terms.untagged(rewrite.text, rewrite.mentions)
-            if normal(term) not in allowed
-        )
-        return next(new, None)
+        found = terms.untagged(rewrite.text, rewrite.mentions)
+        # Most rewrites have none, and need no look at their source.
+        old = terms.untagged(source.text, source.mentions) if found else []
+        allowed = set(map(normal, old))
+        return next((term for term in found if normal(term) not in allowed), None)
 
     return nothing_untagged
 
@@ -95,9 +93,10 @@ def make_known_wording(min_count: int = 2) -> Filter:
     def known_wording(case: Case) -> str | None:
         if not case.terms.wording:
             return None
-        own = set(case.source.words_outside())
         for word in case.rewrite.words_outside():
-            if word not in plain and word not in own and case.terms.wording[word] < min_count:
+            if word in plain or case.terms.wording[word] >= min_count:
+                continue
+            if word not in case.source.words_outside():
                 return word
         numbers = [len(re.findall(r"\d+", p.outside())) for p in (case.source, case.rewrite)]
         return "a number" if numbers[1] > numbers[0] else None
