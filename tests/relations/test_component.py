@@ -189,6 +189,17 @@ def test_several_labels_may_hold_for_one_pair():
     assert related(on_gold_mentions(nlp, gold)) == related(gold)
 
 
+def test_a_note_has_the_same_relations_alone_and_among_others(trained, notes):
+    head, docs = trained.get_pipe("clinical_relations"), []
+    for gold in [*notes, note("aspirin"), note("")]:
+        docs.append(trained.make_doc(gold.text))
+        annotate(docs[-1], Annotations(annotations_of(gold).mentions))
+    for doc, (candidates, found) in zip(docs, head.predict(docs), strict=True):
+        assert candidates.doc is doc
+        [(_, alone)] = head.predict([doc])
+        np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
 def test_many_mentions_and_pairs_run(trained):
     doc = trained.make_doc("aspirin 81 mg for pain . " * 150)
     annotations = annotations_of(note("aspirin 81 mg", ("Drug", "aspirin"), ("Strength", "81 mg")))
