@@ -41,9 +41,10 @@ def test_a_piece_is_taken_where_it_stands_most_centrally():
             assert abs(centre - piece - 0.5) <= min(others) + 1
 
 
-def test_context_that_fills_the_window_is_refused():
-    with pytest.raises(ValueError, match="context = 50"):
-        cut_windows(10, 100, 50)
+@pytest.mark.parametrize("context", [50, -1])
+def test_context_that_cannot_be_is_refused(context):
+    with pytest.raises(ValueError, match=f"context = {context}"):
+        cut_windows(10, 100, context)
 
 
 @pytest.mark.parametrize(
