@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from clinical_ie.doc import Annotations, annotate, annotations_of
+from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from clinical_ie.heads.gold import gold_spans
 from clinical_ie.relations import component
 from clinical_ie.relations.candidates import Schema
@@ -198,6 +198,14 @@ def test_a_note_has_the_same_relations_alone_and_among_others(trained, notes):
         assert candidates.doc is doc
         [(_, alone)] = head.predict([doc])
         np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def test_a_mention_of_a_type_that_is_new_is_in_no_relation(trained, notes):
+    for gold in notes:
+        doc = trained.make_doc(gold.text)
+        known = annotations_of(gold).mentions
+        annotate(doc, Annotations([Mention("T0", "Food", ((0, len(gold.text)),)), *known]))
+        assert related(trained(doc)) == related(gold)
 
 
 def test_many_mentions_and_pairs_run(trained):

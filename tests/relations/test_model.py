@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 
 from clinical_ie.relations import model
 from clinical_ie.relations.candidates import Schema, find_candidates
-from clinical_ie.relations.model import PairNet, RunningSums, index_pairs
+from clinical_ie.relations.model import PairIndex, PairNet, RunningSums, index_pairs
 
 VOCAB = spacy.blank("en").vocab
 
@@ -71,16 +71,37 @@ def test_pairs_are_described_by_where_they_stand_in_the_batch(docs):
     assert pair == len(index.heads) == len(index.distances)
 
 
-def test_pairs_are_scored_alike_in_parts_and_at_once(monkeypatch: pytest.MonkeyPatch):
-    doc = Doc(VOCAB, words=["w"] * 40)
-    spans = [Span(doc, at, at + 2, label="AD"[at % 2]) for at in range(0, 38, 3)]
-    index = index_pairs([find_candidates(doc, spans, SCHEMA, 9)], ["A", "D"])
+def by_hand(net: PairNet, X: torch.Tensor, index: PairIndex, pair: int) -> torch.Tensor:
+    """The scores of one pair, without anything that saves time or memory."""
+    mentions = []
+    for at in (index.heads[pair], index.tails[pair]):
+        own = X[index.starts[at] : index.ends[at]]
+        kind = torch.tensor(index.types[at])
+        mentions.append((torch.cat([own[0], own[-1], own.mean(dim=0)]), kind))
+    head = net.head(mentions[0][0]) + net.head_type(mentions[0][1])
+    tail = net.tail(mentions[1][0]) + net.tail_type(mentions[1][1])
+    first, end = index.between[pair]
+    words = X[first:end].mean(dim=0) if first < end else torch.zeros(X.shape[1])
+    first, end = index.docs[index.doc_of[pair]]
+    about = net.between(words) + net.note(X[first:end].mean(dim=0))
+    vector = head * tail + head + tail + about + net.distance(torch.tensor(index.distances[pair]))
+    gelu = torch.nn.functional.gelu
+    return net.output(gelu(net.inner(gelu(net.norm(vector)))))
+
+
+@pytest.mark.parametrize("rows_at_once", [1000, 7])
+def test_pairs_are_scored_as_they_would_be_one_by_one(monkeypatch, rows_at_once):
+    monkeypatch.setattr(model, "ROWS_AT_ONCE", rows_at_once)
+    torch.manual_seed(0)
     net = PairNet(n_in=6, n_out=3, n_types=2, hidden=8).eval()
-    X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
-    found = []
-    for rows in (1000, 7):
-        monkeypatch.setattr(model, "ROWS_AT_ONCE", rows)
-        with torch.no_grad():
-            found.append(net(X, index, dropout=0.0))
-    assert len(found[0]) > 7
-    torch.testing.assert_close(*found)
+    batch = []
+    for n_tokens in (20, 30):
+        doc = Doc(VOCAB, words=["w"] * n_tokens)
+        spans = [Span(doc, n, n + 1 + n % 3, label="ADX"[n % 3]) for n in range(0, n_tokens - 3, 4)]
+        batch.append(find_candidates(doc, spans, SCHEMA, 9))
+    index, X = index_pairs(batch, ["A", "D"]), torch.randn(50, 6)
+    with torch.no_grad():
+        found = net(X, index, dropout=0.0)
+        expected = [by_hand(net, X, index, pair) for pair in range(len(index.heads))]
+    assert len(found) > 7
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=1e-5)
