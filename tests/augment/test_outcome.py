@@ -54,6 +54,7 @@ def test_a_cost_is_that_of_the_tokens_that_are_reported(answers, untold, cost) -
     # A request without an answer has no tokens to report.
     tokens.add(rewrite(answered=False))
     assert (tokens.untold, tokens.cost((1.0, 2.0))) == (untold, cost)
+    assert (tokens.cost((1.0, 0.0)) is None) == (cost is None)
     assert tokens.cost((0.0, 0.0)) == 0.0
 
 
@@ -80,6 +81,8 @@ def test_a_segment_is_given_up_if_no_variant_of_it_is_good() -> None:
     assert not counts.given_up
     counts.drop(SEGMENT, lost, last=True)
     counts.drop(SEGMENT, rewrite(reason="outage", answered=False), last=True)
+    # Another request may still get an answer.
+    counts.drop(SEGMENT, rewrite(reason="outage", answered=False), last=False)
     assert counts.given_up == {SEGMENT.place}
     assert counts.missing == 1
     found = counts.as_dict()["dropped"]
