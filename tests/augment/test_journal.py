@@ -83,6 +83,14 @@ def test_another_model_is_asked_anew(scripted: Scripted, path: Path) -> None:
     assert len(scripted.asked) == 2
 
 
+def test_a_model_with_other_settings_of_its_own_is_asked_anew(
+    scripted: Scripted, path: Path
+) -> None:
+    for scripted.fingerprint in ("one", "two", "one"):
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+    assert len(scripted.asked) == 2
+
+
 def test_groups_keep_their_shape(scripted: Scripted, path: Path) -> None:
     scripted.script = lambda prompt: str(prompt)
     model = make_journaled(scripted, path)

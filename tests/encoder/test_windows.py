@@ -41,13 +41,18 @@ def test_a_piece_is_taken_where_it_stands_most_centrally():
             assert abs(centre - piece - 0.5) <= min(others) + 1
 
 
-def test_context_that_fills_the_window_is_refused():
-    with pytest.raises(ValueError, match="context = 50"):
-        cut_windows(10, 100, 50)
+@pytest.mark.parametrize("context", [50, -1])
+def test_context_that_cannot_be_is_refused(context):
+    with pytest.raises(ValueError, match=f"context = {context}"):
+        cut_windows(10, 100, context)
 
 
-def test_batches_keep_to_the_budget_and_lose_nothing():
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [(96, [[100], [90], [30, 30, 7], [5]]), (95, [[100], [90], [30, 30], [7, 5]])],
+)
+def test_batches_keep_to_the_budget_and_lose_nothing(budget, expected):
     windows = [Window(0, n, 0, n) for n in (5, 90, 30, 30, 7, 100)]
-    batches = batch_windows(windows, budget=110, extra=2)
     # Three of 30 with two special tokens each, padding counted, are 96.
-    assert [[len(w) for w in batch] for batch in batches] == [[100], [90], [30, 30, 7], [5]]
+    batches = batch_windows(windows, budget, extra=2)
+    assert [[len(w) for w in batch] for batch in batches] == expected

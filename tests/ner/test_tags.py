@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clinical_ie.ner import tags
-from clinical_ie.ner.tags import decode_tags, gold_tags, n_tag_scores, tag_loss
+from clinical_ie.ner.chains import best_path
+from clinical_ie.ner.tags import best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
 
 N_LABELS = 3
 
@@ -81,6 +82,55 @@ def test_a_higher_bias_finds_more():
     assert counts[0] < counts[1] < counts[2]
 
 
+@pytest.mark.parametrize("n_tokens", [1, 2, 5])
+def test_the_bias_is_added_once_to_each_mention(n_tokens):
+    scores = np.full((n_tokens + 2, 1, 4), -30, dtype="f")
+    # Without a bias, the mention is as probable as none.
+    scores[1:-1][gold_tags([(0, n_tokens, 0)], n_tokens, 1) == 1] = 0
+    [[(span, probability)]] = [
+        list(zip(*found, strict=True))
+        for found in decode_tags(scores.reshape(-1, 4), [n_tokens + 2], False, bias=1.5)
+    ]
+    assert span == (1, n_tokens + 1, 0)
+    assert probability == pytest.approx(1 / (1 + np.exp(-1.5)), abs=1e-5)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=3),
+    st.floats(-1, 1),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_best_path_is_the_same_for_all_who_ask(lengths, bias, seed):
+    scores = np.random.default_rng(seed).normal(0, 3, (sum(lengths), 4 * N_LABELS)).astype("f")
+    flat, overlapping = (decode_tags(scores, lengths, which, bias) for which in (False, True))
+    assert best_spans(scores, lengths, bias) == [spans for spans, _ in flat]
+    # What is on the path keeps its probability there, whatever is added to it.
+    for on_path, found in zip(flat, overlapping, strict=True):
+        probabilities = dict(zip(*on_path, strict=True))
+        for span, probability in zip(*found, strict=True):
+            assert probability == pytest.approx(probabilities.get(span, probability), abs=1e-5)
+
+
+@given(st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_long_note_is_decoded_in_parts(overlapping, seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(0, 3, (60, 4 * N_LABELS)).astype("f")
+    scores[rng.random(60) < 0.4] = -50
+    whole = decode_tags(scores, [50, 10], overlapping)
+    sizes = []
+
+    def measured(scores, chains):
+        sizes.append(len(scores) - chains.lengths.max(initial=0))
+        return best_path(scores, chains)
+
+    with patch.object(tags, "_SCORES_AT_ONCE", 12), patch.object(tags, "best_path", measured):
+        parts = decode_tags(scores, [50, 10], overlapping)
+    assert max(sizes) <= 12
+    assert [spans for spans, _ in parts] == [spans for spans, _ in whole]
+    for (_, ours), (_, theirs) in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 @settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=3), st.booleans(), st.integers(0, 2**32 - 1)
@@ -149,8 +199,8 @@ def test_the_gradient_is_that_of_the_loss(competing):
 
 @pytest.mark.parametrize("competing", [True, False])
 def test_sure_and_right_costs_nothing(competing):
-    docs = [(5, [(0, 2, 1), (3, 4, 0)])]
-    gold = gold_tags(docs[0][1], 5, N_LABELS)
-    loss, gradient = tag_loss(sure_scores(docs), gold, [5], competing)
+    docs = [(7, [(0, 4, 1), (5, 6, 0)])]
+    gold = gold_tags(docs[0][1], 7, N_LABELS)
+    loss, gradient = tag_loss(sure_scores(docs), gold, [7], competing)
     assert abs(loss) < 1e-4
     assert np.abs(gradient).max() < 1e-4

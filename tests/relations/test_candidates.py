@@ -1,3 +1,4 @@
+import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ def test_finds_just_the_near_pairs_of_known_types(borders, pairs, max_distance):
     }
     assert ours == brute
     assert all(0 <= d < N_DISTANCES for d in distance_classes(candidates))
+    assert candidates.sure.tolist() == [1.0] * len(spans)
 
 
 def test_distance_tells_the_order_apart():
@@ -40,3 +42,22 @@ def test_distance_tells_the_order_apart():
     candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 10)
     forward, backward = distance_classes(candidates)
     assert (forward, backward - forward) == (3, N_DISTANCES // 2)
+
+
+def test_each_distance_keeps_its_class():
+    """Saved pipelines have learned a vector for each class."""
+    last_gaps = [0, 1, 2, 3, 5, 8, 12, 20, 35, 60]
+    for number, last in enumerate(last_gaps):
+        for gap, expected in ((last, number), (last + 1, number + 1)):
+            doc = Doc(VOCAB, words=["w"] * (gap + 4))
+            spans = [Span(doc, 0, 2, label="Drug"), Span(doc, gap + 2, gap + 4, label="Drug")]
+            candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 100)
+            assert distance_classes(candidates).tolist() == [expected, 11 + expected]
+
+
+@pytest.mark.parametrize(("start", "end", "expected"), [(0, 2, [0, 0]), (2, 6, [0, 11])])
+def test_overlapping_mentions_are_at_no_distance(start, end, expected):
+    doc = Doc(VOCAB, words=["w"] * 6)
+    spans = [Span(doc, 0, 5, label="Drug"), Span(doc, start, end, label="Drug")]
+    candidates = find_candidates(doc, spans, Schema([("Drug", "Drug")]), 0)
+    assert sorted(distance_classes(candidates).tolist()) == expected

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from clinical_ie.doc import Annotations, annotate, annotations_of
+from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from clinical_ie.heads.gold import gold_spans
 from clinical_ie.relations import component
 from clinical_ie.relations.candidates import Schema
@@ -187,6 +187,28 @@ def test_several_labels_may_hold_for_one_pair():
     for _ in range(60):
         nlp.update(batch, sgd=sgd)
     assert related(on_gold_mentions(nlp, gold)) == related(gold)
+
+
+def test_a_note_has_the_same_relations_alone_and_among_others(notes):
+    # What is learned by heart has probabilities of 0 and 1, which hide a difference.
+    nlp, docs = fresh(), []
+    nlp.initialize(lambda: examples(nlp, notes))
+    head = nlp.get_pipe("clinical_relations")
+    for gold in [*notes, note("aspirin"), note("")]:
+        docs.append(nlp.make_doc(gold.text))
+        annotate(docs[-1], Annotations(annotations_of(gold).mentions))
+    for doc, (candidates, found) in zip(docs, head.predict(docs), strict=True):
+        assert candidates.doc is doc
+        [(_, alone)] = head.predict([doc])
+        np.testing.assert_allclose(found, alone, atol=1e-5)
+
+
+def test_a_mention_of_a_type_that_is_new_is_in_no_relation(trained, notes):
+    for gold in notes:
+        doc = trained.make_doc(gold.text)
+        known = annotations_of(gold).mentions
+        annotate(doc, Annotations([Mention("T0", "Food", ((0, len(gold.text)),)), *known]))
+        assert related(trained(doc)) == related(gold)
 
 
 def test_many_mentions_and_pairs_run(trained):

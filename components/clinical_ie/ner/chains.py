@@ -28,7 +28,7 @@ _LIMIT = 30.0
 class Chains:
     """The place of each chain in concatenated rows.
 
-    starts, lengths (Ints): First row and number of rows of each chain, longest first; none empty.
+    starts, lengths (Ints): First row and number of rows of each chain, longest first.
     """
 
     starts: Ints
@@ -36,9 +36,8 @@ class Chains:
 
     @classmethod
     def of(cls, starts: Ints, lengths: Ints) -> "Chains":
-        """Sort chains by length, and leave out empty ones."""
+        """Sort chains by length."""
         order = np.argsort(-lengths, kind="stable")
-        order = order[lengths[order] > 0]
         return cls(starts[order], lengths[order])
 
     def steps(self) -> tuple[Ints, list[int]]:

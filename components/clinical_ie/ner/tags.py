@@ -247,7 +247,7 @@ def _lay_out(
     """Arrange the rows of each Doc in a chain, or, for decoding, those that may be in mentions."""
     n_tokens = len(by_label)
     opens = np.zeros(n_tokens, dtype=bool)
-    offsets = np.cumsum([0, *doc_lengths])[:-1]
+    offsets = np.cumsum([0, *doc_lengths])
     opens[offsets[offsets < n_tokens]] = True
     if not competing:
         # Label by label, so that the rows of a chain are contiguous.

@@ -140,11 +140,13 @@ class ClinicalRelations(LearnedLabelsPipe):
         order = np.argsort(-scores, kind="stable")
         n_right = np.cumsum(right[order])
         if len(order) and n_right[-1]:
+            ranked = np.append(scores[order], 0.0)
             f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
+            # No threshold lies between equal scores, such as those nearest to 1.
+            f1[ranked[1:] == ranked[:-1]] = 0.0
             best = int(f1.argmax())
-            following = scores[order[best + 1]] if best + 1 < len(order) else 0.0
             # Halfway to the next score, so that it does not depend on the last digit of one.
-            threshold = float((scores[order[best]] + following) / 2)
+            threshold = float((ranked[best] + ranked[best + 1]) / 2)
             self.cfg["thresholds"] = {**self.cfg["thresholds"], source: round(threshold, 6)}
         return float(self.cfg["thresholds"][source])
 
