@@ -24,6 +24,9 @@ from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
         ["Baseline Cr. 1.8 as shown in Fig. 2 before. ", "20 mg were given."],
         ["\n\n", "Text after blank lines."],
         ["Aspirin 81 mg b.i.d., heparin 5 mg p.o.; insulin. ", "He left."],
+        ["Aspirin (81 mg b.i.d.) and heparin (5 mg p.o.), then none (see Fig. 1.). ", "He left."],
+        ["Seen by (A.) Smith. ", "He left."],
+        ['He said "no." ', "(Then he left.) ", '"Why?" ', '"[So.]" ', "Nobody knows."],
     ],
 )
 def test_sentences_of_clinical_text(sentences):

@@ -100,10 +100,10 @@ def _sentence_starts(doc: Doc) -> set[int]:
                 lines = lines or _Lines(text_of(doc, words))
                 ended = lines.end_within(doc[i].idx, doc[i].idx + len(words[i]))
             continue
-        if ended:
+        if ended and not (kind == _CLOSER and _follows_directly(doc, i)):
             starts.add(i)
-            ended = kind == _CLOSER
-        if kind == _FINAL or (kind == _STOP and _ends_sentence(words, i, starts)):
+            ended = False
+        if kind == _FINAL or (kind == _STOP and _ends_sentence(doc, words, i, starts)):
             ended = True
     if ended and following < len(words):
         starts.add(following)
@@ -160,20 +160,29 @@ def _ends_at_break(upper: str, lower: str) -> bool:
     return len(upper.rstrip()) < WRAPPED_LINE and not lower.lstrip()[0].islower()
 
 
-def _ends_sentence(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
+def _follows_directly(doc: Doc, i: int) -> bool:
+    """Whether there is no blank before token i: `p.o.)`, but not `He left. "No`."""
+    return i > 0 and not (doc[i - 1].whitespace_ or doc[i - 1].is_space)
+
+
+def _ends_sentence(doc: Doc, words: Sequence[str], i: int, starts: Collection[int]) -> bool:
     """Whether a sentence ends with token i, which ends with a full stop."""
     if _is_list_number(words, i, starts):
         return False
     later = i + 1
+    # `(5 mg b.i.d.) and heparin` goes on.
+    while later < len(words) and words[later] in _CLOSERS and _follows_directly(doc, later):
+        later += 1
+    here = later
     while later < len(words) and words[later].isspace():
         later += 1
     if later == len(words):
         return True
     following = words[later]
-    same_line = later == i + 1
+    same_line = later == here
     if same_line and (_is_initial(words, i, starts) or _is_counted(words, i, following)):
         return False
-    return not (following[0].islower() or following[0] in ",;")
+    return not (following[0].islower() or following[0] in ",;" or following == ".")
 
 
 def _word_before(words: Sequence[str], i: int) -> int:
