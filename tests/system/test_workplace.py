@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -33,6 +34,17 @@ def test_what_is_in_use_stays(tmp_path: Path) -> None:
             pass
         assert other_run.is_dir()
         assert other_machine.is_dir()
+
+
+def test_what_is_in_use_stays_under_any_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("a")
+    paths = Path("a"), tmp_path / "a", Path("link"), Path("..") / tmp_path.name / "a"
+    for first, second in itertools.permutations(paths, 2):
+        with workplace(first, "x") as folder, workplace(second, "x"):
+            assert folder.is_dir()
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from .locks import lock, open_folder
 from .processes import is_running
 
-# Folders that this process is using.
+# Folders that this process is using; resolved, because one folder can have several paths, and since
+# Python 3.12, temporary folders have absolute ones.
 _OPEN: set[str] = set()
 
 
@@ -32,11 +33,12 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
         if path.name.startswith(prefix) and not _is_at_work(path, prefix):
             shutil.rmtree(path, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=parent) as folder:
-        _OPEN.add(folder)
+        place = os.path.realpath(folder)
+        _OPEN.add(place)
         try:
             yield Path(folder)
         finally:
-            _OPEN.remove(folder)
+            _OPEN.remove(place)
 
 
 @contextmanager
@@ -105,5 +107,5 @@ def _is_at_work(path: Path, prefix: str) -> bool:
         return False
     if int(process) == os.getpid():
         # In containers, all runs may have the same process id.
-        return str(path) in _OPEN
+        return os.path.realpath(path) in _OPEN
     return is_running(int(process))
