@@ -17,6 +17,7 @@ from clinical_ie.augment.segment import (
 from clinical_ie.augment.source import sources_of
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
+from clinical_ie.text.columns import _WORDS
 from tests.conftest import note
 
 
@@ -122,6 +123,11 @@ def test_a_segment_survives_as_a_doc(train_docs: list[Doc]) -> None:
                 restored = Doc(as_doc.vocab).from_bytes(as_doc.to_bytes())
                 assert restored.text == segment.text
                 assert segment_of(restored) == segment
+
+
+def test_texts_of_segments_are_not_kept(train_docs: list[Doc]) -> None:
+    for segment in segments_of(train_docs[0], max_words=40)[0]:
+        assert segment_of(bare_doc(segment)).text not in _WORDS.values()
 
 
 def test_a_doc_of_its_own_is_one_segment() -> None:

@@ -169,7 +169,8 @@ def _kept(segment: Segment) -> list[Any]:
 def segment_of(doc: Doc) -> Segment:
     """The segment of a Doc made by `segment_to_doc` or `bare_doc`; any other Doc is one segment as
     a whole."""
-    text = text_of(doc)
+    # Not `text_of`, which would keep the only word of a bare Doc for other Docs.
+    text = doc.text
     start, end, bound, echoed, *kept = doc.user_data.get(_SEGMENT, [0, len(text), [], []])
     annotations = _restored(*kept) if kept else annotations_of(doc)
     return Segment(
