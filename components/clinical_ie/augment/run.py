@@ -8,6 +8,7 @@ from typing import Any
 
 from ..corpora.docbin import read_docs
 from ..system.garbage import collect_rarely, made_to_stay
+from ..system.workplace import claimed
 from .config import Settings, load
 from .outcome import Outcome
 from .output import Output
@@ -42,7 +43,7 @@ def augment(
     seed (int): For the choice of segments and the model's sampling.
     model_path (Path | None): Overrides the config's `paths.model`.
     on_accepted (Callable[[], None]): Called after each new note.
-    RAISES (OSError): The notes cannot be written to `out`.
+    RAISES (OSError): The notes cannot be written to `out`, or another run is at work in `out_dir`.
     RAISES (FileNotFoundError): The training notes, the config or the weights are missing.
     RAISES (ConfigError): The config does not parse, or has an unknown key or an invalid value.
     RAISES (ValueError): Two training notes have the same id, a label cannot be written in brat, a
@@ -79,7 +80,9 @@ def augment(
         places = _places(zip(sources.values(), starts, strict=True), settings, outcome)
         order = _order(places, seed, settings, outcome)
     copies: Counter[str] = Counter()
-    with quiet_logs(settings.log_text), Output(out, out_dir) as output:
+    # Two runs at a time would ask, and pay, for the same answers.
+    alone = claimed(out_dir, mode=0o700)
+    with quiet_logs(settings.log_text), alone, Output(out, out_dir) as output:
         schedule = Schedule(nlp, sources, order, settings, seed, outcome)
         for source, accepted in schedule.notes():
             copies[source.note_id] += 1

@@ -42,12 +42,13 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, mode: int = 0o777) -> Iterator[None]:
     """Lock a folder, made if it is missing, for this process until the end of the context.
 
+    mode (int): Of a new folder.
     RAISES (BlockingIOError): Another process holds the lock.
     """
-    descriptor = _claim(folder)
+    descriptor = _claim(folder, mode)
     try:
         yield
     finally:
@@ -55,8 +56,8 @@ def claimed(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _claim(folder: Path) -> int | None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _claim(folder: Path, mode: int) -> int | None:
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
     descriptor = open_folder(folder)
     if descriptor is None:
         return None
@@ -69,7 +70,7 @@ def _claim(folder: Path) -> int | None:
         return descriptor
     # The process that held the lock has moved the folder meanwhile.
     os.close(descriptor)
-    return _claim(folder)
+    return _claim(folder, mode)
 
 
 def replace_folder(new: Path, old: Path) -> None:
