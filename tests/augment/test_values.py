@@ -135,6 +135,8 @@ def test_what_may_be_a_time_of_day_still_may(term: str) -> None:
         "28.12.",
         "[**8-14**]",
         "[**Hospital 1807**]",
+        f"specimen {'4' * 400}",
+        f"{'7' * 5000}/10",
     ],
 )
 def test_what_is_no_value_stays(term: str) -> None:

@@ -99,6 +99,8 @@ _TEMPERATURE = re.compile(r"(?:3[5-9]|4[01]|9[5-9]|10[0-6])\.\d")
 _LEAST, _MOST, _NARROW = 0.04, 0.15, 0.02
 _HIGH_PERCENT = 90
 _TRIES = 12
+# Characters of a number; a longer one is an identifier, or more than a float can hold.
+_LONGEST = 15
 # How far one customary value may be from another, as logarithms.
 _TWICE, _NEAR, _HARDLY = (math.log(1 + share) + 1e-9 for share in (1.0, 0.25, _NARROW))
 
@@ -116,6 +118,8 @@ def other_values(term: str, rng: random.Random, most: int) -> list[str]:
         return [_POINT.sub(r"\1,", value) for value in other_values(pointed, rng, most)]
     numbers = [match for match in _NUMBER.finditer(term) if not _stays(term, match)]
     if not numbers or is_date(term) or ":" in term:
+        return []
+    if any(len(number.group()) > _LONGEST for number in _NUMBER.finditer(term)):
         return []
     if _is_score(term) or _is_combined(term):
         return []
