@@ -54,8 +54,16 @@ def test_mentions_of_other_types_stand_beside_one_if_most_vote_for_them():
 def test_the_threshold_is_chosen_by_f1():
     gold = {"a": mentions((0, 4, "X", 1.0), (5, 7, "X", 1.0)), "b": mentions()}
     votes = {"a": {(0, 4, "X"): 0.8, (5, 7, "X"): 0.62}, "b": {(0, 2, "X"): 0.58}}
-    assert best_threshold(votes, gold) == (0.6, 1.0)
-    assert strict_f1(gold, {"a": gold["a"], "b": mentions((0, 1, "X", 1.0))}) == pytest.approx(0.8)
+    texts = {"a": "some text", "b": "more"}
+    assert best_threshold(votes, gold, texts) == (0.6, 1.0)
+    found = {"a": gold["a"], "b": mentions((0, 1, "X", 1.0))}
+    assert strict_f1(gold, found, texts) == pytest.approx(0.8)
+
+
+def test_a_line_break_in_a_gold_mention_does_not_matter():
+    """As in all other scores: brat splits a mention there, and a pipeline does not."""
+    gold = {"a": Annotations([Mention("T1", "X", ((0, 5), (6, 10)))])}
+    assert best_threshold({"a": {(0, 10, "X"): 0.6}}, gold, {"a": "chest\npain"}) == (0.6, 1.0)
 
 
 @pytest.fixture

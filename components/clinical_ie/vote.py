@@ -194,20 +194,25 @@ def add_vote(
 
 
 def best_threshold(
-    votes: Mapping[str, Votes], gold: Mapping[str, Annotations]
+    votes: Mapping[str, Votes], gold: Mapping[str, Annotations], texts: Mapping[str, str]
 ) -> tuple[float, float]:
     """The threshold with the best strict F1 of mentions, the highest of equals, and that F1.
 
-    votes, gold (Mapping): By note.
+    votes, gold, texts (Mapping): By note.
     """
-    found = {
-        threshold: strict_f1(gold, {name: elected(each, threshold) for name, each in votes.items()})
-        for threshold in _THRESHOLDS
-    }
+    found = {}
+    for threshold in _THRESHOLDS:
+        chosen = {name: elected(each, threshold) for name, each in votes.items()}
+        found[threshold] = strict_f1(gold, chosen, texts)
     threshold = max(found, key=lambda threshold: (found[threshold], threshold))
     return threshold, found[threshold]
 
 
-def strict_f1(gold: Mapping[str, Annotations], found: Mapping[str, Annotations]) -> float:
-    """Strict micro F1 of mentions, one-to-one."""
-    return score(gold, found)["entities"]["strict"]["micro"]["f1"]
+def strict_f1(
+    gold: Mapping[str, Annotations], found: Mapping[str, Annotations], texts: Mapping[str, str]
+) -> float:
+    """Strict micro F1 of mentions, one-to-one, as `evaluate` gives it.
+
+    gold, found, texts (Mapping): By note.
+    """
+    return score(gold, found, texts=texts)["entities"]["strict"]["micro"]["f1"]
