@@ -1,17 +1,28 @@
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import spacy
 import torch
+from spacy.language import Language
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.brat import Standoff
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Mention, annotations_of
 from clinical_ie.scoring.evaluation import calibrated_pipes, relate_given
-from clinical_ie.vote import BESIDE, add_vote, best_threshold, elected, strict_f1, tally
+from clinical_ie.vote import (
+    BESIDE,
+    ClinicalVote,
+    add_vote,
+    best_threshold,
+    elected,
+    strict_f1,
+    tally,
+)
 from tests.conftest import examples, run_script
 
 TEXT = "He took aspirin 81 mg daily for chest pain."
@@ -93,6 +104,28 @@ def test_the_pipeline_is_outvoted(learned, joined):
     assert {(span.text, span.label_) for span in same.spans["entities"]} == found
     assert next(ent.label_ for ent in same.ents) == "Device"
     assert len(joined("")) == 0
+
+
+def test_threads_take_turns_with_a_member():
+    """What one made in the member's vocabulary would be freed while another still reads it."""
+    reading: list[str] = []
+    together: list[int] = []
+
+    @Language.component("slow_reader")
+    def read(doc):
+        reading.append(doc.text)
+        time.sleep(0.05)
+        together.append(len(reading))
+        reading.remove(doc.text)
+        return doc
+
+    vote = ClinicalVote("vote", threshold=0.5, own_weight=1.0, weights=[1.0])
+    vote.members = [spacy.blank("en")]
+    vote.members[0].add_pipe("slow_reader")
+    docs = [spacy.blank("en")(text) for text in ("one", "two", "three")]
+    with ThreadPoolExecutor(len(docs)) as pool:
+        assert [doc.text for doc in pool.map(vote, docs)] == ["one", "two", "three"]
+    assert together == [1, 1, 1]
 
 
 def test_numbers_continue_after_those_of_the_file(joined):

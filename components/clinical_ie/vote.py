@@ -8,6 +8,7 @@ fast pipeline then learns.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from spacy.language import Language
@@ -29,6 +30,9 @@ Votes = Mapping[Key, float]
 # for it, for instance an ADE that is also a Reason.
 BESIDE = 0.7
 _THRESHOLDS = [step / 20 for step in range(1, 20)]
+# For the vocabularies of members: what ends a memory zone frees what other threads made in it. Not
+# one lock for each vote, since pipelines are pickled; and a member may be a vote itself.
+_IN_ZONE = RLock()
 
 
 @Language.factory(
@@ -90,7 +94,7 @@ class ClinicalVote:
         texts = [doc.text for doc in docs]
         for member in self.members:
             # Otherwise the member's vocabulary keeps each word of all notes.
-            with member.memory_zone():
+            with _IN_ZONE, member.memory_zone():
                 pipe = member.pipe(texts, batch_size=len(texts) or 1)
                 by_pipeline.append([annotations_of(doc) for doc in pipe])
         return list(zip(*by_pipeline, strict=True))
