@@ -150,7 +150,8 @@ def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     values = {"paths.train": str(files / "notes.spacy")}
     stamp = tmp_path / "out" / "fingerprint.json"
-    stamp.write_text(json.dumps(fingerprint.stamp_of(CONFIG, tmp_path / "out", values)))
+    made_from = fingerprint.fingerprint(CONFIG, values)
+    stamp.write_text(json.dumps(fingerprint.stamp_of(tmp_path / "out", made_from)))
     assert is_trained(CONFIG, tmp_path / "out", values)
     shutil.rmtree(tmp_path / "out" / "model-best")
     assert not is_trained(CONFIG, tmp_path / "out", values)
@@ -257,7 +258,7 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     (out / "model-best").mkdir(parents=True)
     (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
-    stamp = fingerprint.stamp_of(config, out, values)
+    stamp = fingerprint.stamp_of(out, fingerprint.fingerprint(config, values))
     (out / "fingerprint.json").write_text(json.dumps(stamp), encoding="utf8")
     assert is_trained(config, out, values)
     assert not is_trained(config, out, {**values, "system.seed": 2})
@@ -271,6 +272,22 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
         assert not is_trained(config, out, values)
         path.write_bytes(content)
     assert is_trained(config, out, values)
+
+
+def test_a_run_is_not_one_of_notes_that_came_after_it_began(files, tmp_path: Path, monkeypatch):
+    notes, calibrate = tmp_path / "notes.spacy", run.calibrate_pipeline
+    shutil.copy(files / "notes.spacy", notes)
+    values = run.run_values(CONFIG, notes, files / "notes.spacy", str(files / "encoder"), "1", "1")
+
+    def after_a_change(nlp, *args):
+        write_docs(read_docs(notes)[1:], notes)
+        return calibrate(nlp, *args)
+
+    monkeypatch.setattr(run, "calibrate_pipeline", after_a_change)
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert not is_trained(CONFIG, tmp_path / "out", values)
+    shutil.copy(files / "notes.spacy", notes)
+    assert is_trained(CONFIG, tmp_path / "out", values)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def part_of(out: Path) -> Path:
 def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> None:
     """Train and calibrate, or resume that, until `part` has everything that a run leaves."""
     # The name identifies the run.
-    checkpoint = part / f"{_CHECKPOINT}{fingerprint(config, overrides)[:16]}.pt"
+    made_from = fingerprint(config, overrides)
+    checkpoint = part / f"{_CHECKPOINT}{made_from[:16]}.pt"
     best = part / "model-best"
     new = best.with_name(f"{best.name}.part")
     if not checkpoint.exists():
@@ -139,7 +140,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             for pipeline in (new, part / "model-last"):
                 forget_words(pipeline)
             replace_folder(new, best)
-            stamp = json.dumps(stamp_of(config, part, overrides))
+            stamp = json.dumps(stamp_of(part, made_from))
             write_whole(part / FINGERPRINT, f"{stamp}\n")
     except (ConfigValidationError, OSError, ValueError) as error:
         if not checkpoint.exists():
