@@ -245,6 +245,14 @@ def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
             tmp_path / "a",
             PretrainSettings(epochs=1, window=32),
         )
+    # The perplexity of nothing would be that of a perfect guess.
+    with pytest.raises(ValueError, match="the held-out notes contain no wordpiece at all"):
+        pretrain_encoder(
+            (pool, pool_of(tiny_bert, ["\n"])),
+            str(tiny_bert),
+            tmp_path / "a",
+            PretrainSettings(epochs=1, window=32),
+        )
     with pytest.raises(ValueError, match="--gpu-id 99: PyTorch sees"):
         pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", PretrainSettings(1), 99)
 

@@ -166,6 +166,8 @@ class _Run:
     ) -> None:
         if not len(pool.ids):
             raise ValueError("the notes contain no wordpiece at all: nothing to learn from")
+        if held_out is not None and not len(held_out.ids):
+            raise ValueError("the held-out notes contain no wordpiece at all: nothing to evaluate")
         torch.manual_seed(settings.seed)
         # With dropout within attention, PyTorch does not use its fast kernels.
         loaded = load_pretrained(encoder, {}, {"attention_probs_dropout_prob": 0.0})
