@@ -17,7 +17,7 @@ from clinical_ie.terminal import progress
 from clinical_ie.training import fingerprint, run
 from clinical_ie.training.fingerprint import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
-from tests.dependencies import PIPELINE_GROUPS
+from tests.dependencies import PIPELINE_GROUPS, modules_of
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 
@@ -243,6 +243,11 @@ def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint()
     package = ROOT / "components" / "clinical_ie"
     code = [package / part for part in fingerprint._MODEL_CODE]
     assert all(path.exists() for path in code)
+    run_by_it = modules_of({"name": "train", "script": ["python scripts/train.py"]})
+    for module in run_by_it:
+        # The annotation layer and its parts.
+        if (ROOT / module).parent == package and not module.endswith("__init__.py"):
+            assert ROOT / module in code
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["entry-points"]
     for group in (*PIPELINE_GROUPS, "spacy_readers"):
         for target in groups[group].values():

@@ -10,7 +10,8 @@ FINGERPRINT = "fingerprint.json"
 # The code that a trained pipeline depends on; changes elsewhere in the package need no retraining.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "doc.py", "relation_list.py", "span_groups.py", "token_spans.py", "torch_shim.py", "vote.py",
+    "annotation_columns.py", "doc.py", "relation_list.py", "span_groups.py", "token_spans.py",
+    "torch_shim.py", "vote.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
     "training/run.py", "training/start.py",
     # Its scores choose the best step, the bias and the thresholds.
