@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 from clinical_ie.report.seeds import seed_table, seed_tables_markdown
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
+from clinical_ie.system.hashing import hash_of
 from clinical_ie.system.workplace import write_whole
 from clinical_ie.terminal.console import run
 from clinical_ie.training.length import AUTO
@@ -42,7 +43,7 @@ def main(
         split = gold.stem if gold == test else f"{gold.stem} (there was no test split)"
         # Checks the notes before training, which takes hours.
         named(docs)
-        experiment = Experiment(config, overrides, gold, training, out, gpu_id)
+        experiment = Experiment(config, overrides, hash_of([gold]), training, out, gpu_id)
         arms: dict[str, dict[str, Any]] = {
             "no_aug": {},
             "with_aug": {"paths.augmented": str(augmented)},

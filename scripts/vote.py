@@ -62,15 +62,16 @@ def _join(out: Path, teachers: Counter[str], dev: Path, gpu_id: int) -> None:
         raise ValueError(f"{out} exists and would be replaced: name another folder")
     docs = named(read_docs(dev))
     gold = {name: annotations_of(doc) for name, doc in docs.items()}
+    texts = {name: doc.text for name, doc in docs.items()}
     first, *others = (load_pipeline(name, gpu_id) for name in teachers)
     weights = list(map(float, teachers.values()))
     found = _found(add_vote(first, others, weights), first, docs)
     console = table_console()
     for number, name in enumerate(teachers):
         alone = {note: each[number] for note, each in found.items()}
-        console.print(f"{name}: {100 * strict_f1(gold, alone):.2f}")
+        console.print(f"{name}: {100 * strict_f1(gold, alone, texts):.2f}")
     votes = {note: tally(each, weights) for note, each in found.items()}
-    threshold, best = best_threshold(votes, gold)
+    threshold, best = best_threshold(votes, gold, texts)
     console.print(f"their vote, from {threshold:.2f} on: {100 * best:.2f}, chosen by these notes")
     console.print(f"(strict F1 of mentions, one-to-one, the {len(docs)} notes of {dev})")
     add_vote(first, others, weights, threshold)

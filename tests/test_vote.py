@@ -1,17 +1,28 @@
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import spacy
 import torch
+from spacy.language import Language
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.brat import Standoff
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import Annotations, Mention, annotations_of
 from clinical_ie.scoring.evaluation import calibrated_pipes, relate_given
-from clinical_ie.vote import BESIDE, add_vote, best_threshold, elected, strict_f1, tally
+from clinical_ie.vote import (
+    BESIDE,
+    ClinicalVote,
+    add_vote,
+    best_threshold,
+    elected,
+    strict_f1,
+    tally,
+)
 from tests.conftest import examples, run_script
 
 TEXT = "He took aspirin 81 mg daily for chest pain."
@@ -54,8 +65,16 @@ def test_mentions_of_other_types_stand_beside_one_if_most_vote_for_them():
 def test_the_threshold_is_chosen_by_f1():
     gold = {"a": mentions((0, 4, "X", 1.0), (5, 7, "X", 1.0)), "b": mentions()}
     votes = {"a": {(0, 4, "X"): 0.8, (5, 7, "X"): 0.62}, "b": {(0, 2, "X"): 0.58}}
-    assert best_threshold(votes, gold) == (0.6, 1.0)
-    assert strict_f1(gold, {"a": gold["a"], "b": mentions((0, 1, "X", 1.0))}) == pytest.approx(0.8)
+    texts = {"a": "some text", "b": "more"}
+    assert best_threshold(votes, gold, texts) == (0.6, 1.0)
+    found = {"a": gold["a"], "b": mentions((0, 1, "X", 1.0))}
+    assert strict_f1(gold, found, texts) == pytest.approx(0.8)
+
+
+def test_a_line_break_in_a_gold_mention_does_not_matter():
+    """As in all other scores: brat splits a mention there, and a pipeline does not."""
+    gold = {"a": Annotations([Mention("T1", "X", ((0, 5), (6, 10)))])}
+    assert best_threshold({"a": {(0, 10, "X"): 0.6}}, gold, {"a": "chest\npain"}) == (0.6, 1.0)
 
 
 @pytest.fixture
@@ -85,6 +104,28 @@ def test_the_pipeline_is_outvoted(learned, joined):
     assert {(span.text, span.label_) for span in same.spans["entities"]} == found
     assert next(ent.label_ for ent in same.ents) == "Device"
     assert len(joined("")) == 0
+
+
+def test_threads_take_turns_with_a_member():
+    """What one made in the member's vocabulary would be freed while another still reads it."""
+    reading: list[str] = []
+    together: list[int] = []
+
+    @Language.component("slow_reader")
+    def read(doc):
+        reading.append(doc.text)
+        time.sleep(0.05)
+        together.append(len(reading))
+        reading.remove(doc.text)
+        return doc
+
+    vote = ClinicalVote("vote", threshold=0.5, own_weight=1.0, weights=[1.0])
+    vote.members = [spacy.blank("en")]
+    vote.members[0].add_pipe("slow_reader")
+    docs = [spacy.blank("en")(text) for text in ("one", "two", "three")]
+    with ThreadPoolExecutor(len(docs)) as pool:
+        assert [doc.text for doc in pool.map(vote, docs)] == ["one", "two", "three"]
+    assert together == [1, 1, 1]
 
 
 def test_numbers_continue_after_those_of_the_file(joined):

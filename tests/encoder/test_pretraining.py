@@ -245,8 +245,28 @@ def test_mistakes_are_told(tiny_bert: Path, tmp_path: Path):
             tmp_path / "a",
             PretrainSettings(epochs=1, window=32),
         )
+    # The perplexity of nothing would be that of a perfect guess.
+    with pytest.raises(ValueError, match="the held-out notes contain no wordpiece at all"):
+        pretrain_encoder(
+            (pool, pool_of(tiny_bert, ["\n"])),
+            str(tiny_bert),
+            tmp_path / "a",
+            PretrainSettings(epochs=1, window=32),
+        )
     with pytest.raises(ValueError, match="--gpu-id 99: PyTorch sees"):
         pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", PretrainSettings(1), 99)
+
+
+def test_two_runs_are_not_at_work_in_one_place(tiny_bert: Path, tmp_path: Path):
+    """Each would remove what the other is about to move to its place."""
+    pool, settings = pool_of(tiny_bert, TEXTS), PretrainSettings(epochs=1, window=32)
+
+    def start_another(step: pretraining.Step) -> None:
+        with pytest.raises(BlockingIOError, match="another run is at work here"):
+            pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", settings)
+
+    pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=start_another)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_what_is_no_output_of_its_own_is_not_replaced(tiny_bert: Path, tmp_path: Path):

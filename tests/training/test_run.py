@@ -17,7 +17,7 @@ from clinical_ie.terminal import progress
 from clinical_ie.training import fingerprint, run
 from clinical_ie.training.fingerprint import is_trained
 from tests.conftest import ROOT, build_tiny_bert, run_script
-from tests.dependencies import PIPELINE_GROUPS
+from tests.dependencies import PIPELINE_GROUPS, modules_of
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 
@@ -150,7 +150,8 @@ def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
     assert train(files, CONFIG, tmp_path / "out").exit_code == 0
     values = {"paths.train": str(files / "notes.spacy")}
     stamp = tmp_path / "out" / "fingerprint.json"
-    stamp.write_text(json.dumps(fingerprint.stamp_of(CONFIG, tmp_path / "out", values)))
+    made_from = fingerprint.fingerprint(CONFIG, values)
+    stamp.write_text(json.dumps(fingerprint.stamp_of(tmp_path / "out", made_from)))
     assert is_trained(CONFIG, tmp_path / "out", values)
     shutil.rmtree(tmp_path / "out" / "model-best")
     assert not is_trained(CONFIG, tmp_path / "out", values)
@@ -242,6 +243,11 @@ def test_the_code_that_a_run_depends_on_is_there_and_goes_into_its_fingerprint()
     package = ROOT / "components" / "clinical_ie"
     code = [package / part for part in fingerprint._MODEL_CODE]
     assert all(path.exists() for path in code)
+    run_by_it = modules_of({"name": "train", "script": ["python scripts/train.py"]})
+    for module in run_by_it:
+        # The annotation layer and its parts.
+        if (ROOT / module).parent == package and not module.endswith("__init__.py"):
+            assert ROOT / module in code
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["entry-points"]
     for group in (*PIPELINE_GROUPS, "spacy_readers"):
         for target in groups[group].values():
@@ -257,7 +263,7 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
     (out / "model-best").mkdir(parents=True)
     (out / "model-best" / "meta.json").write_text("{}")
     assert not is_trained(config, out, values)
-    stamp = fingerprint.stamp_of(config, out, values)
+    stamp = fingerprint.stamp_of(out, fingerprint.fingerprint(config, values))
     (out / "fingerprint.json").write_text(json.dumps(stamp), encoding="utf8")
     assert is_trained(config, out, values)
     assert not is_trained(config, out, {**values, "system.seed": 2})
@@ -271,6 +277,22 @@ def test_a_finished_run_is_known_by_all_that_it_depends_on(files, tmp_path: Path
         assert not is_trained(config, out, values)
         path.write_bytes(content)
     assert is_trained(config, out, values)
+
+
+def test_a_run_is_not_one_of_notes_that_came_after_it_began(files, tmp_path: Path, monkeypatch):
+    notes, calibrate = tmp_path / "notes.spacy", run.calibrate_pipeline
+    shutil.copy(files / "notes.spacy", notes)
+    values = run.run_values(CONFIG, notes, files / "notes.spacy", str(files / "encoder"), "1", "1")
+
+    def after_a_change(nlp, *args):
+        write_docs(read_docs(notes)[1:], notes)
+        return calibrate(nlp, *args)
+
+    monkeypatch.setattr(run, "calibrate_pipeline", after_a_change)
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert not is_trained(CONFIG, tmp_path / "out", values)
+    shutil.copy(files / "notes.spacy", notes)
+    assert is_trained(CONFIG, tmp_path / "out", values)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from spacy.util import load_config
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import annotate, annotations_of
 from clinical_ie.training.start import started_from
-from tests.conftest import ROOT, run_script
+from tests.conftest import ROOT, note, run_script
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 
@@ -99,6 +99,22 @@ def test_fewer_labels_are_no_reason_to_start_anew(changed, learned, caplog):
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert set(nlp.get_pipe("clinical_ner").labels) > {"Drug"}
     assert are_equal(nlp, spacy.load(learned), "clinical_ner")
+
+
+def test_the_share_of_candidates_is_that_of_the_new_notes(notes, learned, tmp_path: Path):
+    """The head that goes on learning knows that of the notes it was trained on before."""
+    far = note(
+        f"Aspirin, {'as the patient said, ' * 20}81 mg.",
+        ("Drug", "Aspirin"),
+        ("Strength", "81 mg"),
+        links=(("Strength-Drug", 1, 0),),
+    )
+    write_docs([*notes, far], tmp_path / "more.spacy")
+    where = ["--train", tmp_path / "more.spacy", "--dev", tmp_path / "more.spacy"]
+    steps = ["--start", learned, "--max-steps", 1]
+    result = run_script("train.py", CONFIG, tmp_path / "out", *where, *steps)
+    assert result.exit_code == 0, result.stderr
+    assert "83.3% of the training relations are candidates" in result.stdout
 
 
 def test_a_pipeline_without_a_shared_encoder_is_refused(same, tmp_path: Path):

@@ -24,6 +24,7 @@ import torch
 from ..system.gpu import gpu_errors_in_one_line
 from ..system.hashing import hash_of
 from ..system.memory import kept_in_training, release_memory
+from ..system.workplace import claimed
 from .loading import check_window, load_pretrained
 from .masking import Ints, Pool, group_windows, mask_windows
 from .reading import bfloat16_pays
@@ -95,7 +96,7 @@ def pretrain_encoder(
     RETURNS (dict[str, Any]): The report: settings, sizes, and the losses of each epoch.
     RAISES (ValueError): There are no wordpieces, the window is longer than the encoder allows,
         there is no such GPU, or it fails, or `out` contains something else.
-    RAISES (OSError): There is no such encoder.
+    RAISES (OSError): There is no such encoder, or another run is at work there.
     """
     if out.exists() and not (out / REPORT).is_file():
         raise ValueError(
@@ -106,16 +107,17 @@ def pretrain_encoder(
     if done.get("identity") == run.identity:
         return done
     part = out.with_name(f"{out.name}.part")
-    run.resume(part / STATE)
-    for step in run.steps(part / STATE):
-        on_step(step)
-    report = {"encoder": encoder, **asdict(settings), **run.told, "identity": run.identity}
-    # Made beside the state, so that a run stopped here need not repeat any step.
-    whole = part / WHOLE
-    run.save(whole, report)
-    shutil.rmtree(out, ignore_errors=True)
-    whole.rename(out)
-    shutil.rmtree(part)
+    with claimed(part):
+        run.resume(part / STATE)
+        for step in run.steps(part / STATE):
+            on_step(step)
+        report = {"encoder": encoder, **asdict(settings), **run.told, "identity": run.identity}
+        # Made beside the state, so that a run stopped here need not repeat any step.
+        whole = part / WHOLE
+        run.save(whole, report)
+        shutil.rmtree(out, ignore_errors=True)
+        whole.rename(out)
+        shutil.rmtree(part)
     return report
 
 
@@ -166,6 +168,8 @@ class _Run:
     ) -> None:
         if not len(pool.ids):
             raise ValueError("the notes contain no wordpiece at all: nothing to learn from")
+        if held_out is not None and not len(held_out.ids):
+            raise ValueError("the held-out notes contain no wordpiece at all: nothing to evaluate")
         torch.manual_seed(settings.seed)
         # With dropout within attention, PyTorch does not use its fast kernels.
         loaded = load_pretrained(encoder, {}, {"attention_probs_dropout_prob": 0.0})

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..doc import SPANS_KEY, scored_mentions, set_mentions, unique_ids
+from ..doc import SPANS_KEY, Annotations, scored_mentions, set_mentions, unique_ids
 from ..heads.calibration import sigmoid
 from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
@@ -167,38 +167,38 @@ class ClinicalRelations(LearnedLabelsPipe):
             self.check_width(nlp)
             _check_readers(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
-        labels: set[str] = set()
         types: set[str] = set()
-        pairs: set[tuple[str, str]] = set()
-        n_gold = n_reached = 0
+        linked: list[tuple[str, Span, Span]] = []
         for eg in examples:
             annotations, spans = gold_spans(eg)
-            span_of = dict(zip((m.id for m in annotations.mentions), spans, strict=True))
             types.update(span.label_ for span in spans)
-            # Duplicates count once.
-            for label, head, tail in {link[:3] for link in annotations.links}:
-                ends = span_of[head], span_of[tail]
-                labels.add(label)
-                pairs.add((ends[0].label_, ends[1].label_))
-                n_gold += 1
-                n_reached += head != tail and _gap(*ends) <= self.max_distance
+            linked += _linked(annotations, spans)
+        labels = sorted({label for label, _, _ in linked})
         if not labels:
             logger.warning("%s: no relation in the training notes; none will be found", self.name)
-        self.cfg["labels"] = sorted(labels)
+        pairs = {(head.label_, tail.label_) for _, head, tail in linked}
+        self.cfg["labels"] = labels
         self.cfg["type_pairs"] = sorted([head, tail] for head, tail in pairs)
-        # All their types are in the schema; the others are too far apart, or have one mention only.
-        self.cfg["candidate_ceiling"] = n_reached / n_gold if n_gold else None
-        if self.cfg["candidate_ceiling"] is not None:
+        self._set_reach(linked)
+        self.model.attrs["types"] = sorted(types)
+        self.model.set_dim("nO", max(1, len(labels)), force=True)
+        schema = self.schema
+        self.model.initialize(X=[self._gold_candidates(eg, schema)[0] for eg in examples[:2]])
+
+    def measure_reach(self, examples: Iterable[Example]) -> None:
+        """Record the share of the relations in training notes that are candidates."""
+        self._set_reach([link for eg in examples for link in _linked(*gold_spans(eg))])
+
+    def _set_reach(self, linked: Sequence[tuple[str, Span, Span]]) -> None:
+        reached = [head is not tail and self.is_candidate(head, tail) for _, head, tail in linked]
+        self.cfg["candidate_ceiling"] = sum(reached) / len(reached) if reached else None
+        if reached:
             logger.info(
                 "%s: %.1f%% of the training relations are candidates (at most %d tokens apart)",
                 self.name,
                 100 * self.cfg["candidate_ceiling"],
                 self.max_distance,
             )
-        self.model.attrs["types"] = sorted(types)
-        self.model.set_dim("nO", max(1, len(labels)), force=True)
-        schema = self.schema
-        self.model.initialize(X=[self._gold_candidates(eg, schema)[0] for eg in examples[:2]])
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
         """Each Doc's candidates, with probabilities for each label, shape (n_pairs, n_labels)."""
@@ -343,6 +343,16 @@ def _check_readers(name: str, nlp: Language) -> None:
                 f"{name}: with {' and '.join(lossy)} in [corpora.{corpus}], spaCy's reader leaves "
                 'out relations; leave that out, or use @readers = "clinical_ie.Notes.v1"'
             )
+
+
+def _linked(annotations: Annotations, spans: Sequence[Span]) -> Iterator[tuple[str, Span, Span]]:
+    """The label and the two mentions of each relation; duplicates count once.
+
+    spans (Sequence[Span]): The mentions.
+    """
+    span_of = dict(zip((m.id for m in annotations.mentions), spans, strict=True))
+    for label, head, tail in {link[:3] for link in annotations.links}:
+        yield label, span_of[head], span_of[tail]
 
 
 def _gap(head: Span, tail: Span) -> int:

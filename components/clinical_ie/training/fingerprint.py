@@ -10,7 +10,8 @@ FINGERPRINT = "fingerprint.json"
 # The code that a trained pipeline depends on; changes elsewhere in the package need no retraining.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "doc.py", "relation_list.py", "span_groups.py", "token_spans.py", "torch_shim.py", "vote.py",
+    "annotation_columns.py", "doc.py", "relation_list.py", "span_groups.py", "token_spans.py",
+    "torch_shim.py", "vote.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
     "training/run.py", "training/start.py",
     # Its scores choose the best step, the bias and the thresholds.
@@ -25,15 +26,15 @@ def is_trained(config: Path, out: Path, overrides: dict[str, Any]) -> bool:
         stamp = json.loads((out / FINGERPRINT).read_text("utf8"))
     except (OSError, ValueError):
         return False
-    return bool(stamp == stamp_of(config, out, overrides))
+    return bool(stamp == stamp_of(out, fingerprint(config, overrides)))
 
 
-def stamp_of(config: Path, out: Path, overrides: dict[str, Any]) -> dict[str, str]:
-    """Hashes of everything a run depends on, and of the pipeline it made."""
-    return {
-        "fingerprint": fingerprint(config, overrides),
-        "model-best": hash_of([out / "model-best"]),
-    }
+def stamp_of(out: Path, made_from: str) -> dict[str, str]:
+    """Hashes of everything a run depends on, and of the pipeline it made.
+
+    made_from (str): The `fingerprint` when the run began: files may change before it ends.
+    """
+    return {"fingerprint": made_from, "model-best": hash_of([out / "model-best"])}
 
 
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
 from .loop import train
 from .saved_strings import forget_words
-from .start import started_from
+from .start import initialized_from, started_from
 
 # The override that names a trained pipeline to start from.
 START = "paths.start"
@@ -114,7 +114,8 @@ def part_of(out: Path) -> Path:
 def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> None:
     """Train and calibrate, or resume that, until `part` has everything that a run leaves."""
     # The name identifies the run.
-    checkpoint = part / f"{_CHECKPOINT}{fingerprint(config, overrides)[:16]}.pt"
+    made_from = fingerprint(config, overrides)
+    checkpoint = part / f"{_CHECKPOINT}{made_from[:16]}.pt"
     best = part / "model-best"
     new = best.with_name(f"{best.name}.part")
     if not checkpoint.exists():
@@ -127,19 +128,21 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             # Checked first, since spaCy reports a bad config on many lines and ends the process.
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
+            initialize = init_nlp
             if START in overrides:
                 notes = (overrides[name] for name in _NOTES if name in overrides)
                 values = started_from(values, overrides[START], map(Path, notes))
+                initialize = initialized_from
             load_model_from_config(values.interpolate())
             if gpu_id >= 0:
                 _use_gpu(gpu_id)
-            initialized = partial(init_nlp, values, use_gpu=gpu_id)
+            initialized = partial(initialize, values, use_gpu=gpu_id)
             train(initialized, part, Checkpoint(checkpoint), gpu_id)
             _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
             for pipeline in (new, part / "model-last"):
                 forget_words(pipeline)
             replace_folder(new, best)
-            stamp = json.dumps(stamp_of(config, part, overrides))
+            stamp = json.dumps(stamp_of(part, made_from))
             write_whole(part / FINGERPRINT, f"{stamp}\n")
     except (ConfigValidationError, OSError, ValueError) as error:
         if not checkpoint.exists():

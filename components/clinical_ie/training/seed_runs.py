@@ -27,7 +27,7 @@ class Experiment:
 
     config (Path): The training config.
     overrides (dict[str, Any]): Values for the config, without the seed.
-    gold (Path): Notes to score on, `.spacy`.
+    gold (str): A hash of the notes to score on.
     training (Path): The folder for `<arm>/seed-<seed>/`.
     metrics (Path): The folder for `seeds/<arm>/seed-<seed>.json`, a run's counts by note.
     gpu_id (int): -1 for the CPU.
@@ -35,7 +35,7 @@ class Experiment:
 
     config: Path
     overrides: dict[str, Any]
-    gold: Path
+    gold: str
     training: Path
     metrics: Path
     gpu_id: int = -1
@@ -50,16 +50,17 @@ def run_seed(
 ) -> RunCounts:
     """The counts of one run, which is trained and scored only if that was not done before.
 
-    docs (Sequence[Doc]): The notes of `experiment.gold`.
+    docs (Sequence[Doc]): The notes that `experiment.gold` is the hash of.
     more (dict[str, Any]): Overrides of the config for this arm.
     RAISES (TrainingError): The run could not be trained.
     """
     overrides = experiment.overrides | more | {"system.seed": seed}
+    # Counts depend on everything that the pipeline depends on, and on the notes it is scored on;
+    # taken first, since files may change while it is trained.
+    stamp = fingerprint(experiment.config, overrides | {"gold": experiment.gold})
     out = experiment.training / arm / f"seed-{seed}"
     if not is_trained(experiment.config, out, overrides):
         train_pipeline(experiment.config, out, overrides, experiment.gpu_id)
-    # Counts depend on everything that the pipeline depends on, and on the notes it is scored on.
-    stamp = fingerprint(experiment.config, overrides | {"paths.gold": str(experiment.gold)})
     store = experiment.metrics / "seeds" / arm / f"seed-{seed}.json"
     known = _read(store, stamp)
     if known is not None:

@@ -3,15 +3,19 @@
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training.initialize import init_nlp
+from spacy.util import resolve_dot_names
 from thinc.api import Config
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..doc import annotations_of
-from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT
+from ..relations.component import ClinicalRelations
+from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,20 @@ def started_from(config: Config, pipeline: str, notes: Iterable[Path]) -> Config
                 components[name] = {"source": pipeline}
     started["components"] = components
     return started
+
+
+def initialized_from(config: Config, use_gpu: int = -1) -> Language:
+    """Make the pipeline, as spaCy's `init_nlp` does, of a config from `started_from`.
+
+    A relation head that goes on learning keeps what it was told of earlier notes; its share of
+    candidates is that of these notes.
+    """
+    nlp = init_nlp(config, use_gpu=use_gpu)
+    settings = nlp.config.interpolate()
+    [notes] = resolve_dot_names(settings, [settings["training"]["train_corpus"]])
+    for name in names_of(nlp, {RELATION_COMPONENT}):
+        cast(ClinicalRelations, nlp.get_pipe(name)).measure_reach(notes(nlp))
+    return nlp
 
 
 def _new_mentions(head: Any, docs: Iterable[Doc]) -> list[str]:
