@@ -90,9 +90,23 @@ def test_a_folder_is_for_one_process_alone(tmp_path: Path) -> None:
     with claimed(folder):
         folder.rename(tmp_path / "moved")
         # The path is a different folder now.
+        folder.mkdir()
         with claimed(folder):
             pass
     assert folder.is_dir()
+
+
+def test_a_claimed_folder_that_stays_empty_is_gone_afterwards(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "run"
+    with claimed(folder, 0o700):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.parent.exists()
+    with claimed(folder):
+        (folder / "file").touch()
+    assert (folder / "file").exists()
+    with claimed(tmp_path / "new"):
+        pass
+    assert folder.exists()
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:

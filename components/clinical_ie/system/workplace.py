@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .locks import lock, open_folder
@@ -43,15 +43,21 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
 
 @contextmanager
 def claimed(folder: Path, mode: int = 0o777) -> Iterator[None]:
-    """Lock a folder, made if it is missing, for this process until the end of the context.
+    """Lock a folder for this process until the end of the context.
 
+    If it is missing, it is made, with its parents; what is still empty at the end is removed.
     mode (int): Of a new folder.
     RAISES (BlockingIOError): Another process holds the lock.
     """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     descriptor = _claim(folder, mode)
     try:
         yield
     finally:
+        # Before another process can have the lock, and not a folder that it has put in this place.
+        with suppress(OSError):
+            for path in missing if descriptor is None or _is_at(folder, descriptor) else ():
+                path.rmdir()
         if descriptor is not None:
             os.close(descriptor)
 
@@ -66,11 +72,16 @@ def _claim(folder: Path, mode: int) -> int | None:
     except BlockingIOError as error:
         os.close(descriptor)
         raise BlockingIOError(f"{folder}: another run is at work here; wait for its end") from error
-    if folder.exists() and os.path.samestat(folder.stat(), os.fstat(descriptor)):
+    if _is_at(folder, descriptor):
         return descriptor
     # The process that held the lock has moved the folder meanwhile.
     os.close(descriptor)
     return _claim(folder, mode)
+
+
+def _is_at(folder: Path, descriptor: int) -> bool:
+    """Whether an open folder still has this path."""
+    return folder.exists() and os.path.samestat(folder.stat(), os.fstat(descriptor))
 
 
 def replace_folder(new: Path, old: Path) -> None:
