@@ -15,8 +15,6 @@ from clinical_ie.brat import list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from clinical_ie.doc import annotations_of
-from clinical_ie.system.locks import HAS_LOCKS
-from clinical_ie.system.workplace import claimed
 from tests.augment.conftest import CONFIG, OPENING, Scripted, shouting
 from tests.conftest import ROOT
 
@@ -399,13 +397,3 @@ def test_without_a_language_model(train: Path, out: Path, out_dir: Path) -> None
     outcome = augment(train, out, out_dir, ROOT / "configs" / "augment" / "rules.cfg", 2, seed=0)
     assert outcome.accepted == 2
     assert all(doc._.provenance["model"]["@llm_models"] for doc in read_docs(out))
-
-
-@pytest.mark.skipif(not HAS_LOCKS, reason="this system has no locks on folders")
-def test_a_second_run_at_the_same_time_is_refused(
-    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
-) -> None:
-    with claimed(out_dir), pytest.raises(BlockingIOError, match="another run is at work here"):
-        augment(train, out, out_dir, config, 3, seed=0)
-    assert not scripted.asked
-    augment(train, out, out_dir, config, 3, seed=0)

@@ -8,6 +8,8 @@ from spacy.tokens import Doc, Span
 from clinical_ie.augment.config import ConfigError
 from clinical_ie.augment.run import augment
 from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.system.locks import HAS_LOCKS
+from clinical_ie.system.workplace import claimed
 from tests.augment.conftest import CONFIG, Scripted
 from tests.conftest import ROOT
 
@@ -91,3 +93,13 @@ def test_new_notes_do_not_replace_the_training_notes(
     assert train.read_bytes() == before
     with pytest.raises(IsADirectoryError, match="is a folder; expected the name of a file"):
         augment(train, train.parent, out_dir, config, 1, seed=0)
+
+
+@pytest.mark.skipif(not HAS_LOCKS, reason="this system has no locks on folders")
+def test_a_second_run_at_the_same_time_is_refused(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    with claimed(out_dir), pytest.raises(BlockingIOError, match="another run is at work here"):
+        augment(train, out, out_dir, config, 3, seed=0)
+    assert not scripted.asked
+    augment(train, out, out_dir, config, 3, seed=0)
