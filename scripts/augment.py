@@ -52,6 +52,13 @@ def main(
     except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
         typer.echo(f"augment: {error}", err=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo(
+            "augment: interrupted; the answers so far are in the journal, and the same command "
+            "continues from there",
+            err=True,
+        )
+        raise typer.Exit(130) from None
     if outcome.pairs:
         console.print(rewrites_table(outcome.pairs, N_SHOWN))
     for line in _summary(outcome):
