@@ -118,6 +118,10 @@ def test_a_reason_is_no_time_and_one_cue_of_several_is_enough() -> None:
     said = passage("Itch, since she had heparin.", ("ADE", "Itch"), ("Drug", "heparin"))
     found = objection(make_relation_cues_kept(), source, said, links=links)
     assert found == "R: 'after' has become 'nothing'"
+    # The same word, and yet the opposite.
+    said = passage("Heparin after itch.", ("ADE", "itch"), ("Drug", "Heparin"))
+    found = objection(make_relation_cues_kept(), source, said, links=links)
+    assert found == "R: 'after' in place of 'before', as its ends are turned"
     source, links = linked("No aspirin, since it gave rash.", ("ADE", "rash"), ("Drug", "aspirin"))
     said = passage("No heparin, as it brought itch.", ("ADE", "itch"), ("Drug", "heparin"))
     assert objection(make_relation_cues_kept(), source, said, links=links) is None

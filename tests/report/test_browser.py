@@ -93,6 +93,14 @@ def count(page: Page) -> tuple[int, int]:
     return int(at), int(of)
 
 
+def test_words_of_charts_have_the_colour_of_the_page(page: Page) -> None:
+    words = page.locator("figure svg text")
+    assert words.count() > 20
+    fills = words.evaluate_all("all => all.map(one => getComputedStyle(one).fill)")
+    ink = page.locator("body").evaluate("body => getComputedStyle(body).color")
+    assert set(fills) == {ink}
+
+
 def test_walking_by_button_and_key(page: Page) -> None:
     assert page.locator("#previous").is_disabled()
     at, of = count(page)

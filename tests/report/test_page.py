@@ -8,7 +8,7 @@ import pytest
 
 from clinical_ie.report.page import STEPS, dev_scores, render, write_page
 
-from .helpers import metrics
+from .helpers import GOLD, metrics, write_arm
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
 AUGMENTATION = {
@@ -20,6 +20,12 @@ AUGMENTATION = {
         {"note": "n2", "source": "no rewrite"},
     ],
 }
+
+
+# The `class` attributes of a chart, and the classes that the page's style speaks of.
+CHART = re.compile(r'<svg role="img".*?</svg>', re.DOTALL)
+CLASSES = re.compile(r'class="([^"]*)"')
+STYLED = re.compile(r"\.([a-z][\w-]*)(?=[^{}]*\{)")
 
 
 class Balance(HTMLParser):
@@ -39,6 +45,22 @@ class Balance(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_style_of_the_page_leaves_charts_alone(tmp_path: Path) -> None:
+    gold = {"a": GOLD}
+    for arm in ("no_aug", "with_aug"):
+        write_arm(tmp_path / "metrics", arm, gold, gold, {"a": "aspirin 81 mg"})
+    write_page(tmp_path / "metrics", tmp_path / "none", tmp_path, tmp_path / "index.html")
+    html = (tmp_path / "index.html").read_text(encoding="utf8")
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    charts = CHART.findall(html)
+    drawn = {name for chart in charts for names in CLASSES.findall(chart) for name in names.split()}
+    styled = set(STYLED.findall(style))
+    # The names of Vega's classes are not for this project to choose.
+    assert {"marks", "mark-text"} <= drawn
+    assert {"mention", "chosen"} <= styled
+    assert not drawn & styled
 
 
 def test_page() -> None:

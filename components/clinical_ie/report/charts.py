@@ -38,6 +38,7 @@ def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
         "legend": text | {"orient": "bottom", "columnPadding": 40, "symbolOpacity": 1},
         "header": text,
         "text": {"color": "currentColor", "font": _FONT},
+        "title": {"color": "currentColor", "font": _FONT},
         "view": {"stroke": "#8884"},
         "range": {"category": PALETTE},
     }  # fmt: skip
@@ -169,9 +170,7 @@ def relations_chart(rows: Rows) -> Markup:
             x=alt.X(
                 "n:Q", stack="normalize", title="share of gold relations", axis=alt.Axis(format="%")
             ),
-            y=alt.Y(
-                "distance:N", title="words between (relations)", sort=[title[n] for n in names]
-            ),
+            y=alt.Y("distance:N", title="words between", sort=[title[n] for n in names]),
             color=alt.Color(
                 "outcome:N",
                 title=None,

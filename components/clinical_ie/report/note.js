@@ -232,7 +232,7 @@ const noteView = (note, text) => {
       };
       el("path", { d: "M0 0 L6 3 L0 6 z" }, el("marker", tip, tips));
     }
-    const drawing = el("g", { class: "marks" }, svg);
+    const drawing = el("g", { class: "layer" }, svg);
     const layers = {};
     for (const name of ["mentions", "relations", "types"]) layers[name] = el("g", {}, drawing);
     const rows = { under: new Map(), types: new Map() };

@@ -115,7 +115,10 @@ def make_relation_cues_kept() -> Filter:
             kind = kinds[0]
             expected = kind if new_turned == turned else _REVERSED.get(kind, kind)
             if expected not in new_kinds:
-                return f"{link.label}: {kind!r} has become {', '.join(new_kinds) or 'nothing'!r}"
+                found = ", ".join(new_kinds) or "nothing"
+                if new_turned == turned:
+                    return f"{link.label}: {kind!r} has become {found!r}"
+                return f"{link.label}: {found!r} in place of {expected!r}, as its ends are turned"
         return None
 
     return relation_cues_kept
