@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -70,17 +71,30 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("private", [True, False])
 def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path: Path, private: bool) -> None:
     path = tmp_path / "new" / "a.json"
-    path.parent.mkdir()
-    # Left by a killed run, and readable by everyone.
-    path.with_name("a.json.part").touch(0o666)
     write_whole(path, "first", private=private)
     assert path.read_text() == "first"
     assert (path.stat().st_mode & 0o077 == 0) == private
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "second \ud800", private=private)
     assert path.read_text() == "first"
-    write_whole(tmp_path / "other" / "b", "third")
-    assert (tmp_path / "other" / "b").read_text() == "third"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    real_open = os.fdopen
+
+    def open_(*args: Any, **kwargs: Any) -> IO[str]:
+        """Another writer comes and goes before this one has written anything."""
+        monkeypatch.setattr(os, "fdopen", real_open)
+        write_whole(path, "second")
+        assert path.read_text() == "second"
+        return real_open(*args, **kwargs)
+
+    monkeypatch.setattr(os, "fdopen", open_)
+    write_whole(path, "first")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_is_for_one_process_alone(tmp_path: Path) -> None:

@@ -186,6 +186,13 @@ def test_the_best_pipeline_outlives_a_kill_while_it_is_replaced(
     assert made == {"model-best", "model-last", "log.jsonl", FINGERPRINT}
 
 
+def test_a_fingerprint_that_a_kill_left_half_written_is_no_ones_file(values, tmp_path: Path, calls):
+    part = stopped(tmp_path / "out", values, calls, after=3).parent
+    (part / f".{FINGERPRINT}-host-0-a").mkdir()
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert run.is_trained(CONFIG, tmp_path / "out", values)
+
+
 def test_what_a_stopped_run_leaves_holds_no_words_of_its_notes(
     values, notes, tmp_path: Path, calls
 ):

@@ -117,7 +117,6 @@ def test_sweep_leaves_only_what_was_checked(place: Path) -> None:
     (work / "tmpabc" / "half.whl").write_bytes(b"x")
     (work / "half").write_bytes(b"x")
     (work / "0001.bin").write_bytes(b"x")
-    (place / "w.bin.part").write_bytes(b"x")
     ModelFolder(place, MODEL).sweep()
     assert sorted(p.name for p in place.rglob("*")) == [".parts", "0001.bin", "w.bin"]
     (work / "0001.bin").unlink()

@@ -98,18 +98,16 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:
-    """Write a file atomically; its folder is made if missing.
+    """Write a file atomically; its folder is made if missing. Of several writers, the last wins.
 
     private (bool): Whether only its owner can read it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    # A file that a killed run left may be readable by others.
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
-    with os.fdopen(descriptor, "w", encoding="utf8", newline="\n") as file:
-        file.write(text)
-    part.replace(path)
+    with workplace(path.parent, path.name) as folder:
+        part = folder / "whole"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o600 if private else 0o666)
+        with os.fdopen(descriptor, "w", encoding="utf8", newline="\n") as file:
+            file.write(text)
+        part.replace(path)
 
 
 def _is_at_work(path: Path, prefix: str) -> bool:

@@ -32,13 +32,10 @@ from .start import initialized_from, started_from
 START = "paths.start"
 # Those that name notes to learn from.
 _NOTES = ("paths.train", "paths.augmented")
-# What a run, or an earlier one, may leave in its folder.
-_MADE = {
-    *("model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl"),
-    *(FINGERPRINT, f"{FINGERPRINT}.part"),
-}
-# Prefix of a checkpoint's name.
+# What a run, or an earlier one, may leave in its folder: names, and prefixes of names.
+_MADE = {"model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl", FINGERPRINT}
 _CHECKPOINT = "checkpoint-"
+_MADE_PREFIXES = (_CHECKPOINT, f".{FINGERPRINT}-")
 _LESS_MEMORY = "less of batch_pieces or training.batcher.size"
 
 
@@ -186,7 +183,7 @@ def _check_replaceable(folder: Path) -> None:
     strange = sorted(
         path.name
         for path in folder.glob("*")
-        if path.name not in _MADE and not path.name.startswith(_CHECKPOINT)
+        if path.name not in _MADE and not path.name.startswith(_MADE_PREFIXES)
     )
     if strange:
         raise TrainingError(

@@ -108,8 +108,6 @@ class ModelFolder:
 
     def sweep(self) -> None:
         """Remove incomplete files of an interrupted run; checked parts stay."""
-        for leftover in self.path.glob("*.part"):
-            leftover.unlink()
         if self.work.is_dir():
             for entry in self.work.iterdir():
                 if entry.is_dir():
