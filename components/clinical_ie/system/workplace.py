@@ -42,15 +42,16 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
 
 
 @contextmanager
-def claimed(folder: Path, mode: int = 0o777) -> Iterator[None]:
+def claimed(folder: Path, mode: int = 0o777, *, wait: bool = False) -> Iterator[None]:
     """Lock a folder for this process until the end of the context.
 
     If it is missing, it is made, with its parents; what is still empty at the end is removed.
     mode (int): Of a new folder.
+    wait (bool): Wait until the lock is free.
     RAISES (BlockingIOError): Another process holds the lock.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    descriptor = _claim(folder, mode)
+    descriptor = _claim(folder, mode, wait)
     try:
         yield
     finally:
@@ -62,13 +63,13 @@ def claimed(folder: Path, mode: int = 0o777) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _claim(folder: Path, mode: int) -> int | None:
+def _claim(folder: Path, mode: int, wait: bool) -> int | None:
     folder.mkdir(parents=True, exist_ok=True, mode=mode)
     descriptor = open_folder(folder)
     if descriptor is None:
         return None
     try:
-        lock(descriptor)
+        lock(descriptor, wait=wait)
     except BlockingIOError as error:
         os.close(descriptor)
         raise BlockingIOError(f"{folder}: another run is at work here; wait for its end") from error
@@ -76,7 +77,7 @@ def _claim(folder: Path, mode: int) -> int | None:
         return descriptor
     # The process that held the lock has moved the folder meanwhile.
     os.close(descriptor)
-    return _claim(folder, mode)
+    return _claim(folder, mode, wait)
 
 
 def _is_at(folder: Path, descriptor: int) -> bool:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
+from ..system.workplace import claimed
 from .folder import UNRECORDED, ModelFolder, sha256_of
 from .network import Network, SourceError
 from .progress import Reporter
@@ -38,9 +40,24 @@ def fetch_model(
     network (Network): Access to the network, and what is known of it in this run.
     reporter (Reporter): Receives messages and progress.
     RAISES (FetchError): No source gives the right bytes. Incomplete files are removed; parts that
-        were checked stay for the next run.
+        were checked stay for the next run. Or the folder cannot be used.
     """
-    folder = ModelFolder(out_dir / name, model)
+    path = out_dir / name
+    with ExitStack() as stack:
+        try:
+            try:
+                stack.enter_context(claimed(path))
+            except BlockingIOError:
+                reporter.line(f"{name}: another run is at work on it; waiting for its end")
+                stack.enter_context(claimed(path, wait=True))
+        except OSError as error:
+            raise FetchError(f"{name}: {error}") from error
+        _fetch(ModelFolder(path, model), network, reporter)
+
+
+def _fetch(folder: ModelFolder, network: Network, reporter: Reporter) -> None:
+    """Fetch what is missing, in a folder that no other run is working in."""
+    name, model = folder.path.name, folder.model
     folder.sweep()
     _adopt(folder, network, reporter)
     missing = folder.missing()

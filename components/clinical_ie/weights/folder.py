@@ -114,9 +114,8 @@ class ModelFolder:
                     shutil.rmtree(entry, ignore_errors=True)
                 elif entry.suffix != PART_SUFFIX:
                     entry.unlink()
-        for folder in (self.work, self.path):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            if not any(self.work.iterdir()):
+                self.work.rmdir()
 
     def discard_work(self) -> None:
         """Remove the work folder, parts included."""
