@@ -1,10 +1,13 @@
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from clinical_ie.annotate import run_log
-from clinical_ie.annotate.run_log import RunLog
+from clinical_ie.annotate.run_log import RunLog, text_sum
 
 
 def unfinished(path: Path) -> Path:
@@ -47,3 +50,43 @@ def test_a_log_is_removed_where_open_files_are_not(
     RunLog.remove(path)
     assert len(opened) == 1
     assert not path.exists()
+
+
+def test_a_kill_while_a_run_goes_on_loses_no_notes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = unfinished(tmp_path / "log")
+    before = path.read_text("utf8")
+    log = RunLog(path, {"input": "a"})
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(json, "dumps", Mock(side_effect=KeyboardInterrupt))
+        log.start(log.notes)
+    assert path.read_text("utf8") == before
+
+
+def test_a_log_goes_on_after_the_last_note_that_is_still_valid(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = RunLog(path, {"input": "a"})
+    log.start({})
+    for name in "abcd":
+        log.add(name, name)
+    log.close(finished=False)
+    with path.open("a", encoding="utf8") as file:
+        file.write('["cut o')
+    log = RunLog(path, {"input": "a"})
+    valid = {name: log.notes[name] for name in "ac"}
+    log.start(valid)
+    log.add("b", "another text")
+    log.close(finished=False)
+    notes = RunLog(path, {"input": "a"}).notes
+    assert notes == valid | {"b": text_sum("another text")}
+
+
+def test_a_run_that_was_killed_before_its_first_line_needs_no_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    log = RunLog(path, {"input": "a"})
+    log.start(log.notes)
+    log.add("note", "Anna")
+    log.close(finished=False)
+    assert RunLog(path, {"input": "a"}).notes.keys() == {"note"}

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 from typing import TextIO
 from weakref import finalize
@@ -32,6 +33,8 @@ class RunLog:
         self._path = path
         self._run = dict(run)
         self.notes: dict[str, int] = {}
+        # Where the last line of each note ends, in bytes.
+        self._ends: dict[str, int] = {}
         if path.exists():
             opened = self._lock()
             try:
@@ -56,15 +59,17 @@ class RunLog:
                 path.unlink()
 
     def start(self, notes: Mapping[str, int]) -> None:
-        """Start the log, with the notes of an earlier start that are still valid.
+        """Start the log, or go on after the last of the notes that are still valid.
 
+        Lines before that stay: were they written anew, a kill meanwhile would lose them.
         RAISES (BlockingIOError): Another run has started there since.
         """
         self.notes = dict(notes)
         self._file = self._file or self._lock()
-        self._file.truncate(0)
-        for line in (self._run, *self.notes.items()):
-            self._file.write(json.dumps(line) + "\n")
+        end = max((self._ends[name] for name in notes), default=0)
+        self._file.truncate(end)
+        if not end:
+            self._file.write(json.dumps(self._run) + "\n")
 
     def add(self, name: str, text: str) -> None:
         """Record that a note has been written."""
@@ -88,9 +93,13 @@ class RunLog:
     def _read(self) -> dict[str, int]:
         # The last line may have been cut off.
         lines = self._path.read_text("utf8").split("\n")[:-1]
+        if not lines:
+            return {}
         try:
-            run, *notes = map(json.loads, lines or ["{}"])
+            run, *notes = map(json.loads, lines)
             written = {name: int(found) for name, found in notes}
+            _, *ends = accumulate(len(line.encode()) + 1 for line in lines)
+            self._ends = {name: end for (name, _), end in zip(notes, ends, strict=True)}
             differing = {key for key in run.keys() | self._run.keys() if run[key] != self._run[key]}
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ValueError(
