@@ -1,15 +1,18 @@
 import json
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from clinical_ie.brat import Standoff, write_note
 from clinical_ie.corpora import convert as convert_module
 from clinical_ie.corpora.convert import ConvertSettings, convert_folder
-from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.corpora.docbin import DocBinWriter, read_docs, write_docs
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.corpora.splits import SPLITS
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import annotations_of
 from tests.conftest import run_script as run
@@ -50,6 +53,28 @@ def test_types_that_may_be_meant_as_one_are_told(tmp_path: Path):
     assert told[0].startswith(
         "'Fa\\u0301rmaco' and 'F\\xe1rmaco' and f\u00e1rmaco are separate mention types"
     )
+
+
+def test_a_full_disk_leaves_all_splits_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for split in SPLITS:
+        fill(tmp_path / "in" / split, 1)
+    convert(tmp_path / "in", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for split in SPLITS:
+        fill(tmp_path / "in" / split, 2)
+    write = DocBinWriter._write
+
+    def fail(writer: DocBinWriter, out: IO[bytes]) -> None:
+        if writer.path.stem == "train":
+            raise OSError(ENOSPC, "No space left on device")
+        write(writer, out)
+
+    monkeypatch.setattr(DocBinWriter, "_write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        convert(tmp_path / "in", tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_one_unreadable_note_does_not_stop_the_corpus(tmp_path: Path):

@@ -174,6 +174,7 @@ def _convert(
             total.add(count)
             if packed is not None:
                 writer.add(packed)
+        writer.finish()
     return total
 
 

@@ -227,6 +227,7 @@ class DocBinWriter:
             raise IsADirectoryError(f"{self.path} is a folder; expected the name of a file")
         # Beside the file, not in /tmp: notes stay on the disk that their owner chose for them.
         self._folder = self._stack.enter_context(workplace(self.path.parent, "docbin"))
+        self._whole = self._folder / "whole"
         for name in self._COLUMNS:
             self._files[name] = self._stack.enter_context((self._folder / name).open("w+b"))
         return self
@@ -242,15 +243,22 @@ class DocBinWriter:
         for name in self._COLUMNS:
             self._files[name].write(getattr(packed, name))
 
+    def finish(self) -> None:
+        """Make the whole file; the end of the block only moves it to its place.
+
+        For files that are to appear together: what takes long or can fail comes before the first.
+        """
+        with self._whole.open("wb") as out:
+            # The folder protected the file so far, and the file will leave it.
+            self._whole.chmod(0o600)
+            self._write(out)
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._stack:
             if kind is None:
-                part = self._folder / "whole"
-                with part.open("wb") as out:
-                    # The folder protected the file so far, and the file now leaves it.
-                    part.chmod(0o600)
-                    self._write(out)
-                part.replace(self.path)
+                if not self._whole.exists():
+                    self.finish()
+                self._whole.replace(self.path)
 
     def _write(self, out: IO[bytes]) -> None:
         # Half the time of zlib's default for five percent more bytes, measured on MACCROBAT.
