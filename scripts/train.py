@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from clinical_ie.terminal.console import run
-from clinical_ie.training.fingerprint import is_trained
+from clinical_ie.training.fingerprint import START, is_trained
 from clinical_ie.training.length import AUTO
-from clinical_ie.training.run import START, TrainingError, part_of, run_values, train_pipeline
+from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
 
 
 def main(

@@ -9,6 +9,7 @@ from spacy.util import load_config
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import annotate, annotations_of
+from clinical_ie.training.fingerprint import START, fingerprint
 from clinical_ie.training.start import started_from
 from tests.conftest import ROOT, note, run_script
 
@@ -69,6 +70,18 @@ def test_a_training_starts_with_all_that_a_pipeline_has_learned(same, learned, t
     assert made.meta["performance"]["relations_strict_f"] > 0.9
     again = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert "is this very run, finished before" in again.stdout
+
+
+def test_a_run_from_an_installed_pipeline_depends_on_its_files(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "en_installed" / "en_installed-1.0").mkdir(parents=True)
+    (tmp_path / "en_installed" / "__init__.py").touch()
+    weights = tmp_path / "en_installed" / "en_installed-1.0" / "model"
+    weights.write_bytes(b"before")
+    before = fingerprint(CONFIG, {START: "en_installed"})
+    assert fingerprint(CONFIG, {START: "en_installed"}) == before
+    weights.write_bytes(b"after")
+    assert fingerprint(CONFIG, {START: "en_installed"}) != before
 
 
 def test_a_head_starts_anew_if_a_label_is_unknown(changed, learned, caplog):

@@ -136,14 +136,17 @@ def _locked(path: Path) -> TextIO:
 
 
 def pipeline_fingerprint(name: str) -> str:
-    """A hash of all files of a pipeline, which is a folder or an installed package.
+    """A hash of all files of a pipeline.
 
     RETURNS (str): The hash, or the name itself if there is no such pipeline.
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        spec = find_spec(name) if name.isidentifier() else None
-        if spec is None or spec.origin is None:
-            return name
-        folder = Path(spec.origin).parent
-    return hash_of([folder])[:16]
+    folder = pipeline_folder(name)
+    return name if folder is None else hash_of([folder])[:16]
+
+
+def pipeline_folder(name: str) -> Path | None:
+    """Where a pipeline is, a folder or an installed package; None if there is none."""
+    if Path(name).is_dir():
+        return Path(name)
+    spec = find_spec(name) if name.isidentifier() else None
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent

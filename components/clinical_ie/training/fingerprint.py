@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..annotate.run_log import pipeline_folder
 from ..system.hashing import hash_of
 
 FINGERPRINT = "fingerprint.json"
+# The override that names a trained pipeline to start from.
+START = "paths.start"
 # The code that a trained pipeline depends on; changes elsewhere in the package need no retraining.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
@@ -40,6 +43,10 @@ def stamp_of(out: Path, made_from: str) -> dict[str, str]:
 def fingerprint(config: Path, overrides: dict[str, Any]) -> str:
     """A hash of everything a run depends on, the contents of the paths in overrides included."""
     package = Path(__file__).parents[1]
-    paths = [Path(value) for name, value in sorted(overrides.items()) if name.startswith("paths.")]
+    paths = [
+        pipeline_folder(value) or Path(value) if name == START else Path(value)
+        for name, value in sorted(overrides.items())
+        if name.startswith("paths.")
+    ]
     roots = (config, *paths, *(package / part for part in _MODEL_CODE))
     return hash_of(roots, json.dumps(overrides, sort_keys=True, default=str))

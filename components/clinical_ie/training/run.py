@@ -22,14 +22,12 @@ from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
 from .dev_notes import counted
-from .fingerprint import FINGERPRINT, fingerprint, is_trained, stamp_of
+from .fingerprint import FINGERPRINT, START, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
 from .loop import train
 from .saved_strings import forget_words
 from .start import initialized_from, started_from
 
-# The override that names a trained pipeline to start from.
-START = "paths.start"
 # Those that name notes to learn from.
 _NOTES = ("paths.train", "paths.augmented")
 # What a run, or an earlier one, may leave in its folder: names, and prefixes of names.
