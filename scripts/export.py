@@ -34,7 +34,7 @@ def main(
     left_out: Counter[str] = Counter()
     try:
         docs = read_docs(source)
-        given = [doc._.note_id or f"note-{number:06d}" for number, doc in enumerate(docs, start=1)]
+        given = [doc._.note_id or f"note-{number}" for number, doc in enumerate(docs, start=1)]
         make_folder(out)
         mode = out.stat().st_mode & 0o666
         with closing(track(docs, "export")) as tracked:

@@ -165,7 +165,7 @@ def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
     assert "'../b' cannot be the name of a note: it leads out of" in result.stderr
     assert "another note is called a too: this one is written as a~2" in result.stderr
     written = sorted(path.name for path in tmp_path.rglob("*.txt"))
-    assert written == ["a.txt", "a~2.txt", "note-000004.txt"]
+    assert written == ["a.txt", "a~2.txt", "note-4.txt"]
 
 
 def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):

@@ -175,10 +175,10 @@ def test_export_leaves_out_a_note_whose_label_brat_cannot_hold(tmp_path: Path):
     write_docs(docs, tmp_path / "x.spacy")
     result = run_script("export.py", tmp_path / "x.spacy", tmp_path / "out")
     assert result.exit_code == 1
-    assert "note-000001: left out: T1: 'T1\\tAdverse Event 0 4\\tRash' cannot be" in result.stderr
+    assert "note-1: left out: T1: 'T1\\tAdverse Event 0 4\\tRash' cannot be" in result.stderr
     assert "rename or remove it" in result.stderr
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["note-000002.ann", "note-000002.txt"]
+    assert names == ["note-2.ann", "note-2.txt"]
     result = run_script("export.py", tmp_path / "none.spacy", tmp_path / "out")
     assert result.exit_code == 1
     assert "none.spacy: no such file" in result.stderr

@@ -61,9 +61,9 @@ def test_what_cannot_be_xml_costs_one_note(tmp_path: Path):
         "export.py", tmp_path / "x.spacy", tmp_path / "out", "--format", "i2b2-2012"
     )
     assert result.exit_code == 1
-    assert "note-000001: left out: '\\x0c' at 1 of the text is not allowed in XML" in result.stderr
-    assert "note-000002: left out: T1 is of type Drug; i2b2-2012 has PROBLEM" in result.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["note-000003.xml"]
+    assert "note-1: left out: '\\x0c' at 1 of the text is not allowed in XML" in result.stderr
+    assert "note-2: left out: T1 is of type Drug; i2b2-2012 has PROBLEM" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["note-3.xml"]
 
 
 words = st.text(alphabet="ab& <>\"'\n\r\té]", min_size=1, max_size=12)
