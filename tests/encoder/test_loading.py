@@ -19,6 +19,7 @@ from transformers import (
     T5Model,
 )
 
+from clinical_ie.encoder import loading
 from clinical_ie.encoder.loading import load_pretrained
 
 from .tiny_models import SIZES
@@ -74,6 +75,20 @@ def test_weights_without_a_tokenizer_are_told(folder):
         path.unlink()
     with pytest.raises(ValueError, match=f"{folder}: no tokenizer.json beside its weights"):
         load_pretrained(str(folder), {}, {})
+
+
+def test_a_name_that_nobody_knows_is_told(tmp_path, monkeypatch):
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise OSError("We couldn't connect to the hub.\nCheck your internet connection.")
+
+    monkeypatch.setattr(loading, "huggingface_from_pretrained", unreachable)
+    told = "minilmm: no such folder of weights, nor does the hub give any .*We couldn't connect"
+    with pytest.raises(OSError, match=told) as error:
+        load_pretrained("minilmm", {}, {})
+    assert "\n" not in str(error.value)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OSError, match=r"^We couldn't"):
+        load_pretrained(str(tmp_path / "there"), {}, {})
 
 
 def test_a_tokenizer_without_character_offsets_is_refused(folder):

@@ -29,7 +29,7 @@ def load_pretrained(
 
     name (str): A folder, or a name on the hub.
     tokenizer_config, transformer_config (Mapping[str, Any]): Passed to `from_pretrained`.
-    RAISES (FileNotFoundError): The name can only be a folder's, and there is no such folder.
+    RAISES (OSError): There is no such folder, and the hub, if it can be a name there, gives none.
     RAISES (ValueError): The model cannot be read or cannot serve as an encoder; the message says
         why.
     """
@@ -43,6 +43,13 @@ def load_pretrained(
         loaded = huggingface_from_pretrained(
             name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
         )
+    except OSError as error:
+        if path.is_dir():
+            raise
+        raise OSError(
+            f"{name}: no such folder of weights, nor does the hub give any "
+            f"({' '.join(str(error).split())}); `weasel run models` fetches them"
+        ) from error
     except ImportError as error:
         # transformers raises this for a folder without a tokenizer, too.
         reason = " ".join(str(error).split()).partition(". ")[0]
