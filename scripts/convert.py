@@ -17,7 +17,7 @@ from clinical_ie.corpora.convert import (
 )
 from clinical_ie.corpora.formats import format_named
 from clinical_ie.corpora.i2b2 import I2b2Settings
-from clinical_ie.corpora.splits import split_folder
+from clinical_ie.corpora.splits import releases, split_folder
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
 from clinical_ie.terminal.console import run
@@ -64,7 +64,9 @@ def main(
             max_mb=max_mb,
         )
         is_dataset = split_folder(source, "train", format_) is not None
-        one_file = out.suffix == ".spacy" or (check and not is_dataset)
+        # A release whose format was not named is told its name.
+        is_one = not is_dataset and next(releases(source, format_), None) is None
+        one_file = out.suffix == ".spacy" or (check and is_one)
         if one_file and dev_ids is not None:
             raise ValueError(
                 f"--dev-ids {dev_ids}: one folder has no dev to draw; give a dataset with train/ "

@@ -124,6 +124,20 @@ def test_a_release_without_its_format_is_told_which_to_name(tmp_path: Path):
         find_splits(tmp_path / "other", format_named("brat"), 0)
 
 
+def test_a_check_of_a_release_without_its_format_is_no_check(tmp_path: Path):
+    fill(tmp_path / "training_20180910", 2)
+    result = run("convert.py", tmp_path, "--check")
+    assert result.exit_code == 1
+    assert "use --format n2c2-2018" in result.stderr
+    assert run("convert.py", tmp_path, "--check", "--format", "n2c2-2018").exit_code == 0
+
+
+def test_one_note_is_told_what_it_lacks(tmp_path: Path):
+    fill(tmp_path / "data" / "train", 1)
+    with pytest.raises(ValueError, match=r"cannot be split .*: add notes, or make a .*/data/dev"):
+        find_splits(tmp_path / "data", format_named("brat"), 0)
+
+
 def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
     fill(tmp_path / "data" / "train", 2)
     fill(tmp_path / "data" / "train" / "sub", 2)

@@ -47,7 +47,7 @@ def find_splits(
             + "".join(
                 f"; {folder} is from the release of {name}: use --format {name} (in the workflow "
                 f"--vars.format {name})"
-                for name, folder in _releases(root, format_)
+                for name, folder in releases(root, format_)
             )
         )
     splits = {
@@ -73,7 +73,7 @@ def find_splits(
     return splits, remarks
 
 
-def _releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
+def releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
     """Other formats whose release is in the folder, with the folder of their training notes."""
     for name, other in FORMATS.items():
         if other.folders == format_.folders:
@@ -120,7 +120,11 @@ def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Pa
     RAISES (ValueError): Fewer than two notes.
     """
     if len(paths) < 2:
-        raise ValueError(f"{paths[0].parent}: one note cannot be split into train and dev")
+        folder = paths[0].parent
+        raise ValueError(
+            f"{folder}: one note cannot be split into train and dev: add notes, or make a "
+            f"{folder.parent / 'dev'}"
+        )
     drawn = random.Random(seed).sample(sorted(paths), max(1, round(len(paths) * DEV_SHARE)))
     dev = set(drawn)
     return [p for p in paths if p not in dev], [p for p in paths if p in dev]
