@@ -69,6 +69,15 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     assert out.stat().st_ino == made
 
 
+def test_the_last_step_is_evaluated_at_any_frequency(files, tmp_path: Path):
+    # 100, the least that there is by default, is never reached.
+    for at, steps in ((3, ["--eval-frequency", 2]), (2, [])):
+        result = train(files, CONFIG, tmp_path / str(at), "--max-steps", at, *steps)
+        assert result.exit_code == 0, result.stderr
+        log = (tmp_path / str(at) / "log.jsonl").read_text("utf8").splitlines()
+        assert [json.loads(line)["step"] for line in log] == [0, 2, 3][:at]
+
+
 def test_the_training_notes_are_read_once(files, tmp_path: Path, monkeypatch):
     read = []
 

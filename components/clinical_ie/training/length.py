@@ -52,11 +52,8 @@ def training_steps(config: Path, train: Path) -> int:
 
 
 def steps_between(max_steps: int) -> int:
-    """The default number of steps between two evaluations, the last of which is near the end.
-
-    What is learned after the last evaluation is lost, and the last steps are the best ones.
-    """
-    return max_steps // min(_EVALUATIONS, max(1, max_steps // _LEAST_STEPS_BETWEEN))
+    """The default number of steps between two evaluations."""
+    return max(_LEAST_STEPS_BETWEEN, -(-max_steps // _EVALUATIONS))
 
 
 def as_steps(option: str, value: str) -> int | None:

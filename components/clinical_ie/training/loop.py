@@ -1,4 +1,5 @@
-"""spaCy's training loop, step for step, except that an interrupted run can be resumed."""
+"""spaCy's training loop, step for step, except that an interrupted run can be resumed and that the
+last step is always evaluated."""
 
 import shutil
 import sys
@@ -179,7 +180,11 @@ class _Run:
             progress.seconds = before + time.monotonic() - began
             progress.words += sum(map(len, batch))
             info = None
-            if progress.step % values["eval_frequency"] == 0:
+            # Unlike spaCy, the last step too: what is learned after the last evaluation is lost.
+            if (
+                progress.step % values["eval_frequency"] == 0
+                or progress.step == values["max_steps"]
+            ):
                 info = self._evaluated()
             progress.step += 1
             yield info

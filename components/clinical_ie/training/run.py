@@ -54,11 +54,6 @@ def run_values(
     try:
         steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
         between = as_steps("--eval-frequency", eval_frequency) or steps_between(steps)
-        if between > steps:
-            # The only evaluation would be that of the first step, whose pipeline would be the best.
-            raise ValueError(
-                f"--eval-frequency {between}: expected at most the number of steps, {steps}"
-            )
     except (ConfigValidationError, LookupError, OSError, ValueError) as error:
         raise TrainingError(_one_line(error)) from error
     return {
