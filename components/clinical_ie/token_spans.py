@@ -115,13 +115,15 @@ def _longest(first: Offsets, after: Offsets) -> Offsets:
     met[1:-1] = first[order][1:] < reach[:-1]
     kept = np.ones(len(first), dtype=bool)
     kept[order] = ~(met[:-1] | met[1:])
+    others = np.flatnonzero(~kept).tolist()
+    begins, ends = first[others].tolist(), after[others].tolist()
     taken: set[int] = set()
     # Longest first, then as they stand in the text.
-    for at in sorted(
-        np.flatnonzero(~kept).tolist(), key=lambda at: (first[at] - after[at], first[at])
+    for _, begin, end, at in sorted(
+        (begin - end, begin, end, at) for begin, end, at in zip(begins, ends, others, strict=True)
     ):
         # A span that is taken and longer cannot lie between both ends.
-        if taken.isdisjoint((int(first[at]), int(after[at]) - 1)):
-            taken.update(range(int(first[at]), int(after[at])))
+        if taken.isdisjoint((begin, end - 1)):
+            taken.update(range(begin, end))
             kept[at] = True
     return np.flatnonzero(kept)

@@ -9,6 +9,7 @@ from spacy.language import Language
 from clinical_ie.brat import TextBound, list_notes, read_note
 from clinical_ie.text.alignment import misaligned_offsets
 from clinical_ie.text.sentences import clinical_sentences
+from clinical_ie.text.tokenizer import _LONG, _has_blanks
 
 TOKENIZER = {"@tokenizers": "clinical_ie.ClinicalTokenizer.v1"}
 NLP = spacy.blank("en", config={"nlp": {"tokenizer": TOKENIZER}})
@@ -244,3 +245,9 @@ def test_a_long_row_and_a_long_word_are_one_token():
 def test_long_stretches_keep_their_text(text, n):
     doc = NLP.make_doc(text * n)
     assert doc.text == text * n
+
+
+@given(st.lists(st.sampled_from([0, 1, 150, _LONG - 1, _LONG, _LONG + 1]), max_size=6))
+def test_a_look_at_few_characters_finds_every_long_stretch(lengths):
+    text = " ".join("x" * length for length in lengths)
+    assert _has_blanks(text) == (max(lengths, default=0) <= _LONG)

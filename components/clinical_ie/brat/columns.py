@@ -25,7 +25,7 @@ _EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+){2,})(?=\n)")
 
 
 # The most frequent first: once every line is found, the rest of the patterns are not searched.
-_OTHERS = (_RELATION, _EVENT, _ATTRIBUTE, _COMMENT, _NORMALIZATION, _EQUIVALENCE)
+_OTHERS = (_RELATION, _EVENT, _ATTRIBUTE, _EQUIVALENCE, _COMMENT, _NORMALIZATION)
 
 
 class TextBounds(NamedTuple):
@@ -44,18 +44,18 @@ class Columns(NamedTuple):
     relations: Id, label, first and second argument.
     events: Id, label, trigger, roles as `" ROLE:ID ROLE:ID"`.
     attributes: Id, label, target, value; the value of a flag is "".
+    equivalences: Label, members as `" ID ID"`.
     comments: Id, label, target, text.
     normalizations: Id, label, target, reference, text.
-    equivalences: Label, members as `" ID ID"`.
     """
 
     mentions: TextBounds
     relations: list[tuple[str, str, str, str]]
     events: list[tuple[str, str, str, str]]
     attributes: list[tuple[str, str, str, str]]
+    equivalences: list[tuple[str, str]]
     comments: list[tuple[str, str, str, str]]
     normalizations: list[tuple[str, str, str, str, str]]
-    equivalences: list[tuple[str, str]]
 
 
 def columns_of(text: str) -> Columns | None:

@@ -26,11 +26,11 @@ def plain_columns(text: str, columns: Columns) -> AnnotationColumns | None:
         return None
     # Mentions by their own ids and those of their events; here, no event has an event as trigger.
     behind = dict(zip(ids, ids, strict=True))
-    for id_, _, trigger, _ in columns.events:
-        if behind.get(trigger) != trigger or id_ in behind:
-            return None
-        behind[id_] = trigger
-    roles = (role for *_, args in columns.events for role in args.split())
+    triggers = {id_: trigger for id_, _, trigger, _ in columns.events}
+    if not all(map(behind.__contains__, triggers.values())):
+        return None
+    behind |= triggers
+    roles = (role for _, _, _, args in columns.events if args for role in args.split())
     if any(role.partition(":")[2] not in behind for role in roles):
         return None
     rest = (columns.relations, columns.attributes, columns.normalizations, columns.comments)

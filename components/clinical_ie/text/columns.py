@@ -1,10 +1,12 @@
 """The tokens of a Doc as arrays: creating `Token` objects would take most of the time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import add
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from spacy.strings import StringStore
 from spacy.tokens import Doc, Span
 
 Offsets = npt.NDArray[np.int64]
@@ -22,33 +24,51 @@ def span_borders(spans: Sequence[Span]) -> tuple[Offsets, Offsets]:
     return borders[:, 0], borders[:, 1]
 
 
-# Words by their hash, which is the same in every vocabulary.
-_WORDS: dict[int, str] = {}
+T = TypeVar("T")
 _MAX_WORDS = 2**18
+
+
+class PerWord(dict[int, T]):
+    """What a function makes of words, by their hash, which is the same in every vocabulary.
+
+    make (Callable[[str], T]): Called for each different word; its results are never None.
+    """
+
+    def __init__(self, make: Callable[[str], T]) -> None:
+        self._make = make
+
+    def of(self, orths: Sequence[int], strings: StringStore) -> list[T]:
+        """The result for each word; equal words have the same object.
+
+        orths (Sequence[int]): The words, by their hash.
+        strings (StringStore): Has all of them.
+        """
+        try:
+            return list(map(self.__getitem__, orths))
+        except KeyError:
+            # Another thread may clear the cache at any time, so the result is from a local dict.
+            words = set(orths)
+            made = {word: known for word in words if (known := self.get(word)) is not None}
+            new = {word: self._make(strings[word]) for word in words.difference(made)}
+            if len(self) > _MAX_WORDS:
+                self.clear()
+            self.update(new)
+            made.update(new)
+            return list(map(made.__getitem__, orths))
+
+
+_WORDS = PerWord(str)
 
 
 def token_words(doc: Doc) -> list[str]:
     """The text of each token; equal texts are one object, which saves memory on long Docs."""
-    orths = doc.to_array("ORTH").tolist()
-    try:
-        return list(map(_WORDS.__getitem__, orths))
-    except KeyError:
-        strings = doc.vocab.strings
-        words = {orth: strings[orth] for orth in set(orths)}
-        # Another thread may clear the cache at any time, so the result comes from a local dict.
-        if len(_WORDS) > _MAX_WORDS:
-            _WORDS.clear()
-        _WORDS.update(words)
-        return [words[orth] for orth in orths]
+    return _WORDS.of(doc.to_array("ORTH").tolist(), doc.vocab.strings)
 
 
-def text_of(doc: Doc, words: list[str] | None = None) -> str:
-    """The same as `doc.text`, which spaCy builds from `Token` objects, in a third of the time.
-
-    words (list[str] | None): The words of the Doc, if at hand.
-    """
+def text_of(doc: Doc) -> str:
+    """The same as `doc.text`, which spaCy builds from `Token` objects, in a third of the time."""
     blanks = map(("", " ").__getitem__, doc.to_array("SPACY").tolist())
-    return "".join(map(add, token_words(doc) if words is None else words, blanks))
+    return "".join(map(add, token_words(doc), blanks))
 
 
 def text_length(doc: Doc) -> int:

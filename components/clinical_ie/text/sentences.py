@@ -6,14 +6,14 @@ break ends a sentence therefore depends on the lines around it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import compress, count
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .columns import Offsets, text_of, token_words
+from .columns import Offsets, PerWord, text_of
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
@@ -82,9 +82,9 @@ def merge_inside_mentions(doc: Doc, first: Offsets, after: Offsets) -> int:
 
 def _sentence_starts(doc: Doc) -> set[int]:
     """The tokens that start a sentence."""
-    words = token_words(doc)
-    kinds = list(map(_KINDS.__getitem__, words))
-    starts = {0} if words else set()
+    words = _Words(doc)
+    kinds = _KINDS.of(words.orths, words.strings)
+    starts = {0} if kinds else set()
     lines: _Lines | None = None
     ended = True
     following = 0
@@ -96,8 +96,9 @@ def _sentence_starts(doc: Doc) -> set[int]:
         following = i + 1
         kind = kinds[i]
         if kind == _SPACE:
-            if not ended:
-                lines = lines or _Lines(text_of(doc, words))
+            # Thin blanks are tokens too, and much more frequent inside a sentence than line ends.
+            if not ended and _LINE_END.search(words[i]):
+                lines = lines or _Lines(text_of(doc))
                 ended = lines.end_within(doc[i].idx, doc[i].idx + len(words[i]))
             continue
         if ended and not (kind == _CLOSER and _follows_directly(doc, i)):
@@ -105,23 +106,9 @@ def _sentence_starts(doc: Doc) -> set[int]:
             ended = False
         if kind == _FINAL or (kind == _STOP and _ends_sentence(doc, words, i, starts)):
             ended = True
-    if ended and following < len(words):
+    if ended and following < len(kinds):
         starts.add(following)
     return starts
-
-
-class _Kinds(dict[str, int]):
-    """The kinds of all words met so far."""
-
-    def __missing__(self, word: str) -> int:
-        if len(self) > _MAX_WORDS:
-            self.clear()
-        self[word] = kind = _kind(word)
-        return kind
-
-
-_MAX_WORDS = 1 << 16
-_KINDS = _Kinds()
 
 
 def _kind(word: str) -> int:
@@ -132,6 +119,23 @@ def _kind(word: str) -> int:
     if word.endswith(".") and word.lower() not in _TITLES:
         return _STOP
     return _CLOSER if word in _CLOSERS else _PLAIN
+
+
+_KINDS = PerWord(_kind)
+
+
+class _Words:
+    """The words of a Doc by position; few of them matter, and only those are read."""
+
+    def __init__(self, doc: Doc) -> None:
+        self.orths: list[int] = doc.to_array("ORTH").tolist()
+        self.strings = doc.vocab.strings
+
+    def __len__(self) -> int:
+        return len(self.orths)
+
+    def __getitem__(self, i: int) -> str:
+        return self.strings[self.orths[i]]
 
 
 class _Lines:
@@ -165,7 +169,7 @@ def _follows_directly(doc: Doc, i: int) -> bool:
     return i > 0 and not (doc[i - 1].whitespace_ or doc[i - 1].is_space)
 
 
-def _ends_sentence(doc: Doc, words: Sequence[str], i: int, starts: Collection[int]) -> bool:
+def _ends_sentence(doc: Doc, words: _Words, i: int, starts: Collection[int]) -> bool:
     """Whether a sentence ends with token i, which ends with a full stop."""
     if _is_list_number(words, i, starts):
         return False
@@ -185,12 +189,12 @@ def _ends_sentence(doc: Doc, words: Sequence[str], i: int, starts: Collection[in
     return not (following[0].islower() or following[0] in ",;" or following == ".")
 
 
-def _word_before(words: Sequence[str], i: int) -> int:
+def _word_before(words: _Words, i: int) -> int:
     """The token that the full stop at token i belongs to: i, or i - 1 if the stop is a token."""
     return i if len(words[i]) > 1 else i - 1
 
 
-def _is_initial(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
+def _is_initial(words: _Words, i: int, starts: Collection[int]) -> bool:
     """Whether the full stop belongs to a name, as in `J. Smith` but not in `vitamin A. He`."""
     at = _word_before(words, i)
     letter = words[at].rstrip(".") if at >= 0 else ""
@@ -199,14 +203,14 @@ def _is_initial(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
     return at in starts or not (words[at - 1].isalpha() and words[at - 1].islower())
 
 
-def _is_counted(words: Sequence[str], i: int, following: str) -> bool:
+def _is_counted(words: _Words, i: int, following: str) -> bool:
     """Whether the full stop belongs to a short word before a number: `Cr. 1.8`, `Lot. 4`."""
     at = _word_before(words, i)
     word = words[at].rstrip(".") if at >= 0 else ""
     return following[0].isdigit() and word.isalpha() and word.istitle() and len(word) <= 4
 
 
-def _is_list_number(words: Sequence[str], i: int, starts: Collection[int]) -> bool:
+def _is_list_number(words: _Words, i: int, starts: Collection[int]) -> bool:
     """Whether the full stop at token i belongs to a number that opens a line: `1. Aspirin`."""
     first = _word_before(words, i)
     if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:

@@ -146,7 +146,7 @@ class ClinicalTokenizer(Tokenizer):
 
         text (str): Of any length.
         """
-        if max(map(len, text.split()), default=0) <= _LONG:
+        if _has_blanks(text) or max(map(len, text.split()), default=0) <= _LONG:
             return super().__call__(text)
         words: list[str] = []
         spaces: list[bool] = []
@@ -155,6 +155,16 @@ class ClinicalTokenizer(Tokenizer):
             words += token_words(doc)
             spaces += doc.to_array("SPACY").astype(bool).tolist()
         return Doc(self.vocab, words=words, spaces=spaces)
+
+
+def _has_blanks(text: str) -> bool:
+    """Whether no stretch without a blank is too long, by a look at few of the characters."""
+    at = -1
+    while len(text) - at > _LONG + 1:
+        at = text.rfind(" ", at + 1, at + _LONG + 2)
+        if at < 0:
+            return False
+    return True
 
 
 def _pieces(text: str) -> Iterator[str]:
