@@ -171,7 +171,7 @@ def test_the_caller_may_stop_half_way() -> None:
         (completion("[[T1|Form: pill]] for [[T2|Form: tube]]."), "unknown marker"),
         (completion("[[T1|Drug: a]] for [[T2|Reason: b]]."), "unknown marker"),
         (completion("Had [[Drug: a [[Reason: b]]]]."), "changed nesting"),
-        (completion("Had [[Drug: a for [[Reason: b]]."), "changed nesting"),
+        (completion("Had [[Drug: a for [[Reason: b]]."), "unclosed marker"),
         (completion("Had [[Drug: a]] for [[Reason: b."), "unclosed marker"),
         (
             completion("She had [[Drug: hep\u202earin]] for [[Reason: a clot]]."),
