@@ -127,6 +127,30 @@ def test_a_reason_is_no_time_and_one_cue_of_several_is_enough() -> None:
     assert objection(make_relation_cues_kept(), source, said, links=links) is None
 
 
+@pytest.mark.parametrize(
+    ("strengths", "links", "ok"),
+    [
+        (("5 mg", "9 mg"), [("T2", "T0"), ("T3", "T1")], True),
+        # The ids of the strengths are exchanged.
+        (("9 mg", "5 mg"), [("T2", "T0"), ("T3", "T1")], False),
+        # Both belong to both drugs.
+        (("9 mg", "5 mg"), [(s, d) for s in ("T2", "T3") for d in ("T0", "T1")], True),
+    ],
+)
+def test_nothing_comes_between_that_could_be_taken_for_an_end(
+    strengths: tuple[str, str], links: list[tuple[str, str]], ok: bool
+) -> None:
+    def doses(text: str, *terms: str) -> Passage:
+        labels = "Drug", "Drug", "Strength", "Strength"
+        return passage(text, *zip(labels, terms, strict=True))
+
+    source = doses("Took aspirin 1 mg, codeine 2 mg.", "aspirin", "codeine", "1 mg", "2 mg")
+    rewrite = doses("Took heparin 5 mg, digoxin 9 mg.", "heparin", "digoxin", *strengths)
+    related = tuple(Link("Dose", head, tail) for head, tail in links)
+    found = objection(make_relation_cues_kept(), source, rewrite, links=related)
+    assert found == (None if ok else "Dose: 'digoxin' has come between")
+
+
 def test_a_relation_may_be_said_the_other_way_round() -> None:
     source, links = linked("Rash due to aspirin.", ("ADE", "Rash"), ("Drug", "aspirin"))
     ends = [Mention("T0", "ADE", ((15, 19),)), Mention("T1", "Drug", ((0, 7),))]

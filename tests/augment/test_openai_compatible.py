@@ -171,7 +171,7 @@ def test_the_caller_may_stop_half_way() -> None:
         (completion("[[T1|Form: pill]] for [[T2|Form: tube]]."), "unknown marker"),
         (completion("[[T1|Drug: a]] for [[T2|Reason: b]]."), "unknown marker"),
         (completion("Had [[Drug: a [[Reason: b]]]]."), "changed nesting"),
-        (completion("Had [[Drug: a for [[Reason: b]]."), "changed nesting"),
+        (completion("Had [[Drug: a for [[Reason: b]]."), "unclosed marker"),
         (completion("Had [[Drug: a]] for [[Reason: b."), "unclosed marker"),
         (
             completion("She had [[Drug: hep\u202earin]] for [[Reason: a clot]]."),
@@ -221,10 +221,10 @@ def test_a_server_that_refuses_or_hangs() -> None:
         model = model_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         with pytest.raises(EndpointError, match="/v1: no server answers there; start it, or name"):
             list(model([prompts(1)]))
-        # A server that has answered before may come back.
+        # Nor does an answer of an earlier run help.
         model.answered = True
-        [[answer]] = model([prompts(1)])
-    assert (answer.fault, answer.answered) == ("no connection", False)
+        with pytest.raises(EndpointError, match="/v1: no server answers there"):
+            list(model([prompts(1)]))
 
     def hang(request: dict[str, Any]) -> Answer:
         return Answer(b"{}", delay=3.0)
@@ -235,6 +235,14 @@ def test_a_server_that_refuses_or_hangs() -> None:
         with pytest.raises(EndpointError, match=expected):
             list(model_of(server.url, timeout=0.1, give_up_after=2, in_flight=1)([prompts(9)]))
     assert (answer.fault, answer.answered) == ("no answer in time", False)
+
+
+def test_a_server_that_has_answered_may_come_back() -> None:
+    with serving(echo) as server:
+        model = model_of(server.url)
+        list(model([prompts(1)]))
+    [[answer]] = model([prompts(1)])
+    assert (answer.fault, answer.answered) == ("no connection", False)
 
 
 def after(failures: int, failure: Answer) -> Script:

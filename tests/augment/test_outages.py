@@ -79,10 +79,26 @@ def test_prompts_that_are_not_taken_end_no_run(status: int, train: Path, tmp_pat
 def test_one_prompt_says_nothing_of_key_and_model(status: int, train: Path, tmp_path: Path) -> None:
     with serving(refusing(range(85, 86), error(status))) as server:
         config = config_of(tmp_path, server.url)
-        for _ in range(2):
+        for _ in range(2 if status == 403 else 1):
             outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=3)
             assert outcome.accepted == N_NOTES - 1
             assert list(outcome.dropped) == [f"request not taken (HTTP {status})"]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "does not take this key"), (404, "knows no model")]
+)
+def test_a_key_or_model_that_is_wrong_since_the_last_run_stops_at_once(
+    status: int, message: str, train: Path, tmp_path: Path
+) -> None:
+    with serving(rewritten) as server:
+        config = config_of(tmp_path, server.url)
+        augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 4, seed=3)
+        server.script = lambda _: error(status)
+        server.requests.clear()
+        with pytest.raises(EndpointError, match=message):
+            augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=3)
+        assert len(server.requests) == 1
 
 
 def test_a_server_that_takes_nothing_is_given_up() -> None:

@@ -116,6 +116,16 @@ def test_new_words_and_terms_are_counted_once() -> None:
     ]
 
 
+def test_an_example_has_the_ids_of_its_source_whatever_their_order() -> None:
+    mentions = [Mention("T7", "Drug", ((0, 1),)), Mention("T8", "Drug", ((7, 8),))]
+    segment = Segment("n", 0, 8, "A, not B", Annotations(mentions, []), frozenset())
+    counts = outcome()
+    counts.add(
+        "n.aug1", segment.annotations, [(segment, rewrite(text="D or C", spans=[[5, 6], [0, 1]]))]
+    )
+    assert counts.pairs[0]["rewrite"] == "[[T2|Drug: D]] or [[T1|Drug: C]]"
+
+
 def test_no_more_than_a_few_examples_of_bounded_length_are_kept() -> None:
     counts = outcome()
     for _ in range(30):

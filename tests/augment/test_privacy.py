@@ -59,6 +59,7 @@ CROOKED = [
     "http://\uff11\uff12\uff17.0.0.1/v1",
     "http://127.0.0.1 .example.org/v1",
     "http://127.0.0.1\n.example.org/v1",
+    "http://[127.0.0.1]:8000/v1",
     "http:///v1",
     "//127.0.0.1/v1",
     "ftp://127.0.0.1/v1",

@@ -125,6 +125,8 @@ def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
             if key in found or any(key == other.key for other, _ in open_):
                 raise MarkupError("doubled marker", key)
             if (open_[-1][0].key if open_ else None) != marker.parent:
+                if open_ and _is_left_open(markup):
+                    raise MarkupError("unclosed marker", open_[-1][0].key)
                 raise MarkupError("changed nesting", key)
             open_.append((marker, length))
         elif token["broken"]:
@@ -146,6 +148,12 @@ def decode(markup: str, markers: Sequence[Marker]) -> tuple[str, list[Mention]]:
     if missing:
         raise MarkupError("missing marker", ", ".join(missing))
     return "".join(pieces), [found[marker.key] for marker in markers]
+
+
+def _is_left_open(markup: str) -> bool:
+    """Whether a string has fewer ends of markers than beginnings."""
+    kinds = Counter(kind for kind, _ in pieces_of(markup))
+    return kinds[Kind.CLOSE] < kinds[Kind.OPEN]
 
 
 def keys_in(markup: str) -> list[str]:

@@ -254,8 +254,13 @@ def _pair(segment: Segment, rewrite: Rewrite, as_it_is: bool = False) -> dict[st
         capital mended, or as the model wrote it.
     """
     mentions = segment.annotations.mentions
-    markup = encode(rewrite.text, rewrite.mentions(mentions)).text if as_it_is else rewrite.markup
-    return {"source": encode(segment.text, mentions).text, "rewrite": markup[:_MAX_SHOWN]}
+    source = encode(segment.text, mentions)
+    # By the text order of the rewrite, an id would name another mention than in the source.
+    keys = {marker.mention: marker.key for marker in source.markers}
+    markup = (
+        encode(rewrite.text, rewrite.mentions(mentions), keys).text if as_it_is else rewrite.markup
+    )
+    return {"source": source.text, "rewrite": markup[:_MAX_SHOWN]}
 
 
 def _side_by_side(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, int]]:

@@ -1,10 +1,11 @@
 """What a rewrite must preserve: negation, relation cues, gender, and one name for one thing."""
 
 import re
+from collections.abc import Sequence
 
 from spacy_llm.registry import registry
 
-from ...doc import Mention
+from ...doc import Link, Mention
 from ..terms import named_alike, normal
 from .case import Case, Filter, Passage, word_border
 
@@ -102,12 +103,16 @@ def make_gender_kept() -> Filter:
 def make_relation_cues_kept() -> Filter:
     """If a cue between head and tail says how they are related (`due to`, `after`, `for`), the
     rewrite must have a cue of the same sense there, or of the opposite sense if head and tail have
-    changed places."""
+    changed places. Nor may a mention come between them that could be taken for one of the two: with
+    the ids of two strengths exchanged, each would be that of the other drug."""
 
     def relation_cues_kept(case: Case) -> str | None:
         place = {mention.id: i for i, mention in enumerate(case.source.mentions)}
         for link in case.links:
             ends = place[link.head], place[link.tail]
+            rival = _rival(case.rewrite, link, case.links)
+            if rival and not _rival(case.source, link, case.links):
+                return f"{link.label}: {case.rewrite.covered(rival)!r} has come between"
             kinds, turned = _cues(case.source, *ends)
             if not kinds:
                 continue
@@ -171,6 +176,22 @@ def _denied(outside: str, mention: Mention) -> bool:
 def _clause(outside: str, start: int) -> str:
     """The text after a mention, up to the next punctuation, bracket or mention, in lower case."""
     return _CLAUSE_END.split(outside[start : start + 60], maxsplit=1)[0].lower()
+
+
+def _rival(passage: Passage, link: Link, links: Sequence[Link]) -> Mention | None:
+    """A mention between head and tail with the label of one of them, and without the same relation
+    to the other."""
+    ends = {m.id: m for m in passage.mentions if m.id in (link.head, link.tail)}
+    head, tail = ends[link.head], ends[link.tail]
+    low, high = sorted((head.start, tail.start))
+    related = {(x.head, x.tail) for x in links if x.label == link.label}
+    for mention in passage.mentions:
+        if low < mention.start < high and (
+            (mention.label == head.label and (mention.id, tail.id) not in related)
+            or (mention.label == tail.label and (head.id, mention.id) not in related)
+        ):
+            return mention
+    return None
 
 
 def _cues(passage: Passage, head: int, tail: int) -> tuple[list[str], bool]:

@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 # Only scheme, host, port and path: parsers can disagree about user info, queries, fragments,
 # escapes and unusual characters.
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f]*:[0-9a-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._-]+)*)/?"
 )
 

@@ -32,7 +32,7 @@ class Verdicts:
     model, url (str): Named in errors.
     give_up_after (int): How many requests in a row without an answer, or answers in a row without
         usable content, end the run. Rejected prompts count only until the server first answers.
-    answered (bool): Whether the server has ever answered.
+    answered (bool): Whether the server has ever answered, perhaps in an earlier run.
     """
 
     def __init__(self, model: str, url: str, give_up_after: int) -> None:
@@ -41,6 +41,8 @@ class Verdicts:
         self._give_up_after = give_up_after
         self._failed_in_a_row = self._empty_in_a_row = 0
         self.answered = False
+        # Between two runs, a key can expire and a server stop.
+        self._answered_now = False
 
     def of_status(
         self, error: openai.APIStatusError, sent: Iterable[str], wait: float, seconds: float
@@ -60,7 +62,7 @@ class Verdicts:
                 f"{self._url}: the server takes no more requests for {wait:.0f} seconds ({named}); "
                 "then run again to continue from the journal"
             )
-        if not self.answered:
+        if not self._answered_now:
             # Once the server has answered, key and model are right, and the prompt is at fault.
             self._check_key_and_model(error, named)
         if passing:
@@ -77,12 +79,15 @@ class Verdicts:
         """
         # ConnectError and ConnectTimeout of httpx.
         none_there = type(error.__cause__).__name__.startswith("Connect")
-        if none_there and not self.answered:
+        if none_there and not self._answered_now:
             raise EndpointError(f"{self._url}: {_no_server(error)}") from None
         return failure("no connection" if none_there else "answer broke off", seconds)
 
     def _check_key_and_model(self, error: openai.APIStatusError, named: str) -> None:
-        if error.status_code in (401, 403) or error.code == "invalid_api_key":
+        # Some services answer 403 to a prompt that they find indecent; if there are answers of an
+        # earlier run, such prompts may be all that is left.
+        no_key = error.status_code == 401 or (error.status_code == 403 and not self.answered)
+        if no_key or error.code == "invalid_api_key":
             raise EndpointError(f"{self._url}: the server does not take this key ({named})")
         if error.status_code in (404, 405) or error.code == "model_not_found":
             raise EndpointError(
@@ -96,7 +101,7 @@ class Verdicts:
         RAISES (EndpointError): There are `give_up_after` of them.
         """
         if answer.answered:
-            self.answered = True
+            self.answered = self._answered_now = True
             self._failed_in_a_row = 0
             self._empty_in_a_row = self._empty_in_a_row + 1 if answer.fault else 0
         elif not (answer.refused and self.answered):
