@@ -110,7 +110,7 @@ def test_no_more_processes_than_windows_waits_for(monkeypatch: pytest.MonkeyPatc
         asked.append(n_process)
         raise EnoughError
 
-    monkeypatch.setattr(parallel, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr(parallel, "WorkerPool", pool)
     for on_windows in (True, False):
         monkeypatch.setattr(parallel, "ON_WINDOWS", on_windows)
         for n_process in (4, 100):

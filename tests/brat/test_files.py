@@ -64,6 +64,14 @@ def test_another_encoding_is_told_by_file(tmp_path: Path):
         read_note(tmp_path / "n.txt")
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE", "UTF-16-BE", "UTF-32"])
+def test_a_text_in_a_wide_encoding_is_told_even_if_it_decodes(tmp_path: Path, encoding: str):
+    (tmp_path / "n.txt").write_bytes("Aspirin caused rash.".encode(encoding))
+    remedy = f"iconv -f {encoding[:6]} -t UTF-8"
+    with pytest.raises(UnicodeDecodeError, match=rf"n\.txt, line 1; .*{remedy}"):
+        read_note(tmp_path / "n.txt")
+
+
 def test_links_are_followed_but_in_no_circle(tmp_path: Path):
     for name in ("here/a", "far/b"):
         write_note(tmp_path, name, "x", Standoff())

@@ -1,4 +1,5 @@
 import json
+import sys
 from errno import ENOSPC
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,15 @@ def test_a_name_that_is_not_utf8_costs_one_note(tmp_path: Path):
     assert "bad\\udcff.txt: whole note left out: its file name is not" in result.stderr
     assert len(read_docs(tmp_path / "out.spacy")) == 2
     assert json.loads((tmp_path / "out.json").read_text())["out"]["left_out"] == ["bad\\udcff.txt"]
+
+
+def test_a_locale_that_misreads_names_is_told(tmp_path: Path, monkeypatch):
+    fill(tmp_path / "in", 1)
+    # Where names are ASCII, Python makes something like it of "ü", too.
+    (tmp_path / "in" / "\udcff.txt").write_text("aspirin")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    result = run("convert.py", tmp_path / "in", tmp_path / "out.spacy", "--processes", 1)
+    assert "rename it, or set PYTHONUTF8=1: " in result.stderr
 
 
 def test_a_file_that_is_too_large_costs_one_note(tmp_path: Path):

@@ -2,17 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from typing import Generic, TypeVar
 
 import torch
 from spacy.language import Language
 
-from ..system.workers import start_worker
+from ..system.workers import WorkerPool, start_worker
 from .texts import Found, run_texts
 
 Item = TypeVar("Item")
@@ -41,7 +40,7 @@ class PipelinePool:
     def __init__(self, load: Callable[[], Language], n_process: int) -> None:
         self._load = load
         self._n_process = n_process
-        self._pool: ProcessPoolExecutor | None = self._start(n_process)
+        self._pool: WorkerPool | None = self._start(n_process)
 
     def run(
         self, batches: Iterable[tuple[Item, list[str]]]
@@ -105,14 +104,8 @@ class PipelinePool:
             self._end()
             return KILLED
 
-    def _start(self, n_process: int) -> ProcessPoolExecutor:
-        # A forked process hangs in torch once its parent has run torch in several threads.
-        pool = ProcessPoolExecutor(
-            n_process,
-            get_context("spawn"),
-            initializer=_start,
-            initargs=(self._load, self._n_process),
-        )
+    def _start(self, n_process: int) -> WorkerPool:
+        pool = WorkerPool(n_process, _start, (self._load, self._n_process))
         try:
             # One task per process, so that all have loaded before the first text.
             for ready in [pool.submit(_warm_up) for _ in range(n_process)]:

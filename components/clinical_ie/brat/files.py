@@ -264,16 +264,20 @@ def _bom_is_not_counted(text: str, standoff: Standoff) -> bool:
 
 def _decode(path: Path) -> str:
     content = content_of(path)
+    looks = wide_encoding(content)
     try:
-        return content.decode("utf8")
+        text = content.decode("utf8")
+        if looks:
+            raise UnicodeDecodeError("utf-8", content, 0, 1, "there are NULs between the letters")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        looks = wide_encoding(content) or "another encoding"
         error.reason = (
             f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like "
-            f"{looks}: convert it with iconv -f <its encoding> -t UTF-8"
+            f"{looks or 'another encoding'}: convert it with "
+            f"iconv -f {looks or '<its encoding>'} -t UTF-8"
         )
         raise
+    return text
 
 
 def _raise(error: OSError) -> NoReturn:

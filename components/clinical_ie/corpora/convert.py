@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -193,7 +194,7 @@ def _convert_note(
     nlp = corpus_nlp()
     try:
         if shown != name:
-            raise ValueError("its file name is not UTF-8; rename it")
+            raise ValueError(_wrong_name())
         packed, count = _read_and_pack(nlp, path, root, settings)
     except Exception as error:
         # A file can be damaged in unforeseen ways; this must not affect the other notes.
@@ -202,6 +203,14 @@ def _convert_note(
         packed, count = None, SplitCount(problems=[told], left_out=[shown])
     _stop_if_asked(count, settings)
     return packed, count
+
+
+def _wrong_name() -> str:
+    told = "its file name is not UTF-8; rename it"
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":
+        # Then the name may be right, and the locale wrong.
+        told += f", or set PYTHONUTF8=1: this system's locale makes Python read it as {encoding}"
+    return told
 
 
 def _read_and_pack(

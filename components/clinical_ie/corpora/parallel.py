@@ -2,13 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from ..system.names import ON_WINDOWS
-from ..system.workers import start_worker
+from ..system.workers import WorkerPool, start_worker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,10 +28,9 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
     if n_process <= 1:
         yield from map(function, items)
         return
-    # A forked process can hang in a library whose threads were not copied.
     if ON_WINDOWS:
         n_process = min(n_process, MAX_PROCESSES)
-    pool = ProcessPoolExecutor(n_process, get_context("spawn"), initializer=start_worker)
+    pool = WorkerPool(n_process, start_worker)
     under_way: deque[Future[list[R]]] = deque()
     try:
         for first in range(0, len(items), CHUNK):

@@ -2,8 +2,49 @@
 
 import os
 import signal
-from multiprocessing import parent_process
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from threading import Thread
+from typing import Any, ParamSpec, TypeVar
+
+from .names import ON_WINDOWS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """A pool of processes; its `initializer` should call `start_worker`.
+
+    n_process (int): Maximum number of processes; they start when there is work for them.
+    """
+
+    def __init__(
+        self, n_process: int, initializer: Callable[..., object], initargs: tuple[Any, ...] = ()
+    ) -> None:
+        # A forked process can hang in a library whose threads were not copied, such as torch.
+        super().__init__(n_process, get_context("spawn"), initializer, initargs)
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """As in the base class. A process that it starts does not hear Ctrl-C at all: before it
+        gets to `start_worker` it imports for seconds, and would end with a traceback."""
+        with _interrupts_later():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hear Ctrl-C after the block; processes that are started in the block never hear it."""
+    if ON_WINDOWS:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_worker() -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -13,7 +14,11 @@ MAX_LISTED = 20
 def run(main: Callable[..., None]) -> None:
     """Run a script's main function with the arguments of the command line."""
     show_anything()
-    typer.run(main)
+    try:
+        typer.run(main)
+    except OSError as error:
+        # For instance a full disk, where standard output goes.
+        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
 
 
 def show_anything() -> None:

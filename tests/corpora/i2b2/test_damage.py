@@ -193,6 +193,13 @@ def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
     assert len(read_docs(tmp_path / "x.spacy")) == 1
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE"])
+def test_a_wide_encoding_is_told_with_its_name(tmp_path: Path, encoding: str):
+    (tmp_path / "1.xml").write_bytes(xml().encode(encoding))
+    with pytest.raises(ValueError, match=r"1\.xml: looks like UTF-16, .* `iconv -f UTF-16 "):
+        read_note(tmp_path / "1.xml", tmp_path)
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4)), min_size=1, max_size=8))
 def test_damaged_files_give_a_note_or_one_clear_error(tmp_path_factory, damage):
     content = bytearray(xml().encode())

@@ -5,15 +5,13 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from ...brat import Relation, Standoff, TextBound, write_note
-from ...system.workers import start_worker
+from ...system.workers import WorkerPool, start_worker
 from ..parallel import ended
 from ..synthetic.folder import files_below, replaced_folder
 from .note import Generator
@@ -138,10 +136,7 @@ def _results(
     if n_process == 1:
         yield map(partial(_write, Generator(schema, seed), folder), jobs)
         return
-    # A forked process can hang in a library whose threads were not copied.
-    pool = ProcessPoolExecutor(
-        n_process, get_context("spawn"), initializer=_start, initargs=(schema, seed, folder)
-    )
+    pool = WorkerPool(n_process, _start, (schema, seed, folder))
     try:
         yield pool.map(_work, jobs, chunksize=CHUNK)
     finally:

@@ -14,6 +14,7 @@ from ...brat.files import (
     misspelt,
     note_name,
 )
+from ...brat.parse import wide_encoding
 from ...brat.problem import Severity
 from ...brat.records import is_label
 from .mend import Placed, place_mention, resolve_end
@@ -252,6 +253,10 @@ class _Builder:
 
 def _decode(path: Path, mended: list[Problem]) -> str:
     content = content_of(path)
+    if wide := wide_encoding(content):
+        raise ValueError(
+            f"{path}: looks like {wide}, not UTF-8: convert it with `iconv -f {wide} -t UTF-8`"
+        )
     try:
         return content.decode("utf8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
