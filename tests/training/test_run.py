@@ -201,6 +201,9 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
         ("hidden = 256", "hiden = 256", "unexpected argument"),
         ("window = 256", "window = 2560", "window = 2560"),
         ("predicted_share = 0.5", "predicted_share = 5.0", "predicted_share = 5.0"),
+        ('lang = "en"', 'lang = "zz"', "Can't import language zz"),
+        ("mask_share = 0.15", "mask_share = .15", "tok2vec.model.mask_share = .15: text in place"),
+        ("max_distance = 60", 'max_distance = "60"', "relations.max_distance = 60: text in place"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):
