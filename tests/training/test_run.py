@@ -60,6 +60,7 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     labels |= {relation.label for doc in docs for relation in doc._.relations}
     for name in ("model-best", "model-last"):
         assert saved_strings(out / name) == sorted(labels)
+        assert load_config(out / name / "config.cfg")["paths"]["log"] is None
 
     # weasel repeats the command after training on another dataset or seed.
     made = out.stat().st_ino

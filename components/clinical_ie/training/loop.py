@@ -99,6 +99,8 @@ def train(
             # The logger refuses to overwrite a file; a resumed run logs all its steps again.
             Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
         run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
+        # The log is moved after training, so pipelines must not be saved with its path.
+        nlp.config["paths"]["log"] = None
     with nlp.select_pipes(disable=run.frozen):
         log_step, end_log = run.values["logger"](nlp, sys.stdout, sys.stderr)
     try:

@@ -211,8 +211,6 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
             scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     performance = nlp.meta["performance"]
     performance |= {name: scores[name] for name in performance if name in scores}
-    # The log is moved after training, so its path would be wrong.
-    nlp.config["paths"]["log"] = None
     shutil.rmtree(calibrated, ignore_errors=True)
     nlp.to_disk(calibrated)
 
