@@ -60,6 +60,7 @@ def test_a_run_leaves_its_pipelines_and_log_and_replaces_an_older_one(files, tmp
     labels |= {relation.label for doc in docs for relation in doc._.relations}
     for name in ("model-best", "model-last"):
         assert saved_strings(out / name) == sorted(labels)
+        assert load_config(out / name / "config.cfg")["paths"]["log"] is None
 
     # weasel repeats the command after training on another dataset or seed.
     made = out.stat().st_ino
@@ -181,6 +182,15 @@ def test_what_no_run_has_made_is_not_replaced(files, tmp_path: Path, at, monkeyp
     assert "thesis.txt is a file; name a folder" in result.stderr
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered", "ignore:overflow encountered")
+def test_a_training_that_diverges_is_told_in_one_line(files, tmp_path: Path):
+    config = tmp_path / "steep.cfg"
+    config.write_text(CONFIG.read_text().replace("initial_rate = 0.002", "initial_rate = 1e30"))
+    result = train(files, config, tmp_path / "out", "--max-steps", 50, "--eval-frequency", 3)
+    assert result.exit_code == 1, result.exception
+    assert "is no longer a number: lower initial_rate" in result.stderr.splitlines()[-1]
+
+
 def test_a_file_without_notes_is_told(files, tmp_path: Path):
     write_docs([], tmp_path / "empty.spacy")
     where = ["--train", tmp_path / "empty.spacy", "--dev", files / "notes.spacy"]
@@ -210,6 +220,12 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
         ("hidden = 256", "hiden = 256", "unexpected argument"),
         ("window = 256", "window = 2560", "window = 2560"),
         ("predicted_share = 0.5", "predicted_share = 5.0", "predicted_share = 5.0"),
+        ('lang = "en"', 'lang = "zz"', "Can't import language zz"),
+        ("mask_share = 0.15", "mask_share = .15", "tok2vec.model.mask_share = .15: text in place"),
+        ("max_distance = 60", 'max_distance = "60"', "relations.max_distance = 60: text in place"),
+        ("batch_size = 16", "batch_size = 0", "nlp.batch_size = 0: must be 1 or more"),
+        ("accumulate_gradient = 1", "accumulate_gradient = 0", "gradient = 0: must be 1 or more"),
+        ("patience = 0", "patience = -1", "training.patience = -1: must be 0 or more"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):

@@ -1,6 +1,7 @@
 """spaCy's training loop, step for step, except that an interrupted run can be resumed and that the
 last step is always evaluated."""
 
+import math
 import shutil
 import sys
 import time
@@ -84,7 +85,8 @@ def train(
     initialized (Callable[[], Language]): Makes the pipeline, as spaCy's `init_nlp` does.
     checkpoint (Checkpoint): Where this run's checkpoint is, if it has one already.
     use_gpu (int): -1 for the CPU.
-    RAISES (ValueError): There are no training notes, or the checkpoint is of another run.
+    RAISES (ValueError): There are no training notes, the checkpoint is of another run, a setting is
+        out of range, or a loss is no longer a number.
     """
     with read_once():
         nlp = initialized()
@@ -98,6 +100,8 @@ def train(
             # The logger refuses to overwrite a file; a resumed run logs all its steps again.
             Path(settings["logger"]["output_file"]).unlink(missing_ok=True)
         run = _Run(nlp, out, registry.resolve(settings, schema=ConfigSchemaTraining))
+        # The log is moved after training, so pipelines must not be saved with its path.
+        nlp.config["paths"]["log"] = None
     with nlp.select_pipes(disable=run.frozen):
         log_step, end_log = run.values["logger"](nlp, sys.stdout, sys.stderr)
     try:
@@ -134,6 +138,14 @@ class _Run:
         train_corpus, dev_corpus = resolve_dot_names(
             config, [values["train_corpus"], values["dev_corpus"]]
         )
+        # 0 means no limit of patience. spaCy checks none of these.
+        for setting, value, least in (
+            ("nlp.batch_size", nlp.batch_size, 1),
+            ("training.accumulate_gradient", values["accumulate_gradient"], 1),
+            ("training.patience", values["patience"], 0),
+        ):
+            if value < least:
+                raise ValueError(f"{setting} = {value}: must be {least} or more")
         self.nlp = nlp
         self.out = out
         self.values = values
@@ -208,6 +220,12 @@ class _Run:
     def _evaluated(self) -> Info:
         """Score the pipeline and save it; returns what the logger gets."""
         progress = self.progress
+        diverged = [name for name, loss in progress.losses.items() if not math.isfinite(loss)]
+        if diverged:
+            raise ValueError(
+                f"at step {progress.step}, the loss of {' and '.join(diverged)} is no longer a "
+                "number: lower initial_rate in [training.optimizer.learn_rate]"
+            )
         averages = self.optimizer.averages or {}
         with self.nlp.use_params(averages), self.dev_notes.shown(self.nlp):
             score, scores = self.evaluate()

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,8 @@ def run_values(
     RAISES (TrainingError): A value is invalid, or a file cannot be read.
     """
     try:
-        steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
+        with _numbers_checked(config, {}):
+            steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
         between = as_steps("--eval-frequency", eval_frequency) or steps_between(steps)
     except (ConfigValidationError, LookupError, OSError, ValueError) as error:
         raise TrainingError(_one_line(error)) from error
@@ -119,7 +122,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         # An earlier process was stopped while it replaced the folder.
         new.rename(best)
     try:
-        with gpu_errors_in_one_line(_LESS_MEMORY):
+        with gpu_errors_in_one_line(_LESS_MEMORY), _numbers_checked(config, overrides):
             # Checked first, since spaCy reports a bad config on many lines and ends the process.
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
@@ -139,7 +142,8 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             replace_folder(new, best)
             stamp = json.dumps(stamp_of(part, made_from))
             write_whole(part / FINGERPRINT, f"{stamp}\n")
-    except (ConfigValidationError, OSError, ValueError) as error:
+    # An ImportError is a language that spaCy does not have.
+    except (ConfigValidationError, ImportError, OSError, ValueError) as error:
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {_one_line(error)}") from error
@@ -202,10 +206,41 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
             scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
     performance = nlp.meta["performance"]
     performance |= {name: scores[name] for name in performance if name in scores}
-    # The log is moved after training, so its path would be wrong.
-    nlp.config["paths"]["log"] = None
     shutil.rmtree(calibrated, ignore_errors=True)
     nlp.to_disk(calibrated)
+
+
+@contextmanager
+def _numbers_checked(config: Path, overrides: dict[str, Any]) -> Iterator[None]:
+    """A context in which a TypeError names the settings that are text and look like a number.
+
+    A config's `.1`, `1_000`, `nan` and `"0.1"` are text, but spaCy lets them pass for numbers.
+    RAISES (ValueError): In place of the TypeError, if there is such a setting.
+    """
+    try:
+        yield
+    except TypeError as error:
+        values = load_config(config, overrides=overrides, interpolate=False)
+        found = list(_numbers_as_text(values))
+        if not found:
+            raise
+        raise ValueError(
+            f"{', '.join(found)}: text in place of a number; write numbers without quotation "
+            "marks, with a digit before the point, and without underscores"
+        ) from error
+
+
+def _numbers_as_text(values: Mapping[str, Any], section: str = "") -> Iterator[str]:
+    """The settings of a config whose value is text that Python would read as a number."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _numbers_as_text(value, f"{section}{name}.")
+        elif isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                continue
+            yield f"{section}{name} = {value}"
 
 
 def _one_line(error: Exception) -> str:
