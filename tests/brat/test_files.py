@@ -72,6 +72,12 @@ def test_a_text_in_a_wide_encoding_is_told_even_if_it_decodes(tmp_path: Path, en
         read_note(tmp_path / "n.txt")
 
 
+@pytest.mark.parametrize("text", ["\0", "\0\0", "a\0", "\0" * 40, "\0\1" * 20, "a\0" * 4])
+def test_a_text_may_have_nuls(tmp_path: Path, text: str):
+    write_note(tmp_path, "n", text, Standoff())
+    assert read_note(tmp_path / "n.txt").text == text
+
+
 def test_links_are_followed_but_in_no_circle(tmp_path: Path):
     for name in ("here/a", "far/b"):
         write_note(tmp_path, name, "x", Standoff())

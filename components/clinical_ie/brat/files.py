@@ -17,6 +17,8 @@ from .records import Fragments, TextBound
 
 # Shared tasks spread annotations over such files; brat reads them if there is no `.ann`.
 PARTS = (".a1", ".a2", ".co", ".rel")
+# So many letters with NULs between them are not chance.
+_LEAST_LETTERS = 8
 
 
 @dataclass(slots=True)
@@ -267,7 +269,7 @@ def _decode(path: Path) -> str:
     looks = wide_encoding(content)
     try:
         text = content.decode("utf8")
-        if looks:
+        if looks and _is_text_in(looks, content):
             raise UnicodeDecodeError("utf-8", content, 0, 1, "there are NULs between the letters")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -278,6 +280,20 @@ def _decode(path: Path) -> str:
         )
         raise
     return text
+
+
+def _is_text_in(encoding: str, content: bytes) -> bool:
+    """Whether a file without a byte order mark is text in UTF-16 or UTF-32.
+
+    Letters of UTF-8 with NULs among them can be that too, by chance, if there are only a few.
+    """
+    for order in ("LE", "BE"):
+        text = content.decode(f"{encoding}-{order}", errors="replace")
+        # In the wrong order, each letter is one of another script.
+        latin = len(text.encode("latin1", errors="ignore"))
+        if latin >= max(_LEAST_LETTERS, len(text) / 2) and "".join(text.split()).isprintable():
+            return True
+    return False
 
 
 def _raise(error: OSError) -> NoReturn:
