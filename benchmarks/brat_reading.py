@@ -110,7 +110,10 @@ class Side:
     def start(self) -> None:
         context = get_context("spawn")
         self.pipe, end = context.Pipe()
-        self.process = context.Process(target=work, args=(self.make, self.arguments, end))
+        # A daemon, so that the error of one side does not leave the others waiting.
+        self.process = context.Process(
+            target=work, args=(self.make, self.arguments, end), daemon=True
+        )
         self.process.start()
 
     def ask(self, step: str, folder: Path) -> float | str:
