@@ -1,13 +1,15 @@
 """What a rewrite must preserve: negation, relation cues, gender, and one name for one thing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Set
 
 from spacy_llm.registry import registry
 
 from ...doc import Link, Mention
 from ..terms import named_alike, normal
 from .case import Case, Filter, Passage, word_border
+
+Ends = Set[tuple[str, str, str]]
 
 # Hand-written, after the idea of NegEx (Chapman et al. 2001): cues before and after a finding.
 # They are matched against text in lower case: ignoring case would take twice as long.
@@ -108,10 +110,11 @@ def make_relation_cues_kept() -> Filter:
 
     def relation_cues_kept(case: Case) -> str | None:
         place = {mention.id: i for i, mention in enumerate(case.source.mentions)}
+        known = {(link.label, link.head, link.tail) for link in case.links}
         for link in case.links:
             ends = place[link.head], place[link.tail]
-            rival = _rival(case.rewrite, link, case.links)
-            if rival and not _rival(case.source, link, case.links):
+            rival = _rival(case.rewrite, link, ends, known)
+            if rival and not _rival(case.source, link, ends, known):
                 return f"{link.label}: {case.rewrite.covered(rival)!r} has come between"
             kinds, turned = _cues(case.source, *ends)
             if not kinds:
@@ -178,17 +181,19 @@ def _clause(outside: str, start: int) -> str:
     return _CLAUSE_END.split(outside[start : start + 60], maxsplit=1)[0].lower()
 
 
-def _rival(passage: Passage, link: Link, links: Sequence[Link]) -> Mention | None:
+def _rival(passage: Passage, link: Link, ends: tuple[int, int], known: Ends) -> Mention | None:
     """A mention between head and tail with the label of one of them, and without the same relation
-    to the other."""
-    ends = {m.id: m for m in passage.mentions if m.id in (link.head, link.tail)}
-    head, tail = ends[link.head], ends[link.tail]
+    to the other.
+
+    ends (tuple[int, int]): The places of head and tail among the mentions.
+    known (Ends): Label, head and tail of each relation.
+    """
+    head, tail = (passage.mentions[end] for end in ends)
     low, high = sorted((head.start, tail.start))
-    related = {(x.head, x.tail) for x in links if x.label == link.label}
     for mention in passage.mentions:
         if low < mention.start < high and (
-            (mention.label == head.label and (mention.id, tail.id) not in related)
-            or (mention.label == tail.label and (head.id, mention.id) not in related)
+            (mention.label == head.label and (link.label, mention.id, link.tail) not in known)
+            or (mention.label == tail.label and (link.label, link.head, mention.id) not in known)
         ):
             return mention
     return None
