@@ -55,6 +55,11 @@ def main(
     remarks: list[str] = []
     try:
         format_ = format_named(format_name, I2b2Settings(timex, sectime, tlinks))
+        if format_name == "i2b2-2012" and (roles or equivalences):
+            raise ValueError(
+                "--roles and --equivalences are for events and equivalences of brat; i2b2-2012 has "
+                "relations with --tlinks"
+            )
         settings = ConvertSettings(
             format=format_,
             on_error=on_error,

@@ -120,7 +120,7 @@ def test_a_release_without_its_format_is_told_which_to_name(tmp_path: Path):
     assert "training_20180910 is from the release of n2c2-2018" in str(told.value)
     assert "--vars.format n2c2-2018" in str(told.value)
     (tmp_path / "other" / "training").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"put notes into .*/test$"):
+    with pytest.raises(FileNotFoundError, match=r"put notes into .*/test, or name a \.spacy file"):
         find_splits(tmp_path / "other", format_named("brat"), 0)
 
 

@@ -92,12 +92,12 @@ def list_notes(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder}: no such folder; expected brat notes (.txt with .ann) in it"
+            f"{folder}: no such folder; expected notes in it (.txt, with an .ann if annotated)"
         )
     paths = sorted(path for path in files_below(folder) if path.suffix == ".txt")
     if not paths:
         raise FileNotFoundError(
-            f"{folder}: holds no .txt file; expected brat notes (.txt with .ann)"
+            f"{folder}: holds no .txt file; expected notes (.txt, with an .ann if annotated)"
         )
     return paths
 

@@ -75,7 +75,9 @@ def _textbound(id_: str, words: list[str], text: str) -> TextBound:
             )
         start, end = int(match[1]), int(match[2])
         if end <= start:
-            raise StandoffError(f"{id_}: the span {start} {end} is empty or reversed")
+            raise StandoffError(
+                f"{id_}: the span {start} {end} is empty or reversed; expected START below END"
+            )
         fragments.append((start, end))
     return TextBound(id_, label, tuple(fragments), text)
 

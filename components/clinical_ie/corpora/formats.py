@@ -57,10 +57,14 @@ def format_named(name: str, i2b2_settings: i2b2.I2b2Settings | None = None) -> F
 
     i2b2_settings (I2b2Settings | None): What to read from i2b2-2012 besides its EVENTs; default:
         nothing.
-    RAISES (ValueError): There is no such format.
+    RAISES (ValueError): There is no such format, or it is another and there is something to read.
     """
     if name not in FORMATS:
         raise ValueError(f"unknown format {name!r}; this version reads: {', '.join(FORMATS)}")
+    if name != "i2b2-2012" and i2b2_settings not in {None, i2b2.I2b2Settings()}:
+        raise ValueError(
+            f"--timex, --sectime and --tlinks are for --format i2b2-2012, and the format is {name}"
+        )
     if name == "i2b2-2012":
         reader = partial(i2b2.read_note, settings=i2b2_settings)
         return replace(FORMATS[name], read_note=reader)

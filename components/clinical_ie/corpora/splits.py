@@ -32,16 +32,18 @@ def find_splits(
     seed. A missing test is an empty split.
     dev_ids (Path | None): A file with one note name per line.
     RETURNS (tuple[dict[str, Split], list[str]]): The splits, and remarks for the user.
-    RAISES (FileNotFoundError): There is no train, or a split has no notes.
+    RAISES (FileNotFoundError): There is no train or no list, or a split has no notes.
     RAISES (ValueError): There are too few notes to split, or no training note has a dev id.
     """
+    if dev_ids is not None and not dev_ids.is_file():
+        raise FileNotFoundError(f"{dev_ids}: no such file; expected names of notes, one per line")
     folders = {name: split_folder(root, name, format_) for name in SPLITS}
     train_root = folders["train"]
     if train_root is None:
         called = format_.folders.get("train", ())[:1]
         raise FileNotFoundError(
             f"{root / 'train'}: no such folder; put notes into {root}/train, {root}/dev and "
-            f"{root}/test"
+            f"{root}/test, or name a .spacy file to convert a single folder"
             + "".join(f" (in this format, train may also be called {name})" for name in called)
             # Users of a release may not know that they must name its format.
             + "".join(
