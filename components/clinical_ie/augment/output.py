@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -44,12 +44,20 @@ class Output:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add(self, note: NewNote) -> None:
-        """Write a new note."""
+    def add(self, notes: Iterable[NewNote]) -> None:
+        """Write new notes; several together take less time."""
         self._open()
-        self._docs.add_doc(note.doc)
-        name = note.doc._.note_id
-        path = file_below(self._folder / "brat", name, "")
+        notes = list(notes)
+        for note in notes:
+            self._docs.add_doc(note.doc)
+        for note in notes:
+            self._write_brat(note)
+        for note in notes:
+            line = _JSON.encode({"note": note.doc._.note_id, **note.doc._.provenance})
+            self._provenance.write(f"{line}\n")
+
+    def _write_brat(self, note: NewNote) -> None:
+        path = file_below(self._folder / "brat", note.doc._.note_id, "")
         if path.parent not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(path.parent)
@@ -58,8 +66,6 @@ class Output:
             with open(f"{path}{ending}", "wb", buffering=0, opener=_closed_to_others) as file:
                 while content:
                     content = content[file.write(content) :]
-        line = _JSON.encode({"note": name, **note.doc._.provenance})
-        self._provenance.write(f"{line}\n")
 
     def finish(self, outcome: Outcome) -> None:
         """Write the summary, and replace the results of an earlier run; if there are no new notes,
