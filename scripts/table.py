@@ -41,8 +41,10 @@ def main(
         numbers = _parse_seeds(seeds)
         gold, docs = notes_to_score(test, dev)
         split = gold.stem if gold == test else f"{gold.stem} (there was no test split)"
-        # Checks the notes before training, which takes hours.
+        # Checked before training, which takes hours.
         named(docs)
+        if not augmented.is_file():
+            raise FileNotFoundError(f"{augmented}: no such file; `weasel run augment` makes it")
         experiment = Experiment(config, overrides, hash_of([gold]), training, out, gpu_id)
         arms: dict[str, dict[str, Any]] = {
             "no_aug": {},

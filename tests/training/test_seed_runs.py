@@ -9,7 +9,7 @@ from clinical_ie.system.hashing import hash_of
 from clinical_ie.training import seed_runs
 from clinical_ie.training.fingerprint import FINGERPRINT, fingerprint
 from clinical_ie.training.seed_runs import Experiment, run_seed
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_script
 
 
 def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: Path):
@@ -39,6 +39,23 @@ def test_a_run_is_scored_once_and_anew_on_other_notes(learned, notes, tmp_path: 
     write_docs(unlike[1:2], gold)
     again = run_seed(replace(experiment, gold="second"), read_docs(gold), "no_aug", {}, 3)
     assert list(again["end-to-end"]["one-to-one"]) == ["1"]
+
+
+def test_missing_augmented_notes_are_told_before_any_training(notes, tmp_path: Path):
+    copies = [note.copy() for note in notes]
+    for number, doc in enumerate(copies):
+        doc._.note_id = str(number)
+    write_docs(copies, tmp_path / "notes.spacy")
+    options = [
+        *(part for name in ("train", "dev", "test") for part in (f"--{name}", "notes.spacy")),
+        *("--augmented", "none.spacy", "--training", "training", "--encoder", "none"),
+    ]
+    paths = [tmp_path / part if part.endswith(".spacy") else part for part in options]
+    config = ROOT / "configs" / "train" / "minilm.cfg"
+    result = run_script("table.py", config, tmp_path / "out", *paths)
+    assert result.exit_code == 1
+    [told] = result.stderr.splitlines()
+    assert told.endswith("none.spacy: no such file; `weasel run augment` makes it")
 
 
 def test_counts_are_not_those_of_a_config_that_changed_in_training(
