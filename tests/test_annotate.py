@@ -27,9 +27,10 @@ from clinical_ie.annotate import (
     as_record,
     load_pipeline,
 )
-from clinical_ie.annotate.run_log import pipeline_fingerprint, text_sum
+from clinical_ie.annotate.run_log import text_sum
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
+from clinical_ie.system.hashing import pipeline_fingerprint
 
 from .conftest import ROOT, examples, note, pipeline_config
 from .scoring.helpers import load, save_pipeline

@@ -17,9 +17,9 @@ from .annotate import (
     open_source,
     open_writer,
 )
-from .annotate.run_log import pipeline_fingerprint
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
 from .score_command import score_command
+from .system.hashing import pipeline_fingerprint
 from .terminal.console import fail, show_anything, tell
 from .terminal.progress import progress_bar
 

@@ -3,14 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 from typing import TextIO
 from weakref import finalize
 from zlib import crc32
 
-from ..system.hashing import hash_of
 from ..system.locks import HAS_LOCKS, lock
 
 
@@ -133,20 +131,3 @@ def _locked(path: Path) -> TextIO:
             f"{path}: another run is at work here; wait until it ends, or write to another place"
         ) from error
     return file
-
-
-def pipeline_fingerprint(name: str) -> str:
-    """A hash of all files of a pipeline.
-
-    RETURNS (str): The hash, or the name itself if there is no such pipeline.
-    """
-    folder = pipeline_folder(name)
-    return name if folder is None else hash_of([folder])[:16]
-
-
-def pipeline_folder(name: str) -> Path | None:
-    """Where a pipeline is, a folder or an installed package; None if there is none."""
-    if Path(name).is_dir():
-        return Path(name)
-    spec = find_spec(name) if name.isidentifier() else None
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent

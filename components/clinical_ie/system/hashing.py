@@ -1,7 +1,8 @@
-"""Hashes of files and folders, to tell whether anything has changed."""
+"""Hashes of files, folders and pipelines, to tell whether anything has changed."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -18,6 +19,23 @@ def hash_of(roots: Iterable[Path], start: str = "") -> str:
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
+
+
+def pipeline_fingerprint(name: str) -> str:
+    """A hash of all files of a pipeline.
+
+    RETURNS (str): The hash, or the name itself if there is no such pipeline.
+    """
+    folder = pipeline_folder(name)
+    return name if folder is None else hash_of([folder])[:16]
+
+
+def pipeline_folder(name: str) -> Path | None:
+    """Where a pipeline is, a folder or an installed package; None if there is none."""
+    if Path(name).is_dir():
+        return Path(name)
+    spec = find_spec(name) if name.isidentifier() else None
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 def _files(root: Path) -> Iterator[Path]:

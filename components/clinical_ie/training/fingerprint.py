@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..annotate.run_log import pipeline_folder
-from ..system.hashing import hash_of
+from ..system.hashing import hash_of, pipeline_folder
 
 FINGERPRINT = "fingerprint.json"
 # The override that names a trained pipeline to start from.

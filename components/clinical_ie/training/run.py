@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
+from .config_errors import in_one_line, numbers_checked
 from .dev_notes import counted
 from .fingerprint import FINGERPRINT, START, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
@@ -54,11 +53,11 @@ def run_values(
     RAISES (TrainingError): A value is invalid, or a file cannot be read.
     """
     try:
-        with _numbers_checked(config, {}):
+        with numbers_checked(config, {}):
             steps = as_steps("--max-steps", max_steps) or training_steps(config, train)
         between = as_steps("--eval-frequency", eval_frequency) or steps_between(steps)
     except (ConfigValidationError, LookupError, OSError, ValueError) as error:
-        raise TrainingError(_one_line(error)) from error
+        raise TrainingError(in_one_line(error)) from error
     return {
         "paths.train": str(train),
         "paths.dev": str(dev),
@@ -99,7 +98,7 @@ def train_pipeline(
             shutil.rmtree(out, ignore_errors=True)
             part.rename(out)
     except OSError as error:
-        raise TrainingError(_one_line(error)) from error
+        raise TrainingError(in_one_line(error)) from error
     return dict(told)
 
 
@@ -122,7 +121,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         # An earlier process was stopped while it replaced the folder.
         new.rename(best)
     try:
-        with gpu_errors_in_one_line(_LESS_MEMORY), _numbers_checked(config, overrides):
+        with gpu_errors_in_one_line(_LESS_MEMORY), numbers_checked(config, overrides):
             # Checked first, since spaCy reports a bad config on many lines and ends the process.
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
@@ -146,7 +145,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
     except (ConfigValidationError, ImportError, OSError, ValueError) as error:
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
-        raise TrainingError(f"{config}: {_one_line(error)}") from error
+        raise TrainingError(f"{config}: {in_one_line(error)}") from error
 
 
 def _use_gpu(gpu_id: int) -> None:
@@ -208,45 +207,3 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
     performance |= {name: scores[name] for name in performance if name in scores}
     shutil.rmtree(calibrated, ignore_errors=True)
     nlp.to_disk(calibrated)
-
-
-@contextmanager
-def _numbers_checked(config: Path, overrides: dict[str, Any]) -> Iterator[None]:
-    """A context in which a TypeError names the settings that are text and look like a number.
-
-    A config's `.1`, `1_000`, `nan` and `"0.1"` are text, but spaCy lets them pass for numbers.
-    RAISES (ValueError): In place of the TypeError, if there is such a setting.
-    """
-    try:
-        yield
-    except TypeError as error:
-        values = load_config(config, overrides=overrides, interpolate=False)
-        found = list(_numbers_as_text(values))
-        if not found:
-            raise
-        raise ValueError(
-            f"{', '.join(found)}: text in place of a number; write numbers without quotation "
-            "marks, with a digit before the point, and without underscores"
-        ) from error
-
-
-def _numbers_as_text(values: Mapping[str, Any], section: str = "") -> Iterator[str]:
-    """The settings of a config whose value is text that Python would read as a number."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _numbers_as_text(value, f"{section}{name}.")
-        elif isinstance(value, str):
-            try:
-                float(value)
-            except ValueError:
-                continue
-            yield f"{section}{name} = {value}"
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, ConfigValidationError) and error.errors:
-        return "; ".join(
-            f"[{'.'.join(map(str, found.get('loc', ())))}] {found['msg']}" for found in error.errors
-        )
-    text = error.desc if isinstance(error, ConfigValidationError) else str(error)
-    return " ".join(str(text).split())

@@ -1,0 +1,52 @@
+"""What is wrong in a training config, in words that name the setting."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from confection import ConfigValidationError
+from spacy.util import load_config
+
+
+@contextmanager
+def numbers_checked(config: Path, overrides: dict[str, Any]) -> Iterator[None]:
+    """A context in which a TypeError names the settings that are text and look like a number.
+
+    A config's `.1`, `1_000`, `nan` and `"0.1"` are text, but spaCy lets them pass for numbers.
+    RAISES (ValueError): In place of the TypeError, if there is such a setting.
+    """
+    try:
+        yield
+    except TypeError as error:
+        values = load_config(config, overrides=overrides, interpolate=False)
+        found = list(_numbers_as_text(values))
+        if not found:
+            raise
+        raise ValueError(
+            f"{', '.join(found)}: text in place of a number; write numbers without quotation "
+            "marks, with a digit before the point, and without underscores"
+        ) from error
+
+
+def _numbers_as_text(values: Mapping[str, Any], section: str = "") -> Iterator[str]:
+    """The settings of a config whose value is text that Python would read as a number."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _numbers_as_text(value, f"{section}{name}.")
+        elif isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                continue
+            yield f"{section}{name} = {value}"
+
+
+def in_one_line(error: Exception) -> str:
+    """The message of an error; of a config's many lines, each setting and what is wrong with it."""
+    if isinstance(error, ConfigValidationError) and error.errors:
+        return "; ".join(
+            f"[{'.'.join(map(str, found.get('loc', ())))}] {found['msg']}" for found in error.errors
+        )
+    text = error.desc if isinstance(error, ConfigValidationError) else str(error)
+    return " ".join(str(text).split())
