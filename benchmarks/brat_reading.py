@@ -9,7 +9,7 @@ dependency: `pip install -c constraints.txt edsnlp`; without it, only this proje
 
 A turn, with the files in the disk cache:
 
-- clinical_ie: `read_note` and `note_to_doc`: the clinical tokenizer, sentence boundaries, every
+- clinical_ie: `read_brat`: the clinical tokenizer, sentence boundaries, every
   kind of line, relations, attributes, notes, the `.ann` itself; each mention is checked against
   its text column.
 - edsnlp: `edsnlp.data.read_standoff` to Docs: mentions, attributes and notes; no sentences and no
@@ -38,7 +38,7 @@ from rich.table import Table
 
 from clinical_ie.brat import list_notes, read_note, write_note
 from clinical_ie.corpora.docbin import write_docs
-from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc, read_brat
 from clinical_ie.corpora.synthetic import generate_note
 
 QUICK_NOTES = 5
@@ -54,7 +54,7 @@ def ours() -> dict[str, Step]:
     nlp = corpus_nlp()
 
     def to_docs(folder: Path) -> list[Any]:
-        return [note_to_doc(nlp, read_note(path, folder))[0] for path in list_notes(folder)]
+        return read_brat(folder, nlp)[0]
 
     def to_file(folder: Path) -> None:
         docs = (note_to_doc(nlp, read_note(path, folder))[0] for path in list_notes(folder))

@@ -1,14 +1,15 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.lang.en import English
 from spacy.tokens import Doc
 from spacy.vocab import create_vocab
 
-from clinical_ie.brat import Note, Standoff, list_notes, read_note
+from clinical_ie.brat import Note, Standoff, list_notes, read_note, write_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
-from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
+from clinical_ie.corpora.notes import corpus_nlp, note_to_doc, read_brat
 from clinical_ie.corpora.standoff_reading import LinkSettings, note_to_annotations
 from clinical_ie.corpora.standoff_writing import annotations_to_standoff, doc_to_standoff
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
@@ -178,3 +179,24 @@ def test_no_mention_is_cut_by_a_sentence_boundary(maccrobat: Path):
         starts = {sentence.start for sentence in doc.sents}
         for span in doc.spans["entities"]:
             assert not starts & set(range(span.start + 1, span.end))
+
+
+def test_a_folder_is_read_in_one_call_and_a_broken_note_does_not_stop_the_others(tmp_path: Path):
+    for name in ("a/1", "b"):
+        write_note(tmp_path, name, TEXT, Standoff.parse("T1\tDrug 0 7\tAspirin\n"))
+    write_note(tmp_path, "c", TEXT, Standoff.parse("T1\tDrug 0 7\tIbuprofen\n"))
+    write_note(tmp_path, "d", TEXT, None)
+    (tmp_path / "broken.txt").write_bytes(b"Caf\xe9")
+    (tmp_path / "alone.ann").write_text("T1\tDrug 0 7\tAspirin\n")
+    docs, problems = read_brat(str(tmp_path))
+    assert [doc._.note_id for doc in docs] == ["a/1", "b", "c", "d"]
+    assert [[span.text for span in doc.spans["entities"]] for doc in docs] == [
+        ["Aspirin"],
+        ["Aspirin"],
+        [],
+        [],
+    ]
+    assert [Path(problem.file).name for problem in problems] == ["alone.ann", "broken.txt", "c.ann"]
+    assert "whole note left out" in problems[1].message
+    with pytest.raises(FileNotFoundError):
+        read_brat(tmp_path / "missing")

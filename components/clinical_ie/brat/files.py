@@ -127,8 +127,9 @@ def in_parts(files: Iterable[Path]) -> list[Problem]:
     known = set(files)
     problems = []
     for path in sorted(each for each in known if each.suffix == ".txt"):
-        parts = [part for part in map(path.with_suffix, PARTS) if part in known]
-        if parts and path.with_suffix(".ann") not in known:
+        if path.with_suffix(".ann") in known:
+            continue
+        if parts := [part for part in map(path.with_suffix, PARTS) if part in known]:
             *names, joined = (shlex.quote(each.name) for each in (*parts, path.with_suffix(".ann")))
             # Unlike `cat`, awk adds the newline that a last line may lack.
             remedy = f"`awk 1 {' '.join(names)} > {joined}` in that folder joins them"

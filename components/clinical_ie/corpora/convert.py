@@ -21,7 +21,7 @@ from ..terminal.printable import printable
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
-from .notes import corpus_nlp, note_to_doc
+from .notes import corpus_nlp, left_out, note_to_doc
 from .parallel import ended, ordered_map
 from .splits import SPLITS, Split, find_splits
 from .standoff_reading import LinkSettings
@@ -198,9 +198,7 @@ def _convert_note(
         packed, count = _read_and_pack(nlp, path, root, settings)
     except Exception as error:
         # A file can be damaged in unforeseen ways; this must not affect the other notes.
-        why = error if isinstance(error, OSError | ValueError) else repr(error)
-        told = Problem(str(path), 0, f"whole note left out: {why}")
-        packed, count = None, SplitCount(problems=[told], left_out=[shown])
+        packed, count = None, SplitCount(problems=[left_out(path, error)], left_out=[shown])
     _stop_if_asked(count, settings)
     return packed, count
 

@@ -1,13 +1,15 @@
 """Conversion of brat notes to Docs."""
 
 from functools import cache
+from pathlib import Path
 
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..annotation_columns import AnnotationColumns
-from ..brat import Note, Problem
+from ..brat import Note, Problem, list_notes, read_note
+from ..brat.files import strays
 from ..doc import Annotations, annotate_columns, as_columns
 from ..system.garbage import collect_rarely
 from ..text.limit import lift_length_limit
@@ -62,3 +64,39 @@ def note_to_doc(
     if note.bom:
         doc._.bom = True
     return doc, problems
+
+
+@collect_rarely()
+def read_brat(
+    folder: Path | str, nlp: Language | None = None, settings: LinkSettings | None = None
+) -> tuple[list[Doc], list[Problem]]:
+    """Every note below a folder as a Doc, in the order of their names.
+
+    For notebooks and short scripts: all Docs are in memory, at some 90 times the size of the texts.
+    `scripts/convert.py` holds one at a time, in parallel processes, and counts what it reads.
+    nlp (Language | None): Tokenizes and splits into sentences; default: `corpus_nlp`.
+    settings (LinkSettings | None): Which lines become relations; default: the `R` lines.
+    RETURNS (tuple[list[Doc], list[Problem]]): The Docs, and what could not be kept as it is, by
+        file and line; a note that cannot be read is among these, and does not stop the others.
+    RAISES (FileNotFoundError): No such folder, or it holds no notes.
+    """
+    folder = Path(folder)
+    nlp = nlp or corpus_nlp()
+    docs = []
+    paths = list_notes(folder)
+    problems = strays(folder)
+    for path in paths:
+        try:
+            doc, found = note_to_doc(nlp, read_note(path, folder), settings)
+        except (OSError, ValueError) as error:
+            found = [left_out(path, error)]
+        else:
+            docs.append(doc)
+        problems += found
+    return docs, problems
+
+
+def left_out(path: Path, error: Exception) -> Problem:
+    """The problem of a note that cannot be read at all."""
+    why = error if isinstance(error, OSError | ValueError) else repr(error)
+    return Problem(str(path), 0, f"whole note left out: {why}")
