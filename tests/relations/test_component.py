@@ -93,6 +93,16 @@ def test_readers_that_leave_relations_out_are_refused(notes, setting, value):
         nlp.initialize(lambda: batch)
 
 
+@pytest.mark.parametrize(("place", "is_told"), [("last", True), ("first", False)])
+def test_relations_before_their_mentions_are_told(notes, caplog, place, is_told):
+    nlp = fresh()
+    nlp.add_pipe("clinical_ner", **{place: True})
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    told = "clinical_relations comes before clinical_ner in nlp.pipeline"
+    assert (told in caplog.text) == is_told
+
+
 @pytest.mark.parametrize("text", ["", "x", "\n\n", "aspirin"])
 def test_a_doc_without_pairs_has_no_relation(trained, text):
     assert trained(text)._.relations == []

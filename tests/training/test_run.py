@@ -213,6 +213,9 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
         assert {ent.label_ for ent in doc.ents} <= set(labels)
 
 
+NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relations"]'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -226,6 +229,7 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
         ("batch_size = 16", "batch_size = 0", "nlp.batch_size = 0: must be 1 or more"),
         ("accumulate_gradient = 1", "accumulate_gradient = 0", "gradient = 0: must be 1 or more"),
         ("patience = 0", "patience = -1", "training.patience = -1: must be 0 or more"),
+        ("frozen_components = []", NOTHING_LEFT, "no component is left to train"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):

@@ -166,6 +166,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         if nlp is not None:
             self.check_width(nlp)
             _check_readers(self.name, nlp)
+            _check_order(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
         types: set[str] = set()
         linked: list[tuple[str, Span, Span]] = []
@@ -343,6 +344,20 @@ def _check_readers(name: str, nlp: Language) -> None:
                 f"{name}: with {' and '.join(lossy)} in [corpora.{corpus}], spaCy's reader leaves "
                 'out relations; leave that out, or use @readers = "clinical_ie.Notes.v1"'
             )
+
+
+def _check_order(name: str, nlp: Language) -> None:
+    """Warn if mentions are only found after their relations."""
+    makers = [each for each in nlp.pipe_names if "doc.spans" in nlp.get_pipe_meta(each).assigns]
+    later = nlp.pipe_names[nlp.pipe_names.index(name) :] if name in nlp.pipe_names else []
+    if makers and makers[0] in later:
+        logger.warning(
+            "%s comes before %s in nlp.pipeline, and relates only mentions that are on a Doc "
+            "already: put it after, if it is to relate what %s finds",
+            name,
+            makers[0],
+            makers[0],
+        )
 
 
 def _linked(annotations: Annotations, spans: Sequence[Span]) -> Iterator[tuple[str, Span, Span]]:

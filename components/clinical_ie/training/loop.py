@@ -150,6 +150,11 @@ class _Run:
         self.out = out
         self.values = values
         self.frozen: list[str] = values["frozen_components"]
+        if not self._trained():
+            raise ValueError(
+                f"nlp.pipeline = {nlp.pipe_names}, training.frozen_components = {self.frozen}: "
+                "no component is left to train"
+            )
         self.optimizer: Optimizer = values["optimizer"]
         self.batches = Batches(nlp, train_corpus, values["batcher"], values["max_epochs"])
         self.dev_notes = DevNotes(dev_corpus)
@@ -212,10 +217,16 @@ class _Run:
                 exclude=self.frozen,
                 annotates=self.values["annotating_components"],
             )
-        for name, pipe in self.nlp.pipeline:
-            if name not in self.frozen and getattr(pipe, "is_trainable", False):
-                pipe.finish_update(self.optimizer)  # type: ignore[attr-defined]
+        for pipe in self._trained():
+            pipe.finish_update(self.optimizer)
         self.optimizer.step_schedules()
+
+    def _trained(self) -> list[Any]:
+        return [
+            pipe
+            for name, pipe in self.nlp.pipeline
+            if name not in self.frozen and getattr(pipe, "is_trainable", False)
+        ]
 
     def _evaluated(self) -> Info:
         """Score the pipeline and save it; returns what the logger gets."""
