@@ -91,8 +91,10 @@ def test_a_certificate_authority_of_ones_own(
 ) -> None:
     certificate, key = tmp_path / "ca.pem", tmp_path / "key.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    command += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
-    subprocess.run(command.split(), check=True, capture_output=True)
+    command += " -addext subjectAltName=DNS:localhost -keyout"
+    subprocess.run(
+        [*command.split(), str(key), "-out", str(certificate)], check=True, capture_output=True
+    )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     with serving(echo, context) as server:

@@ -44,7 +44,8 @@ def start(project: Path, *args: str) -> subprocess.Popen[str]:
         "HF_HUB_OFFLINE": "1",
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(project / "registry"),
+        # As an address, since pip would split a path at its blanks.
+        "PIP_FIND_LINKS": (project / "registry").as_uri(),
     }
     command = [sys.executable, str(ROOT / "scripts/models.py"), "models.yml", "out", *args]
     pipe = subprocess.PIPE
