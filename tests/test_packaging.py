@@ -155,8 +155,6 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
     nlp.config["paths"] |= {"train": "/home/anna/mine/train.spacy", "dev": "corpus/dev.spacy"}
     nlp("Anna").vocab.strings.add("anna")
     nlp.to_disk(tmp_path / "trained")
-    (tmp_path / "trained" / "clinical_vote").mkdir()
-    nlp.to_disk(tmp_path / "trained" / "clinical_vote" / "0")
     project = tmp_path / "project"
     (project / "components" / "clinical_ie").mkdir(parents=True)
     for name in ("pyproject.toml", "README.md"):

@@ -92,12 +92,9 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     with workplace(out, "build") as build:
         trained = build / "trained" / pipeline.name
         shutil.copytree(pipeline, trained)
-        # A vote holds other pipelines.
-        for folder in (pipeline, *(found.parent for found in pipeline.rglob("*/config.cfg"))):
-            copy = trained / folder.relative_to(pipeline)
-            # Training does this too, but it may have been trained or saved by other means.
-            forget_words(folder, copy)
-            _forget_places(copy)
+        # Training does this too, but the pipeline may have been trained or saved by other means.
+        forget_words(pipeline, trained)
+        _forget_places(trained)
         # From a copy: setuptools leaves a build folder behind, whose content would get into the
         # next wheel.
         source = build / "source"

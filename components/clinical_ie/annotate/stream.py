@@ -1,7 +1,6 @@
 """A pipeline over a stream of notes; a bad note is reported and does not affect the others."""
 
 from collections.abc import Callable, Generator, Iterable
-from typing import cast
 
 import spacy
 from confection import ConfigValidationError
@@ -9,10 +8,8 @@ from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import require_gpu
 
-from ..encoder.reading import PRECISIONS, Precision
-from ..scoring.evaluation import VOTE_COMPONENT, names_of
+from ..encoder.reading import PRECISIONS
 from ..text.limit import lift_length_limit
-from ..vote import ClinicalVote
 from .notes import Annotated, Failure, InputNote, reason_of
 from .pool import PipelinePool
 from .texts import Found, run_texts
@@ -42,8 +39,6 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
         if any("precision" in problem["loc"] for problem in refused):
             reason = f"it has no encoder that reads with precision {precision!r}; leave it out"
         raise ValueError(f"cannot load the pipeline {name}: {reason}") from error
-    for vote in names_of(nlp, {VOTE_COMPONENT}) if precision is not None else ():
-        cast(ClinicalVote, nlp.get_pipe(vote)).read_with(cast(Precision, precision))
     lift_length_limit(nlp)
     return nlp
 

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..heads.ensemble import make_head
 from ..torch_shim import LazyTorchShim, run_module
 
 TOKENS_AT_ONCE = 8192
@@ -39,12 +40,14 @@ class TaggerNet(torch.nn.Module):
 
 
 def TokenLabeler(  # noqa: N802
-    tok2vec: Model[list[Doc], list[Floats2d]], hidden: int = 256
+    tok2vec: Model[list[Doc], list[Floats2d]], hidden: int = 256, parts: list[int] | None = None
 ) -> Model[list[Doc], list[Floats2d]]:
     """Score each tag at each token.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): Gives token vectors, usually a listener.
     hidden (int): Width of the hidden layer.
+    parts (list[int] | None): Widths of the vectors of several encoders, if those are concatenated:
+        each part has a head of its own, and their scores are averaged.
     RETURNS (Model[list[Doc], list[Floats2d]]): One array per Doc, shape (n_tokens, n_scores), not
         normalised.
     RAISES (ValueError): `hidden` is below 1.
@@ -59,7 +62,7 @@ def TokenLabeler(  # noqa: N802
         refs={"tok2vec": tok2vec},
         dims={"nO": None},
         attrs={"dropout_rate": 0.0},
-        shims=[LazyTorchShim(partial(TaggerNet, hidden=hidden))],
+        shims=[LazyTorchShim(partial(make_head, TaggerNet, parts=parts, hidden=hidden))],
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from thinc.api import Model, xp2torch
 from thinc.types import Floats2d
 
+from ..heads.ensemble import make_head
 from ..text.columns import span_borders
 from ..torch_shim import LazyTorchShim, run_module
 from .candidates import N_DISTANCES, Candidates, Ints, distance_classes
@@ -145,12 +146,14 @@ def _exactest(device: torch.device) -> torch.dtype:
 
 
 def RelationClassifier(  # noqa: N802
-    tok2vec: Model, hidden: int = 256
+    tok2vec: Model, hidden: int = 256, parts: list[int] | None = None
 ) -> Model[list[Candidates], Floats2d]:
     """Score each relation label at each candidate.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): Gives token vectors, usually a listener.
     hidden (int): Width of the hidden layers.
+    parts (list[int] | None): Widths of the vectors of several encoders, if those are concatenated:
+        each part has a head of its own, and their scores are averaged.
     RETURNS (Model[list[Candidates], Floats2d]): Shape (pairs of all Docs, n_labels), not
         normalised. A batch without pairs passes a gradient of zeros to the encoder, which waits
         for one.
@@ -166,7 +169,7 @@ def RelationClassifier(  # noqa: N802
         refs={"tok2vec": tok2vec},
         dims={"nO": None},
         attrs={"types": [], "dropout_rate": 0.0},
-        shims=[LazyTorchShim(partial(PairNet, hidden=hidden))],
+        shims=[LazyTorchShim(partial(make_head, PairNet, parts=parts, hidden=hidden))],
     )
 
 

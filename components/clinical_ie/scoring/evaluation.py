@@ -19,7 +19,6 @@ from .scores import Scores, TaskScores, note_counts, score
 
 MENTION_COMPONENT = "clinical_ner"
 RELATION_COMPONENT = "clinical_relations"
-VOTE_COMPONENT = "clinical_vote"
 END_TO_END, GOLD_ENTITIES = SETTINGS = ("end-to-end", "gold entities")
 
 
@@ -139,13 +138,10 @@ def evaluate(
 
 def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
     """The components whose scores can be calibrated, by task: the last of each kind."""
-    # What a vote elects has no scores of a single model.
-    kinds = {"entities": {MENTION_COMPONENT, VOTE_COMPONENT}, "relations": {RELATION_COMPONENT}}
-    last = {task: names_of(nlp, factories)[-1:] for task, factories in kinds.items()}
     return {
         task: pipe
-        for task, names in last.items()
-        for name in names
+        for task, factory in (("entities", MENTION_COMPONENT), ("relations", RELATION_COMPONENT))
+        for name in names_of(nlp, {factory})
         if isinstance(pipe := nlp.get_pipe(name), LearnedLabelsPipe)
     }
 

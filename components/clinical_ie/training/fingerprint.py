@@ -13,7 +13,7 @@ START = "paths.start"
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
     "annotation_columns.py", "doc.py", "relation_list.py", "span_groups.py", "token_spans.py",
-    "torch_shim.py", "vote.py",
+    "torch_shim.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
     "training/run.py", "training/start.py",
     # Its scores choose the best step, the bias and the thresholds.

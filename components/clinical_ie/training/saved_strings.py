@@ -16,7 +16,7 @@ _LABELS_ALONE = frozenset(
     {
         *("tok2vec", "transformer", "ner", "spancat", "spancat_singlelabel", "span_finder"),
         *("senter", "sentencizer", "textcat", "textcat_multilabel", "tagger"),
-        *("clinical_ner", "clinical_relations", "clinical_sentences", "clinical_vote"),
+        *("clinical_ner", "clinical_relations", "clinical_sentences"),
         *("merge_entities", "merge_subtokens", "doc_cleaner"),
     }
 )
