@@ -9,6 +9,7 @@ from spacy.util import load_config
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import annotate, annotations_of
+from clinical_ie.ensemble import join
 from clinical_ie.training.fingerprint import START, fingerprint
 from clinical_ie.training.start import started_from
 from tests.conftest import ROOT, note, run_script
@@ -130,7 +131,7 @@ def test_the_share_of_candidates_is_that_of_the_new_notes(notes, learned, tmp_pa
     assert "83.3% of the training relations are candidates" in result.stdout
 
 
-def test_a_pipeline_without_a_shared_encoder_is_refused(same, tmp_path: Path):
+def test_a_pipeline_without_one_shared_encoder_is_refused(same, learned, tmp_path: Path):
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
@@ -139,6 +140,12 @@ def test_a_pipeline_without_a_shared_encoder_is_refused(same, tmp_path: Path):
     assert result.exit_code == 1
     assert "both it and the config need a component tok2vec" in result.stderr
     assert "has sentencizer" in result.stderr
+    join({name: spacy.load(learned) for name in "ab"}).to_disk(tmp_path / "joined")
+    result = run_script(
+        "train.py", CONFIG, tmp_path / "out", *where, "--start", tmp_path / "joined"
+    )
+    assert result.exit_code == 1
+    assert "is an ensemble: start from one of its members" in result.stderr
     for both in ([], ["--start", "x", "--encoder", "y"]):
         result = run_script("train.py", CONFIG, tmp_path / "out", *where, *both)
         assert (result.exit_code, result.stderr) == (1, "train: give either --encoder or --start\n")

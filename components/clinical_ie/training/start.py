@@ -14,6 +14,7 @@ from thinc.api import Config
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..doc import annotations_of
+from ..ensemble import is_ensemble
 from ..relations.component import ClinicalRelations
 from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 
@@ -32,7 +33,8 @@ def started_from(config: Config, pipeline: str, notes: Iterable[Path]) -> Config
     config (Config): Sections other than the components stay as they are.
     pipeline (str): A folder or an installed package.
     notes (Iterable[Path]): The training notes, .spacy.
-    RAISES (OSError, ValueError): A file cannot be read, or there is no encoder to share.
+    RAISES (OSError, ValueError): A file cannot be read, or there is no encoder to share, or
+        several.
     """
     trained = load_pipeline(pipeline)
     for whose, names in ((pipeline, trained.pipe_names), ("the config", config["components"])):
@@ -41,6 +43,8 @@ def started_from(config: Config, pipeline: str, notes: Iterable[Path]) -> Config
                 f"to start from {pipeline}, both it and the config need a component {ENCODER}: "
                 f"{whose} has {', '.join(names)}"
             )
+    if is_ensemble(trained):
+        raise ValueError(f"{pipeline} is an ensemble: start from one of its members")
     docs = [doc for path in notes for doc in read_docs(path)]
     started = config.copy()
     started["components"][ENCODER] = trained.config.interpolate()["components"][ENCODER]
