@@ -18,13 +18,16 @@ SOURCE = ROOT / "components"
 PACKAGE = "clinical_ie"
 
 # Entry points are found by name at run time, so no import shows them.
-PIPELINE_GROUPS = ("spacy_factories", "spacy_architectures", "spacy_scorers")
+TOKENIZERS = ("spacy_tokenizers",)
+PIPELINE_GROUPS = ("spacy_factories", "spacy_architectures", "spacy_scorers", *TOKENIZERS)
 ENTRY_POINTS = {
+    "convert": TOKENIZERS,
+    "pretrain": TOKENIZERS,
     "train": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
     "train-augmented": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
     "train-seeds": (*PIPELINE_GROUPS, "spacy_readers", "spacy_callbacks"),
     "evaluate": PIPELINE_GROUPS,
-    "augment": ("thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
+    "augment": (*TOKENIZERS, "thinc_llm_tasks", "thinc_llm_models", "thinc_llm_misc"),
 }
 DATA = {".css", ".jinja", ".js", ".yml"}
 # The wheel holds the whole package.

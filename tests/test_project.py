@@ -78,6 +78,12 @@ def test_the_steps_that_load_a_pipeline_depend_on_its_parts():
             assert f"components/clinical_ie/{room}.py" in modules_of(COMMANDS[name])
 
 
+def test_the_steps_that_make_docs_depend_on_the_tokenizer():
+    """It is found by its name, so no import leads to it."""
+    for name in COMMANDS.keys() - {"demo", "models", "report"}:
+        assert "components/clinical_ie/text/tokenizer.py" in COMMANDS[name]["deps"], name
+
+
 OVERRIDES = {
     "vars.dataset": "tiny",
     "vars.encoder": "tiny",

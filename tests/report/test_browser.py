@@ -274,17 +274,56 @@ def test_nothing_hangs_out_of_the_window(page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def open_note(chromium: Browser, folder: Path, text: str, mention: Mention) -> Page:
+    """The report on a note with one mention, which was not found."""
+    gold = {"note": Annotations([mention])}
+    write_arm(folder / "metrics", "no_aug", gold, {"note": Annotations()}, {"note": text})
+    write_page(folder / "metrics", folder / "none", folder, folder / "index.html")
+    page = chromium.new_page()
+    page.goto((folder / "index.html").as_uri())
+    return page
+
+
 def test_a_word_longer_than_a_line_is_cut_between_signs(chromium: Browser, tmp_path: Path) -> None:
     text = "x" * 7 + "😀" * 300 + " end"
-    gold = {"long": Annotations([Mention("T1", "Drug", ((len(text) - 3, len(text)),))])}
-    write_arm(tmp_path / "metrics", "no_aug", gold, {"long": Annotations()}, {"long": text})
-    write_page(tmp_path / "metrics", tmp_path / "none", tmp_path, tmp_path / "index.html")
-    page = chromium.new_page()
-    page.goto((tmp_path / "index.html").as_uri())
+    page = open_note(chromium, tmp_path, text, Mention("T1", "Drug", ((len(text) - 3, len(text)),)))
     lines = page.locator("#note-text > div").all_inner_texts()
     assert len(lines) > 2
     assert "".join(lines) == text
     assert "\ufffd" not in "".join(lines)
+    page.close()
+
+
+def test_a_script_from_right_to_left_is_laid_out_from_the_right(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    text = "המטופל קיבל אספירין עבור כאב."
+    page = open_note(chromium, tmp_path, text, Mention("T1", "Drug", ((12, 19),)))
+    first, stop = page.locator("#note-text > div").evaluate(
+        """line => [0, line.textContent.length - 1].map((at) => {
+          const range = document.createRange();
+          range.setStart(line.firstChild, at);
+          range.setEnd(line.firstChild, at + 1);
+          return range.getBoundingClientRect().left;
+        })"""
+    )
+    assert stop < first
+    # The type begins where the mention does, seen from the left.
+    ground, type_ = (page.locator(f"#note {name}").bounding_box() for name in (".ground", ".type"))
+    assert ground
+    assert type_
+    assert abs(ground["x"] - type_["x"]) < 3
+    page.close()
+
+
+def test_a_label_wider_than_the_page_does_not_push_its_figures_out(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    page = open_note(chromium, tmp_path, "aspirin", Mention("T1", "Label" * 40, ((0, 7),)))
+    wide = page.locator(".scroll").evaluate_all(
+        "all => all.filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+    assert wide == 0
     page.close()
 
 
