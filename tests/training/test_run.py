@@ -230,6 +230,8 @@ NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relati
         ("accumulate_gradient = 1", "accumulate_gradient = 0", "gradient = 0: must be 1 or more"),
         ("patience = 0", "patience = -1", "training.patience = -1: must be 0 or more"),
         ("frozen_components = []", NOTHING_LEFT, "no component is left to train"),
+        ("dropout = 0.1", "dropuot = 0.1", "training.dropuot: there is no such setting; did you m"),
+        ("batch_size = 16", "batch_sizes = 16", "nlp.batch_sizes: there is no such setting"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from confection import ConfigValidationError
+from spacy.schemas import ConfigSchemaNlp, ConfigSchemaTraining
 from spacy.util import load_config
 
 
@@ -27,6 +29,21 @@ def numbers_checked(config: Path, overrides: dict[str, Any]) -> Iterator[None]:
             f"{', '.join(found)}: text in place of a number; write numbers without quotation "
             "marks, with a digit before the point, and without underscores"
         ) from error
+
+
+def check_names(values: Mapping[str, Any]) -> None:
+    """Check the names of settings that spaCy ignores if it does not know them.
+
+    values (Mapping[str, Any]): A config.
+    RAISES (ValueError): It does not know one; the message names the most similar setting.
+    """
+    for section, schema in (("nlp", ConfigSchemaNlp), ("training", ConfigSchemaTraining)):
+        known = schema.model_fields
+        for name in values.get(section, {}):
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"{section}.{name}: there is no such setting{meant}")
 
 
 def _numbers_as_text(values: Mapping[str, Any], section: str = "") -> Iterator[str]:

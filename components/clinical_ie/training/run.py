@@ -21,7 +21,7 @@ from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
-from .config_errors import in_one_line, numbers_checked
+from .config_errors import check_names, in_one_line, numbers_checked
 from .dev_notes import counted
 from .fingerprint import FINGERPRINT, START, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
@@ -125,6 +125,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             # Checked first, since spaCy reports a bad config on many lines and ends the process.
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
+            check_names(values)
             initialize = init_nlp
             if START in overrides:
                 notes = (overrides[name] for name in _NOTES if name in overrides)
