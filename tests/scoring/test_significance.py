@@ -133,6 +133,7 @@ def test_p_of_runs_is_students() -> None:
     assert "; p = 0.0705, 3 runs of each)" in result.in_words("a", "b")
     alike = compare(first[:1] * 2, second[:1] * 2, "entities", "strict", rounds=50)
     assert alike.p_runs == 0.0
+    assert "; p < 0.0001, 2 runs of each)" in alike.in_words("a", "b")
     alone = compare(first[:1], second[:1], "entities", "strict", rounds=50)
     assert alone.p_runs is None
     assert alone.in_words("a", "b").endswith(", 1 notes; one run of each)")

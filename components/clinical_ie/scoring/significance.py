@@ -70,11 +70,11 @@ class Comparison:
         difference.
         """
         points = f"{100 * abs(self.difference.value):.2f} points"
-        tested = f"p = {self.p:.4f}, {self.n_notes} notes"
+        tested = f"{_p(self.p)}, {self.n_notes} notes"
         if self.p_runs is None:
             tested += "; one run of each"
         else:
-            tested += f"; p = {self.p_runs:.4f}, {self.n_runs} runs of each"
+            tested += f"; {_p(self.p_runs)}, {self.n_runs} runs of each"
         if max(self.p, self.p_runs or 0.0) >= LEVEL:
             return (
                 f"{first} and {second} are not distinguishable at the {LEVEL} level: "
@@ -82,6 +82,10 @@ class Comparison:
             )
         better, worse = (second, first) if self.difference.value > 0 else (first, second)
         return f"{better} is better than {worse} by {points} ({tested})"
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.4f}" if value >= 0.0001 else "p < 0.0001"
 
 
 @dataclass(frozen=True, slots=True)
