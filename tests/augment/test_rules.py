@@ -165,6 +165,19 @@ def test_a_note_in_capitals_stays_in_capitals(big_train: Path) -> None:
     assert all(text.isupper() for text in texts)
 
 
+def test_a_german_noun_keeps_its_capital(tmp_path: Path) -> None:
+    docs = [
+        note(text, ("Drug", drug), ("Reason", reason), links=(("Reason-Drug", 1, 0),))
+        for text, drug, reason in (
+            ("Gab Ramipril bei arterieller Hypertonie.", "Ramipril", "arterieller Hypertonie"),
+            ("Gab Metoprolol bei Herzinsuffizienz.", "Metoprolol", "Herzinsuffizienz"),
+        )
+    ]
+    write_docs(docs, tmp_path / "german.spacy")
+    terms = {rewritten(docs[0], tmp_path / "german.spacy", seed)[1]["Reason"] for seed in range(5)}
+    assert terms == {"Herzinsuffizienz"}
+
+
 def test_a_numbered_list_in_small_letters_stays_in_them(big_train: Path) -> None:
     doc = note("Home meds: 1. metformin for gout", ("Drug", "metformin"), ("Reason", "gout"))
     texts = {rewritten(doc, big_train, seed)[0] for seed in range(10)}

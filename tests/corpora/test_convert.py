@@ -42,6 +42,20 @@ def test_what_a_flat_tagger_cannot_learn_is_counted_by_reason(tmp_path: Path):
     assert counts["train"].mentions.total() == 5
 
 
+def test_types_that_no_training_note_has_are_told(tmp_path: Path):
+    for split, labels in (("train", "AB"), ("dev", "AB"), ("test", "ACCD")):
+        lines = [f"T{n}\t{label} 0 7\taspirin\n" for n, label in enumerate(labels)]
+        relation = "R1\tsame Arg1:T0 Arg2:T1\n" if split == "test" else ""
+        fill(tmp_path / "in" / split, 1, "".join(lines) + relation)
+    _, remarks = convert(tmp_path / "in", tmp_path / "out")
+    assert [line for line in remarks if "no pipeline" in line] == [
+        "3 of the 4 mentions of test are of types that train does not have (C, D): no pipeline can "
+        "find them",
+        "1 of the 1 relations of test are of types that train does not have (same): no pipeline "
+        "can find them",
+    ]
+
+
 def test_types_that_may_be_meant_as_one_are_told(tmp_path: Path):
     composed, apart = "F\u00e1rmaco", "Fa\u0301rmaco"
     for split, label in (("train", composed), ("dev", apart), ("test", "f\u00e1rmaco")):

@@ -53,7 +53,7 @@ def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
     assert annotations.links == [Link("ADE-Drug", "T5", "T1")]
     assert problems == [
         "n.ann:2: the id T1 is used twice: this one is T1~2 from here on",
-        "n.ann:3: T3 ends at 99, the text has 36 characters: left out",
+        "n.ann:3: T3 ends at 99, the text has 36 characters (that text is at 15 19): left out",
         "n.ann:4: T4 says 'It', its offsets cover 'As' (that text is at 21 23): left out",
         "n.ann:5: T5 says 'it', its offsets cover 'It': offsets kept",
         "n.ann:6: R1 names T3, which is not a mention here: left out",

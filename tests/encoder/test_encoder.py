@@ -52,6 +52,15 @@ def test_one_vector_for_every_token_of_any_text(encoder):
     assert all((np.abs(v).sum(axis=1) > 0).all() for v in vectors)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_told"), [("头痛", True), ("aspirin 81 mg", False), ("", False)]
+)
+def test_letters_that_the_encoder_does_not_know_are_told(tiny_bert, caplog, text, is_told):
+    model = LongDocEncoder(str(tiny_bert), width=16, window=32, context=6)
+    model.initialize(X=[corpus_nlp()(text)])
+    assert ["100 % of the wordpieces" in told for told in caplog.messages] == [True] * is_told
+
+
 def test_a_short_text_gets_what_the_transformer_itself_gives(windows_only, tiny_bert):
     text = "Aspirin 81 mg"
     tokenizer, bert = AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert)

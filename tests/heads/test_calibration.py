@@ -179,6 +179,12 @@ def test_a_pipeline_that_takes_every_pair_for_a_relation_is_calibrated_on_a_few(
     assert (n_relations, n_mentions) == (200, 40)
 
 
+def test_nothing_is_chosen_on_notes_without_annotations(learned: Path, notes: list[Doc]):
+    nlp = spacy.load(learned)
+    calibrate_pipeline(nlp, [nlp.make_doc(doc.text) for doc in notes])
+    assert nlp.meta["clinical_ie"].keys() == {"candidate_ceiling"}
+
+
 def test_heads_are_known_whatever_they_are_called(learned: Path, notes: list[Doc]):
     nlp, renamed = spacy.load(learned), spacy.load(learned)
     renamed.rename_pipe("clinical_ner", "mentions")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Literal
 
@@ -99,7 +99,9 @@ def convert_dataset(
             name: _convert(splits[name], out / f"{name}.spacy", settings, track, outputs)
             for name in SPLITS
         }
-    return counts, remarks + _no_mentions(counts) + _alike(counts) + _same_texts(counts)
+    for told in (_no_mentions, _not_in_train, _alike, _same_texts):
+        remarks += told(counts)
+    return counts, remarks
 
 
 def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
@@ -108,6 +110,20 @@ def _no_mentions(counts: dict[str, SplitCount]) -> list[str]:
         for name, count in counts.items()
         if count.notes and not count.mentions
     ]
+
+
+def _not_in_train(counts: dict[str, SplitCount]) -> list[str]:
+    """Types that no pipeline can find, which lowers recall."""
+    remarks = []
+    for name, what in product(SPLITS[1:], ("mention", "relation")):
+        known, found = (getattr(counts[split], f"{what}s") for split in (SPLITS[0], name))
+        if new := [label for label in found if label not in known]:
+            number = sum(found[label] for label in new)
+            remarks.append(
+                f"{number} of the {found.total()} {what}s of {name} are of types that train does "
+                f"not have ({_some_of(new)}): no pipeline can find them"
+            )
+    return remarks
 
 
 def _alike(counts: dict[str, SplitCount]) -> list[str]:

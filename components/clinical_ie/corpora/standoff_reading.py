@@ -26,6 +26,7 @@ from ..brat.problem import Severity
 from ..brat.triggers import Triggers
 from ..doc import Annotations, Link, Mention, annotations_in, as_columns, unique_ids
 from ..terminal.printable import shown
+from .countings import Countings
 from .plain_reading import plain_columns
 
 # The whole note is searched for a mention's text only for this many mistakes.
@@ -128,6 +129,7 @@ class _Reader:
         self.links: list[Link] = []
         self.link_lines: list[int] = []
         self.searches = MAX_SEARCHES
+        self.countings = Countings(note.text)
 
     def read(self) -> Reading:
         for number, (_, record) in enumerate(self.note.standoff.lines, start=1):
@@ -180,25 +182,28 @@ class _Reader:
             return True
         end = max(end for _, end in bound.fragments)
         if end > len(text):
-            self._tell(f"{bound.id} ends at {end}, the text has {len(text)} characters: left out")
+            told = f"{bound.id} ends at {end}, the text has {len(text)} characters"
+            self._tell(f"{told}{self._remedy(bound)}: left out")
             return False
         covered = _start_of_covered(text, bound)
         told = f"{bound.id} says {shown(bound.text)}, its offsets cover {shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
             self._tell(f"{told}: offsets kept", "warning")
             return True
-        self._tell(f"{told}{self._remedy(bound.text)}: left out")
+        self._tell(f"{told}{self._remedy(bound)}: left out")
         return False
 
-    def _remedy(self, wanted: str) -> str:
-        """The place of a mention's text in the note, if it occurs exactly once."""
-        if not wanted or not self.searches:
+    def _remedy(self, bound: TextBound) -> str:
+        """What the offsets count if not characters, or the only place of the text in the note."""
+        if not bound.text or not self.searches:
             return ""
         self.searches -= 1
-        place = self.note.text.find(wanted)
-        if place < 0 or self.note.text.find(wanted, place + 1) >= 0:
+        if counted := self.countings.of(bound.fragments, bound.text):
+            return f" (it fits if offsets count {counted})"
+        place = self.note.text.find(bound.text)
+        if place < 0 or self.note.text.find(bound.text, place + 1) >= 0:
             return ""
-        return f" (that text is at {place} {place + len(wanted)})"
+        return f" (that text is at {place} {place + len(bound.text)})"
 
     def _mentions(self) -> list[Mention]:
         ids = unique_ids(bound.id for _, bound in self.bounds)

@@ -1,5 +1,6 @@
 """The transformer layer: Docs of any length in, one vector per token out."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,11 @@ from .reading import Precision
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
+
+logger = logging.getLogger(__name__)
+
+# Share of the wordpieces; in notes in an encoder's own language, hardly any are unknown.
+_MOST_UNKNOWN = 0.1
 
 MEANS_AT_ONCE = 8192
 
@@ -100,6 +106,7 @@ def init(
             )
         )
     check_window(reading.window, model.attrs["name"], shim.config, shim.tokenizer)
+    _tell_unknown(model.attrs["name"], X or (), shim.tokenizer)
     width = shim.config.hidden_size
     if model.attrs["width"] not in {None, width}:
         raise ValueError(
@@ -113,6 +120,22 @@ def init(
     if Path(model.attrs["name"]).is_absolute():
         # No longer needed, but saved with the weights: the full path would show whose folder it is.
         model.attrs["name"] = Path(model.attrs["name"]).name
+
+
+def _tell_unknown(name: str, docs: Sequence[Doc], tokenizer: Any) -> None:
+    """Warn if much of the notes is in letters that the encoder was not trained on.
+
+    docs (Sequence[Doc]): Some of the training notes.
+    """
+    ids = encode_docs(docs, tokenizer).ids
+    share = float(np.mean(ids == tokenizer.unk_token_id)) if len(ids) else 0.0
+    if share > _MOST_UNKNOWN:
+        logger.warning(
+            "%.0f %% of the wordpieces of the first training notes are unknown to the encoder %s, "
+            "which sees one and the same sign in their place: use one for the notes' language",
+            100 * share,
+            name,
+        )
 
 
 def forward(

@@ -20,7 +20,11 @@ WRAPPED_LINE = 60
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]\s|[-*•#+]\s*\w)")
-_HEADING = re.compile(r"\s*[A-Z][A-Za-z/&() -]{1,48}:(?:\s|$)")
+# Letters of Latin, Greek and Cyrillic.
+_HEADING = re.compile(
+    r"\s*[A-Z\u00c0-\u00de\u0391-\u03a9\u0400-\u042f]"
+    r"[A-Za-z\u00c0-\u024f\u0300-\u052f/&() -]{1,48}:(?:\s|$)"
+)
 _TABLE_GAP = re.compile(r"\S {3,}\S|\t")
 _TITLES = frozenset(
     {
@@ -40,7 +44,9 @@ _TITLES = frozenset(
         "approx.",
     }
 )
-_CLOSERS = frozenset("\"')]}\u201d\u2019")
+_CLOSERS = frozenset("\"')]}\u201d\u2019\u300b\u300d\u300f\u3011\uff09")
+# Chinese and Japanese, Arabic, Urdu and Hindi, besides those of English.
+_FINALS = frozenset("?!\uff1f\uff01\u3002\uff61\u061f\u06d4\u0964")
 
 
 # -1, as spaCy's arrays without a sign have it.
@@ -114,7 +120,7 @@ def _sentence_starts(doc: Doc) -> set[int]:
 def _kind(word: str) -> int:
     if word.isspace():
         return _SPACE
-    if word in {"?", "!"}:
+    if word in _FINALS:
         return _FINAL
     if word.endswith(".") and word.lower() not in _TITLES:
         return _STOP

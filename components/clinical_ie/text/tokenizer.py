@@ -30,7 +30,15 @@ _SIGNS = (
     r"\u3008-\u3020\u30fb\ufe30-\ufe6b\ufeff"
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ufffc\ufffd"
     r"\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
+    # Of Greek, Armenian, Hebrew, Arabic and Urdu, and Indian scripts.
+    r"\u037e\u0387\u0589\u058a\u05be\u05c0\u05c3\u060c\u061b\u061f\u066a\u066d\u06d4\u0964\u0965"
+    # Chinese and Japanese have no blanks between words: a mention begins and ends at any character.
+    r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uf900-\ufaff\U00020000-\U0003ffff"
 )
+# Letters of Latin, Greek and Cyrillic.
+_SMALL = r"a-z\u00df-\u00f6\u00f8-\u00ff\u03ac-\u03ce\u0430-\u045f"
+_CAPITAL = r"A-Z\u00c0-\u00d6\u00d8-\u00de\u0391-\u03a9\u0400-\u042f"
 # Signs that split at the end of a word, and inside it only between certain neighbours.
 _EDGE_SIGNS = r"&'*\u2019.,:"
 
@@ -41,6 +49,8 @@ _ROWS = "|".join(rf"(?<!{sign}){sign}{{2,}}" for sign in (r"\.", "-", "_", "=", 
 _DEGREES = r"[\u00b0\u00ba][CF](?![^\W_])"
 _CLUSTERS = rf"\[\*\*|\*\*\]|\+/[-\u2212]|[<>]=|->|{_DEGREES}|{_ROWS}"
 _CLITICS = r"['\u2019](?:[sSdm]|re|ve|ll)|n['\u2019]t"
+# French and Italian articles and the like: `l'oedème`, `dell'aorta`, but not `aujourd'hui`.
+_ELISION = r"(?i:[cdjlmnst]|(?:jus|lors|puis)?qu|un|(?:d[ae]|a|ne|su)ll)['\u2019](?=[^\W\d_]{2})"
 # `tablet(s)`: the ending is not a word, so it becomes one token instead of three.
 _PLURAL = r"\((?:s|es)\)"
 
@@ -52,6 +62,10 @@ _UNITS = (
     " A mA kb bp bpm rpm Ci mCi Gy cGy Sv gtt gtts tab tabs cap caps pk ppd mmHg mmHG mmhg cmH2O"
     " MG MCG ML MEQ GM CC UNIT UNITS TAB TABS CAP CAPS PUFF PUFFS DROP DROPS HR HRS MIN MINS DAY"
     " DAYS WK WKS WEEK WEEKS MONTH MONTHS YR YRS YEAR YEARS YO MMHG BPM"
+    # Russian: mg, mcg, g, kg, ml, l, mm, cm, mmol, units, hours, days.
+    " \u043c\u0433 \u043c\u043a\u0433 \u0433 \u043a\u0433 \u043c\u043b \u043b"
+    " \u043c\u043c \u0441\u043c \u043c\u043c\u043e\u043b\u044c"
+    " \u041c\u0415 \u0415\u0414 \u0435\u0434 \u0447 \u0441\u0443\u0442"
 )
 # Lookbehind must have a fixed width: a number of up to five digits without a letter before it,
 # except the `x` of `x3days` and `2x3cm`. So `CD4`, `q6h` and `HbA1c` stay whole.
@@ -68,7 +82,7 @@ _UNIT = (
 _DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-\d{1,2}-\d{4}|\d{4}[/-]\d{1,2}[/-]\d{1,2}"
 _INTERVAL = r"[qQ]\d+[-\u2013]\d+(?:[hHdDwW]|[hH][rR][sS]?|min)"
 
-_PREFIX = rf"\A(?:{_CLUSTERS}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
+_PREFIX = rf"\A(?:{_CLUSTERS}|{_ELISION}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
 # Most characters are letters, at which hardly a rule can match: they are ruled out first, which
 # makes a search three times as fast.
 _SUFFIX = (
@@ -96,10 +110,10 @@ _AT_OTHERS = "|".join(
         r"(?<!\d)[,:]|[,:](?!\d)|\*(?!\d)",
         # Full stops without the blank after them: `pain.The`, `test.(5)`, `normal.on`,
         # `disease.12`, `1.Aspirin`, `p.o.daily`.
-        r"(?<!\b[cgmnpr])\.(?=[A-Z][a-z])|(?<=[a-z]{2})\.(?=[A-Z])",
+        rf"(?<!\b[cgmnpr])\.(?=[{_CAPITAL}][{_SMALL}])|(?<=[{_SMALL}]{{2}})\.(?=[{_CAPITAL}])",
         r"\.(?=[^\w\s])|(?<=[^\w\s])\.(?!\d)",
         # Not in `Fig.3` and `No.5`, where it would look like the end of a sentence.
-        r"(?<=[a-z]{3})\.(?=[a-z]{2})|(?<=\d)\.(?=[A-Za-z]{2})",
+        rf"(?<=[{_SMALL}]{{3}})\.(?=[{_SMALL}]{{2}})|(?<=\d)\.(?=[A-Za-z]{{2}})",
         r"(?<=[A-Za-z]{2})(?<![Ff]ig)(?<![Ff]igs)(?<!\b[Nn]o)\.(?=\d)",
         r"(?<=\.[A-Za-z])\.(?=[A-Za-z]{2})",
         # A number without the blank before it: `aspirin81`, `WBC9.0`.

@@ -38,7 +38,8 @@ def calibrate_pipeline(
     """Calibrate scores, and choose the mention bias and the relation thresholds.
 
     The results are set in the pipeline and recorded in its `meta` under `META_KEY`, with the share
-    of the training relations that are candidates. Mentions come first, since the score of a
+    of the training relations that are candidates; without mentions or relations on dev, nothing is
+    chosen, and nothing recorded. Mentions come first, since the score of a
     relation includes those of its mentions.
     docs (Sequence[Doc]): Gold notes of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
@@ -51,11 +52,13 @@ def calibrate_pipeline(
     entities = pipes.get("entities")
     if isinstance(entities, ClinicalNER):
         _fit_mentions(nlp, entities, gold, texts, on_note)
-        told["mention_bias"] = entities.cfg["bias"]
+        if any(annotations.mentions for annotations in gold.values()):
+            told["mention_bias"] = entities.cfg["bias"]
     relations = pipes.get("relations")
     if isinstance(relations, ClinicalRelations):
         _fit_relations(nlp, relations, gold, texts, on_note)
-        told["relation_thresholds"] = relations.cfg["thresholds"]
+        if any(annotations.links for annotations in gold.values()):
+            told["relation_thresholds"] = relations.cfg["thresholds"]
         told["candidate_ceiling"] = relations.cfg["candidate_ceiling"]
     nlp.meta[META_KEY] = told
     return {task: pipe.calibration for task, pipe in pipes.items()}

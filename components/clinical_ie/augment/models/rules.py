@@ -21,6 +21,9 @@ from ..terms import blanked, linked_groups, load_terms
 from ..values import is_on_scale
 from .wording import EXPRESSIONS, vary
 
+# Share of the one-word terms; 8 % in English case reports, where they open a sentence or are names.
+_MOST_CAPITALS = 0.7
+
 
 class Rules:
     """Replaces terms of a passage with terms of the training split, drawn by the prompt's seed.
@@ -46,12 +49,19 @@ class Rules:
         files = [Path(path) for path in (self._path, self._encoder) if path is not None]
         made_of = hash_of(files, EXPRESSIONS)
         near = self._encoder, self._least, self._most, self._max_terms
-        return json.dumps(["clinical_ie.Rules.v1", 7, made_of, *near])
+        return json.dumps(["clinical_ie.Rules.v1", 8, made_of, *near])
 
     @cached_property
     def _counterparts(self) -> Counterparts:
         nearness = Nearness(self._encoder) if self._encoder is not None else None
         return Counterparts(load_terms(self._path), nearness, self._least, self._most)
+
+    @cached_property
+    def _keeps_capitals(self) -> bool:
+        """Whether the training notes give most terms of one word a capital, as German does."""
+        spellings = [each for terms in load_terms(self._path).by_label.values() for each in terms]
+        words = [each for each in spellings if each.isalpha() and each[1:].islower()]
+        return sum(map(str.istitle, words)) > _MOST_CAPITALS * len(words)
 
     def __call__(self, prompts: Iterable[Iterable[str]]) -> Iterable[Iterable[str]]:
         """Answer each prompt.
@@ -69,9 +79,12 @@ class Rules:
         rng = random.Random(f"{prompt.seed}/{prompt.variant}")
         text, mentions = decode(prompt.source, prompt.markers)
         new_terms = self._draw(prompt, text, mentions, rng)
-        rewritten, moved = _replace(text, mentions, new_terms, rng, share=0.5)
-        if rewritten.split() == text.split():
-            rewritten, moved = _replace(text, mentions, new_terms, rng, share=1.0)
+        for share in (0.5, 1.0):
+            rewritten, moved = _replace(
+                text, mentions, new_terms, rng, share, keeps=self._keeps_capitals
+            )
+            if rewritten.split() != text.split():
+                break
         return Response(encode(rewritten, moved).text)
 
     def _draw(
@@ -101,7 +114,13 @@ class Rules:
 
 
 def _replace(
-    text: str, mentions: list[Mention], terms: dict[str, str], rng: random.Random, share: float
+    text: str,
+    mentions: list[Mention],
+    terms: dict[str, str],
+    rng: random.Random,
+    share: float,
+    *,
+    keeps: bool,
 ) -> tuple[str, list[Mention]]:
     """Text and mentions with new terms, and with varied wording between them; the task corrects the
     articles before new terms later."""
@@ -115,7 +134,7 @@ def _replace(
         inside = any(m.start <= start and end <= m.end for m in mentions)
         piece = text[start:end]
         if (start, end) in swapped:
-            piece = _in_place(piece, terms[swapped[start, end].id], text[:start], capitals)
+            piece = _in_place(piece, terms[swapped[start, end].id], text[:start], capitals, keeps)
         elif not inside:
             piece = vary(piece, rng, share)
         pieces.append(piece)
@@ -125,10 +144,11 @@ def _replace(
     return "".join(pieces), moved
 
 
-def _in_place(old: str, new: str, before: str, capitals: bool) -> str:
+def _in_place(old: str, new: str, before: str, capitals: bool, keeps: bool) -> str:
     """The new term, capitalized as its place requires.
 
     capitals (bool): Whether the words around it are in capitals.
+    keeps (bool): Whether a word keeps its capital in the middle of a sentence.
     """
     if capitals and old.isupper():
         return new.upper()
@@ -136,7 +156,7 @@ def _in_place(old: str, new: str, before: str, capitals: bool) -> str:
     starts = not before.strip() or before.rstrip().endswith((".", "!", "?"))
     if starts and not old[:1].islower():
         return new[:1].upper() + new[1:]
-    if old[:1].islower() and " " not in new and new[1:].islower():
+    if not keeps and old[:1].islower() and " " not in new and new[1:].islower():
         return new.lower()
     return new
 
