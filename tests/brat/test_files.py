@@ -118,13 +118,21 @@ def test_what_may_never_end_is_not_read(ending: str, tmp_path: Path):
 
 
 def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
-    for name in ("a.txt", "a.ann", "b.ann", "C.TXT", "C.Ann", "d.json"):
+    for name in ("a.txt", "a.ann", "a.txt.ann", "b.ann", "C.TXT", "C.Ann", "d.json"):
         (tmp_path / name).write_text("")
     assert [str(problem).removeprefix(f"{tmp_path}/") for problem in strays(tmp_path)] == [
         "C.Ann: its name ends in .Ann; expected .ann: left out",
         "C.TXT: its name ends in .TXT; expected .txt: left out",
+        "a.txt.ann: no a.txt.txt beside it, so it annotates nothing; if it belongs to a.txt, name "
+        "it a.ann: left out",
         "b.ann: no b.txt beside it, so it annotates nothing: left out",
     ]
+
+
+def test_a_folder_with_capital_endings_alone_is_told_what_is_expected(tmp_path: Path):
+    (tmp_path / "A.TXT").write_text("")
+    with pytest.raises(FileNotFoundError, match=r"its name ends in .TXT; expected .txt \(.*A.TXT"):
+        list_notes(tmp_path)
 
 
 def test_annotations_that_are_dealt_out_to_several_files_are_told(tmp_path: Path):

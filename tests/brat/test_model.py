@@ -82,6 +82,7 @@ def test_any_text_is_written_back_as_it_was(text):
         ("T1 Drug 0 7", "no tab"),
         ("T1\tDrug 0 x\ttext", "'0 x' is not"),
         ("T1\tDrug 7 0\ttext", "empty or reversed"),
+        ("T1\tOld Drug 0 7\tAspirin", "in characters; a label has no blanks"),
         ("T1\tDrug 7 7\t", "empty or reversed"),
         ("T1\t", "nothing after the id"),
         ("R1\tADE-Drug Arg1:T1", "two arguments, not 1"),

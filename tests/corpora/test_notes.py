@@ -33,6 +33,11 @@ def test_event_ids_stand_for_their_triggers():
     assert annotations.links == [Link("ADE-Drug", "T2", "T1")]
 
 
+def test_a_mention_without_its_text_is_told():
+    told = "n.ann:1: T1 has no text after its offsets, its offsets cover 'Aspirin': left out"
+    assert read("T1\tDrug 0 7\n")[1] == [told]
+
+
 def test_what_is_wrong_is_told_by_file_and_line_and_the_rest_is_kept():
     annotations, problems = read(
         "T1\tDrug 0 7\tAspirin\n"

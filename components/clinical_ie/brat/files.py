@@ -94,10 +94,13 @@ def list_notes(folder: Path) -> list[Path]:
         raise FileNotFoundError(
             f"{folder}: no such folder; expected notes in it (.txt, with an .ann if annotated)"
         )
-    paths = sorted(path for path in files_below(folder) if path.suffix == ".txt")
+    files = list(files_below(folder))
+    paths = sorted(path for path in files if path.suffix == ".txt")
     if not paths:
+        odd = misspelt(files, (".txt",))
+        told = f"; {odd[0].message.removesuffix(': left out')} ({odd[0].file})" if odd else ""
         raise FileNotFoundError(
-            f"{folder}: holds no .txt file; expected notes (.txt, with an .ann if annotated)"
+            f"{folder}: holds no .txt file; expected notes (.txt, with an .ann if annotated){told}"
         )
     return paths
 
@@ -108,8 +111,11 @@ def strays(folder: Path) -> list[Problem]:
     problems = hidden_folders(folder) + misspelt(files) + in_parts(files)
     for path in files:
         if path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
-            told = f"no {path.stem}.txt beside it, so it annotates nothing: left out"
-            problems.append(Problem(str(path), 0, told))
+            told = f"no {path.stem}.txt beside it, so it annotates nothing"
+            note = path.with_suffix("")
+            if note.suffix == ".txt" and note in files:
+                told += f"; if it belongs to {note.name}, name it {note.with_suffix('.ann').name}"
+            problems.append(Problem(str(path), 0, f"{told}: left out"))
     return problems
 
 

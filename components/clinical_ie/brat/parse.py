@@ -70,9 +70,10 @@ def _textbound(id_: str, words: list[str], text: str) -> TextBound:
     for piece in " ".join(offsets).split(";"):
         match = _OFFSETS(piece)
         if match is None:
-            raise StandoffError(
-                f"{id_}: {' '.join(offsets)!r} is not 'START END[;START END…]' in characters"
-            )
+            told = f"{id_}: {' '.join(offsets)!r} is not 'START END[;START END…]' in characters"
+            if re.fullmatch(r"[^\d\s]+(?: [^\d\s]+)* \d+ \d+", " ".join(offsets)):
+                told += "; a label has no blanks"
+            raise StandoffError(told)
         start, end = int(match[1]), int(match[2])
         if end <= start:
             raise StandoffError(

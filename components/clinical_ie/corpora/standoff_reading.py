@@ -186,7 +186,8 @@ class _Reader:
             self._tell(f"{told}{self._remedy(bound)}: left out")
             return False
         covered = _start_of_covered(text, bound)
-        told = f"{bound.id} says {shown(bound.text)}, its offsets cover {shown(covered)}"
+        says = f"says {shown(bound.text)}" if bound.text else "has no text after its offsets"
+        told = f"{bound.id} {says}, its offsets cover {shown(covered)}"
         if _loosely(covered) == _loosely(bound.text):
             self._tell(f"{told}: offsets kept", "warning")
             return True
