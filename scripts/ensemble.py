@@ -12,7 +12,8 @@ from spacy.training import Example
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import read_docs
-from clinical_ie.ensemble import is_ensemble, join
+from clinical_ie.encoder.ensemble import is_ensemble
+from clinical_ie.ensemble import join
 from clinical_ie.report.terminal import table_console
 from clinical_ie.system.gpu import gpu_errors_in_one_line
 from clinical_ie.system.workplace import replace_folder, workplace

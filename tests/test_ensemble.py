@@ -12,8 +12,8 @@ from spacy.util import load_model_from_config
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import write_docs
-from clinical_ie.encoder.ensemble import EncoderEnsemble
-from clinical_ie.ensemble import is_ensemble, join
+from clinical_ie.encoder.ensemble import EncoderEnsemble, is_ensemble
+from clinical_ie.ensemble import join
 from clinical_ie.heads.ensemble import MeanOfHeads
 from clinical_ie.relations.candidates import Candidates, find_candidates
 from tests.conftest import examples, pipeline_config, run_script

@@ -14,14 +14,13 @@ from spacy.language import Language
 from spacy.util import load_model_from_config
 from thinc.api import Model
 
+from .encoder.ensemble import ARCHITECTURE, ENCODER, is_ensemble
 from .heads.ensemble import MeanOfHeads
 from .heads.pipe import LearnedLabelsPipe
 from .scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT
 from .torch_shim import LazyTorchShim
 
-ENCODER_COMPONENT = "tok2vec"
-_ARCHITECTURE = "clinical_ie.EncoderEnsemble.v1"
-_KINDS = [ENCODER_COMPONENT, MENTION_COMPONENT, RELATION_COMPONENT]
+_KINDS = [ENCODER, MENTION_COMPONENT, RELATION_COMPONENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class _Member:
     @property
     def width(self) -> int:
         """Of its encoder's vectors."""
-        return int(self.pipe(ENCODER_COMPONENT).model.get_dim("nO"))
+        return int(self.pipe(ENCODER).model.get_dim("nO"))
 
 
 def join(pipelines: dict[str, Language]) -> Language:
@@ -75,19 +74,13 @@ def join(pipelines: dict[str, Language]) -> Language:
     tokenizer: Any = nlp.tokenizer
     tokenizer.from_bytes(cast(Any, first.nlp.tokenizer).to_bytes())
     joined = _Member("all together", nlp)
-    encoders: Model = joined.pipe(ENCODER_COMPONENT).model
+    encoders: Model = joined.pipe(ENCODER).model
     for layer, member in zip(encoders.layers, members, strict=True):
-        layer.from_bytes(member.pipe(ENCODER_COMPONENT).model.to_bytes())
+        layer.from_bytes(member.pipe(ENCODER).model.to_bytes())
     encoders.set_dim("nO", sum(member.width for member in members))
     for factory in joined.factories[1:]:
         _fill(joined.pipe(factory), [member.pipe(factory) for member in members])
     return nlp
-
-
-def is_ensemble(nlp: Language) -> bool:
-    """Whether `join` made a pipeline."""
-    model = nlp.config["components"].get(ENCODER_COMPONENT, {}).get("model", {})
-    return bool(model.get("@architectures") == _ARCHITECTURE)
 
 
 def _check(member: _Member) -> None:
@@ -151,8 +144,8 @@ def _config(members: Sequence[_Member]) -> Any:
         factory: own[name]
         for factory, name in zip(first.factories, first.nlp.pipe_names, strict=True)
     }
-    components[ENCODER_COMPONENT]["model"] = {
-        "@architectures": _ARCHITECTURE,
+    components[ENCODER]["model"] = {
+        "@architectures": ARCHITECTURE,
         "precision": None,
         "encoders": {str(at): _encoder_settings(member) for at, member in enumerate(members)},
     }
@@ -167,7 +160,7 @@ def _config(members: Sequence[_Member]) -> Any:
 
 
 def _encoder_settings(member: _Member) -> Any:
-    settings = member.settings(ENCODER_COMPONENT)["model"]
+    settings = member.settings(ENCODER)["model"]
     # The weights are in the pipeline, and a path would only tell whose folder they came from.
     return settings | {"name": Path(settings["name"]).name} if "name" in settings else settings
 

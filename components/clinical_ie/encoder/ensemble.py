@@ -2,12 +2,22 @@
 
 from typing import Any
 
+from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model, concatenate
 from thinc.types import Floats2d
 
 from .reading import Precision
 from .shim import EncoderShim
+
+ENCODER = "tok2vec"
+ARCHITECTURE = "clinical_ie.EncoderEnsemble.v1"
+
+
+def is_ensemble(nlp: Language) -> bool:
+    """Whether the encoder of a pipeline is an `EncoderEnsemble`."""
+    model = nlp.config["components"].get(ENCODER, {}).get("model", {})
+    return bool(model.get("@architectures") == ARCHITECTURE)
 
 
 def EncoderEnsemble(  # noqa: N802

@@ -14,13 +14,12 @@ from thinc.api import Config
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..doc import annotations_of
-from ..ensemble import is_ensemble
+from ..encoder.ensemble import ENCODER, is_ensemble
 from ..relations.component import ClinicalRelations
 from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 
 logger = logging.getLogger(__name__)
 
-ENCODER = "tok2vec"
 # Unknown labels that a warning names.
 _NAMED = 5
 
