@@ -2,13 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.util import load_config
 
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import read_docs
@@ -20,7 +18,7 @@ from clinical_ie.system.workplace import replace_folder, workplace
 from clinical_ie.terminal.console import run
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.calibrate import PASSES, calibrate_pipeline
-from clinical_ie.training.dev_notes import counted
+from clinical_ie.training.dev_notes import scores_on
 from clinical_ie.training.saved_strings import forget_words
 
 _SHOWN = {
@@ -59,7 +57,7 @@ def _join(out: Path, names: list[str], dev: Path, gpu_id: int) -> None:
     """
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{', '.join(sorted(twice))}: named twice; every member counts once")
-    if out.exists() and not is_ensemble_folder(out):
+    if out.exists() and not _is_made_here(out):
         raise ValueError(f"{out} exists and would be replaced: name another folder")
     docs = read_docs(dev)
     members = {name: load_pipeline(name, gpu_id) for name in names}
@@ -72,30 +70,30 @@ def _join(out: Path, names: list[str], dev: Path, gpu_id: int) -> None:
         task = bar.add_task("ensemble", total=(len(members) + 1 + PASSES) * len(docs))
         on_note = partial(bar.advance, task)
         for name, nlp in members.items():
-            _add_row(table, name, _scores(nlp, docs, on_note))
+            _add_row(table, name, scores_on(docs, nlp, on_note))
         calibrate_pipeline(joined, docs, on_note)
-        scores = _scores(joined, docs, on_note)
+        scores = scores_on(docs, joined, on_note)
     _add_row(table, "all together", scores)
     table_console().print(table)
-    joined.meta["performance"] = scores
+    joined.meta["performance"] = {
+        name: value for name, value in scores.items() if isinstance(value, float)
+    }
     with workplace(out.parent, "ensemble") as folder:
         joined.to_disk(folder / out.name)
         forget_words(folder / out.name)
         replace_folder(folder / out.name, out)
 
 
-def is_ensemble_folder(folder: Path) -> bool:
-    """Whether a folder holds what this script has made, and nothing else."""
-    return (folder / "meta.json").is_file() and is_ensemble(load_pipeline(str(folder)))
+def _is_made_here(folder: Path) -> bool:
+    """Whether a folder holds an ensemble, and nothing that no pipeline has."""
+    if not (folder / "config.cfg").is_file():
+        return False
+    config = load_config(folder / "config.cfg", interpolate=False)
+    parts = {"config.cfg", "meta.json", "tokenizer", "vocab", *config["components"]}
+    return is_ensemble(config) and {path.name for path in folder.iterdir()} <= parts
 
 
-def _scores(nlp: Language, docs: list[Doc], on_note: partial[None]) -> dict[str, float]:
-    with counted(nlp, on_note):
-        scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
-    return {name: value for name, value in scores.items() if isinstance(value, float)}
-
-
-def _add_row(table: Table, name: str, scores: dict[str, float]) -> None:
+def _add_row(table: Table, name: str, scores: dict[str, Any]) -> None:
     found = (scores.get(key) for key in _SHOWN.values())
     table.add_row(name, *("" if value is None else f"{100 * value:.2f}" for value in found))
 

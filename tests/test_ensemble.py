@@ -108,8 +108,8 @@ def test_a_saved_ensemble_is_complete_and_tells_no_folder(members, tmp_path: Pat
     for settings in joined.config["components"]["tok2vec"]["model"]["encoders"].values():
         assert settings["name"] == Path(settings["name"]).name
     # The members are as they were.
-    assert not any(map(is_ensemble, members.values()))
-    assert is_ensemble(joined)
+    assert not any(is_ensemble(nlp.config) for nlp in members.values())
+    assert is_ensemble(joined.config)
 
 
 @pytest.mark.parametrize(
@@ -216,10 +216,15 @@ def test_the_script_refuses(given, learned, tmp_path: Path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "letter.txt").write_text("keep")
-    for folder in (mine, learned):
+    # An ensemble beside which something else was put.
+    mixed = tmp_path / "mixed"
+    join({name: spacy.load(learned) for name in "ab"}).to_disk(mixed)
+    (mixed / "letter.txt").write_text("keep")
+    for folder in (mine, learned, mixed):
         result = run_script("ensemble.py", folder, *given)
         assert (result.exit_code, "would be replaced" in result.stderr) == (1, True)
-    assert (mine / "letter.txt").read_text() == "keep"
+    for folder in (mine, mixed):
+        assert (folder / "letter.txt").read_text() == "keep"
     assert not (tmp_path / "out").exists()
 
 

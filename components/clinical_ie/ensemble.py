@@ -89,7 +89,7 @@ def _check(member: _Member) -> None:
             f"{member.name} cannot be a member: its components are {', '.join(member.factories)}; "
             f"expected {', '.join(_KINDS)}, the last of which may be missing"
         )
-    if is_ensemble(member.nlp):
+    if is_ensemble(member.nlp.config):
         raise ValueError(f"{member.name} is an ensemble itself: name its members in its place")
     for factory in member.factories[1:]:
         if "Listener" not in member.settings(factory)["model"]["tok2vec"]["@architectures"]:

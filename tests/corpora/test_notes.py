@@ -1,13 +1,16 @@
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.lang.en import English
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import create_vocab
 
 from clinical_ie.brat import Note, Standoff, list_notes, read_note, write_note
+from clinical_ie.corpora import notes as notes_module
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.notes import corpus_nlp, note_to_doc, read_brat
 from clinical_ie.corpora.standoff_reading import LinkSettings, note_to_annotations
@@ -205,3 +208,23 @@ def test_a_folder_is_read_in_one_call_and_a_broken_note_does_not_stop_the_others
     assert "whole note left out" in problems[1].message
     with pytest.raises(FileNotFoundError):
         read_brat(tmp_path / "missing")
+
+
+def test_what_nobody_thought_of_costs_one_note_of_a_folder(tmp_path: Path, monkeypatch):
+    for name in ("a", "b"):
+        write_note(tmp_path, name, TEXT, None)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text(TEXT)
+    reading = notes_module.note_to_doc
+
+    def crash(nlp: Language, note: Note, settings: LinkSettings | None):
+        if note.name == "a":
+            raise RuntimeError("damaged")
+        return reading(nlp, note, settings)
+
+    monkeypatch.setattr(notes_module, "note_to_doc", crash)
+    docs, problems = read_brat(tmp_path)
+    assert [doc._.note_id for doc in docs] == ["b"]
+    assert [problem.message for problem in problems] == [
+        "whole note left out: RuntimeError('damaged')",
+        "whole note left out: its file name is not UTF-8; rename it",
+    ]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from ..terminal.printable import printable
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
-from .notes import corpus_nlp, left_out, note_to_doc
+from .notes import check_name, corpus_nlp, left_out, note_to_doc
 from .parallel import ended, ordered_map
 from .splits import SPLITS, Split, find_splits
 from .standoff_reading import LinkSettings
@@ -209,22 +208,13 @@ def _convert_note(
     # Outside the `try`: if this fails, the note is not at fault.
     nlp = corpus_nlp()
     try:
-        if shown != name:
-            raise ValueError(_wrong_name())
+        check_name(name)
         packed, count = _read_and_pack(nlp, path, root, settings)
     except Exception as error:
         # A file can be damaged in unforeseen ways; this must not affect the other notes.
         packed, count = None, SplitCount(problems=[left_out(path, error)], left_out=[shown])
     _stop_if_asked(count, settings)
     return packed, count
-
-
-def _wrong_name() -> str:
-    told = "its file name is not UTF-8; rename it"
-    if (encoding := sys.getfilesystemencoding()) != "utf-8":
-        # Then the name may be right, and the locale wrong.
-        told += f", or set PYTHONUTF8=1: this system's locale makes Python read it as {encoding}"
-    return told
 
 
 def _read_and_pack(

@@ -1,5 +1,6 @@
 """Conversion of brat notes to Docs."""
 
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..annotation_columns import AnnotationColumns
 from ..brat import Note, Problem, list_notes, read_note
-from ..brat.files import strays
+from ..brat.files import note_name, strays
 from ..doc import Annotations, annotate_columns, as_columns
 from ..system.garbage import collect_rarely
 from ..text.limit import lift_length_limit
@@ -87,13 +88,30 @@ def read_brat(
     problems = strays(folder)
     for path in paths:
         try:
+            check_name(note_name(path, folder))
             doc, found = note_to_doc(nlp, read_note(path, folder), settings)
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # A file can be damaged in unforeseen ways; this must not affect the other notes.
             found = [left_out(path, error)]
         else:
             docs.append(doc)
         problems += found
     return docs, problems
+
+
+def check_name(name: str) -> None:
+    """Check that a file's name can be written as text, as a Doc's `note_id`.
+
+    RAISES (ValueError): It is not UTF-8.
+    """
+    try:
+        name.encode("utf8")
+    except UnicodeEncodeError as error:
+        told = "its file name is not UTF-8; rename it"
+        if (system := sys.getfilesystemencoding()) != "utf-8":
+            # Then the name may be right, and the locale wrong.
+            told += f", or set PYTHONUTF8=1: this system's locale makes Python read it as {system}"
+        raise ValueError(told) from error
 
 
 def left_out(path: Path, error: Exception) -> Problem:

@@ -1,8 +1,8 @@
 """The registered architecture of several encoders side by side."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model, concatenate
 from thinc.types import Floats2d
@@ -14,9 +14,9 @@ ENCODER = "tok2vec"
 ARCHITECTURE = "clinical_ie.EncoderEnsemble.v1"
 
 
-def is_ensemble(nlp: Language) -> bool:
-    """Whether the encoder of a pipeline is an `EncoderEnsemble`."""
-    model = nlp.config["components"].get(ENCODER, {}).get("model", {})
+def is_ensemble(config: Mapping[str, Any]) -> bool:
+    """Whether the encoder of a pipeline with this config is an `EncoderEnsemble`."""
+    model = config.get("components", {}).get(ENCODER, {}).get("model", {})
     return bool(model.get("@architectures") == ARCHITECTURE)
 
 

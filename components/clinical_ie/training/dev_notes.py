@@ -45,6 +45,12 @@ class DevNotes:
                 self._shown = None
 
 
+def scores_on(docs: Iterable[Doc], nlp: Language, on_note: Callable[[], None]) -> dict[str, Any]:
+    """What `nlp.evaluate` gives for gold notes; `on_note` is called after each."""
+    with counted(nlp, on_note):
+        return nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
+
+
 @contextmanager
 def counted(nlp: Language, on_note: Callable[[], None]) -> Iterator[None]:
     """A context in which `on_note` is called for each note that a pipeline has processed."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from confection import ConfigValidationError
-from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
 from thinc.api import get_torch_default_device, require_gpu
@@ -22,7 +21,7 @@ from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
 from .checkpoint import Checkpoint
 from .config_errors import check_names, in_one_line, numbers_checked
-from .dev_notes import counted
+from .dev_notes import scores_on
 from .fingerprint import FINGERPRINT, START, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
 from .loop import train
@@ -202,8 +201,7 @@ def _calibrate(model: Path, calibrated: Path, dev: Path, gpu_id: int) -> None:
         task = bar.add_task("calibrate", total=(PASSES + 1) * len(docs))
         on_note = partial(bar.advance, task)
         calibrate_pipeline(nlp, docs, on_note)
-        with counted(nlp, on_note):
-            scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
+        scores = scores_on(docs, nlp, on_note)
     performance = nlp.meta["performance"]
     performance |= {name: scores[name] for name in performance if name in scores}
     shutil.rmtree(calibrated, ignore_errors=True)

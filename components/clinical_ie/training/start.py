@@ -42,7 +42,7 @@ def started_from(config: Config, pipeline: str, notes: Iterable[Path]) -> Config
                 f"to start from {pipeline}, both it and the config need a component {ENCODER}: "
                 f"{whose} has {', '.join(names)}"
             )
-    if is_ensemble(trained):
+    if is_ensemble(trained.config):
         raise ValueError(f"{pipeline} is an ensemble: start from one of its members")
     docs = [doc for path in notes for doc in read_docs(path)]
     started = config.copy()
