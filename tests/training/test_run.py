@@ -227,8 +227,6 @@ NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relati
         ("mask_share = 0.15", "mask_share = .15", "tok2vec.model.mask_share = .15: text in place"),
         ("max_distance = 60", 'max_distance = "60"', "relations.max_distance = 60: text in place"),
         ("batch_size = 16", "batch_size = 0", "nlp.batch_size = 0: must be 1 or more"),
-        ("accumulate_gradient = 1", "accumulate_gradient = 0", "gradient = 0: must be 1 or more"),
-        ("patience = 0", "patience = -1", "training.patience = -1: must be 0 or more"),
         ("frozen_components = []", NOTHING_LEFT, "no component is left to train"),
         ("dropout = 0.1", "dropuot = 0.1", "training.dropuot: there is no such setting; did you m"),
         ("batch_size = 16", "batch_sizes = 16", "nlp.batch_sizes: there is no such setting"),

@@ -85,8 +85,8 @@ def train(
     initialized (Callable[[], Language]): Makes the pipeline, as spaCy's `init_nlp` does.
     checkpoint (Checkpoint): Where this run's checkpoint is, if it has one already.
     use_gpu (int): -1 for the CPU.
-    RAISES (ValueError): There are no training notes, the checkpoint is of another run, a setting is
-        out of range, or a loss is no longer a number.
+    RAISES (ValueError): There are no training notes, the checkpoint is of another run, or a loss is
+        no longer a number.
     """
     with read_once():
         nlp = initialized()
@@ -138,14 +138,6 @@ class _Run:
         train_corpus, dev_corpus = resolve_dot_names(
             config, [values["train_corpus"], values["dev_corpus"]]
         )
-        # 0 means no limit of patience. spaCy checks none of these.
-        for setting, value, least in (
-            ("nlp.batch_size", nlp.batch_size, 1),
-            ("training.accumulate_gradient", values["accumulate_gradient"], 1),
-            ("training.patience", values["patience"], 0),
-        ):
-            if value < least:
-                raise ValueError(f"{setting} = {value}: must be {least} or more")
         self.nlp = nlp
         self.out = out
         self.values = values

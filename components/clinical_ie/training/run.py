@@ -24,6 +24,7 @@ from .config_errors import check_names, in_one_line, numbers_checked
 from .dev_notes import scores_on
 from .fingerprint import FINGERPRINT, START, fingerprint, is_trained, stamp_of
 from .length import as_steps, steps_between, training_steps
+from .limits import check_limits
 from .loop import train
 from .saved_strings import forget_words
 from .start import initialized_from, started_from
@@ -131,6 +132,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
                 values = started_from(values, overrides[START], map(Path, notes))
                 initialize = initialized_from
             load_model_from_config(values.interpolate())
+            check_limits(values.interpolate())
             if gpu_id >= 0:
                 _use_gpu(gpu_id)
             initialized = partial(initialize, values, use_gpu=gpu_id)
