@@ -146,7 +146,7 @@ def test_a_pipeline_of_a_config_is_initialized_without_a_training_run(files):
     assert nlp.config["training"]["optimizer"]["learn_rate"]["total_steps"] == 7
 
 
-def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path):
+def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path, caplog):
     config = load_config(CONFIG)
     config["nlp"]["pipeline"] = ["tok2vec", "clinical_relations"]
     del config["components"]["clinical_ner"]
@@ -154,6 +154,9 @@ def test_a_pipeline_of_relations_alone_is_trained(files, tmp_path: Path):
     result = train(files, tmp_path / "relations.cfg", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert "chosen on dev: relation threshold" in result.stdout
+    message = "training.score_weights.mentions_strict_f counts nothing: this pipeline has no such"
+    assert message in caplog.text
+    assert "relations_strict_f counts" not in caplog.text
 
 
 def test_a_run_without_its_pipeline_is_none(files, tmp_path: Path):
@@ -228,6 +231,8 @@ NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relati
         ("max_distance = 60", 'max_distance = "60"', "relations.max_distance = 60: text in place"),
         ("batch_size = 16", "batch_size = 0", "nlp.batch_size = 0: must be 1 or more"),
         ("frozen_components = []", NOTHING_LEFT, "no component is left to train"),
+        ("annotating_components = []", 'annotating_components = ["ner"]', "components: ner is not"),
+        ("_strict_f = 0.5", "_strict_f = 0.0", "training.score_weights: all are 0 or null"),
         ("dropout = 0.1", "dropuot = 0.1", "training.dropuot: there is no such setting; did you m"),
         ("batch_size = 16", "batch_sizes = 16", "nlp.batch_sizes: there is no such setting"),
     ],

@@ -1,6 +1,6 @@
 """What is wrong in a training config, in words that name the setting."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,9 +41,14 @@ def check_names(values: Mapping[str, Any]) -> None:
         known = schema.model_fields
         for name in values.get(section, {}):
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                meant = f"; did you mean {near[0]}?" if near else ""
+                meant = did_you_mean(name, known)
                 raise ValueError(f"{section}.{name}: there is no such setting{meant}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the most similar one, if any is similar."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _numbers_as_text(values: Mapping[str, Any], section: str = "") -> Iterator[str]:

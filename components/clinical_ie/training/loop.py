@@ -1,11 +1,12 @@
 """spaCy's training loop, step for step, except that an interrupted run can be resumed and that the
 last step is always evaluated."""
 
+import logging
 import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -31,8 +32,11 @@ from ..corpora.reader import read_once
 from ..system.workplace import replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
+from .config_errors import did_you_mean
 from .dev_notes import DevNotes
 from .saved_strings import forget_words
+
+logger = logging.getLogger(__name__)
 
 # A checkpoint is written after each evaluation, and when the last one is older than this.
 SECONDS_BETWEEN = 600.0
@@ -147,6 +151,18 @@ class _Run:
                 f"nlp.pipeline = {nlp.pipe_names}, training.frozen_components = {self.frozen}: "
                 "no component is left to train"
             )
+        # spaCy ignores an unknown name here, and chooses the first evaluation below.
+        for name in values["annotating_components"]:
+            if name not in nlp.component_names:
+                raise ValueError(
+                    f"training.annotating_components: {name} is not one of nlp.pipeline = "
+                    f"{nlp.component_names}"
+                )
+        if values["score_weights"] and not any(values["score_weights"].values()):
+            raise ValueError(
+                "training.score_weights: all are 0 or null, so that no evaluation is better than "
+                "another"
+            )
         self.optimizer: Optimizer = values["optimizer"]
         self.batches = Batches(nlp, train_corpus, values["batcher"], values["max_epochs"])
         self.dev_notes = DevNotes(dev_corpus)
@@ -232,6 +248,8 @@ class _Run:
         averages = self.optimizer.averages or {}
         with self.nlp.use_params(averages), self.dev_notes.shown(self.nlp):
             score, scores = self.evaluate()
+        if not progress.results:
+            self._check_weights(scores)
         progress.results.append((float(score), progress.step))
         info = {
             "epoch": self.batches.epoch,
@@ -249,6 +267,17 @@ class _Run:
         progress.told.append(info)
         progress.losses = {}
         return info
+
+    def _check_weights(self, scores: Collection[str]) -> None:
+        """Warn of names in `score_weights` that no component gives, which spaCy leaves out."""
+        metas = map(self.nlp.get_pipe_meta, self.nlp.component_names)
+        known = {*scores, *(name for meta in metas for name in meta.default_score_weights or ())}
+        for name, weight in self.values["score_weights"].items():
+            if weight and name not in known:
+                logger.warning(
+                    "training.score_weights.%s counts nothing: this pipeline has no such score%s",
+                    name, did_you_mean(name, known),
+                )  # fmt: skip
 
     def _update_meta(self, info: Info) -> None:
         with self.nlp.select_pipes(disable=self.frozen):
