@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
@@ -90,3 +91,15 @@ def test_a_run_that_was_killed_before_its_first_line_needs_no_remedy(tmp_path: P
     log.add("note", "Anna")
     log.close(finished=False)
     assert RunLog(path, {"input": "a"}).notes.keys() == {"note"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe{\n", b"\0\0\n", b"5\n", b'{"input": "a"}\n5\n', b'{"other": "a"}\n']
+)
+def test_what_is_no_log_is_named_with_what_helps(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    told = f"{path}: not the log of an unfinished run; --overwrite starts over"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        RunLog(path, {"input": "a"})
+    assert path.read_bytes() == content
