@@ -197,6 +197,28 @@ def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("a\nb"), "ValueError: a"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (OSError("\n  \n a \r\nb"), "OSError: a"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_why_a_note_failed_is_told_in_one_line(
+    loader: Callable[[], Language], monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    nlp = loader()
+
+    def fail(text: str) -> Doc:
+        raise error
+
+    monkeypatch.setattr(nlp, "make_doc", fail)
+    [result] = annotate_notes(lambda: nlp, [InputNote("n", TEXT, "n.txt")], batch_size=1)
+    assert result == Failure("n.txt", told)
+
+
 def test_record() -> None:
     assert as_record("ward/1", TEXT, FOUND) == {
         "id": "ward/1",
