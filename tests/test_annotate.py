@@ -184,7 +184,9 @@ def test_a_long_note_is_one_note(loader: Callable[[], Language]) -> None:
 
 @pytest.mark.parametrize("name", ["no_such_package", "/no/such/folder"])
 def test_a_pipeline_that_is_not_there(name: str) -> None:
-    with pytest.raises(ValueError, match=f"cannot load the pipeline {name}: .*") as caught:
+    with pytest.raises(
+        ValueError, match=f"cannot load the pipeline {name}: OSError: .*find"
+    ) as caught:
         load_pipeline(name)
     assert "\n" not in str(caught.value)
 
@@ -195,6 +197,28 @@ def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot load the pipeline") as caught:
         load_pipeline(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("a\nb"), "ValueError: a"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (OSError("\n  \n a \r\nb"), "OSError: a"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_why_a_note_failed_is_told_in_one_line(
+    loader: Callable[[], Language], monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    nlp = loader()
+
+    def fail(text: str) -> Doc:
+        raise error
+
+    monkeypatch.setattr(nlp, "make_doc", fail)
+    [result] = annotate_notes(lambda: nlp, [InputNote("n", TEXT, "n.txt")], batch_size=1)
+    assert result == Failure("n.txt", told)
 
 
 def test_record() -> None:

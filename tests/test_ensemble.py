@@ -135,8 +135,36 @@ def test_encoders_may_differ_in_width(members, tiny_bert: Path, notes):
     assert joined.get_pipe("clinical_ner").model.shims[0]._model.parts == widths
 
 
+def test_components_are_known_whatever_they_are_called(members):
+    expected = found_by(join(members))
+    for name, called in (("tok2vec", "encoder"), (HEADS[0], "mentions"), (HEADS[1], "links")):
+        members["first"].rename_pipe(name, called)
+    assert found_by(join(members)) == expected
+    assert found_by(join({name: members[name] for name in ("second", "first")})) == expected
+
+
+def test_members_may_have_learned_from_other_notes(members):
+    """Each of them knows the pairs of types of its own."""
+    pairs = members["first"].get_pipe(HEADS[1]).cfg["type_pairs"]
+    members["second"].get_pipe(HEADS[1]).cfg.update(
+        type_pairs=[["ADE", "Reason"], pairs[0]], candidate_ceiling=0.5
+    )
+    joined = join(members).get_pipe(HEADS[1])
+    assert joined.cfg["type_pairs"] == sorted([*pairs, ["ADE", "Reason"]])
+    # Nobody knows the share of all of the notes.
+    assert joined.cfg["candidate_ceiling"] is None
+
+
 def other_labels(nlp: Language) -> None:
     nlp.get_pipe("clinical_ner").cfg["labels"] = ["Drug", "Device"]
+
+
+def other_relations(nlp: Language) -> None:
+    nlp.get_pipe("clinical_relations").cfg["labels"].append("Dose-Drug")
+
+
+def other_tokenizer(nlp: Language) -> None:
+    nlp.config["nlp"]["tokenizer"]["@tokenizers"] = "other"
 
 
 def other_types(nlp: Language) -> None:
@@ -146,7 +174,25 @@ def other_types(nlp: Language) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (other_labels, "second cannot join first: the labels of mentions must be the same, but it"),
+        (
+            other_labels,
+            "second cannot join first: the labels of mentions must be the same, but it "
+            "lacks ADE, Reason, Strength and also has Device$",
+        ),
+        (other_relations, "the labels of relations must be the same, but it also has Dose-Drug$"),
+        (other_tokenizer, "nlp.tokenizer must be the same, but it has {.*other"),
+        (lambda nlp: setattr(nlp, "lang", "de"), "nlp.lang .* it has 'de', not 'en'"),
+        (
+            lambda nlp: setattr(nlp.get_pipe("clinical_ner"), "overlapping", False),
+            "overlapping must be the same, but it has False, not True",
+        ),
+        *(
+            (
+                lambda nlp, name=name: nlp.get_pipe_config(name)["model"].update(hidden=64),
+                f"{name}.model.hidden must be the same, but it has 64, not 32",
+            )
+            for name in HEADS
+        ),
         (other_types, "the types of mentions beside relations must be the same, but it lacks ADE"),
         (lambda nlp: nlp.add_pipe("sentencizer"), "its components are tok2vec.*sentencizer; exp"),
         (lambda nlp: nlp.remove_pipe("tok2vec"), "second cannot be a member: its components are"),

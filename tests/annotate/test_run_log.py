@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
@@ -82,6 +83,18 @@ def test_a_log_goes_on_after_the_last_note_that_is_still_valid(tmp_path: Path) -
     assert notes == valid | {"b": text_sum("another text")}
 
 
+def test_a_line_outlives_whatever_ends_the_run_after_it(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "log", {"input": "a"})
+    log.start({})
+    for number in range(3):
+        log.add(str(number), "Anna")
+        # The file as it is now is what a kill would leave.
+        (tmp_path / "left").write_bytes((tmp_path / "log").read_bytes())
+        assert RunLog(tmp_path / "left", {"input": "a"}).notes == log.notes
+        assert len(log.notes) == number + 1
+    log.close(finished=True)
+
+
 def test_a_run_that_was_killed_before_its_first_line_needs_no_remedy(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.touch()
@@ -90,3 +103,15 @@ def test_a_run_that_was_killed_before_its_first_line_needs_no_remedy(tmp_path: P
     log.add("note", "Anna")
     log.close(finished=False)
     assert RunLog(path, {"input": "a"}).notes.keys() == {"note"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe{\n", b"\0\0\n", b"5\n", b'{"input": "a"}\n5\n', b'{"other": "a"}\n']
+)
+def test_what_is_no_log_is_named_with_what_helps(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    told = f"{path}: not the log of an unfinished run; --overwrite starts over"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        RunLog(path, {"input": "a"})
+    assert path.read_bytes() == content

@@ -58,11 +58,11 @@ def prompt(text: str, seed: int = 0, variant: int = 0) -> Prompt:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "run" / "journal.sqlite"
+    return tmp_path / "made" / "run" / "journal.sqlite"
 
 
 def test_no_question_is_asked_twice(scripted: Scripted, path: Path) -> None:
-    scripted.script = lambda prompt: Response(prompt.upper(), 5, 3, 0.5, cut=True)
+    scripted.script = lambda prompt: Response(prompt.upper(), 5, 3, 0.5, cut=True, likelihood=-0.25)
     model = make_journaled(scripted, path)
     prompts = [prompt("a"), prompt("a", seed=1), prompt("a", variant=1), prompt("b"), prompt("a")]
     first = [answer for [answer] in model([[p] for p in prompts])]
@@ -74,7 +74,9 @@ def test_no_question_is_asked_twice(scripted: Scripted, path: Path) -> None:
     for answer in (*first, *again):
         assert isinstance(answer, Response)
         assert (answer.prompt_tokens, answer.completion_tokens) == (5, 3)
-        assert (answer.seconds, answer.cut) == (0.5, True)
+        assert (answer.seconds, answer.cut, answer.likelihood) == (0.5, True, -0.25)
+    assert {answer.replayed for answer in first} == {False}
+    assert {answer.replayed for answer in again} == {True}
 
 
 def test_another_model_is_asked_anew(scripted: Scripted, path: Path) -> None:
@@ -149,8 +151,9 @@ def test_a_journal_that_others_can_read_is_closed_to_them(scripted: Scripted, pa
     list(make_journaled(scripted, path)([[prompt("a")]]))
     sides = [path, path.with_name("journal.sqlite-wal"), path.with_name("journal.sqlite-shm")]
     with closing(sqlite3.connect(path)) as other:
-        # While there is a reader, all three files exist.
-        other.execute("SELECT * FROM responses").fetchall()
+        # While it is open, all three files exist; SQLite leaves the mode of one that is not empty.
+        other.execute("DELETE FROM responses")
+        other.commit()
         for side in sides:
             side.chmod(0o644)
         list(make_journaled(scripted, path)([[prompt("a")]]))
@@ -193,6 +196,15 @@ def test_a_file_that_is_no_journal(scripted: Scripted, tmp_path: Path) -> None:
     path.write_text("He took aspirin for chest pain, and then some more of it. " * 20)
     with pytest.raises(sqlite3.DatabaseError, match=r"note\.txt: not a journal"):
         list(make_journaled(scripted, path)([[prompt("a")]]))
+
+
+def test_a_journal_of_something_else(scripted: Scripted, tmp_path: Path) -> None:
+    path = tmp_path / "web.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE responses (url TEXT, status INTEGER)")
+    with pytest.raises(sqlite3.DatabaseError, match=r"web\.sqlite: not a journal"):
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+    assert not scripted.asked
 
 
 def test_a_model_that_does_not_say_what_it_is(path: Path) -> None:

@@ -13,7 +13,7 @@ from clinical_ie.doc import Annotations, Link, annotate, annotations_of
 from clinical_ie.heads.calibration import Calibration
 from clinical_ie.scoring.evaluation import evaluate, relate_given
 from clinical_ie.scoring.reliability import Outcomes, outcomes
-from clinical_ie.training.calibrate import calibrate_pipeline
+from clinical_ie.training.calibrate import PASSES, calibrate_pipeline
 from tests.conftest import examples, pipeline_config
 from tests.conftest import note as doc_of
 from tests.scoring.helpers import mention, note
@@ -181,8 +181,25 @@ def test_a_pipeline_that_takes_every_pair_for_a_relation_is_calibrated_on_a_few(
 
 def test_nothing_is_chosen_on_notes_without_annotations(learned: Path, notes: list[Doc]):
     nlp = spacy.load(learned)
+    before = nlp.get_pipe("clinical_relations").cfg["thresholds"]
     calibrate_pipeline(nlp, [nlp.make_doc(doc.text) for doc in notes])
     assert nlp.meta["clinical_ie"].keys() == {"candidate_ceiling"}
+    assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
+    assert nlp.get_pipe("clinical_relations").cfg["thresholds"] == before
+
+
+def test_what_is_chosen_is_told_and_each_pass_over_a_note(learned: Path, notes: list[Doc]):
+    nlp, told = spacy.load(learned), []
+    calibrate_pipeline(nlp, notes, lambda: told.append(1))
+    assert len(told) == PASSES * len(notes)
+    # Other biases are as good for what was learned by heart.
+    thresholds = nlp.get_pipe("clinical_relations").cfg["thresholds"]
+    assert nlp.meta["clinical_ie"] == {
+        "mention_bias": 0.0, "relation_thresholds": thresholds, "candidate_ceiling": 1.0,
+    }  # fmt: skip
+    assert all(0 < threshold < 1 for threshold in thresholds.values())
+    # Given mentions are certain, so their relations are more probable.
+    assert thresholds["given"] > thresholds["predicted"]
 
 
 def test_heads_are_known_whatever_they_are_called(learned: Path, notes: list[Doc]):

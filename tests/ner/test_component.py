@@ -63,9 +63,43 @@ def test_the_gradient_is_that_of_the_loss_of_a_token(notes, overlapping):
     assert head.get_loss(batch * 2, scores * 2)[0] == pytest.approx(head.get_loss(batch, scores)[0])
 
 
-def test_needs_to_be_initialized():
-    with pytest.raises(ValueError, match="clinical_ner"):
-        fresh()("Some text.")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda nlp, batch: nlp(batch[0].text),
+        lambda nlp, batch: list(nlp.pipe([batch[0].text])),
+        lambda nlp, batch: nlp.get_pipe("clinical_ner").update(batch),
+    ],
+)
+def test_needs_to_be_initialized(notes, use):
+    nlp = fresh()
+    with pytest.raises(ValueError, match=r"E109.*clinical_ner"):
+        use(nlp, examples(nlp, notes))
+
+
+def test_it_can_be_initialized_anew_with_other_labels(notes):
+    nlp = fresh()
+    head = nlp.get_pipe("clinical_ner")
+    for known, labels in ((notes, ("ADE", "Drug", "Reason", "Strength")), ([NESTED], LABELS)):
+        batch = examples(nlp, known)
+        nlp.initialize(lambda batch=batch: batch)
+        # In the same order in every process.
+        assert head.labels == labels
+        assert head.update(batch)["clinical_ner"] > 0
+    # What spaCy's `init labels` saves is what it may be initialized with.
+    other = fresh()
+    other.get_pipe("clinical_ner").initialize(lambda: batch, labels=head.label_data)
+    assert other.get_pipe("clinical_ner").labels == LABELS
+
+
+def test_learning_drops_as_much_as_it_is_told(notes):
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    head = nlp.get_pipe("clinical_ner")
+    losses = [head.update(batch, drop=drop)["clinical_ner"] for drop in (0.5, 0.5, 0.0, 0.0)]
+    assert losses[0] != losses[1]
+    assert losses[2] == losses[3]
 
 
 def test_a_layer_without_width_is_refused_by_value():
@@ -130,6 +164,7 @@ def test_labels_it_never_saw_count_as_outside_and_are_told_once(trained, caplog)
 NESTED = note(
     "severe chest pain", ("Reason", "severe chest pain"), ("ADE", "chest pain"), ("Reason", "pain")
 )
+LABELS = ("ADE", "Reason")
 
 
 def test_mentions_of_different_types_may_overlap():

@@ -3,6 +3,7 @@
 import pytest
 import spacy
 
+from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.reader import NotesReader
 
@@ -14,6 +15,11 @@ def test_a_pipeline_with_one_of_the_heads_reads_it(head):
     nlp = spacy.blank("en")
     nlp.add_pipe(head)
     assert nlp.make_doc(LONG).text == LONG
+
+
+def test_any_pipeline_that_is_loaded_to_annotate_reads_it(tmp_path):
+    spacy.blank("en").to_disk(tmp_path)
+    assert load_pipeline(str(tmp_path)).make_doc(LONG).text == LONG
 
 
 def test_it_is_trained_on(tmp_path):

@@ -89,11 +89,11 @@ class RunLog:
         return self._file
 
     def _read(self) -> dict[str, int]:
-        # The last line may have been cut off.
-        lines = self._path.read_text("utf8").split("\n")[:-1]
-        if not lines:
-            return {}
         try:
+            # The last line may have been cut off.
+            lines = self._path.read_text("utf8").split("\n")[:-1]
+            if not lines:
+                return {}
             run, *notes = map(json.loads, lines)
             written = {name: int(found) for name, found in notes}
             _, *ends = accumulate(len(line.encode()) + 1 for line in lines)

@@ -17,7 +17,6 @@ def run_texts(nlp: Language, texts: list[str]) -> list[Found]:
 
 
 def _run_batch(nlp: Language, texts: list[str]) -> list[Found]:
-    # No error may leave the memory zone, since spaCy would then not close it.
     try:
         found = [annotations_of(doc) for doc in nlp.pipe(texts, batch_size=len(texts) or 1)]
         if len(found) == len(texts):

@@ -107,8 +107,6 @@ class Journaled:
     def _arrivals(
         self, prompts: list[Prompt], keep: Callable[[int, Response], None]
     ) -> Generator[tuple[int, Response], None, None]:
-        if not prompts:
-            return
         if hasattr(self._model, "arrivals"):
             # The model's thread calls `keep`: answers are stored while earlier ones are judged.
             yield from self._model.arrivals(prompts, keep)
@@ -136,8 +134,6 @@ class Journaled:
             journal.execute("PRAGMA journal_mode = WAL")
             journal.execute("PRAGMA synchronous = NORMAL")
             journal.execute(_SCHEMA)
-            # Fails if the table has other columns.
-            journal.execute(f"SELECT {_COLUMNS} FROM responses LIMIT 0")
         except sqlite3.DatabaseError:
             journal.close()
             raise

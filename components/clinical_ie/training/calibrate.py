@@ -130,7 +130,7 @@ def _related(
     for name, doc in docs:
         [(candidates, probabilities)] = pipe.predict([doc])
         most = _MOST_PER_MENTION * len(candidates.spans)
-        if probabilities.size > most > 0:
+        if probabilities.size > most:
             probabilities = probabilities.copy()
             probabilities.flat[np.argpartition(probabilities, -most, axis=None)[:-most]] = 0.0
         pipe.set_annotations([doc], [(candidates, probabilities)])
