@@ -186,6 +186,9 @@ def test_nothing_is_chosen_on_notes_without_annotations(learned: Path, notes: li
     assert nlp.meta["clinical_ie"].keys() == {"candidate_ceiling"}
     assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
     assert nlp.get_pipe("clinical_relations").cfg["thresholds"] == before
+    # Everything found is wrong there, but that says nothing of the scores.
+    assert nlp.get_pipe("clinical_ner").calibration == Calibration()
+    assert nlp.get_pipe("clinical_relations").calibration == Calibration()
 
 
 def test_what_is_chosen_is_told_and_each_pass_over_a_note(learned: Path, notes: list[Doc]):

@@ -39,7 +39,7 @@ def calibrate_pipeline(
 
     The results are set in the pipeline and recorded in its `meta` under `META_KEY`, with the share
     of the training relations that are candidates; without mentions or relations on dev, nothing is
-    chosen, and nothing recorded. Mentions come first, since the score of a
+    chosen or calibrated, and nothing recorded. Mentions come first, since the score of a
     relation includes those of its mentions.
     docs (Sequence[Doc]): Gold notes of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
@@ -92,7 +92,8 @@ def _fit_mentions(
         if f1 > best_f1:
             best, best_f1 = (bias, found), f1
     pipe.cfg["bias"], found = best
-    pipe.calibration = Calibration.fit(found.scores, found.right)
+    if n_gold:
+        pipe.calibration = Calibration.fit(found.scores, found.right)
 
 
 def _fit_relations(
@@ -116,7 +117,9 @@ def _fit_relations(
     pipe.choose_threshold(GIVEN, found.scores, found.right, n_gold)
     threshold = pipe.choose_threshold(PREDICTED, end_to_end.scores, end_to_end.right, n_gold)
     kept = end_to_end.scores >= threshold
-    pipe.calibration = Calibration.fit(end_to_end.scores[kept], end_to_end.right[kept])
+    # Without any, nothing is known of the scores; fitted, they would all go towards 0.
+    if n_gold:
+        pipe.calibration = Calibration.fit(end_to_end.scores[kept], end_to_end.right[kept])
 
 
 def _related(
