@@ -175,6 +175,14 @@ def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, hea
 
 
 @pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+def test_a_head_says_that_its_vectors_were_cleaned_away(learned, notes, head):
+    nlp = spacy.load(learned)
+    nlp.add_pipe("doc_cleaner", before=head)
+    with pytest.raises(ValueError, match=f"{head}: .* or a doc_cleaner stands between; put it"):
+        nlp(notes[0].text)
+
+
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
 @pytest.mark.parametrize("lstm_depth", [0, 1])
 def test_a_listener_of_another_width_is_refused_with_both(tiny_bert, notes, head, lstm_depth):
     config = pipeline_config(tiny_bert, lstm_depth=lstm_depth)
