@@ -261,3 +261,10 @@ def test_dropout_reaches_the_bilstm_and_both_heads_in_training_alone(tiny_bert, 
     met.clear()
     nlp(notes[0].text)
     assert not any(training for _, training in met)
+
+
+def test_components_of_spacy_find_what_they_require():
+    nlp = spacy.blank("en")
+    for name in ("clinical_sentences", "clinical_ner", "entity_linker", "merge_entities"):
+        nlp.add_pipe(name)
+    assert not any(nlp.analyze_pipes()["problems"].values())
