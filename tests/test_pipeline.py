@@ -175,6 +175,14 @@ def test_a_head_says_where_its_encoder_has_not_read_the_note(learned, notes, hea
 
 
 @pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+def test_a_head_says_that_its_vectors_were_cleaned_away(learned, notes, head):
+    nlp = spacy.load(learned)
+    nlp.add_pipe("doc_cleaner", before=head)
+    with pytest.raises(ValueError, match=f"{head}: .* or a doc_cleaner stands between; put it"):
+        nlp(notes[0].text)
+
+
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
 @pytest.mark.parametrize("lstm_depth", [0, 1])
 def test_a_listener_of_another_width_is_refused_with_both(tiny_bert, notes, head, lstm_depth):
     config = pipeline_config(tiny_bert, lstm_depth=lstm_depth)
@@ -253,3 +261,10 @@ def test_dropout_reaches_the_bilstm_and_both_heads_in_training_alone(tiny_bert, 
     met.clear()
     nlp(notes[0].text)
     assert not any(training for _, training in met)
+
+
+def test_components_of_spacy_find_what_they_require():
+    nlp = spacy.blank("en")
+    for name in ("clinical_sentences", "clinical_ner", "entity_linker", "merge_entities"):
+        nlp.add_pipe(name)
+    assert not any(nlp.analyze_pipes()["problems"].values())

@@ -106,6 +106,22 @@ def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:
     assert calibrate_pipeline(nlp, docs) == found
 
 
+def test_what_comes_after_the_heads_changes_neither_calibration_nor_scores(learned, notes) -> None:
+    """One merges tokens, the other takes away the vectors that the heads read."""
+    docs = [doc.copy() for doc in notes]
+    for number, doc in enumerate(docs):
+        doc._.note_id = str(number)
+    nlp = load_model_from_path(learned)
+    found, evaluation = calibrate_pipeline(nlp, docs), evaluate(nlp, docs)
+    more = load_model_from_path(learned)
+    for name in ("merge_entities", "doc_cleaner"):
+        more.add_pipe(name)
+    assert calibrate_pipeline(more, docs) == found
+    again = evaluate(more, docs)
+    assert again.predicted == evaluation.predicted
+    assert again.candidate_ceiling == evaluation.candidate_ceiling == 1.0
+
+
 def test_what_gives_the_best_f1_is_taken_and_scores_are_fitted_on_that(
     learned, notes, monkeypatch
 ) -> None:

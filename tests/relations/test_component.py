@@ -127,6 +127,18 @@ def test_mentions_that_are_in_ents_alone_are_related_too(trained, notes):
         assert related(trained(doc)) == related(gold)
 
 
+def test_entities_keep_the_ids_that_a_ruler_gave_them(trained, notes):
+    gold = notes[0]
+    doc = trained.make_doc(gold.text)
+    doc.ents = [Span(doc, e.start, e.end, e.label, span_id="known") for e in gold.ents]
+    found = [(e.start, e.end, e.label_, e.ent_id_) for e in doc.ents]
+    assert len(found) > 1
+    doc = trained(doc)
+    assert [(e.start, e.end, e.label_, e.ent_id_) for e in doc.ents] == found
+    assert len({mention.id for mention in annotations_of(doc).mentions}) == len(found)
+    assert related(doc) == related(gold)
+
+
 def test_relations_are_found_where_tokens_were_merged_after_the_mentions(trained, notes):
     merge_entities = trained.create_pipe("merge_entities")
     for gold in notes:

@@ -72,15 +72,17 @@ class LearnedLabelsPipe(TrainablePipe):
         layers = list(self.model.get_ref("tok2vec").walk())
         missing = False
         if any(isinstance(layer, Tok2VecListener) for layer in layers):
-            missing = any(len(doc) and not doc.tensor.size for doc in docs)
+            # None after `doc_cleaner`.
+            missing = any(len(doc) and (doc.tensor is None or not doc.tensor.size) for doc in docs)
         elif any(layer.name == _TRANSFORMER_LISTENER for layer in layers):
             missing = any(len(doc) and doc._.trf_data is None for doc in docs)
         if missing:
             raise ValueError(
                 f"{self.name}: the component whose vectors it reads (`tok2vec`, `transformer`) has "
-                "not seen the Doc: it is missing, disabled, or comes later in the pipeline; put it "
-                "before this one (if this one is among annotating_components, that one too), or "
-                "copy it into this one (nlp.replace_listeners) before sourcing only this one"
+                "not seen the Doc: it is missing, disabled, or comes later in the pipeline, or a "
+                "doc_cleaner stands between; put it before this one (if this one is among "
+                "annotating_components, that one too), or copy it into this one "
+                "(nlp.replace_listeners) before sourcing only this one"
             )
 
     def check_width(self, nlp: Language) -> None:

@@ -23,7 +23,7 @@ from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, t
 
 @Language.factory(
     "clinical_ner",
-    assigns=["doc.spans", "doc.ents"],
+    assigns=["doc.spans", "doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": default_model("clinical_ie.TokenLabeler.v1"),
         "overlapping": True,

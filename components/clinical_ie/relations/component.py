@@ -227,7 +227,10 @@ class ClinicalRelations(LearnedLabelsPipe):
         """Write the relations above the threshold to `doc._.relations`, with calibrated scores."""
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
             if SPANS_KEY not in doc.spans and candidates.spans:
+                ents = doc.ents
                 set_mentions(doc, candidates.spans, [1.0] * len(candidates.spans))
+                # With the ids that `entity_ruler` gave them, which several may share.
+                doc.ents = ents
             source = GIVEN if (candidates.sure == 1.0).all() else PREDICTED
             threshold = self.cfg["thresholds"][source]
             found = np.argwhere(probabilities >= threshold)

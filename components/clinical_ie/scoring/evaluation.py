@@ -8,7 +8,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..doc import SPANS_KEY, Annotations, annotate, annotations_of
+from ..doc import Annotations, annotate, annotations_of, scored_mentions
 from ..heads.calibration import Calibration
 from ..heads.pipe import LearnedLabelsPipe
 from ..system.gpu import gpu_errors_in_one_line
@@ -105,7 +105,7 @@ def evaluate(
         given[name] = annotations_of(doc)
         if is_candidate is not None:
             ids = (mention.id for mention in given[name].mentions)
-            spans = dict(zip(ids, doc.spans.get(SPANS_KEY, ()), strict=True))
+            spans = dict(zip(ids, scored_mentions(doc)[0], strict=True))
             unreachable[name] = [
                 place
                 for place, link in enumerate(gold[name].links)

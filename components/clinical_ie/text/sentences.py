@@ -56,7 +56,7 @@ _NO_START = np.uint64(2**64 - 1)
 _PLAIN, _SPACE, _STOP, _FINAL, _CLOSER = range(5)
 
 
-@Language.component("clinical_sentences")
+@Language.component("clinical_sentences", assigns=["token.is_sent_start", "doc.sents"])
 def clinical_sentences(doc: Doc) -> Doc:
     """Set the sentence starts of a Doc; white space belongs to the sentence before it."""
     starts = np.full(len(doc), _NO_START)

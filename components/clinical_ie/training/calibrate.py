@@ -1,6 +1,6 @@
 """Fit bias, thresholds and calibration of a trained pipeline on notes it was not trained on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def _fit_mentions(
     n_gold = sum(len(annotations.mentions) for annotations in gold.values())
     docs = {}
     # The encoder runs once; its vectors stay on the Docs.
-    with nlp.select_pipes(disable=names_of(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})):
+    with nlp.select_pipes(disable=_from_heads_on(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})):
         for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
             docs[name] = doc
             on_note()
@@ -107,7 +107,7 @@ def _fit_relations(
     pipe.calibration = Calibration()
     before = pipe.cfg["thresholds"]
     pipe.cfg["thresholds"] = {PREDICTED: _FLOOR, GIVEN: _FLOOR}
-    with nlp.select_pipes(disable=names_of(nlp, {RELATION_COMPONENT})):
+    with nlp.select_pipes(disable=_from_heads_on(nlp, {RELATION_COMPONENT})):
         docs = zip(texts, nlp.pipe(texts.values()), strict=True)
         end_to_end = outcomes(gold, _related(pipe, docs, on_note), texts)["relations"]
         given = _related(pipe, relate_given(nlp, gold, texts), on_note)
@@ -120,6 +120,14 @@ def _fit_relations(
     # Without any, nothing is known of the scores; fitted, they would all go towards 0.
     if n_gold:
         pipe.calibration = Calibration.fit(end_to_end.scores[kept], end_to_end.right[kept])
+
+
+def _from_heads_on(nlp: Language, factories: Collection[str]) -> list[str]:
+    """The heads made by these factories, and what comes after them: it may change the Docs that
+    they read, as `merge_entities` does, or take vectors away, as `doc_cleaner` does.
+    """
+    heads = names_of(nlp, factories)
+    return heads + nlp.pipe_names[nlp.pipe_names.index(heads[-1]) + 1 :]
 
 
 def _related(
