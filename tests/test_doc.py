@@ -19,6 +19,7 @@ from clinical_ie.doc import (
     Relation,
     annotate,
     annotations_of,
+    register_extensions,
     scored_mentions,
     set_mentions,
     spans_of,
@@ -116,9 +117,27 @@ def test_new_mentions_drop_old_relations(doc):
     assert doc._.relations == []
 
 
-@pytest.mark.parametrize("place", [(20, 99), (-3, 2), (-9, -3), (4, 4), (0, 0), (5, 2)])
-def test_what_has_no_text_is_given_back(place):
-    outside = Mention("T9", "Drug", (place,), comments=(("Note", "unsure"),))
+PLACES = [(20, 99), (-3, 2), (-9, -3), (4, 4), (0, 0), (5, 2)]
+
+
+@pytest.mark.parametrize("scores", [[], [1.0], [1.0, 1.0, 1.0]])
+def test_each_span_needs_a_score(doc, scores):
+    spans = [Span(doc, 0, 1, label="Drug"), Span(doc, 1, 2, label="Strength")]
+    with pytest.raises(ValueError, match=f"{len(scores)} scores for 2 spans"):
+        set_mentions(doc, spans, scores)
+
+
+def test_an_extension_of_the_same_name_is_not_replaced_without_a_word(caplog):
+    before = Doc.remove_extension("relations")
+    Doc.set_extension("relations", default=None)
+    register_extensions()
+    assert "Doc._.relations: clinical_ie replaces another extension of this name" in caplog.text
+    assert Doc.get_extension("relations") == before
+
+
+@pytest.mark.parametrize("fragments", [*((place,) for place in PLACES), ()])
+def test_what_has_no_text_is_given_back(fragments):
+    outside = Mention("T9", "Drug", fragments, comments=(("Note", "unsure"),))
     doc = spacy.blank("en")(TEXT)
     lost = annotate(doc, Annotations([outside, ANNOTATIONS.mentions[0]], [Link("x", "T9", "T1")]))
     assert lost == [outside]

@@ -10,6 +10,7 @@ plain values, so that they survive `DocBin`, `to_bytes` and worker processes, an
 objects when read.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,7 @@ from .text.sentences import merge_inside_mentions
 from .token_spans import TokenSpans, set_flat
 
 SPANS_KEY = "entities"
+logger = logging.getLogger(__name__)
 _END = itemgetter(1)
 DETAILS = ("attributes", "normalizations", "comments")
 # In the form of spaCy's own extension keys. When Docs are merged, spaCy does not print the values
@@ -189,7 +191,10 @@ def set_mentions(doc: Doc, spans: Sequence[Span], scores: Sequence[float]) -> No
 
     spans (Sequence[Span]): With a label, and a unique `span_id` if relations will refer to them.
     scores (Sequence[float]): One per span, between 0 and 1.
+    RAISES (ValueError): There are fewer scores than spans, or more.
     """
+    if len(scores) != len(spans):
+        raise ValueError(f"{len(scores)} scores for {len(spans)} spans: expected one for each")
     columns = TokenSpans.of(spans)
     _set_group(doc, columns, scores, [(own,) for own in columns.characters], {})
 
@@ -365,14 +370,28 @@ def _detail(name: str, span: Span) -> tuple:
 
 def register_extensions() -> None:
     """Register the extensions; `doc._.bom` means that the `.txt` began with an uncounted BOM."""
-    Doc.set_extension("relations", getter=_get_relations, setter=_set_relations, force=True)
-    Doc.set_extension("standoff", getter=_get_standoff, setter=_set_standoff, force=True)
+    _register(Doc, "relations", _get_relations, _set_relations)
+    _register(Doc, "standoff", _get_standoff, _set_standoff)
     for name, default in (("note_id", str), ("bom", bool), ("provenance", dict)):
         getter, setter = partial(_get_plain, KEYS[name], default), partial(_set_plain, KEYS[name])
-        Doc.set_extension(name, getter=getter, setter=setter, force=True)
-    Span.set_extension("fragments", getter=_fragments, force=True)
+        _register(Doc, name, getter, setter)
+    _register(Span, "fragments", _fragments)
     for name in DETAILS:
-        Span.set_extension(name, getter=partial(_detail, name), force=True)
+        _register(Span, name, partial(_detail, name))
+
+
+def _register(
+    owner: type[Doc] | type[Span],
+    name: str,
+    getter: Callable[..., object],
+    setter: Callable[..., None] | None = None,
+) -> None:
+    if owner.has_extension(name):
+        # spaCy imports this module by its entry points, so the application may have been first.
+        logger.warning(
+            "%s._.%s: clinical_ie replaces another extension of this name", owner.__name__, name
+        )
+    owner.set_extension(name, getter=getter, setter=setter, force=True)
 
 
 register_extensions()

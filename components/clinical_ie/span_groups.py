@@ -228,10 +228,12 @@ def _pair(pair: Sequence[int]) -> tuple[int, int]:
 
 
 def border(pieces: Fragments) -> tuple[int, int]:
-    """Start of the first and end of the last piece, in any order."""
+    """Start of the first and end of the last piece, in any order; (0, 0) if there is none."""
     if len(pieces) == 1:
         ((start, end),) = pieces
         return start, end
+    if not pieces:
+        return 0, 0
     return min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
 
 
