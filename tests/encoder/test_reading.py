@@ -14,6 +14,7 @@ from transformers import AutoModel
 
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder import reading
+from clinical_ie.encoder import shim as shim_module
 from clinical_ie.encoder.linear import PackedLinear, can_pack
 from clinical_ie.encoder.reading import reading_copy
 from tests.conftest import examples, note, pipeline_config, update_like_spacy_train
@@ -79,6 +80,28 @@ def test_precision_is_chosen_when_loading_and_never_saved(
     rough.to_disk(tmp_path / "again")
     again = spacy.load(tmp_path / "again", config={"components.tok2vec.model.precision": "float32"})
     np.testing.assert_array_equal(encoder_of(again).predict([doc])[0], full)
+
+
+def test_attention_takes_the_plain_way_in_bfloat16_and_only_there(nlp, notes, monkeypatch):
+    ways = []
+    monkeypatch.setattr(
+        shim_module, "PlainAttention", lambda: ways.append("plain") or nullcontext()
+    )
+    shim = encoder_of(nlp).shims[0]
+    doc = corpus_nlp()("He took aspirin 81 mg.")
+    for module in (reading, shim_module):
+        monkeypatch.setattr(module, "bfloat16_pays", lambda device: True)
+    monkeypatch.setattr(reading, "can_pack", lambda device: False)
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        shim.read_with(precision)
+        encoder_of(nlp).predict([doc])
+        found[precision], ways[:] = bool(ways), []
+    for mixed in (False, True):
+        shim.bfloat16 = mixed
+        update_like_spacy_train(nlp, examples(nlp, notes), Adam(0.05))
+        found[mixed], ways[:] = bool(ways), []
+    assert found == {"float32": False, "bfloat16": True, False: False, True: True}
 
 
 def test_what_would_be_slower_is_told_and_read_in_float32(nlp, monkeypatch, caplog):
