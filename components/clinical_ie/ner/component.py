@@ -1,5 +1,6 @@
 """The pipeline component `clinical_ner`."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -17,8 +18,11 @@ from thinc.types import Floats2d
 from ..doc import first_new_number, set_mentions
 from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
+from ..heads.taught import Taught
 from ..text.limit import lift_length_limit
 from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
+
+logger = logging.getLogger(__name__)
 
 
 @Language.factory(
@@ -73,6 +77,7 @@ class ClinicalNER(LearnedLabelsPipe):
         # Added to the score of every mention; `calibrate_pipeline` chooses it.
         self.cfg: dict[str, Any] = {"labels": [], "bias": 0.0}
         self.scorer = scorer
+        self._told_of_tokens = False
 
     @property
     def label_data(self) -> list[str]:
@@ -171,24 +176,26 @@ class ClinicalNER(LearnedLabelsPipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Negative log-probability of the gold tags, per token of the batch.
+        """Negative log-probability of the gold tags, per token of the batch; on notes with a
+        teacher's probabilities (`Taught`), the cross-entropy with these.
 
         If mentions may overlap, it is the sum of two losses: one on non-overlapping mentions, with
         competing labels, and one on all mentions, with each label by itself.
         """
+        examples = list(examples)
         golds = [self._gold_mentions(eg) for eg in examples]
+        taughts = [self._taught(eg) for eg in examples]
         lengths = [len(doc_scores) for doc_scores in scores]
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
         loss, gradient = 0.0, np.zeros_like(flat)
         for competing in (True, False) if self.overlapping else (True,):
-            learned = [_without_overlaps(gold, competing) for gold in golds]
-            tags = np.concatenate(
-                [
-                    gold_tags(spans, n_tokens, len(self.labels))
-                    for spans, n_tokens in zip(learned, lengths, strict=True)
-                ]
-            )
-            part, part_gradient = tag_loss(flat, tags, lengths, competing)
+            tags = [
+                gold_tags(_without_overlaps(gold, competing), n_tokens, len(self.labels))
+                if taught is None
+                else taught.tags(self.labels, competing)
+                for gold, taught, n_tokens in zip(golds, taughts, lengths, strict=True)
+            ]
+            part, part_gradient = tag_loss(flat, np.concatenate(tags), lengths, competing)
             loss += part
             gradient += part_gradient
         n_tokens = max(1, len(flat))
@@ -211,6 +218,21 @@ class ClinicalNER(LearnedLabelsPipe):
         lengths = [len(doc_scores) for doc_scores in scores]
         return decode_tags(flat, lengths, self.overlapping, self.cfg["bias"])
 
+    def _taught(self, example: Example) -> Taught | None:
+        """A teacher's probabilities for the tokens of a note, if there are any."""
+        taught = Taught.of(example.reference)
+        if taught is None or _same_tokens(example.predicted, example.reference):
+            return taught
+        if not self._told_of_tokens:
+            self._told_of_tokens = True
+            logger.warning(
+                "%s: the teacher's tokens of %r are not those of this pipeline: learned, like all "
+                "such notes, from its annotations alone",
+                self.name,
+                example.reference._.note_id,
+            )
+        return None
+
     def _gold_mentions(self, example: Example) -> dict[str, list[Span]]:
         """The gold mentions by label; those with unknown labels are left out."""
         found: dict[str, list[Span]] = {label: [] for label in self.labels}
@@ -224,6 +246,10 @@ class ClinicalNER(LearnedLabelsPipe):
     def _require_labels(self) -> None:
         if not self.cfg["labels"]:
             raise ValueError(Errors.E109.format(name=self.name))
+
+
+def _same_tokens(doc: Doc, other: Doc) -> bool:
+    return np.array_equal(doc.to_array(["ORTH", "SPACY"]), other.to_array(["ORTH", "SPACY"]))
 
 
 def _without_overlaps(gold: dict[str, list[Span]], competing: bool) -> list[TokenSpan]:

@@ -99,17 +99,33 @@ def tag_loss(
 
     scores (Floats): Shape (n_tokens, 4 * n_labels), all Docs concatenated.
     gold (Floats): From `gold_tags`, shape (n_tokens, n_labels, 4); without any overlap if labels
-        compete.
+        compete. Or a teacher's probabilities of these tags: then it is the cross-entropy of both
+        distributions over taggings, and its gradient, that of their divergence.
     competing (bool): Whether labels exclude each other at a token.
     RETURNS (tuple[float, Floats]): The sum over the batch, and its gradient with respect to the
         scores.
     """
-    layout = _lay_out(scores.reshape(gold.shape), doc_lengths, competing)
-    log_sum, marginals = tag_marginals(layout.scores, layout.chains)
-    if not competing:
-        marginals = marginals.reshape(gold.shape[1], len(scores), 4).transpose(1, 0, 2)
+    log_sum, marginals = tag_probabilities(scores, doc_lengths, competing)
     loss = log_sum - float((scores.reshape(gold.shape) * gold).sum())
     return loss, (marginals - gold).reshape(scores.shape)
+
+
+def tag_probabilities(
+    scores: Floats, doc_lengths: Sequence[int], competing: bool
+) -> tuple[float, Floats]:
+    """The probability of each tag at each token.
+
+    scores (Floats): Shape (n_tokens, 4 * n_labels), all Docs concatenated.
+    competing (bool): Whether labels exclude each other at a token.
+    RETURNS (tuple[float, Floats]): The log of the sum over all legal taggings, and the
+        probabilities, shape (n_tokens, n_labels, 4).
+    """
+    by_label = _by_label(scores, 0.0)
+    layout = _lay_out(by_label, doc_lengths, competing)
+    log_sum, marginals = tag_marginals(layout.scores, layout.chains)
+    if not competing:
+        marginals = marginals.reshape(by_label.shape[1], len(scores), 4).transpose(1, 0, 2)
+    return log_sum, marginals
 
 
 def decode_tags(

@@ -18,10 +18,12 @@ from ..doc import SPANS_KEY, Annotations, scored_mentions, set_mentions, unique_
 from ..heads.calibration import sigmoid
 from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
+from ..heads.taught import Taught
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
 from .span_index import SpanIndex
+from .targets import relation_targets
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +205,14 @@ class ClinicalRelations(LearnedLabelsPipe):
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
         """Each Doc's candidates, with probabilities for each label, shape (n_pairs, n_labels)."""
+        found = []
+        for candidates, given in self.relate(docs):
+            both = candidates.sure[candidates.heads] * candidates.sure[candidates.tails]
+            found.append((candidates, given * both[:, None]))
+        return found
+
+    def relate(self, docs: Iterable[Doc]) -> list[tuple[Candidates, np.ndarray]]:
+        """The same, as if all mentions were right."""
         docs = list(docs)
         self._require_initialized()
         if not docs:
@@ -215,11 +225,8 @@ class ClinicalRelations(LearnedLabelsPipe):
             batch.append(find_candidates(doc, spans, schema, self.max_distance, sure))
         scores = sigmoid(self.model.ops.to_numpy(self.model.predict(batch)))
         borders = np.cumsum([len(candidates) for candidates in batch])[:-1]
-        found = []
-        for candidates, given in zip(batch, np.split(scores, borders), strict=True):
-            both = candidates.sure[candidates.heads] * candidates.sure[candidates.tails]
-            found.append((candidates, given[:, : len(self.labels)] * both[:, None]))
-        return found
+        parts = np.split(scores[:, : len(self.labels)], borders)
+        return list(zip(batch, parts, strict=True))
 
     def set_annotations(
         self, docs: Iterable[Doc], scores: list[tuple[Candidates, np.ndarray]]
@@ -300,7 +307,6 @@ class ClinicalRelations(LearnedLabelsPipe):
         overlaps most, if there is one: this component does not judge whether its borders are right.
         """
         annotations, spans = gold_spans(example)
-        place = {mention.id: i for i, mention in enumerate(annotations.mentions)}
         stands_for = list(range(len(spans)))
         if with_predicted:
             known = {(span.start, span.end, span.label) for span in spans}
@@ -310,21 +316,16 @@ class ClinicalRelations(LearnedLabelsPipe):
                     stands_for.append(gold.most_overlapped(span))
                     spans.append(span)
         candidates = find_candidates(example.predicted, spans, schema, self.max_distance)
-        index = {label: i for i, label in enumerate(self.labels)}
-        targets = np.zeros((len(candidates), max(1, len(self.labels))), dtype=np.float32)
+        taught = Taught.of(example.reference)
+        # A relation of the annotations holds, however sure the one who wrote it was.
+        known_links = [link._replace(score=1.0) for link in annotations.links]
+        links = known_links if taught is None else taught.links
         of = np.array(stands_for, dtype=np.int64)
-        # Each pair of gold mentions as one number; -1 if one of the two stands for no gold mention.
-        n_gold = max(1, len(place))
-        heads, tails = of[candidates.heads], of[candidates.tails]
-        pairs = np.where((heads >= 0) & (tails >= 0), heads * n_gold + tails, -1)
-        order = np.argsort(pairs, kind="stable")
-        for link in annotations.links:
-            if link.label in index:
-                pair = place[link.head] * n_gold + place[link.tail]
-                first, last = np.searchsorted(pairs, [pair, pair + 1], sorter=order)
-                targets[order[first:last], index[link.label]] = 1.0
-            else:
-                self.tell_unknown(link.label)
+        targets, unknown = relation_targets(
+            candidates, of, [mention.id for mention in annotations.mentions], links, self.labels
+        )
+        for label in sorted(unknown):
+            self.tell_unknown(label)
         return candidates, targets
 
     def _require_initialized(self) -> None:
