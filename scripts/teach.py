@@ -8,7 +8,7 @@ from spacy.util import minibatch
 
 from clinical_ie.annotate import ID_COLUMN, TEXT_COLUMN, load_pipeline, open_source
 from clinical_ie.system.gpu import gpu_errors_in_one_line
-from clinical_ie.system.hashing import hash_of, pipeline_fingerprint
+from clinical_ie.system.hashing import pipeline_fingerprint
 from clinical_ie.system.workplace import claimed
 from clinical_ie.terminal.console import run, tell
 from clinical_ie.terminal.progress import progress_bar
@@ -21,6 +21,9 @@ def main(
     out: Annotated[Path, typer.Argument(help="For the --augmented of a training, .spacy")],
     id_column: Annotated[str, typer.Option(help="For JSON Lines and Parquet")] = ID_COLUMN,
     text_column: Annotated[str, typer.Option(help="For JSON Lines and Parquet")] = TEXT_COLUMN,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace OUT, and what an interrupted run has done")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Notes per batch")] = 16,
     gpu_id: Annotated[int, typer.Option(min=-1, help="The GPU to run on; -1 for the CPU")] = -1,
     precision: Annotated[
@@ -34,17 +37,18 @@ def main(
     """
     done: dict[str, int] = {}
     try:
-        if out.suffix != ".spacy" or out.exists():
-            reason = "exists already" if out.exists() else "does not end in .spacy"
-            raise ValueError(f"{out} {reason}: name another file")
+        if out.suffix != ".spacy" or out.is_dir():
+            raise ValueError(f"{out}: expected the name of a file that ends in .spacy")
+        if out.exists() and not overwrite:
+            raise ValueError(f"{out} exists already; --overwrite replaces it")
         source = open_source(notes, id_column, text_column)
         for warning in source.warnings:
             typer.echo(warning, err=True)
         made_from = pipeline_fingerprint(pipeline), str(precision), source.describe()
-        # Of another teacher, or other notes, nothing is taken over.
-        folder = out.with_name(f".{out.name}-{hash_of((), chr(0).join(made_from))[:16]}")
+        folder = out.with_name(f".{out.name}.part")
         with claimed(folder, 0o700), gpu_errors_in_one_line("a smaller --batch-size"):
-            teacher, parts = Teacher(load_pipeline(pipeline, gpu_id, precision)), Parts(folder)
+            teacher = Teacher(load_pipeline(pipeline, gpu_id, precision))
+            parts = Parts(folder, "\n".join(made_from), overwrite)
             done = parts.done
             failures = [*source.left_out]
             with progress_bar() as bar:
@@ -53,6 +57,8 @@ def main(
                 for batch in minibatch(unread, batch_size):
                     failures += teach_batch(teacher, batch, parts)
                     bar.advance(task, len(batch))
+            if changed := sum(failure.counted for failure in failures):
+                raise ValueError(f"{changed} notes have changed since; --overwrite starts over")
             parts.join(out)
     except (OSError, ValueError) as error:
         typer.echo(f"teach: {' '.join(str(error).split())}", err=True)

@@ -232,10 +232,37 @@ def test_what_cannot_be_done_is_refused(learned, folder, nlp):
     for pipeline, out, told in (
         (folder.parent / "without", "taught.spacy", "has no clinical_ner to learn from"),
         (folder, "taught.spacy", "cannot load the pipeline"),
-        (learned, "there.spacy", "exists already: name another file"),
-        (learned, "taught", "does not end in .spacy: name another file"),
+        (learned, "there.spacy", "there.spacy exists already; --overwrite replaces it"),
+        (learned, "taught", "expected the name of a file that ends in .spacy"),
     ):
         result = run_script("teach.py", pipeline, folder, folder.parent / out)
         assert (result.exit_code, told in result.stderr) == (1, True), result.stderr
     assert (folder.parent / "there.spacy").read_text() == "keep"
     assert {path.name for path in folder.parent.iterdir()} == {"notes", "without", "there.spacy"}
+
+
+def test_notes_that_changed_after_an_interruption_are_told(learned, folder, monkeypatch):
+    original = Teacher.teach
+
+    def stop(self: Teacher, notes: list[InputNote]):
+        if notes[0].name == "3":
+            raise KeyboardInterrupt
+        return original(self, notes)
+
+    monkeypatch.setattr(Teacher, "teach", stop)
+    assert teach(learned, folder, "--batch-size", 1).exit_code == 130
+    monkeypatch.setattr(Teacher, "teach", original)
+    (folder / "1.txt").write_text("He took ibuprofen.")
+    result = teach(learned, folder)
+    assert result.exit_code == 1
+    assert "1 notes have changed since; --overwrite starts over" in result.stderr
+    result = teach(learned, folder, "--precision", "int8")
+    assert result.exit_code == 1
+    assert ".taught.spacy.part is left from a run with another pipeline" in result.stderr
+    out = folder.parent / "taught.spacy"
+    assert not out.exists()
+    for _ in range(2):
+        # The second time, it replaces the file.
+        assert teach(learned, folder, "--overwrite").exit_code == 0
+        [doc, *others] = read_docs(out)
+        assert (doc.text, len(others)) == ("He took ibuprofen.", 4)

@@ -19,6 +19,7 @@ from ..ner.component import ClinicalNER
 from ..ner.tags import tag_probabilities
 from ..relations.component import ClinicalRelations
 from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
+from ..system.workplace import write_whole
 
 
 class Teacher:
@@ -71,13 +72,25 @@ class Teacher:
 class Parts:
     """The notes that are done, in small files of a folder, from which a later run goes on.
 
-    folder (Path): Made if it is missing.
+    folder (Path): Exists; what an earlier run has left there is read.
+    made_from (str): What must be the same for a run to be continued.
+    overwrite (bool): Begin anew instead.
     done (dict[str, int]): The `text_sum` of each note, by name.
+    RAISES (ValueError): The folder is from a run that was made from something else.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made_from: str, overwrite: bool) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stamp = folder / "made_from.txt"
+        if overwrite:
+            for path in (*self._files(), stamp):
+                path.unlink(missing_ok=True)
+        if stamp.exists() and stamp.read_text("utf8") != made_from:
+            raise ValueError(
+                f"{folder} is left from a run with another pipeline, precision or notes: repeat "
+                "that one, or start over with --overwrite"
+            )
+        write_whole(stamp, made_from, private=True)
         docs = (doc for path in self._files() for doc in read_docs(path))
         self.done = {doc._.note_id: text_sum(doc.text) for doc in docs}
 
