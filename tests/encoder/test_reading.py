@@ -1,8 +1,14 @@
 """The copy of the transformer that is used for inference."""
 
+import os
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Barrier
+from time import sleep
 
 import numpy as np
 import pytest
@@ -51,6 +57,72 @@ def test_what_is_copied_reads_as_before_and_is_left_as_it_was(family, tmp_path: 
     packed = [module for module in reader.modules() if isinstance(module, PackedLinear)]
     assert len(packed) == sum(type(m) is torch.nn.Linear for m in model.modules())
     assert any(m.gelu or m.activation[0] == "gelu" for m in packed) == hasattr(model, "encoder")
+
+
+def test_threads_that_read_first_at_once_share_one_copy(nlp, monkeypatch):
+    made, ready = [], Barrier(4)
+
+    def slowly(*arguments):
+        made.append(arguments)
+        sleep(0.2)
+        return reading_copy(*arguments)
+
+    monkeypatch.setattr(shim_module, "reading_copy", slowly)
+    encoder, doc = encoder_of(nlp), corpus_nlp()("He took aspirin.")
+    # Drops the copy that initialization made.
+    encoder.shims[0].read_with("float32")
+
+    def read(_):
+        ready.wait()
+        return encoder.predict([doc])[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(read, range(4))
+    assert len(made) == 1
+    for vectors in others:
+        np.testing.assert_array_equal(vectors, first)
+
+
+# The thread goes no further than the copy: a fork while PyTorch computes is never safe.
+_FORKS_MEANWHILE = """
+import os, sys, time
+from threading import Event, Thread
+import spacy
+from clinical_ie.encoder import shim
+
+started, made = Event(), shim.reading_copy
+
+def slowly(*arguments):
+    started.set()
+    time.sleep(0.5)
+    raise SystemExit
+
+nlp = spacy.load(sys.argv[1])
+shim.reading_copy = slowly
+thread = Thread(target=nlp, args=["He took aspirin."])
+thread.start()
+started.wait()
+shim.reading_copy = made
+child = os.fork()
+if not child:
+    nlp("He took aspirin.")
+    os._exit(0)
+thread.join()
+for _ in range(300):
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if ended:
+        sys.exit(status)
+    time.sleep(0.1)
+os.kill(child, 9)
+sys.exit("the child waits for a thread that it does not have")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_forked_while_the_copy_is_made_does_not_wait_for_it(nlp, tmp_path: Path):
+    nlp.to_disk(tmp_path)
+    command = [sys.executable, "-c", _FORKS_MEANWHILE, str(tmp_path)]
+    subprocess.run(command, check=True)
 
 
 def test_learning_makes_the_copy_anew(nlp, notes):

@@ -1,10 +1,12 @@
 """The transformer inside the thinc model."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import srsly
@@ -23,6 +25,15 @@ from .reading import Precision, bfloat16_pays, reading_copy
 logger = logging.getLogger(__name__)
 
 Backprop = Callable[[torch.Tensor], None]
+
+# Only one thread at a time makes a copy for inference: the first requests of a service come at
+# once, and each would pack all weights for itself.
+_MAKING = Lock()
+# A child forked in the meantime would wait for a thread that it does not have.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_MAKING.acquire, after_in_parent=_MAKING.release, after_in_child=_MAKING.release
+    )
 
 
 class EncoderShim(AveragedParams, HFShim):
@@ -105,9 +116,10 @@ class EncoderShim(AveragedParams, HFShim):
         """
         if not is_train:
             with torch.no_grad(), as_loaded(self.device):
-                if self._reader is None:
-                    self._reader = reading_copy(self._model, self.precision)
-                hidden = _hidden(self._reader, inputs.kwargs)
+                reader = self._reader
+                if reader is None:
+                    reader = self._make_reader()
+                hidden = _hidden(reader, inputs.kwargs)
             return hidden.float(), _no_gradient
         self._model.train()
         with torch.autocast(
@@ -124,6 +136,13 @@ class EncoderShim(AveragedParams, HFShim):
             torch.autograd.backward((hidden,), (gradient,))
 
         return hidden, backprop
+
+    def _make_reader(self) -> torch.nn.Module:
+        with _MAKING:
+            # Another thread may have made it while this one waited.
+            if self._reader is None:
+                self._reader = reading_copy(self._model, self.precision)
+            return self._reader
 
     def read_with(self, precision: Precision) -> None:
         """Choose the precision of inference."""
