@@ -12,7 +12,8 @@ from clinical_ie.system.hashing import pipeline_fingerprint
 from clinical_ie.system.workplace import claimed
 from clinical_ie.terminal.console import run, tell
 from clinical_ie.terminal.progress import progress_bar
-from clinical_ie.training.teaching import Parts, Teacher, teach_batch
+from clinical_ie.training.taught_parts import Parts
+from clinical_ie.training.teaching import Teacher, teach_batch
 
 
 def main(

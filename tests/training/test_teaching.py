@@ -85,7 +85,14 @@ def test_notes_come_with_all_that_the_teacher_thinks_of_them(learned, folder, nl
             wanted = tag_probabilities(scores, [len(own)], competing)[1]
             found = taught.tags(ner.labels, competing)
             assert found == pytest.approx(np.where(wanted < 0.001, 0, wanted), abs=0.001)
-        [(_, probabilities)] = relations.relate([own])
+        [(candidates, probabilities)] = relations.relate([own])
+        # Unlike what is predicted, they do not depend on how sure the mentions are.
+        both = candidates.sure[candidates.heads] * candidates.sure[candidates.tails]
+        [(_, predicted)] = relations.predict([own])
+        assert predicted == pytest.approx(probabilities * both[:, None])
+        found = sorted(link.score for link in taught.links)
+        assert found == pytest.approx(np.sort(probabilities[probabilities >= 0.001]), abs=1e-5)
+        assert not own._.relations or max(found) > 0.9
         assert len(taught.links) == (probabilities >= 0.001).sum()
         assert {link[:3] for link in taught.links} >= set(found_in(own)[1])
         assert all(0.001 <= link.score <= 1 for link in taught.links)

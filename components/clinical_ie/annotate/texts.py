@@ -22,7 +22,8 @@ def run_texts(nlp: Language, texts: list[str]) -> list[Found]:
 def run_each(nlp: Language, texts: list[str], result: Callable[[Doc, int], T]) -> list[T | str]:
     """What a function makes of each text's Doc, or why it or the pipeline failed on it.
 
-    result (Callable[[Doc], T]): What it returns must not depend on the Doc's vocabulary.
+    result (Callable[[Doc, int], T]): Called with the Doc and the position of its text. What it
+        returns must not depend on the Doc's vocabulary.
     """
     # Without it, the vocab keeps every name and number of all notes, until memory is full.
     with nlp.memory_zone():

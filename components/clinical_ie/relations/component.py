@@ -318,8 +318,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         candidates = find_candidates(example.predicted, spans, schema, self.max_distance)
         taught = Taught.of(example.reference)
         # A relation of the annotations holds, however sure the one who wrote it was.
-        known_links = [link._replace(score=1.0) for link in annotations.links]
-        links = known_links if taught is None else taught.links
+        links = taught.links if taught else [link._replace(score=1.0) for link in annotations.links]
         of = np.array(stands_for, dtype=np.int64)
         targets, unknown = relation_targets(
             candidates, of, [mention.id for mention in annotations.mentions], links, self.labels
