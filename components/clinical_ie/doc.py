@@ -121,9 +121,10 @@ def annotate_columns(doc: Doc, columns: AnnotationColumns) -> list[int]:
 
     RETURNS (list[int]): Positions of the mentions that could not be placed.
     """
-    borders = list(map(border, columns.fragments))
+    # Nearly all have one piece.
+    borders = [each[0] if len(each) == 1 else border(each) for each in columns.fragments]
     inside = _inside(doc, borders)
-    lost = [at for at, has_text in enumerate(inside) if not has_text]
+    lost = [] if all(inside) else [at for at, has_text in enumerate(inside) if not has_text]
     if lost:
         columns, borders = columns.selected(inside), list(compress(borders, inside))
     ids, labels = columns.ids, columns.labels

@@ -68,7 +68,8 @@ class TokenSpans:
             )
         ]
         characters = zip(starts[first].tolist(), ends[after - 1].tolist(), strict=True)
-        hashes = np.array([numbers, [0] * len(ids), of_labels], dtype=np.uint64)
+        hashes = np.zeros((3, len(ids)), dtype=np.uint64)
+        hashes[0], hashes[2] = numbers, of_labels
         return cls(spans, first, after, list(characters), list(ids), hashes)
 
 
@@ -81,15 +82,13 @@ def set_flat(doc: Doc, spans: TokenSpans) -> None:
     kept = _longest(first, after)
     # `set_ents` leaves out what has no label, too.
     kept = kept[hashes[2, kept] > 0]
-    first, hashes, lengths = first[kept], hashes[:, kept], (after - first)[kept]
-    # The tokens of all spans: each counts on from its first.
-    before = np.repeat(lengths.cumsum() - lengths - first, lengths)
-    tokens = np.arange(len(before)) - before
-    values = np.zeros((4, len(doc)), dtype=np.uint64)
-    values[0] = _OUTSIDE
-    values[0, tokens] = _INSIDE
-    values[0, first] = _BEGIN
-    values[1:, tokens] = np.repeat(hashes, lengths, axis=1)
+    # The tokens before the first, of the first, before the second, and so on.
+    borders = np.zeros(2 * len(kept) + 2, dtype=np.int64)
+    borders[1:-1:2], borders[2:-1:2], borders[-1] = first[kept], after[kept], len(doc)
+    parts = np.zeros((4, 2 * len(kept) + 1), dtype=np.uint64)
+    parts[0], parts[0, 1::2], parts[1:, 1::2] = _OUTSIDE, _INSIDE, hashes[:, kept]
+    values = parts.repeat(np.diff(borders), axis=1)
+    values[0, first[kept]] = _BEGIN
     doc.from_array(["ENT_IOB", "ENT_ID", "ENT_KB_ID", "ENT_TYPE"], values.T)
 
 
@@ -107,23 +106,29 @@ def _without_white_ends(doc: Doc, spans: TokenSpans) -> tuple[Offsets, Offsets, 
 
 
 def _longest(first: Offsets, after: Offsets) -> Offsets:
-    """Positions of the spans that `filter_spans` would keep, without looking at every token."""
-    order = np.argsort(first, kind="stable")
-    reach = np.maximum.accumulate(after[order])
+    """Positions of the spans that `filter_spans` would keep, without looking at every token.
+
+    RETURNS (Offsets): In the order of the text.
+    """
+    order = first.argsort(kind="stable")
+    begins, ends = first[order], after[order]
     # Spans that begin before an earlier one has ended, and the spans that they begin in.
-    met = np.zeros(len(first) + 1, dtype=bool)
-    met[1:-1] = first[order][1:] < reach[:-1]
-    kept = np.ones(len(first), dtype=bool)
-    kept[order] = ~(met[:-1] | met[1:])
+    met = np.zeros(len(order) + 1, dtype=bool)
+    met[1:-1] = begins[1:] < np.maximum.accumulate(ends)[:-1]
+    if not met.any():
+        return order
+    kept = ~(met[:-1] | met[1:])
     others = np.flatnonzero(~kept).tolist()
-    begins, ends = first[others].tolist(), after[others].tolist()
     taken: set[int] = set()
     # Longest first, then as they stand in the text.
-    for _, begin, end, at in sorted(
-        (begin - end, begin, end, at) for begin, end, at in zip(begins, ends, others, strict=True)
+    for _, begin, at, end in sorted(
+        (begin - end, begin, at, end)
+        for at, begin, end in zip(
+            others, begins[others].tolist(), ends[others].tolist(), strict=True
+        )
     ):
         # A span that is taken and longer cannot lie between both ends.
         if taken.isdisjoint((begin, end - 1)):
             taken.update(range(begin, end))
             kept[at] = True
-    return np.flatnonzero(kept)
+    return order[kept]

@@ -77,6 +77,27 @@ def test_what_is_made_to_stay_is_not_searched_until_the_end():
     assert not gc.get_freeze_count()
 
 
+def test_a_collection_that_is_due_does_not_search_it():
+    gc.unfreeze()
+    gc.set_threshold(700, 10, 10)
+    searched = []
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            searched.append(any(each is made for each in gc.get_objects(info["generation"])))
+
+    made: list[list[object]] = []
+    with collect_rarely():
+        gc.callbacks.append(look)
+        try:
+            with made_to_stay():
+                made = [[] for _ in range(OBJECTS_BETWEEN + 1)]
+            [[] for _ in range(9)]
+        finally:
+            gc.callbacks.remove(look)
+    assert not any(searched)
+
+
 def test_what_the_caller_has_frozen_stays_so():
     gc.freeze()
     try:

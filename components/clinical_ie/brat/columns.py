@@ -23,9 +23,9 @@ _NORMALIZATION = re.compile(r"\n(N[0-9]+)\t(\S+) (\S+) (\S+)\t(.*)")
 _COMMENT = re.compile(r"\n(#[0-9]+)\t(\S+) (\S+)\t(.*)")
 _EQUIVALENCE = re.compile(r"\n\*\t(\S+)((?: \S+){2,})(?=\n)")
 
-
 # The most frequent first: once every line is found, the rest of the patterns are not searched.
 _OTHERS = (_RELATION, _EVENT, _ATTRIBUTE, _EQUIVALENCE, _COMMENT, _NORMALIZATION)
+_RARE_LINE = re.compile(r"\n[^TRE\n].*")
 
 
 class TextBounds(NamedTuple):
@@ -69,7 +69,7 @@ def columns_of(text: str) -> Columns | None:
         return None
     try:
         # Fails where a byte was not UTF-8, and takes less time than to search for such characters.
-        text.encode("utf8")
+        text.isascii() or text.encode("utf8")
     except UnicodeEncodeError:
         return None
     framed = f"\n{text}" if text.endswith("\n") else f"\n{text}\n"
@@ -78,6 +78,9 @@ def columns_of(text: str) -> Columns | None:
     left = framed.count("\n") - 1 - len(mentions)
     others: list[list[Any]] = []
     for pattern in _OTHERS:
+        if left and pattern is _ATTRIBUTE:
+            # From here on, kinds of which there are few lines: these are searched alone.
+            framed = "".join([*_RARE_LINE.findall(framed), "\n"])
         others.append(pattern.findall(framed) if left else [])
         left -= len(others[-1])
     bounds = _text_bounds(mentions)

@@ -109,8 +109,9 @@ def strays(folder: Path) -> list[Problem]:
     """Problems for the files below a folder that look like part of a note but belong to none."""
     files = sorted(files_below(folder))
     problems = hidden_folders(folder) + misspelt(files) + in_parts(files)
+    there = set(map(str, files))
     for path in files:
-        if path.suffix == ".ann" and not os.path.lexists(path.with_suffix(".txt")):
+        if path.suffix == ".ann" and str(path.with_suffix(".txt")) not in there:
             told = f"no {path.stem}.txt beside it, so it annotates nothing"
             note = path.with_suffix("")
             if note.suffix == ".txt" and note in files:
@@ -131,7 +132,9 @@ def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann"))
 def in_parts(files: Iterable[Path]) -> list[Problem]:
     """Problems for notes without `.ann` whose annotations are in several files (shared tasks)."""
     known = set(files)
-    problems = []
+    problems: list[Problem] = []
+    if not any(each.suffix in PARTS for each in known):
+        return problems
     for path in sorted(each for each in known if each.suffix == ".txt"):
         if path.with_suffix(".ann") in known:
             continue

@@ -10,9 +10,9 @@ from spacy.tokens import Doc
 
 from ..annotation_columns import AnnotationColumns
 from ..brat import Note, Problem, list_notes, read_note
-from ..brat.files import note_name, strays
+from ..brat.files import strays
 from ..doc import Annotations, annotate_columns, as_columns
-from ..system.garbage import collect_rarely
+from ..system.garbage import collect_rarely, made_to_stay
 from ..text.limit import lift_length_limit
 from .standoff_reading import LinkSettings, note_to_columns
 
@@ -86,16 +86,18 @@ def read_brat(
     docs = []
     paths = list_notes(folder)
     problems = strays(folder)
-    for path in paths:
-        try:
-            check_name(note_name(path, folder))
-            doc, found = note_to_doc(nlp, read_note(path, folder), settings)
-        except Exception as error:
-            # A file can be damaged in unforeseen ways; this must not affect the other notes.
-            found = [left_out(path, error)]
-        else:
-            docs.append(doc)
-        problems += found
+    with made_to_stay():
+        for path in paths:
+            try:
+                note = read_note(path, folder)
+                check_name(note.name)
+                doc, found = note_to_doc(nlp, note, settings)
+            except Exception as error:
+                # A file can be damaged in unforeseen ways; this must not affect the other notes.
+                found = [left_out(path, error)]
+            else:
+                docs.append(doc)
+            problems += found
     return docs, problems
 
 

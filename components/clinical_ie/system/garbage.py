@@ -55,10 +55,11 @@ def made_to_stay() -> Iterator[None]:
     try:
         yield
     finally:
-        if usual:
-            gc.enable()
         with collect_rarely._lock:
             # What the caller has frozen must stay so, and Python can only unfreeze everything.
             if collect_rarely._blocks and not gc.get_freeze_count():
                 gc.freeze()
                 collect_rarely._spared = True
+        if usual:
+            # Not before: a collection that is due begins at once, and would search all of it.
+            gc.enable()

@@ -72,9 +72,9 @@ def merge_inside_mentions(doc: Doc, first: Offsets, after: Offsets) -> int:
     RETURNS (int): How many were removed.
     """
     starts = np.asarray(doc.to_array("SENT_START"), dtype=np.uint64)
-    begun = np.flatnonzero(starts == 1)
+    begun = (starts == 1).cumsum()
     # The mentions with a sentence start after their first token.
-    cut = np.searchsorted(begun, first, side="right") < np.searchsorted(begun, after)
+    cut = begun[first] < begun[after - 1]
     if not cut.any():
         return 0
     # The nesting depth at each token, for all mentions at once: plus one after the first token of
