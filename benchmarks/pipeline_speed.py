@@ -87,7 +87,8 @@ def bare_encoder(nlp: Language, texts: list[str]) -> Callable[[], object]:
 
     def read() -> None:
         with torch.no_grad():
-            for batch in (*whole.split(max(1, 4096 // size)), rest):
+            # The fastest batch size: with eight windows, it takes a tenth longer.
+            for batch in (*whole.split(2), rest):
                 model(input_ids=batch)
 
     return read

@@ -328,26 +328,6 @@ def test_rotary_frequencies_keep_their_digits(tmp_path: Path, monkeypatch):
     assert torch.isfinite(reader(input_ids=torch.arange(5, 20)[None]).last_hidden_state).all()
 
 
-def test_what_is_read_at_once_is_chosen_when_loading(nlp, tmp_path: Path, monkeypatch):
-    nlp.to_disk(tmp_path)
-    long = corpus_nlp()("He took aspirin 81 mg daily. " * 20)
-    sizes: list[int] = []
-    settings = "components.tok2vec.model"
-    for pieces in (64, 1024):
-        loaded = spacy.load(tmp_path, config={f"{settings}.batch_pieces": pieces})
-        shim = encoder_of(loaded).shims[0]
-
-        def counted(*arguments, pieces=pieces, read=shim.read, **settings):
-            sizes.append(pieces)
-            return read(*arguments, **settings)
-
-        monkeypatch.setattr(shim, "read", counted)
-        encoder_of(loaded).predict([long])
-    assert sizes.count(64) > sizes.count(1024) > 0
-    with pytest.raises(ValueError, match=r"window = 4096: .* takes 8 to 64 wordpieces"):
-        spacy.load(tmp_path, config={f"{settings}.window": 4096})("x")
-
-
 def test_an_error_within_averaged_weights_leaves_none_of_them(nlp, notes):
     sgd = Adam(0.01, use_averages=True)
     for _ in range(3):

@@ -43,7 +43,7 @@ def LongDocEncoder(  # noqa: N802
         of a note.
     batch_pieces (int): Maximum wordpieces that go through the transformer at once. If a training
         batch needs several passes, each is recomputed in the backward pass, so that memory stays
-        that of one.
+        that of one. A CPU reads fewer at once in inference, since it is faster so.
     lstm_depth (int): Layers of the BiLSTM; 0 leaves it out.
     learn_rate_scale (float): The transformer's learning rate relative to the optimizer's.
     layer_decay (float): Each layer's learning rate relative to that of the layer above.

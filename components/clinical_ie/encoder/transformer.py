@@ -15,7 +15,7 @@ from thinc.types import Floats2d
 
 from ..system.memory import kept_in_training, release_memory
 from .loading import check_window, load_pretrained
-from .reading import Precision
+from .reading import Precision, pieces_at_once
 from .shim import EncoderShim
 from .windows import Window, batch_windows, cut_windows
 from .wordpieces import BLANK_KINDS, SpecialTokens, encode_docs
@@ -167,7 +167,9 @@ def forward(
         offset += length
     vectors = ops.alloc2f(len(pieces.ids), model.get_dim("nO"))
     backprops = []
-    batches = batch_windows(windows, reading.batch_pieces, len(special))
+    most = reading.batch_pieces
+    at_once = most if is_train else pieces_at_once(most, shim.device)
+    batches = batch_windows(windows, at_once, len(special))
     for batch in batches:
         hidden, backprop_batch = shim.read(
             _inputs(batch, ids, special, shim), is_train, recompute=len(batches) > 1
