@@ -24,7 +24,7 @@ def corpus(folder: Path, *lengths: int) -> Path:
     ("n_notes", "steps"),
     [
         pytest.param(3, 200, id="a few notes are read more often"),
-        pytest.param(50, 400, id="eight times"),
+        pytest.param(50, 550, id="eleven times"),
         pytest.param(500, 3000, id="many notes less often"),
     ],
 )
@@ -39,14 +39,14 @@ def test_the_rate_of_learning_has_time_to_rise(tmp_path):
 
 
 def test_notes_that_share_a_step_are_counted_as_one(tmp_path):
-    assert training_steps(CONFIG, corpus(tmp_path, *[300] * 100)) == 8 * 50
+    assert training_steps(CONFIG, corpus(tmp_path, *[300] * 100)) == 11 * 50
 
 
 def test_a_reading_that_is_cut_short_is_told(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         training_steps(CONFIG, corpus(tmp_path, *[600] * 500))
     assert "3,000 steps read the training notes 6.0 times" in caplog.text
-    assert "4,000 read them 8 times" in caplog.text
+    assert "5,500 read them 11 times" in caplog.text
 
 
 def test_evaluations_are_eight_but_never_dense():
@@ -56,7 +56,7 @@ def test_evaluations_are_eight_but_never_dense():
 def test_both_follow_from_the_notes_where_nobody_says(tmp_path):
     notes = corpus(tmp_path, *[600] * 150)
     found = run_values(CONFIG, notes, notes, "encoder", "auto", "auto")
-    assert (found["training.max_steps"], found["training.eval_frequency"]) == (1200, 150)
+    assert (found["training.max_steps"], found["training.eval_frequency"]) == (1650, 207)
     found = run_values(CONFIG, notes, notes, "encoder", "7", "3")
     assert (found["training.max_steps"], found["training.eval_frequency"]) == (7, 3)
 
