@@ -11,6 +11,7 @@ from thinc.api import Config
 
 from clinical_ie.doc import Annotations, Link, annotate, annotations_of
 from clinical_ie.heads.calibration import Calibration
+from clinical_ie.relations.component import GIVEN, PREDICTED
 from clinical_ie.scoring.evaluation import evaluate, relate_given
 from clinical_ie.scoring.reliability import Outcomes, outcomes
 from clinical_ie.training.calibrate import PASSES, calibrate_pipeline
@@ -104,6 +105,21 @@ def test_a_pipeline_keeps_its_calibration(learned, notes, tmp_path) -> None:
     )
     # An earlier calibration has no effect.
     assert calibrate_pipeline(nlp, docs) == found
+
+
+def test_what_was_chosen_for_other_weights_is_forgotten(learned, notes) -> None:
+    nlp = spacy.load(learned)
+    heads = [nlp.get_pipe(name) for name in ("clinical_ner", "clinical_relations")]
+    for head in heads:
+        head.calibration = Calibration(0.5, 0.25)
+    heads[0].cfg["bias"] = 1.0
+    heads[1].cfg["thresholds"] = {PREDICTED: 0.9, GIVEN: 0.9}
+    nlp.initialize(lambda: examples(nlp, notes))
+    assert [head.calibration for head in heads] == [Calibration()] * 2
+    assert heads[0].cfg["bias"] == 0.0
+    assert heads[1].cfg["thresholds"] == {PREDICTED: 0.3, GIVEN: 0.5}
+    # What it learned from the notes is there again.
+    assert heads[1].cfg["candidate_ceiling"] == 1.0
 
 
 def test_what_comes_after_the_heads_changes_neither_calibration_nor_scores(learned, notes) -> None:

@@ -112,8 +112,9 @@ class ClinicalNER(LearnedLabelsPipe):
                 "doc.ents, which is used if that group is missing; `scripts/convert.py` writes "
                 "them there"
             )
-        # A duplicate would shift the scores of the labels after it.
-        self.cfg["labels"] = list(dict.fromkeys(labels))
+        # A duplicate would shift the scores of the labels after it. The rest is as it was at first:
+        # a bias and a calibration were chosen for other weights.
+        self.cfg = {"labels": list(dict.fromkeys(labels)), "bias": 0.0}
         self.model.set_dim("nO", n_tag_scores(len(self.labels)), force=True)
         self.model.initialize(X=[eg.predicted for eg in examples[:2]])
 

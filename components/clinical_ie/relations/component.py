@@ -111,12 +111,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         self.max_distance = max_distance
         self.predicted_share = predicted_share
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {
-            "labels": [],
-            "type_pairs": [],
-            "candidate_ceiling": None,
-            "thresholds": {PREDICTED: 0.3, GIVEN: 0.5},
-        }
+        self.cfg: dict[str, Any] = _settings([], [])
 
     @property
     def schema(self) -> Schema:
@@ -180,8 +175,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         if not labels:
             logger.warning("%s: no relation in the training notes; none will be found", self.name)
         pairs = {(head.label_, tail.label_) for _, head, tail in linked}
-        self.cfg["labels"] = labels
-        self.cfg["type_pairs"] = sorted([head, tail] for head, tail in pairs)
+        self.cfg = _settings(labels, sorted([head, tail] for head, tail in pairs))
         self._set_reach(linked)
         self.model.attrs["types"] = sorted(types)
         self.model.set_dim("nO", max(1, len(labels)), force=True)
@@ -361,6 +355,16 @@ def _check_order(name: str, nlp: Language) -> None:
             makers[0],
             makers[0],
         )
+
+
+def _settings(labels: list[str], type_pairs: list[list[str]]) -> dict[str, Any]:
+    """What a head is saved with before a calibration has chosen thresholds for its weights."""
+    return {
+        "labels": labels,
+        "type_pairs": type_pairs,
+        "candidate_ceiling": None,
+        "thresholds": {PREDICTED: 0.3, GIVEN: 0.5},
+    }
 
 
 def _linked(annotations: Annotations, spans: Sequence[Span]) -> Iterator[tuple[str, Span, Span]]:
