@@ -129,6 +129,13 @@ def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
     ]
 
 
+def test_a_folder_is_not_the_text_of_an_annotation(tmp_path: Path):
+    (tmp_path / "a.ann").touch()
+    (tmp_path / "a.txt").mkdir()
+    (problem,) = strays(tmp_path)
+    assert problem.message == "no a.txt beside it, so it annotates nothing: left out"
+
+
 def test_a_folder_with_capital_endings_alone_is_told_what_is_expected(tmp_path: Path):
     (tmp_path / "A.TXT").write_text("")
     with pytest.raises(FileNotFoundError, match=r"its name ends in .TXT; expected .txt \(.*A.TXT"):
