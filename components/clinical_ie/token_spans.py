@@ -87,7 +87,7 @@ def set_flat(doc: Doc, spans: TokenSpans) -> None:
     borders[1:-1:2], borders[2:-1:2], borders[-1] = first[kept], after[kept], len(doc)
     parts = np.zeros((4, 2 * len(kept) + 1), dtype=np.uint64)
     parts[0], parts[0, 1::2], parts[1:, 1::2] = _OUTSIDE, _INSIDE, hashes[:, kept]
-    values = parts.repeat(np.diff(borders), axis=1)
+    values = parts.repeat(borders[1:] - borders[:-1], axis=1)
     values[0, first[kept]] = _BEGIN
     doc.from_array(["ENT_IOB", "ENT_ID", "ENT_KB_ID", "ENT_TYPE"], values.T)
 

@@ -5,6 +5,7 @@ import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path, PurePath
 from typing import NoReturn
 
@@ -107,11 +108,14 @@ def list_notes(folder: Path) -> list[Path]:
 
 def strays(folder: Path) -> list[Problem]:
     """Problems for the files below a folder that look like part of a note but belong to none."""
-    files = sorted(files_below(folder))
+    files = list(files_below(folder))
     problems = hidden_folders(folder) + misspelt(files) + in_parts(files)
-    there = set(map(str, files))
-    for path in files:
-        if path.suffix == ".ann" and str(path.with_suffix(".txt")) not in there:
+    names = list(map(str, files))
+    # Few are left to sort, and to look at as paths, which takes longer than all else here.
+    there = {f"{name[:-4]}.ann" for name in names if name.endswith(".txt")}
+    lonely = [name.endswith(".ann") and name not in there for name in names]
+    for path in sorted(compress(files, lonely)):
+        if path.suffix == ".ann":
             told = f"no {path.stem}.txt beside it, so it annotates nothing"
             note = path.with_suffix("")
             if note.suffix == ".txt" and note in files:
@@ -122,10 +126,14 @@ def strays(folder: Path) -> list[Problem]:
 
 def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
     """Problems for files whose endings differ from one of these only in case."""
-    return [
-        Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
+    odd = [
+        (path, ending)
         for path in files
         if path.suffix != (ending := path.suffix.lower()) and ending in endings
+    ]
+    return [
+        Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
+        for path, ending in sorted(odd)
     ]
 
 
