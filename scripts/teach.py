@@ -68,7 +68,8 @@ def main(
         told = f"interrupted; {len(done)} notes are done, and the same command continues"
         typer.echo(f"teach: {told}", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"{len(done)} of {source.total} notes in {out}", err=True)
+    where = out if done else f"{out}, which was not written"
+    typer.echo(f"{len(done)} of {source.total} notes in {where}", err=True)
     if failures:
         tell("left out", [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
         raise typer.Exit(1)

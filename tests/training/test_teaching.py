@@ -228,7 +228,15 @@ def test_bad_notes_are_named_and_all_others_written(learned, folder, monkeypatch
     assert "2 left out:" in result.stderr
     assert "2.txt: ValueError: metformin is too much" in result.stderr
     assert "6.txt: UnicodeDecodeError" in result.stderr
-    assert len(read_docs(folder.parent / "taught.spacy")) == 4
+    out = folder.parent / "taught.spacy"
+    assert len(read_docs(out)) == 4
+    out.unlink()
+    # Nothing is written in place of all notes.
+    monkeypatch.setattr(ClinicalNER, "predict", lambda self, docs: [][0])
+    result = teach(learned, folder)
+    assert (result.exit_code, "6 left out:" in result.stderr) == (1, True), result.stderr
+    assert "0 of 6 notes in" in result.stderr and "which was not written" in result.stderr
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_what_cannot_be_done_is_refused(learned, folder, nlp):

@@ -43,11 +43,12 @@ class Parts:
         self.done.update((note.name, text_sum(note.text)) for note in notes)
 
     def join(self, out: Path) -> None:
-        """Write all notes to one file, and remove the folder."""
-        with DocBinWriter(out) as writer:
-            for path in self._files():
-                for doc in read_docs(path):
-                    writer.add_doc(doc)
+        """Write all notes to one file, if there are any, and remove the folder."""
+        if self.done:
+            with DocBinWriter(out) as writer:
+                for path in self._files():
+                    for doc in read_docs(path):
+                        writer.add_doc(doc)
         shutil.rmtree(self._folder)
 
     def _files(self) -> list[Path]:
