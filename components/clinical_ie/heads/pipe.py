@@ -1,13 +1,14 @@
 """The base class of the trainable components."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from spacy.language import Language
 from spacy.pipeline import Tok2Vec, TrainablePipe
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from thinc.api import Config, Optimizer
 
 from .calibration import Calibration
@@ -102,6 +103,24 @@ class LearnedLabelsPipe(TrainablePipe):
                         f"gives vectors of width {given}; set the listener's width to "
                         f"${{components.{name}.model.width}}"
                     )
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs in batches.
+
+        Of a batch that fails, the Docs are processed one by one: unlike in spaCy's own components,
+        the error handler gets only those that fail alone, and only those are lost.
+        """
+        handle_error = self.get_error_handler()
+        for docs in minibatch(stream, batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+            except Exception as error:
+                if len(docs) == 1:
+                    handle_error(self.name, self, docs, error)
+                else:
+                    yield from self.pipe(docs, batch_size=1)
+            else:
+                yield from docs
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights with the gradients of `update`.
