@@ -14,36 +14,26 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .columns import Offsets, PerWord, text_of
+from .tokenizer import TITLES
 
 # A line this long was most likely broken by the editor, not by the author.
 WRAPPED_LINE = 60
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]\s|[-*•#+]\s*\w)")
+_LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]\s|[A-Za-z]\)\s|[-*•#+]\s*\w)")
 # Letters of Latin, Greek and Cyrillic.
 _HEADING = re.compile(
     r"\s*[A-Z\u00c0-\u00de\u0391-\u03a9\u0400-\u042f]"
     r"[A-Za-z\u00c0-\u024f\u0300-\u052f/&() -]{1,48}:(?:\s|$)"
 )
 _TABLE_GAP = re.compile(r"\S {3,}\S|\t")
-_TITLES = frozenset(
-    {
-        "dr.",
-        "fig.",
-        "figs.",
-        "ca.",
-        "mr.",
-        "mrs.",
-        "ms.",
-        "prof.",
-        "st.",
-        "vs.",
-        "e.g.",
-        "i.e.",
-        "no.",
-        "approx.",
-    }
-)
+_TITLE = re.compile(rf"(?:{TITLES}|[Nn]o\.)\Z")
+# Titles only before a name in capitals, too; elsewhere, most are mitral regurgitation and the like.
+_CAPITAL_TITLES = frozenset({"MR", "MRS", "MS", "DR"})
+# Words that a capital letter follows, even where they begin a sentence.
+_LETTERED = frozenset({"class", "factor", "group", "hepatitis", "protein", "type", "vitamin"})
+_NUMBERED = frozenset({"class", "day", "grade", "level", "phase", "stage", "type", "week"})
+_BEFORE_LISTS = frozenset(":\uff1a")
 _CLOSERS = frozenset("\"')]}\u201d\u2019\u300b\u300d\u300f\u3011\uff09")
 # Chinese and Japanese, Arabic, Urdu and Hindi, besides those of English.
 _FINALS = frozenset("?!\uff1f\uff01\u3002\uff61\u061f\u06d4\u0964")
@@ -94,6 +84,8 @@ def _sentence_starts(doc: Doc) -> set[int]:
     lines: _Lines | None = None
     ended = True
     following = 0
+    # The last number in this line that opened an item of a list.
+    listed = 0
     # A plain word can only start the sentence after an end, so the loop visits only the others.
     for i in compress(count(), kinds):
         if ended and following < i:
@@ -103,14 +95,19 @@ def _sentence_starts(doc: Doc) -> set[int]:
         kind = kinds[i]
         if kind == _SPACE:
             # Thin blanks are tokens too, and much more frequent inside a sentence than line ends.
-            if not ended and _LINE_END.search(words[i]):
-                lines = lines or _Lines(text_of(doc))
-                ended = lines.end_within(doc[i].idx, doc[i].idx + len(words[i]))
+            if (listed or not ended) and _LINE_END.search(words[i]):
+                listed = 0
+                if not ended:
+                    lines = lines or _Lines(text_of(doc))
+                    ended = lines.end_within(doc[i].idx, doc[i].idx + len(words[i]))
             continue
         if ended and not (kind == _CLOSER and _follows_directly(doc, i)):
             starts.add(i)
             ended = False
-        if kind == _FINAL or (kind == _STOP and _ends_sentence(doc, words, i, starts)):
+        if kind == _STOP and (number := _list_number(words, i, starts, listed)):
+            listed = number
+            starts.add(_word_before(words, i))
+        elif kind == _FINAL or (kind == _STOP and _ends_sentence(doc, words, i, starts)):
             ended = True
     if ended and following < len(kinds):
         starts.add(following)
@@ -122,7 +119,7 @@ def _kind(word: str) -> int:
         return _SPACE
     if word in _FINALS:
         return _FINAL
-    if word.endswith(".") and word.lower() not in _TITLES:
+    if word.endswith(".") and not _TITLE.match(word):
         return _STOP
     return _CLOSER if word in _CLOSERS else _PLAIN
 
@@ -177,8 +174,6 @@ def _follows_directly(doc: Doc, i: int) -> bool:
 
 def _ends_sentence(doc: Doc, words: _Words, i: int, starts: Collection[int]) -> bool:
     """Whether a sentence ends with token i, which ends with a full stop."""
-    if _is_list_number(words, i, starts):
-        return False
     later = i + 1
     # `(5 mg b.i.d.) and heparin` goes on.
     while later < len(words) and words[later] in _CLOSERS and _follows_directly(doc, later):
@@ -190,7 +185,11 @@ def _ends_sentence(doc: Doc, words: _Words, i: int, starts: Collection[int]) -> 
         return True
     following = words[later]
     same_line = later == here
-    if same_line and (_is_initial(words, i, starts) or _is_counted(words, i, following)):
+    if same_line and (
+        _is_initial(words, i, starts)
+        or _is_counted(words, i, following)
+        or _is_capital_title(words, i, following)
+    ):
         return False
     return not (following[0].islower() or following[0] in ",;" or following == ".")
 
@@ -206,7 +205,18 @@ def _is_initial(words: _Words, i: int, starts: Collection[int]) -> bool:
     letter = words[at].rstrip(".") if at >= 0 else ""
     if len(letter) != 1 or not letter.isupper():
         return False
-    return at in starts or not (words[at - 1].isalpha() and words[at - 1].islower())
+    before = words[at - 1] if at > 0 else ""
+    # `38 C.`, `hepatitis C.`
+    is_term = before.isdigit() or before.lower() in _LETTERED
+    return at in starts or not (is_term or (before.isalpha() and before.islower()))
+
+
+def _is_capital_title(words: _Words, i: int, following: str) -> bool:
+    """Whether the full stop is that of `DR. SMITH`, and not of `moderate MR. LV function`."""
+    at = _word_before(words, i)
+    is_title = at >= 0 and words[at] in _CAPITAL_TITLES and following.isupper()
+    # No small letter in the word before it, as in notes that are all in capitals.
+    return is_title and (at == 0 or words[at - 1] == words[at - 1].upper())
 
 
 def _is_counted(words: _Words, i: int, following: str) -> bool:
@@ -216,9 +226,19 @@ def _is_counted(words: _Words, i: int, following: str) -> bool:
     return following[0].isdigit() and word.isalpha() and word.istitle() and len(word) <= 4
 
 
-def _is_list_number(words: _Words, i: int, starts: Collection[int]) -> bool:
-    """Whether the full stop at token i belongs to a number that opens a line: `1. Aspirin`."""
+def _list_number(words: _Words, i: int, starts: Collection[int], last: int) -> int:
+    """The number that the full stop at token i belongs to if that opens an item of a list, else 0.
+
+    It stands at the start of a line or sentence (`1. Aspirin`), or is 1 after a colon (`Plan: 1.
+    Aspirin`), or follows the number before it in one line (`1. Aspirin 2. Statin`).
+    last (int): The last such number in this line; 0 if there is none.
+    """
     first = _word_before(words, i)
-    if first < 0 or not words[first].rstrip(".").isdigit() or len(words[first]) > 3:
-        return False
-    return first in starts or bool(_LINE_END.search(words[first - 1]))
+    digits = words[first].rstrip(".") if first >= 0 else ""
+    if not (digits.isdecimal() and len(words[first]) <= 3):
+        return 0
+    number = int(digits)
+    before = words[first - 1] if first else ""
+    is_next = before.lower() not in _NUMBERED if last else before in _BEFORE_LISTS
+    opens = first in starts or _LINE_END.search(before) or (number == last + 1 and is_next)
+    return number if opens else 0

@@ -20,6 +20,10 @@ from spacy.tokens import Doc
 
 from .columns import token_words
 
+_CJK = (
+    r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uf900-\ufaff\U00020000-\U0003ffff"
+)
 # Listed by block, not as every character that is not a letter: combining marks, and the joiners
 # inside emoji, stay with what they modify. Full stop, comma and colon have rules of their own.
 _SIGNS = (
@@ -33,8 +37,7 @@ _SIGNS = (
     # Of Greek, Armenian, Hebrew, Arabic and Urdu, and Indian scripts.
     r"\u037e\u0387\u0589\u058a\u05be\u05c0\u05c3\u060c\u061b\u061f\u066a\u066d\u06d4\u0964\u0965"
     # Chinese and Japanese have no blanks between words: a mention begins and ends at any character.
-    r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    r"\uf900-\ufaff\U00020000-\U0003ffff"
+    rf"{_CJK}"
 )
 # Letters of Latin, Greek and Cyrillic.
 _SMALL = r"a-z\u00df-\u00f6\u00f8-\u00ff\u03ac-\u03ce\u0430-\u045f"
@@ -67,16 +70,23 @@ _UNITS = (
     " \u043c\u043c \u0441\u043c \u043c\u043c\u043e\u043b\u044c"
     " \u041c\u0415 \u0415\u0414 \u0435\u0434 \u0447 \u0441\u0443\u0442"
 )
-# Lookbehind must have a fixed width: a number of up to five digits without a letter before it,
-# except the `x` of `x3days` and `2x3cm`. So `CD4`, `q6h` and `HbA1c` stay whole.
-_AFTER_NUMBER = (
-    r"(?:(?<=\b\d)|(?<=\b\d\d)|(?<=\b\d{3})|(?<=\b\d{4})|(?<=\b\d{5})"
-    r"|(?<=\b[xX]\d)|(?<=\b[xX]\d\d)|(?<=\d[xX]\d)|(?<=\d[xX]\d\d))"
-)
+# Lookbehind must have a fixed width: a number of up to seven digits without a letter before it,
+# except the `x` of `x3days` and `2x3cm`, and letters from which numbers are split. So `CD4`, `q6h`
+# and `HbA1c` stay whole.
+_OTHER_LETTER = r"[^\W\d_A-Za-z\u00c0-\u052f]"
+_LOWER_CASE = "[a-z]{4}"
+_AFTER_NUMBER = "|".join([
+    *(
+        rf"(?<={before}\d{{{n}}})"
+        for before in (r"\b", _LOWER_CASE, _OTHER_LETTER)
+        for n in range(1, 8)
+    ),
+    *(rf"(?<={before}[xX]\d{{{n}}})" for before in (r"\b", r"\d") for n in (1, 2)),
+])  # fmt: skip
 _UNIT = (
-    rf"(?<=\d)(?=[^\W\d_]){_AFTER_NUMBER}"
+    rf"(?<=\d)(?=[^\W\d_])(?:{_AFTER_NUMBER})"
     rf"(?:(?=(?:{'|'.join(_UNITS.split())})(?![^\W_])|[a-z\u00b5\u03bc]{{3}})"
-    r"|(?:m?c?g|[mdu]L|mEq)(?=[A-Z]))"
+    r"|(?:m?c?g|[mdu]L|mEq)(?=[A-Z]|(?:po|iv|im|sl|pr|[bt]id|qid|q[dho]|qhs)(?![^\W_])))"
 )
 
 _DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-\d{1,2}-\d{4}|\d{4}[/-]\d{1,2}[/-]\d{1,2}"
@@ -92,6 +102,8 @@ _SUFFIX = (
 _AT_LETTERS = "|".join(
     [
         rf"(?<=\d)(?:[xX](?=\d)|{_UNIT})",
+        # `38.5C`, `½tab`.
+        r"(?:(?<=\b\d\d\.\d)|(?<=\b\d{3}\.\d))(?=[CF](?![^\W_]))|(?<=[\u00bc-\u00be])",
         # `PVCs`: the plural of an acronym.
         r"(?<=[A-Z]{2})(?=s(?![^\W_]))",
         rf"(?<![\w/.])(?:{_INTERVAL})(?![\w/])",
@@ -113,11 +125,11 @@ _AT_OTHERS = "|".join(
         rf"(?<!\b[cgmnpr])\.(?=[{_CAPITAL}][{_SMALL}])|(?<=[{_SMALL}]{{2}})\.(?=[{_CAPITAL}])",
         r"\.(?=[^\w\s])|(?<=[^\w\s])\.(?!\d)",
         # Not in `Fig.3` and `No.5`, where it would look like the end of a sentence.
-        rf"(?<=[{_SMALL}]{{3}})\.(?=[{_SMALL}]{{2}})|(?<=\d)\.(?=[A-Za-z]{{2}})",
+        rf"(?<=[{_SMALL}]{{3}})\.(?=[{_SMALL}]{{2}})|(?<=\d)\.(?=[A-Za-z]{{2}}|[{_CJK}])",
         r"(?<=[A-Za-z]{2})(?<![Ff]ig)(?<![Ff]igs)(?<!\b[Nn]o)\.(?=\d)",
         r"(?<=\.[A-Za-z])\.(?=[A-Za-z]{2})",
         # A number without the blank before it: `aspirin81`, `WBC9.0`.
-        r"(?<=[a-z]{4})(?=\d)|(?<=[A-Za-z]{2})(?=\d+\.\d)",
+        rf"(?<={_LOWER_CASE})(?=\d)|(?<={_OTHER_LETTER})(?=\d)|(?<=[A-Za-z]{{2}})(?=\d+\.\d)",
         r"(?<=[A-Za-z]{2})&(?=[A-Za-z]{2})",
         r"(?<=[A-Za-z])['\u2019]s(?![^\W_])",
         # The units that begin with a letter outside ASCII.
@@ -126,9 +138,11 @@ _AT_OTHERS = "|".join(
 )
 _INFIX = rf"(?=[A-Za-z])(?:{_AT_LETTERS})|(?![A-Za-z])(?:{_AT_OTHERS})"
 
-# Words that keep the signs at their ends. Titles and the like never end a mention.
+# Words that keep the signs at their ends. Titles and the like never end a mention, but in capitals
+# some are other terms: MR, MS, DR, CA, VS. So are `ms` and `Ca`.
+TITLES = r"(?:[Dd]r|[Mm]rs?|Ms|St|[Vv]s|ca|(?i:prof|approx|figs?|e\.g|i\.e))\."
 _WHOLE = (
-    r"(?:(?i:dr|mrs?|ms|prof|vs|approx|ca|figs?|e\.g|i\.e)\.|St\."
+    rf"(?:{TITLES}"
     r"|[cgmnpr]\.(?:[-*\[(]?[A-Za-z]*\d[\w>*+=?;()\[\]-]*[\w*=?]|\([A-Za-z]+\d[^\s()]*\))"
     rf"|{_DATE}|{_INTERVAL})\Z"
 )
