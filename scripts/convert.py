@@ -21,6 +21,7 @@ from clinical_ie.corpora.splits import releases, split_folder
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
 from clinical_ie.terminal.console import run
+from clinical_ie.terminal.printable import printable
 from clinical_ie.terminal.progress import track
 
 
@@ -88,11 +89,15 @@ def main(
         report = out.with_suffix(".json") if one_file else out / "convert.json"
         if not check:
             write_counts(counts, report)
-    except (OSError, ValueError, BrokenProcessPool) as error:
-        typer.echo(f"convert: {error}", err=True)
+    except BrokenProcessPool:
+        told = "a process was killed, most likely for lack of memory; try fewer --processes"
+        typer.echo(f"convert: {told}, or a lower --max-mb", err=True)
+        raise typer.Exit(1) from None
+    except (OSError, ValueError) as error:
+        typer.echo(f"convert: {printable(str(error))}", err=True)
         raise typer.Exit(1) from None
     for line in remarks:
-        typer.echo(line)
+        typer.echo(printable(line))
     n_errors = print_counts(counts, None if check else report)
     if strict and n_errors:
         typer.echo(f"convert: {n_errors} errors, and --strict allows none", err=True)

@@ -1,5 +1,6 @@
 """Write the notes of a .spacy file as a brat folder, or in the form of i2b2-2012."""
 
+import errno
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,12 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import unique_ids
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import run, tell
+from clinical_ie.terminal.printable import printable
 from clinical_ie.terminal.progress import track
+
+# No later note could be written either.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def main(
@@ -30,8 +35,9 @@ def main(
 
     A new folder is readable by its owner only; an existing one decides who can read the notes.
     """
-    told = []
-    left_out: Counter[str] = Counter()
+    told: list[str] = []
+    lost: Counter[str] = Counter()
+    losing: list[str] = []
     try:
         docs = read_docs(source)
         given = [doc._.note_id or f"note-{number}" for number, doc in enumerate(docs, start=1)]
@@ -46,18 +52,24 @@ def main(
                         write_note(
                             out, new, doc.text, doc_to_standoff(doc), bom=doc._.bom, mode=mode
                         )
-                    else:
-                        left_out += _write_i2b2(out, new, doc, mode)
-                except ValueError as error:
+                    elif of_note := _write_i2b2(out, new, doc, mode):
+                        lost += of_note
+                        counts = ", ".join(f"{count} {what}" for what, count in of_note.items())
+                        losing.append(f"{new}: {counts}")
+                except (OSError, ValueError) as error:
+                    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                        raise
                     told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
-        told.append(str(error))
-    if left_out:
-        counts = ", ".join(f"{count} {what}" for what, count in left_out.items())
+        typer.echo(f"export: stopped: {printable(str(error))}", err=True)
+        tell("problems before that", told)
+        raise typer.Exit(1) from None
+    if lost:
+        counts = ", ".join(f"{count} {what}" for what, count in lost.items())
         typer.echo(f"export: {format_} has no place for: {counts}", err=True)
-    for line in told:
-        typer.echo(f"export: {line}", err=True)
+        tell("notes with some of these", losing)
     if told:
+        tell("problems", told, limit=None)
         raise typer.Exit(1)
 
 

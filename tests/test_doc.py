@@ -148,6 +148,13 @@ def test_what_has_no_text_is_given_back(fragments):
 
 def test_ids_are_made_unique():
     assert unique_ids(["T1", "", "T1", "T2", "T2"]) == ["T1", "T2~2", "T1~2", "T2", "T2~3"]
+    assert unique_ids(["a", "a~2", "a", "a"]) == ["a", "a~2", "a~3", "a~4"]
+
+
+@pytest.mark.timeout(20)
+def test_many_equal_ids():
+    """To try all numbers for each of them would take minutes."""
+    assert unique_ids(["a"] * 50_000)[-1] == "a~50000"
 
 
 @given(st.text("ab. \n\u00e9"), st.data())

@@ -277,12 +277,12 @@ def unique_ids(ids: Iterable[str], reserved: Collection[str] = ()) -> list[str]:
     if len(taken) == len(ids) and "" not in taken:
         return ids
     seen: set[str] = set()
+    copies: dict[str, int] = {}
     for number, id_ in enumerate(ids, start=1):
-        new = id_ or f"T{number}"
-        copy = 2
+        base = new = id_ or f"T{number}"
         while new in seen or (new != id_ and (new in taken or new in reserved)):
-            new = f"{id_ or f'T{number}'}~{copy}"
-            copy += 1
+            copies[base] = copies.get(base, 1) + 1
+            new = f"{base}~{copies[base]}"
         seen.add(new)
         result.append(new)
     return result

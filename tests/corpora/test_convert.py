@@ -116,7 +116,7 @@ def test_an_error_that_nobody_thought_of_costs_one_note(tmp_path: Path, monkeypa
     assert [str(p).removeprefix(f"{tmp_path}/in/") for p in count.problems] == [told]
     assert (count.notes, count.left_out) == (1, ["n0.txt"])
     assert len(read_docs(tmp_path / "x.spacy")) == 1
-    with pytest.raises(ValueError, match=r"whole note left out: IndexError"):
+    with pytest.raises(ValueError, match=r"n0\.txt: IndexError"):
         convert_folder(
             tmp_path / "in", tmp_path / "x.spacy", ConvertSettings(on_error="stop"), quiet
         )

@@ -22,6 +22,22 @@ def test_export_loses_no_note_to_anothers_name(notes, tmp_path: Path):
     assert written == ["a.txt", "a~2.txt", "note-4.txt"]
 
 
+def test_a_note_that_cannot_be_written_stops_no_other(notes, tmp_path: Path):
+    docs = [notes[0].copy() for _ in range(3)]
+    for doc, name in zip(docs, ("a", "n" * 300, "\x1b[31mb"), strict=True):
+        doc._.note_id = name
+    docs[0]._.note_id = "\x1b[31ma"
+    write_docs(docs, tmp_path / "x.spacy")
+    (tmp_path / "out" / "\x1b[31ma.txt").mkdir(parents=True)
+    result = run("export.py", tmp_path / "x.spacy", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "2 problems:" in result.stderr
+    assert f"{'n' * 300}: left out: [Errno" in result.stderr
+    # A terminal would obey it.
+    assert "\\x1b[31ma: left out: [Errno" in result.stderr
+    assert (tmp_path / "out" / "\x1b[31mb.txt").is_file()
+
+
 def test_scripts_take_a_folder_to_a_file_and_back(tmp_path: Path):
     fill(tmp_path / "in", 3, "#1\tAnnotatorNotes T1\tkept \nT1\tDrug 0 7\taspirin\r\n")
     assert run("convert.py", tmp_path / "in", tmp_path / "x.spacy").exit_code == 0

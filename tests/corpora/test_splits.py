@@ -45,12 +45,15 @@ def test_notes_that_no_split_has_are_told(tmp_path: Path):
     fill(tmp_path / "data" / "validation", 3)
     (tmp_path / "data" / "docs").mkdir()
     (tmp_path / "data" / "loose.txt").write_text("aspirin")
-    _, remarks = convert(tmp_path / "data", tmp_path / "out")
-    assert (
-        f"{tmp_path}/data/validation holds 3 notes but is not a split: they are not read" in remarks
-    )
-    assert f"1 notes are in {tmp_path}/data itself, not in a split: not read" in remarks
-    assert not any("docs" in remark for remark in remarks)
+    counts, _ = convert(tmp_path / "data", tmp_path / "out")
+    data = f"{tmp_path}/data"
+    assert list(map(str, counts["train"].problems)) == [
+        f"{data}/validation: holds 3 notes but is not a split: they are not read",
+        f"{data}: 1 notes are in the folder itself, not in a split: they are not read",
+    ]
+    # They are left out, which --strict does not allow.
+    options = (tmp_path / "data", tmp_path / "out", "--strict")
+    assert run("convert.py", *options).exit_code == 1
 
 
 def test_a_split_without_a_mention_is_told(tmp_path: Path):
@@ -109,8 +112,8 @@ def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):
     ids.write_text("n0")
     # An editor's lock file.
     (tmp_path / "data" / ".#dev.txt").symlink_to("someone@somewhere.1234")
-    _, remarks = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
-    assert not any("not read" in remark for remark in remarks)
+    splits, _ = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+    assert splits["train"].strays == []
 
 
 def test_a_release_without_its_format_is_told_which_to_name(tmp_path: Path):

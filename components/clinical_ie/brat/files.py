@@ -92,8 +92,9 @@ def list_notes(folder: Path) -> list[Path]:
     RAISES (FileNotFoundError): No such folder, or it holds no `.txt` at all.
     """
     if not folder.is_dir():
+        told = "is a file" if folder.exists() else "no such folder"
         raise FileNotFoundError(
-            f"{folder}: no such folder; expected notes in it (.txt, with an .ann if annotated)"
+            f"{folder}: {told}; expected a folder of notes (.txt, with an .ann if annotated)"
         )
     files = list(files_below(folder))
     paths = sorted(path for path in files if path.suffix == ".txt")

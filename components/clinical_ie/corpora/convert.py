@@ -260,5 +260,6 @@ def _errors(count: SplitCount) -> list[Problem]:
 def _stop_if_asked(count: SplitCount, settings: ConvertSettings) -> None:
     if settings.on_error == "stop" and (errors := _errors(count)):
         # The message says what the other modes would leave out; this mode leaves nothing out.
-        found = re.sub(r":[\w ]* left out$", "", str(errors[0]))
+        told = str(errors[0]).replace(": whole note left out:", ":", 1)
+        found = re.sub(r":[\w ]* (left out|not read)$", "", told)
         raise ValueError(f"{found}; stopped there, nothing was written (--on-error stop)")

@@ -7,7 +7,6 @@ read here, both give the same result.
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Any
 
 from ..annotation_columns import AnnotationColumns
 from ..brat.columns import Columns
@@ -47,14 +46,17 @@ def plain_columns(text: str, columns: Columns) -> AnnotationColumns | None:
     if any(ref not in behind for _, members in columns.equivalences for ref in members.split()):
         return None
     # By mention, then by field, in the order of the fields.
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, list[tuple[str, ...]]]] = {}
     for target, name, value in _details(columns):
         if target in behind:
-            values = found.setdefault(behind[target], {})
-            values[name] = (*values.get(name, ()), value)
+            found.setdefault(behind[target], {}).setdefault(name, []).append(value)
         elif target not in other_ids:
             return None
-    details = {id_: found[id_] for id_ in ids if id_ in found}
+    details = {
+        id_: {name: tuple(values) for name, values in found[id_].items()}
+        for id_ in ids
+        if id_ in found
+    }
     return AnnotationColumns(ids, labels, fragments, [1.0] * len(ids), details, links)
 
 

@@ -58,8 +58,9 @@ def find_splits(
         else Split(train_root)
         for name, folder in folders.items()
     }
-    remarks = _size_remarks(splits, folders, format_) + _unread(root, folders, format_, dev_ids)
+    remarks = _size_remarks(splits, folders, format_)
     train, dev = splits["train"], splits["dev"]
+    train.strays += _unread(root, folders, format_, dev_ids)
     if folders["dev"] is None:
         if dev_ids is not None:
             train.paths, dev.paths = _by_ids(train, dev_ids)
@@ -93,9 +94,9 @@ def releases(root: Path, format_: Format) -> Iterator[tuple[str, Path]]:
 
 def _unread(
     root: Path, folders: dict[str, Path | None], format_: Format, dev_ids: Path | None
-) -> list[str]:
-    """Remarks on notes outside the splits; the list of the dev notes is not a note."""
-    remarks = []
+) -> list[Problem]:
+    """Problems for the notes outside the splits; the list of the dev notes is not a note."""
+    problems = []
     used = [folder for folder in folders.values() if folder is not None]
     for path in sorted(root.iterdir()):
         if not path.is_dir() or any(folder.is_relative_to(path) for folder in used):
@@ -105,14 +106,16 @@ def _unread(
         except OSError:
             # No notes in it.
             continue
-        remarks.append(f"{path} holds {found} notes but is not a split: they are not read")
+        told = f"holds {found} notes but is not a split: they are not read"
+        problems.append(Problem(str(path), 0, told))
     # A broken link, which some editors create as a lock, is not a note.
     loose = [path for path in root.iterdir() if path.suffix in {".txt", ".xml"} and path.is_file()]
     if dev_ids is not None:
         loose = [path for path in loose if not path.samefile(dev_ids)]
     if loose:
-        remarks.append(f"{len(loose)} notes are in {root} itself, not in a split: not read")
-    return remarks
+        told = f"{len(loose)} notes are in the folder itself, not in a split: they are not read"
+        problems.append(Problem(str(root), 0, told))
+    return problems
 
 
 def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import typer
 
+from .printable import printable
+
 MAX_LISTED = 20
 
 
@@ -34,7 +36,7 @@ def tell(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> Non
         return
     typer.echo(f"{len(items)} {what}:", err=True)
     for item in items[:limit]:
-        typer.echo(f"  {item}", err=True)
+        typer.echo(f"  {printable(item)}", err=True)
     if limit is not None and len(items) > limit:
         typer.echo(f"  … and {len(items) - limit} more", err=True)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clinical_ie.brat import Attribute, TextBound
 from clinical_ie.corpora.docbin import read_docs
-from clinical_ie.corpora.i2b2 import read_note, standoff_to_xml, strays
+from clinical_ie.corpora.i2b2 import list_notes, read_note, standoff_to_xml, strays
 from clinical_ie.corpora.i2b2.tags import read_extent, read_xml
 from clinical_ie.corpora.standoff_reading import note_to_annotations
 from tests.conftest import run_script
@@ -51,13 +51,18 @@ def test_files_of_no_note_are_told(tmp_path: Path):
     ("old", "new", "told"),
     [
         ('text="aspirin" mod', 'text="aspirin & co" mod', "says 'aspirin & co', its place covers"),
-        ('start="54" end="61"', 'start="56" end="63"', "mended, found at 53 60"),
-        ('start="54" end="61"', 'start="16" end="23"', "mended, found at 53 60"),
-        ('start="36" end="46"', 'start="34" end="44"', "mended, found at 35 45"),
-        ('start="54"', 'start="53"', "52 60 has white space at an end: mended, now 53 60"),
-        ('end="61"', 'end="62"', "53 61 has white space at an end: mended, now 53 60"),
+        ('start="54" end="61"', 'start="56" end="63"', "mended, found at 54 61"),
+        ('start="54" end="61"', 'start="16" end="23"', "mended, found at 54 61"),
+        ('start="36" end="46"', 'start="34" end="44"', "mended, found at 36 46"),
+        ('start="54"', 'start="53"', "53 61 has white space at an end: mended, now 54 61"),
+        ('end="61"', 'end="62"', "54 62 has white space at an end: mended, now 54 61"),
         ('start="54"', 'start="x"', "its place cannot be read (start='x' end='61'): left out"),
-        ('start="54" end="61" text="aspirin"', 'start="540" end="610" text=""', "lies outside"),
+        (
+            'start="54" end="61" text="aspirin"',
+            'start="540" end="610" text=""',
+            "540 610 lies outside",
+        ),
+        ('start="54" end="61"', 'start="610" end="540"', "610 540 is empty or reversed"),
         ('start="54" end="61" text="aspirin"', 'start="10" end="11" text=""', "but white space"),
         ('start="54" end="61" text="aspirin"', 'start="10" end="11" text=" "', "but white space"),
         ('type="TREATMENT"', 'type=""', "type=''; expected one of PROBLEM"),
@@ -184,7 +189,10 @@ def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
     (tmp_path / "1.xml").write_bytes(xml(text="Fi\xe8vre\n", tags="").encode("latin1"))
     note = read_note(tmp_path / "1.xml", tmp_path)
     assert note.text == "Fi\xe8vre\n"
-    assert "byte 0xe8 is not UTF-8: mended" in note.problems[0].message
+    assert "byte 0xe8 is not UTF-8: mended, file read as Windows-1252" in note.problems[0].message
+    for byte, text in ((b"\x92", "\u2019"), (b"\xe8\x81", "\xe8\x81")):
+        (tmp_path / "1.xml").write_bytes(xml(text="it?s\n", tags="").encode().replace(b"?s", byte))
+        assert read_note(tmp_path / "1.xml", tmp_path).text == f"it{text}\n"
     (tmp_path / "2.xml").write_text("<html></html>")
     with pytest.raises(ValueError, match=r"2\.xml: no <TEXT> element"):
         read_note(tmp_path / "2.xml", tmp_path)
@@ -192,6 +200,27 @@ def test_another_encoding_and_a_stranger_are_told(tmp_path: Path):
     assert result.exit_code == 0
     assert "2.xml: whole note left out" in result.stderr
     assert len(read_docs(tmp_path / "x.spacy")) == 1
+
+
+def test_signs_between_parts_may_be_text_or_one_too_many():
+    extent = (
+        'EVENT="ct || scan" 1:1 1:3||type="TEST"||modality="FACTUAL"||polarity="POS"\n'
+        'EVENT="a" 1:0 1:0||type="TEST"|| \n'
+    )
+    source = read_extent("a CT || scan", extent, "", "1.extent", "1.tlink")
+    assert source.problems == []
+    assert [(tag.span, tag.values["text"]) for tag in source.tags] == [
+        ((2, 12), "ct || scan"),
+        ((0, 1), "a"),
+    ]
+
+
+def test_an_extent_without_its_text_is_told(tmp_path: Path):
+    (tmp_path / "1.extent").write_text("")
+    with pytest.raises(ValueError, match=r"1\.extent: no 1\.txt beside it"):
+        read_note(tmp_path / "1.extent", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"1\.extent: is a file; expected a folder"):
+        list_notes(tmp_path / "1.extent")
 
 
 @pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE"])

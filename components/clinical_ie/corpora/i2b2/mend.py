@@ -38,16 +38,32 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
         trimmed = _trimmed(text, start, end)
         if trimmed == span:
             return Placed(tag, span), "", "warning"
-        told = f"{start} {end} has white space at an end: mended, now {trimmed[0]} {trimmed[1]}"
+        told = f"{_in_file(tag, span)} has white space at an end: mended"
+        told += f", now {_in_file(tag, trimmed)}"
         return Placed(tag, trimmed), told, "mended"
     found = _nearby(text, wanted, start) if wanted.strip() else None
     if found is not None:
-        told = f"{wanted!r} is not at {start} {end}: mended, found at {found[0]} {found[1]}"
+        told = f"{wanted!r} is not at {_in_file(tag, span)}: mended"
+        told += f", found at {_in_file(tag, found)}"
         return Placed(tag, found), told, "mended"
+    if start >= end:
+        told = f"{_in_file(tag, span)} is empty or reversed; expected start below end: left out"
+        return None, told, "error"
     if not 0 <= start < end <= len(text):
-        return None, f"{start} {end} lies outside the text of {len(text)}: left out", "error"
+        told = f"{_in_file(tag, span)} lies outside the text of {len(text)} characters: left out"
+        return None, told, "error"
     covered = text[start:end]
     return None, f"says {wanted!r}, its place covers {covered!r}: left out", "error"
+
+
+def _in_file(tag: Tag, span: tuple[int, int]) -> str:
+    """A place in the numbers of the tag's file.
+
+    An `.xml` counts characters from 1; an `.extent` counts lines and tokens, so characters are
+    named as such.
+    """
+    start, end = span
+    return f"{start + 1} {end + 1}" if "start" in tag.values else f"characters {start} to {end}"
 
 
 def resolve_end(

@@ -57,7 +57,8 @@ def list_notes(folder: Path) -> list[Path]:
     RAISES (FileNotFoundError): No such folder, or it holds neither.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; expected notes of i2b2-2012 in it")
+        told = "is a file" if folder.exists() else "no such folder"
+        raise FileNotFoundError(f"{folder}: {told}; expected a folder of notes of i2b2-2012")
     files = list(files_below(folder))
     found = {
         _bare(path): path
@@ -106,9 +107,11 @@ def read_note(path: Path, root: Path, settings: I2b2Settings | None = None) -> N
     if path.suffix == ".xml":
         source = read_xml(_decode(path, mended), str(path))
     else:
-        tlink = path.with_suffix(".tlink")
+        tlink, txt = path.with_suffix(".tlink"), path.with_suffix(".txt")
+        if not txt.is_file():
+            raise ValueError(f"{path}: no {txt.name} beside it, which it annotates")
         source = read_extent(
-            _decode(path.with_suffix(".txt"), mended),
+            _decode(txt, mended),
             _decode(path, mended),
             _decode(tlink, mended) if tlink.is_file() else "",
             str(path),
@@ -261,6 +264,11 @@ def _decode(path: Path, mended: list[Problem]) -> str:
         return content.decode("utf8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        told = f"byte {content[error.start]:#04x} is not UTF-8: mended, file read as Latin-1"
+        # It differs from Latin-1 only where that has control characters, and lacks five of these.
+        try:
+            text, read_as = content.decode("cp1252"), "Windows-1252"
+        except UnicodeDecodeError:
+            text, read_as = content.decode("latin1"), "Latin-1"
+        told = f"byte {content[error.start]:#04x} is not UTF-8: mended, file read as {read_as}"
         mended.append(Problem(str(path), line, told, "mended"))
-        return content.decode("latin1")
+        return text

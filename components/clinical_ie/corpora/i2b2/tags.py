@@ -185,6 +185,8 @@ def _xml_span(values: dict[str, str]) -> tuple[int, int] | None:
     return None
 
 
+# The text of a mention may hold the sign, too.
+_BETWEEN_PARTS = re.compile(r'\|\|(?=\s*\w+=")')
 _PART = re.compile(r'(\w+)="(.*?)"(?:\s+(\d+):(\d+)\s+(\d+):(\d+))?\s*\Z', re.DOTALL)
 
 
@@ -265,7 +267,8 @@ def _fields(parts: list[re.Match[str]]) -> dict[str, str] | None:
 
 
 def _parts(line: str) -> list[re.Match[str]] | None:
-    parts = [_PART.fullmatch(part.strip()) for part in line.split("||")]
+    whole = line.rstrip().removesuffix("||")
+    parts = [_PART.fullmatch(part.strip()) for part in _BETWEEN_PARTS.split(whole)]
     found = [part for part in parts if part is not None]
     return found if len(found) == len(parts) else None
 
