@@ -220,7 +220,7 @@ def test_an_ensemble_has_members_that_are_none(members):
         join({"joined": join(members), "first": members["first"]})
     with pytest.raises(ValueError, match="two or more, not 1"):
         EncoderEnsemble({"0": members["first"].get_pipe("tok2vec").model})
-    with pytest.raises(ValueError, match=r"parts = \[2, 3\]: must add up to .* 6"):
+    with pytest.raises(ValueError, match=r"parts = \[2, 3\]: must be positive, and add up to .* 6"):
         MeanOfHeads(torch.nn.Linear, 6, [2, 3])
 
 

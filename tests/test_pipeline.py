@@ -193,6 +193,17 @@ def test_a_listener_of_another_width_is_refused_with_both(tiny_bert, notes, head
         nlp.initialize(lambda: batch)
 
 
+@pytest.mark.parametrize("head", ["clinical_ner", "clinical_relations"])
+def test_a_head_says_that_vectors_are_of_another_encoder(learned, notes, head):
+    """An encoder of the same width cannot be told from its own."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    nlp.initialize()
+    nlp.add_pipe(head, source=spacy.load(learned))
+    with pytest.raises(ValueError, match=f"{head}: it reads vectors of width 16, .* have 96: .*"):
+        nlp(notes[0].text)
+
+
 def test_a_head_that_annotates_in_training_says_that_its_encoder_must(learned, notes):
     nlp = spacy.load(learned)
     with pytest.raises(ValueError, match="among annotating_components, that one too"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from spacy_transformers.layers import transformer_model
 from transformers import (
     AutoTokenizer,
@@ -12,6 +13,8 @@ from transformers import (
     BertModel,
     BigBirdConfig,
     BigBirdModel,
+    ConvBertConfig,
+    ConvBertModel,
     PreTrainedModel,
     ReformerConfig,
     ReformerModel,
@@ -30,6 +33,7 @@ REFORMER = ReformerConfig(
     feed_forward_size=32, axial_pos_embds=False, max_position_embeddings=64,
 )  # fmt: skip
 BIGBIRD = BigBirdConfig(**SIZES, vocab_size=105, max_position_embeddings=64, block_size=4)
+CONVBERT = ConvBertConfig(**SIZES, vocab_size=105, max_position_embeddings=64)
 OTHER_WORDS = BertConfig(**SIZES, vocab_size=95, max_position_embeddings=64)
 
 
@@ -48,8 +52,9 @@ def folder(tiny_bert: Path, tmp_path: Path) -> Path:
         ),
         (BigBirdModel(BIGBIRD), 'attention_type = "original_full" in the transformer_config'),
         (BertModel(OTHER_WORDS), "counts wordpieces up to 104, and its weights are for 95"),
+        (ConvBertModel(CONVBERT), "depend on the padding of other notes' windows"),
     ],
-    ids=["needs a decoder", "other width", "sparse attention", "other vocabulary"],
+    ids=["needs a decoder", "other width", "sparse attention", "other vocabulary", "padding"],
 )
 def test_a_model_that_cannot_be_an_encoder_is_refused(folder, model: PreTrainedModel, told):
     model.save_pretrained(folder)
@@ -70,6 +75,35 @@ def test_weights_that_are_cut_short_are_told(folder):
         load_pretrained(str(folder), {}, {})
 
 
+def test_weights_that_do_not_fit_are_told(folder):
+    weights = folder / "model.safetensors"
+    found = load_file(weights)
+    told = r"do not fit its config\.json, or the transformer_config \(.*size mismatch"
+    with pytest.raises(ValueError, match=told):
+        load_pretrained(str(folder), {}, {"hidden_size": 32})
+    # The names that a wrapper gives them: transformers would begin with random weights.
+    save_file({f"module.{name}": value for name, value in found.items()}, weights, {"format": "pt"})
+    with pytest.raises(
+        ValueError, match=r"its weights lack \S+, \S+, \S+ and \d+ more: .*wrappers"
+    ):
+        load_pretrained(str(folder), {}, {})
+    without = {name: value for name, value in found.items() if "pooler" not in name}
+    assert len(without) < len(found)
+    save_file(without, weights, {"format": "pt"})
+    load_pretrained(str(folder), {}, {})
+    found["embeddings.word_embeddings.weight"][:] = float("nan")
+    save_file(found, weights, {"format": "pt"})
+    with pytest.raises(ValueError, match="are not numbers"):
+        load_pretrained(str(folder), {}, {})
+
+
+def test_a_folder_that_is_no_encoders_is_told(learned: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="is a spaCy pipeline; to go on from one, use --start"):
+        load_pretrained(str(learned), {}, {})
+    with pytest.raises(ValueError, match=r"is none; expected .* with a config\.json in it"):
+        load_pretrained(str(tmp_path), {}, {})
+
+
 def test_weights_without_a_tokenizer_are_told(folder):
     for path in folder.glob("*token*"):
         path.unlink()
@@ -87,6 +121,7 @@ def test_a_name_that_nobody_knows_is_told(tmp_path, monkeypatch):
         load_pretrained("minilmm", {}, {})
     assert "\n" not in str(error.value)
     (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "config.json").touch()
     with pytest.raises(OSError, match=r"^We couldn't"):
         load_pretrained(str(tmp_path / "there"), {}, {})
 
@@ -101,6 +136,8 @@ def test_a_tokenizer_without_character_offsets_is_refused(folder):
 def test_an_encoder_is_tried_where_its_weights_are(folder, monkeypatch):
     """`meta` stands in for a GPU that is thinc's default device, but not PyTorch's."""
     monkeypatch.setattr(transformer_model, "get_torch_default_device", lambda: torch.device("meta"))
+    # No number can be looked at there.
+    monkeypatch.setattr(loading, "_check_vectors", lambda *_: None)
     # Faster attention implementations read the mask's values, which `meta` does not have.
     loaded = load_pretrained(str(folder), {}, {"attn_implementation": "eager"})
     assert loaded.transformer.device.type == "meta"

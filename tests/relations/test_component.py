@@ -342,3 +342,7 @@ def test_a_mention_is_no_candidate_for_itself():
     assert found.unreachable == {"note": [1]}
     assert found.candidate_ceiling == 0.5
     assert nlp.get_pipe("clinical_relations").cfg["candidate_ceiling"] == 0.5
+    alone = note("Pain and rash.", ("Sign", "Pain"), links=(("X", 0, 0),))
+    nlp = fresh()
+    nlp.initialize(lambda: examples(nlp, [alone]))
+    assert nlp.get_pipe("clinical_relations").cfg["type_pairs"] == []

@@ -9,6 +9,8 @@ from clinical_ie.training.limits import check_limits
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
 MINILM = CONFIGS / "minilm.cfg"
+WEIGHTS = "training.score_weights"
+RATE = "training.optimizer.learn_rate"
 
 
 def with_setting(setting: str, value: object) -> Config:
@@ -49,9 +51,13 @@ def test_what_spacy_fills_in_is_within_the_limits():
         ("training.optimizer.beta1", 0.0, "must lie between 0 and 1, and be neither"),
         ("training.optimizer.beta2", 1.0, "must lie between 0 and 1, and be neither"),
         ("training.optimizer.eps", 0.0, "must be more than 0"),
-        ("training.optimizer.learn_rate", -0.001, "must be 0 or more"),
-        ("training.optimizer.learn_rate", float("nan"), "must be 0 or more"),
-        ("training.optimizer.learn_rate.initial_rate", -0.002, "must be 0 or more"),
+        ("training.optimizer.learn_rate", 0.0, "must be more than 0"),
+        ("training.optimizer.learn_rate", float("nan"), "must be more than 0"),
+        ("training.optimizer.learn_rate.initial_rate", -0.002, "must be more than 0"),
+        ("nlp.batch_size", None, "must be a number, 1 or more"),
+        ("training.seed", 1.5, "must be a whole number, or null"),
+        (f"{WEIGHTS}.mentions_strict_f", -0.5, "must be a number, 0 or more, or null"),
+        (f"{WEIGHTS}.mentions_strict_f", "high", "must be a number, 0 or more, or null"),
         ("training.optimizer.learn_rate.warmup_steps", -1, "must be 0 or more"),
     ],
 )
@@ -69,11 +75,31 @@ def test_a_number_out_of_range_is_told_with_its_limit(setting: str, value: float
         ("training.dropout", 0.0),
         ("training.optimizer.L2", 0.0),
         ("training.optimizer.grad_clip", 0.0),
-        ("training.optimizer.learn_rate", 0.0),
+        (f"{WEIGHTS}.mentions_strict_f", None),
+        ("training.seed", None),
     ],
 )
 def test_a_number_at_its_limit_is_accepted(setting: str, value: float):
     check_limits(with_setting(setting, value))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("warmup_steps", 500, "= 500 is not less than it: the rate never reaches initial_rate"),
+        ("total_steps", 499, "= 499 is less: the rate is 0 from there on"),
+    ],
+)
+def test_a_rate_that_fits_no_training_of_this_length_is_told(setting, value, told, caplog):
+    config = with_setting("training.max_steps", 500)
+    rate = config["training"]["optimizer"]["learn_rate"]
+    rate |= {"warmup_steps": 100, "total_steps": 500}
+    check_limits(config)
+    assert not caplog.records
+    rate[setting] = value
+    check_limits(config)
+    [record] = caplog.records
+    assert f"training.max_steps is 500, and {RATE}.{setting} {told}" in record.getMessage()
 
 
 def test_functions_of_ones_own_have_limits_of_their_own():

@@ -205,6 +205,17 @@ def test_a_file_without_notes_is_told(files, tmp_path: Path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_notes_in_no_batch_are_told(files, tmp_path: Path, caplog):
+    config = tmp_path / "some.cfg"
+    text = CONFIG.read_text().replace(
+        "size = 700\ndiscard_oversize = false", "size = 8\ndiscard_oversize = true"
+    )
+    config.write_text(text.replace("dropout = 0.1", "dropout = 0"))
+    result = train(files, config, tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "training notes are in no batch, and not learned from" in caplog.text
+
+
 def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
     out = tmp_path / "seed-0"
     result = train(files, CONFIG.with_stem("stock"), out)
@@ -216,6 +227,7 @@ def test_spacys_own_components_train_on_the_same_notes(files, tmp_path: Path):
         assert {ent.label_ for ent in doc.ents} <= set(labels)
 
 
+DISCARDING = "size = 1\ndiscard_oversize = true"
 NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relations"]'
 
 
@@ -235,6 +247,15 @@ NOTHING_LEFT = 'frozen_components = ["tok2vec", "clinical_ner", "clinical_relati
         ("_strict_f = 0.5", "_strict_f = 0.0", "training.score_weights: all are 0 or null"),
         ("dropout = 0.1", "dropuot = 0.1", "training.dropuot: there is no such setting; did you m"),
         ("batch_size = 16", "batch_sizes = 16", "nlp.batch_sizes: there is no such setting"),
+        ("mask_share = 0.15", "mask_share = NaN", "mask_share = nan: must be a finite number"),
+        ("initial_rate = 0.002", 'initial_rate = "0.002"', "initial_rate = 0.002: text in place"),
+        (
+            "[initialize.tokenizer]",
+            "[initialize.components.ner]",
+            "components.ner: there is no such",
+        ),
+        ('["tok2vec", "clinical_ner"', '["clinical_ner", "tok2vec"', "no component before it in"),
+        ("size = 700\ndiscard_oversize = false", DISCARDING, "it made no batch of all"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line_and_leaves_nothing(files, tmp_path, old, new, told):

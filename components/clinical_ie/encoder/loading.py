@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from .wordpieces import SpecialTokens
 
@@ -20,6 +20,8 @@ _OFFSET_POSITIONS = {
 _UNLIMITED = 10**6
 # Wordpieces of the trial run before training, the length of the shortest window allowed.
 _TRIED = 8
+# How much its vectors may differ, relative to the largest number, besides some steps of rounding.
+_DIFFERENCE, _STEPS = 5e-4, 8
 
 
 def load_pretrained(
@@ -39,10 +41,25 @@ def load_pretrained(
         raise FileNotFoundError(
             f"{name}: no such folder of weights; `weasel run models` fetches them"
         )
+    if path.is_dir() and not (path / "config.json").is_file():
+        is_pipeline = (path / "config.cfg").is_file()
+        told = "is a spaCy pipeline; to go on from one, use --start" if is_pipeline else "is none"
+        raise ValueError(f"{name}: {told}; expected an encoder's folder, with a config.json in it")
     try:
         loaded = huggingface_from_pretrained(
-            name, dict(tokenizer_config), dict(transformer_config), tokenizer_cls=_Tokenizers
+            name,
+            dict(tokenizer_config),
+            dict(transformer_config),
+            model_cls=_Weights,
+            tokenizer_cls=_Tokenizers,
         )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name}: its weights do not fit its config.json, or the transformer_config "
+            f"({' '.join(str(error).split())[:300]})"
+        ) from error
     except OSError as error:
         if path.is_dir():
             raise
@@ -102,10 +119,16 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
             f"{name}: its tokenizer counts wordpieces up to {highest}, and its weights are for "
             f"{config.vocab_size}: they belong to different models"
         )
-    ids = torch.full((1, _TRIED), special.mask, device=loaded.transformer.device)
+    alone = torch.full((1, _TRIED), special.mask, device=loaded.transformer.device)
+    padded = torch.nn.functional.pad(alone, (0, _TRIED), value=special.pad)
     try:
         with torch.no_grad():
-            hidden = loaded.transformer(ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            hidden, longer = (
+                loaded.transformer(
+                    ids, attention_mask=(ids == special.mask).long()
+                ).last_hidden_state
+                for ids in (alone, padded)
+            )
         found = tuple(hidden.shape)
     except torch.OutOfMemoryError:
         # No fault of the encoder's.
@@ -114,6 +137,20 @@ def _check_encoder(name: str, loaded: HFObjects) -> None:
         raise _no_encoder(name, config, " ".join(str(error).split())) from error
     if found != (1, _TRIED, config.hidden_size):
         raise _no_encoder(name, config, f"{_TRIED} wordpieces gave the shape {found}")
+    _check_vectors(name, config, hidden, longer[:, :_TRIED])
+
+
+def _check_vectors(name: str, config: Any, alone: torch.Tensor, padded: torch.Tensor) -> None:
+    """Check that vectors are numbers, and do not depend on what windows are read together.
+
+    alone, padded (torch.Tensor): Of the same wordpieces, without padding after them and with it.
+    RAISES (ValueError): They are not, or they do.
+    """
+    if not alone.isfinite().all():
+        raise ValueError(f"{name}: its vectors are not numbers (NaN): its weights are damaged")
+    most = float(alone.abs().max()) * (_DIFFERENCE + _STEPS * torch.finfo(alone.dtype).eps)
+    if (alone - padded).abs().max() > most:
+        raise _no_encoder(name, config, "its vectors depend on the padding of other notes' windows")
 
 
 def _no_encoder(name: str, config: Any, reason: str) -> ValueError:
@@ -142,6 +179,23 @@ def check_window(window: int, name: str, config: Any, tokenizer: Any) -> None:
     limit = piece_limit(config, tokenizer)
     if not 8 <= window <= limit:
         raise ValueError(f"window = {window}: {name} takes 8 to {limit} wordpieces")
+
+
+class _Weights:
+    """`AutoModel`, which also accepts files that lack weights, and makes these up."""
+
+    @staticmethod
+    def from_pretrained(name: str, **options: Any) -> Any:
+        model, info = AutoModel.from_pretrained(name, output_loading_info=True, **options)
+        # Nothing here reads what a pooler makes.
+        missing = [key for key in info["missing_keys"] if "pooler" not in key]
+        if missing:
+            others = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise ValueError(
+                f"{name}: its weights lack {', '.join(missing[:3])}{others}: they are of another "
+                "model than its config.json, or saved under other names, as wrappers do"
+            )
+        return model
 
 
 class _Tokenizers:

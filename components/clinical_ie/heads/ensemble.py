@@ -20,9 +20,10 @@ class MeanOfHeads(torch.nn.Module):
         self, make: Callable[..., torch.nn.Module], n_in: int, parts: Sequence[int], **sizes: Any
     ) -> None:
         super().__init__()
-        if sum(parts) != n_in:
+        if sum(parts) != n_in or min(parts) < 1:
             raise ValueError(
-                f"parts = {list(parts)}: must add up to the width of the vectors, {n_in}"
+                f"parts = {list(parts)}: must be positive, and add up to the width of the vectors, "
+                f"{n_in}"
             )
         self.parts = list(parts)
         self.heads = torch.nn.ModuleList(make(n_in=width, **sizes) for width in parts)

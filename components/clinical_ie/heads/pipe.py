@@ -71,8 +71,9 @@ class LearnedLabelsPipe(TrainablePipe):
         RAISES (ValueError): It has not processed one of them.
         """
         layers = list(self.model.get_ref("tok2vec").walk())
+        listeners = [layer for layer in layers if isinstance(layer, Tok2VecListener)]
         missing = False
-        if any(isinstance(layer, Tok2VecListener) for layer in layers):
+        if listeners:
             # None after `doc_cleaner`.
             missing = any(len(doc) and (doc.tensor is None or not doc.tensor.size) for doc in docs)
         elif any(layer.name == _TRANSFORMER_LISTENER for layer in layers):
@@ -85,12 +86,37 @@ class LearnedLabelsPipe(TrainablePipe):
                 "annotating_components, that one too), or copy it into this one "
                 "(nlp.replace_listeners) before sourcing only this one"
             )
+        expected = {listener.get_dim("nO") for listener in listeners}
+        given = {doc.tensor.shape[1] for doc in docs if listeners and len(doc)}
+        if given - expected:
+            raise ValueError(
+                f"{self.name}: it reads vectors of width {min(expected)}, and those on the Doc "
+                f"have {min(given - expected)}: they are of another encoder; copy its own into it "
+                "(nlp.replace_listeners) before sourcing it"
+            )
 
-    def check_width(self, nlp: Language) -> None:
-        """Check that a listener expects vectors of the width that the shared encoder gives.
+    def check_encoder(self, nlp: Language) -> None:
+        """Check that a shared encoder comes before this component, with vectors of the right width.
 
-        RAISES (ValueError): It expects another width; PyTorch would complain about shapes.
+        RAISES (ValueError): There is none, which spaCy tells by the wrong remedy; or its vectors
+            have another width, and PyTorch would complain about shapes.
         """
+        # Those that go on from a trained pipeline are disabled meanwhile.
+        names = nlp.component_names
+        earlier = names[: names.index(self.name)] if self.name in names else names
+        heard = {
+            id(listener)
+            for name, pipe in nlp.components
+            if isinstance(pipe, Tok2Vec) and name in earlier
+            for listener in pipe.listener_map.get(self.name, ())
+        }
+        for layer in self.model.walk():
+            if isinstance(layer, Tok2VecListener) and id(layer) not in heard:
+                raise ValueError(
+                    f"{self.name}: no component before it in nlp.pipeline gives the vectors that "
+                    f'it reads (upstream = "{layer.upstream_name}"): put `tok2vec` before it, '
+                    "under that name"
+                )
         for name, pipe in nlp.components:
             if not isinstance(pipe, Tok2Vec):
                 continue

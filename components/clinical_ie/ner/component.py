@@ -100,7 +100,7 @@ class ClinicalNER(LearnedLabelsPipe):
             sample; or the listener has another width than the encoder.
         """
         if nlp is not None:
-            self.check_width(nlp)
+            self.check_encoder(nlp)
         examples = all_examples(get_examples, "ClinicalNER.initialize")
         if labels is not None and not labels:
             raise ValueError(f"{self.name}: labels = []: name a type, or omit labels")

@@ -161,7 +161,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             another width than the encoder.
         """
         if nlp is not None:
-            self.check_width(nlp)
+            self.check_encoder(nlp)
             _check_readers(self.name, nlp)
             _check_order(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
@@ -174,7 +174,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         labels = sorted({label for label, _, _ in linked})
         if not labels:
             logger.warning("%s: no relation in the training notes; none will be found", self.name)
-        pairs = {(head.label_, tail.label_) for _, head, tail in linked}
+        # A mention and itself are no candidate.
+        pairs = {(head.label_, tail.label_) for _, head, tail in linked if head is not tail}
         self.cfg = _settings(labels, sorted([head, tail] for head, tail in pairs))
         self._set_reach(linked)
         self.model.attrs["types"] = sorted(types)

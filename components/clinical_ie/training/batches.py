@@ -1,5 +1,6 @@
 """Batches of training notes, epoch after epoch, which can resume at any batch."""
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -9,6 +10,8 @@ from typing import Any, Self
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.training import Example
+
+logger = logging.getLogger(__name__)
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
@@ -39,7 +42,8 @@ class Batches(Iterator[list[Example]]):
             raise ValueError(Errors.E986)
         self._order = list(range(len(self._examples)))
         self.epoch = 0
-        self._taken = 0
+        # Batches and notes of this epoch so far.
+        self._taken = self._notes = 0
         self._batches = self._of_epoch(shuffled=True)
 
     @property
@@ -48,13 +52,14 @@ class Batches(Iterator[list[Example]]):
         return {
             "epoch": self.epoch,
             "taken": self._taken,
+            "notes": self._notes,
             "order": list(self._order),
             "sizes": self._sizes_before,
         }
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Resume with the batch that was next when the state was taken."""
-        self.epoch, self._taken = state["epoch"], state["taken"]
+        self.epoch, self._taken, self._notes = state["epoch"], state["taken"], state["notes"]
         self._order = list(state["order"])
         for _ in range(state["sizes"]):
             next(self._sizes)
@@ -66,13 +71,31 @@ class Batches(Iterator[list[Example]]):
 
     def __next__(self) -> list[Example]:
         while (batch := next(self._batches, None)) is None:
+            if not self._taken:
+                raise ValueError(
+                    "training.batcher: it made no batch of all of the training notes; with "
+                    "discard_oversize, it leaves out every note that is longer than its size"
+                )
+            if not self.epoch:
+                self._tell_left_out()
             self.epoch += 1
             if self.epoch == self._max_epochs:
                 raise StopIteration
-            self._taken = 0
+            self._taken = self._notes = 0
             self._batches = self._of_epoch(shuffled=True)
         self._taken += 1
+        self._notes += len(batch)
         return batch
+
+    def _tell_left_out(self) -> None:
+        """Warn of the notes that are in no batch of an epoch."""
+        if (left_out := len(self._examples) - self._notes) > 0:
+            logger.warning(
+                "training.batcher: %d of the %d training notes are in no batch, and not learned "
+                "from; with discard_oversize, it leaves out those longer than its size",
+                left_out,
+                len(self._examples),
+            )
 
     def _of_epoch(self, shuffled: bool) -> Iterator[list[Example]]:
         self._sizes_before = self._sizes.taken

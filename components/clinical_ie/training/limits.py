@@ -1,9 +1,14 @@
 """Limits of the numbers in a training config, which neither spaCy nor thinc checks."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from spacy.util import registry
+
+logger = logging.getLogger(__name__)
+
+_RATE = "training.max_steps is %s, and training.optimizer.learn_rate.%s = %s %s"
 
 
 class _Limit(NamedTuple):
@@ -13,6 +18,7 @@ class _Limit(NamedTuple):
 
 _NOT_NEGATIVE = _Limit("must be 0 or more", lambda value: value >= 0)
 _POSITIVE = _Limit("must be 1 or more", lambda value: value >= 1)
+_MORE_THAN_0 = _Limit("must be more than 0", lambda value: value > 0)
 _DECAY = _Limit("must lie between 0 and 1, and be neither", lambda value: 0 < value < 1)
 
 _SETTINGS = {
@@ -30,7 +36,11 @@ _ARGUMENTS = {
     "size": _POSITIVE,
     "beta1": _DECAY,
     "beta2": _DECAY,
-    "eps": _Limit("must be more than 0", lambda value: value > 0),
+    "eps": _MORE_THAN_0,
+    "period": _POSITIVE,
+    "learn_rate": _MORE_THAN_0,
+    "initial_rate": _MORE_THAN_0,
+    "rate": _MORE_THAN_0,
 }
 _THEIRS = {"spacy", "thinc"}
 
@@ -42,9 +52,38 @@ def check_limits(config: Mapping[str, Any]) -> None:
     RAISES (ValueError): One is out of range; the message gives setting, value and limit.
     """
     for setting, value, limit in _limited(config):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and not limit.holds(value):
+        if _is_number(value) and not limit.holds(value):
             raise ValueError(f"{setting} = {value}: {limit.words}")
+    # spaCy takes these as they are.
+    training = config.get("training", {})
+    weights = training.get("score_weights", {})
+    numbers = {f"training.score_weights.{name}": value for name, value in weights.items()}
+    for setting, value in numbers.items():
+        if value is not None and not (_is_number(value) and value >= 0):
+            raise ValueError(f"{setting} = {value}: must be a number, 0 or more, or null")
+    if not _is_number(size := config.get("nlp", {}).get("batch_size", 1)):
+        raise ValueError(f"nlp.batch_size = {size}: must be a number, 1 or more")
+    if not isinstance(seed := training.get("seed"), int | None):
+        raise ValueError(f"training.seed = {seed}: must be a whole number, or null")
+    _tell_short(training)
+
+
+def _tell_short(training: Mapping[str, Any]) -> None:
+    """Warn of a learning rate that falls to 0 before the last step, or rises until then."""
+    rate = training.get("optimizer", {}).get("learn_rate")
+    steps = training.get("max_steps")
+    if not (steps and isinstance(rate, dict) and rate.get("@schedules") == "warmup_linear.v1"):
+        return
+    if rate["warmup_steps"] >= steps:
+        told = "is not less than it: the rate never reaches initial_rate"
+        logger.warning(_RATE, steps, "warmup_steps", rate["warmup_steps"], told)
+    if rate["total_steps"] < steps:
+        told = "is less: the rate is 0 from there on, and nothing more is learned"
+        logger.warning(_RATE, steps, "total_steps", rate["total_steps"], told)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _limited(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, _Limit]]:

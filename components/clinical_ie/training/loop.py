@@ -169,7 +169,7 @@ class _Run:
         self.evaluate = create_evaluation_callback(nlp, self.dev_notes, values["score_weights"])
         self.before_to_disk = create_before_to_disk_callback(values["before_to_disk"])
         dropout = values["dropout"]
-        self.dropouts = repeat(dropout) if isinstance(dropout, float) else dropout
+        self.dropouts = repeat(dropout) if isinstance(dropout, int | float) else dropout
         self.progress = Progress()
 
     def go_on(self, checkpoint: Checkpoint, found: dict[str, Any], log_step: LogStep) -> None:
