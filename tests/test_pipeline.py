@@ -204,6 +204,23 @@ def test_a_head_says_that_vectors_are_of_another_encoder(learned, notes, head):
         nlp(notes[0].text)
 
 
+def test_a_pipeline_with_an_encoder_of_its_own_takes_all_three(learned, notes, tmp_path):
+    """As README says."""
+    trained = spacy.load(learned)
+    nlp = spacy.blank("en")
+    nlp.tokenizer = trained.tokenizer
+    nlp.add_pipe("tok2vec")
+    nlp.initialize()
+    nlp.add_pipe("tok2vec", name="note2vec", source=trained)
+    nlp.add_pipe("clinical_ner", source=trained)
+    nlp.add_pipe("clinical_relations", source=trained)
+    nlp.to_disk(tmp_path)
+    for gold in notes:
+        expected = annotations_of(trained(gold.text))
+        assert annotations_of(nlp(gold.text)) == expected
+        assert annotations_of(spacy.load(tmp_path)(gold.text)) == expected
+
+
 def test_a_head_that_annotates_in_training_says_that_its_encoder_must(learned, notes):
     nlp = spacy.load(learned)
     with pytest.raises(ValueError, match="among annotating_components, that one too"):
