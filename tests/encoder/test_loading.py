@@ -1,5 +1,6 @@
 """Unusable encoders are rejected before training starts."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_a_folder_that_is_no_encoders_is_told(learned: Path, tmp_path: Path):
         load_pretrained(str(learned), {}, {})
     with pytest.raises(ValueError, match=r"is none; expected .* with a config\.json in it"):
         load_pretrained(str(tmp_path), {}, {})
+
+
+def test_a_config_without_its_type_is_told(folder, tmp_path: Path):
+    nameless = Path(shutil.copytree(folder, tmp_path / "x"))
+    config = json.loads((nameless / "config.json").read_text())
+    del config["model_type"]
+    (nameless / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="names no model_type that transformers knows: add it"):
+        load_pretrained(str(nameless), {}, {})
 
 
 def test_weights_without_a_tokenizer_are_told(folder):

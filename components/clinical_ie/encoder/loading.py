@@ -53,6 +53,14 @@ def load_pretrained(
             model_cls=_Weights,
             tokenizer_cls=_Tokenizers,
         )
+    except ValueError as error:
+        if "`model_type`" not in str(error):
+            raise
+        # The original lists all types that there are.
+        raise ValueError(
+            f"{name}: its config.json names no model_type that transformers knows: add it, for "
+            'instance "bert", or put it into the name of the folder'
+        ) from error
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
