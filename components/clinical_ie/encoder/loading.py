@@ -190,7 +190,7 @@ def check_window(window: int, name: str, config: Any, tokenizer: Any) -> None:
 
 
 class _Weights:
-    """`AutoModel`, which also accepts files that lack weights, and makes these up."""
+    """`AutoModel`, but files that lack weights are refused: by itself, it makes these up."""
 
     @staticmethod
     def from_pretrained(name: str, **options: Any) -> Any:

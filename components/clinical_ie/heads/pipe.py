@@ -91,8 +91,8 @@ class LearnedLabelsPipe(TrainablePipe):
         if given - expected:
             raise ValueError(
                 f"{self.name}: it reads vectors of width {min(expected)}, and those on the Doc "
-                f"have {min(given - expected)}: they are of another encoder; copy its own into it "
-                "(nlp.replace_listeners) before sourcing it"
+                f"have {min(given - expected)}: they are of another encoder; source its own, too "
+                '(nlp.add_pipe("tok2vec", name=…, source=…)), just before the first of its heads'
             )
 
     def check_encoder(self, nlp: Language) -> None:
