@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.annotate import BratWriter, load_pipeline
+from clinical_ie.corpora.formats import format_named
 from clinical_ie.report.metrics import arm_metrics
 from clinical_ie.report.predictions import write_predictions
 from clinical_ie.report.tables import tables_markdown
@@ -35,6 +36,7 @@ def main(
 ) -> None:
     """Evaluate one or more pipelines on the same notes."""
     try:
+        format_named(corpus_format)
         arms_given = [_parse_arm(value) for value in arm]
         pipelines = dict(arms_given)
         if len(pipelines) < len(arms_given):

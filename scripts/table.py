@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from clinical_ie.corpora.formats import format_named
 from clinical_ie.report.seeds import seed_table, seed_tables_markdown
 from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
@@ -37,6 +38,7 @@ def main(
 ) -> None:
     """Run both arms with every seed, without repeating finished runs, and print the table."""
     try:
+        format_named(corpus_format)
         overrides = run_values(config, train, dev, encoder, max_steps, eval_frequency)
         numbers = _parse_seeds(seeds)
         gold, docs = notes_to_score(test, dev)

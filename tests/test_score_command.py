@@ -104,6 +104,37 @@ def test_score_compares_two_arms_in_words(gold: Path, tmp_path: Path) -> None:
     )
 
 
+def test_both_arms_are_scored_by_the_same_texts(tmp_path: Path) -> None:
+    """Only a text tells that what is between two pieces is white space."""
+    ann = {"gold": "T1\tDrug 0 4;5 9\tabcd efgh\n", "arm": "T1\tDrug 0 9\tabcd efgh\n"}
+    folders = {}
+    for name in ("gold", "arm", "other"):
+        folders[name] = write_brat(
+            tmp_path / name, {"1": ("abcd\nefgh", ann.get(name, ann["arm"]))}
+        )
+    for name in ("gold", "arm"):
+        (folders[name] / "1.txt").unlink()
+    code, out, _ = run("score", folders["gold"], folders["arm"], "--compare", folders["other"])
+    assert (code, "they differ by 0.00 points" in out) == (0, True)
+    (folders["arm"] / "1.txt").write_text("abcd-efgh")
+    code, _, err = run("score", folders["gold"], folders["arm"], "--compare", folders["other"])
+    assert (code, f"1: its text in {folders['arm']} is not that in" in err) == (1, True), err
+
+
+def test_arms_without_the_same_notes_are_told_apart(gold: Path, tmp_path: Path) -> None:
+    arm = write_brat(tmp_path / "arm", {"1": (TEXT, GOLD)})
+    code, _, err = run("score", gold, gold, "--compare", arm, "--protocol", "n2c2-2018")
+    assert (code, f"{arm} was not scored on 2, the other arm was" in err) == (1, True), err
+    assert "use --protocol one-to-one" in err
+
+
+def test_a_folder_of_misspelt_files_is_told(gold: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "1.ANN").write_text("")
+    code, _, err = run("score", gold, tmp_path / "odd")
+    assert (code, "its name ends in .ANN; expected .ann" in err) == (1, True), err
+
+
 def test_score_warns_of_labels_that_differ_in_case_alone(tmp_path: Path) -> None:
     folders = [
         write_brat(tmp_path / label, {"1": ("aspirin", f"T1\t{label} 0 7\taspirin\n")})

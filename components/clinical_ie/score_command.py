@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from .brat.model import BOM
 from .doc import Annotations
 from .report import terminal
 from .scoring import (
@@ -29,6 +30,7 @@ from .scoring.protocols import Protocol
 from .scoring.scores import figures
 from .scoring.significance import Comparison, Interval, bootstrap, compare
 from .terminal.console import fail, tell
+from .terminal.printable import printable
 
 _Counts = Mapping[str, NoteCounts]
 
@@ -59,7 +61,7 @@ def score_command(
         bool,
         typer.Option("--agreement", help="Add Cohen's kappa on tokens, to compare two annotators"),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Random seed of --compare and --intervals")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of --compare and --intervals")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with fractions")] = False,
 ) -> None:
     """Score a brat folder against a gold one; no model is needed.
@@ -76,7 +78,13 @@ def score_command(
         said: set[tuple[str, str]] = set()
         pair = read_pair(gold, predicted, protocol)
         as_it_stands = _tell(pair, gold, predicted, rules, said)
-        counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=pair.texts)
+        texts, second_pair = pair.texts, None
+        if other is not None:
+            second_pair = read_pair(gold, other, protocol)
+            as_it_stands &= _tell(second_pair, gold, other, rules, said)
+            # A text that only one arm has must count for both: it tells which pieces touch.
+            texts = _joined(texts, second_pair.texts, predicted, other)
+        counts = note_counts(pair.gold, pair.predicted, protocol=protocol, texts=texts)
         if not counts:
             raise ValueError(f"{gold} and {predicted} have no note in common: nothing is scored")
         scores = sum_up(counts, protocol)
@@ -85,29 +93,24 @@ def score_command(
         if document:
             result["by_document"], table = _by_document(counts, protocol)
             tables.append(table)
-        textless = sorted((pair.gold.keys() | pair.predicted.keys()) - pair.texts.keys())
+        textless = sorted((pair.gold.keys() | pair.predicted.keys()) - texts.keys())
         if textless and (length or agreement):
             tell("no .txt in either folder, left out of --by-length and --agreement", textless)
             as_it_stands = False
         if length:
-            result["by_length"] = by_length(pair.gold, pair.predicted, pair.texts)
+            result["by_length"] = by_length(pair.gold, pair.predicted, texts)
             tables.append(terminal.length_table(result["by_length"]))
         if agreement:
-            found = token_agreement(pair.gold, pair.predicted, pair.texts)
+            found = token_agreement(pair.gold, pair.predicted, texts)
             result["agreement"], table = _agreement(found)
             tables.append(table)
         if intervals:
             result["intervals"], table = _intervals(counts, protocol, seed)
             tables.append(table)
         sentences: list[str] = []
-        if other is not None:
-            second_pair = read_pair(gold, other, protocol)
-            as_it_stands &= _tell(second_pair, gold, other, rules, said)
+        if second_pair is not None:
             second = note_counts(
-                second_pair.gold,
-                second_pair.predicted,
-                protocol=protocol,
-                texts=pair.texts | second_pair.texts,
+                second_pair.gold, second_pair.predicted, protocol=protocol, texts=texts
             )
             if rules.scores_missing:
                 # A note that only the other arm has counts as empty for this one.
@@ -116,21 +119,44 @@ def score_command(
                     {name: arm.get(name, nothing) for name in counts.keys() | second.keys()}
                     for arm in (counts, second)
                 )
+            elif alone := sorted(counts.keys() ^ second.keys()):
+                raise ValueError(
+                    f"{other if alone[0] in counts else predicted} was not scored on {alone[0]}, "
+                    f"the other arm was; under {protocol} a missing note costs nothing, so they "
+                    f"cannot be compared: add it, or use --protocol {DEFAULT_PROTOCOL}"
+                )
             result["comparison"], sentences = _comparison(
                 counts, second, str(predicted), str(other), seed
             )
     except (OSError, ValueError) as error:
         fail(str(error))
-    if as_json:
-        typer.echo(json.dumps(result, indent=2))
-    else:
-        console = terminal.table_console()
-        for table in tables:
-            console.print(table)
-        for sentence in sentences:
-            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    try:
+        if as_json:
+            typer.echo(json.dumps(result, indent=2))
+        else:
+            console = terminal.table_console()
+            for table in tables:
+                console.print(table)
+            for sentence in map(printable, sentences):
+                console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    except OSError as error:
+        # A full disk, for instance, where standard output goes.
+        fail(f"standard output: {error}")
     if not as_it_stands:
         raise typer.Exit(SCORED_WITH_FINDINGS)
+
+
+def _joined(
+    texts: Mapping[str, str], others: Mapping[str, str], predicted: Path, other: Path
+) -> dict[str, str]:
+    """The texts of both arms, by note.
+
+    RAISES (ValueError): A note has two.
+    """
+    for name in sorted(texts.keys() & others.keys()):
+        if texts[name].removeprefix(BOM) != others[name].removeprefix(BOM):
+            raise ValueError(f"{name}: its text in {predicted} is not that in {other}")
+    return {**texts, **others}
 
 
 def _tell(

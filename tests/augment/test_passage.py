@@ -3,6 +3,7 @@ import random
 import pytest
 
 from clinical_ie.augment.filters import Case, Passage, default_filters, first_objection
+from clinical_ie.augment.tables import in_columns
 from clinical_ie.augment.terms import blanked
 from clinical_ie.doc import Link, Mention
 
@@ -36,3 +37,11 @@ def test_filters_share_the_parts_of_a_passage(monkeypatch: pytest.MonkeyPatch) -
     links = (Link("Reason-Drug", "T1", "T0"),)
     assert first_objection(default_filters(), Case(source, rewrite, links)) is None
     assert sorted(made) == sorted([source.text, rewrite.text])
+
+
+def test_a_mention_that_begins_in_the_gap_before_its_column_loses_no_letter() -> None:
+    old = [Mention("T1", "Drug", ((0, 7),)), Mention("T2", "Frequency", ((13, 18),))]
+    new = [Mention("T1", "Drug", ((0, 19),)), Mention("T2", "Frequency", ((22, 32),))]
+    written = "hydrochlorothiazide      nightly."
+    text, mentions = in_columns("aspirin      daily.", old, written, new)
+    assert [text[m.start : m.end].strip() for m in mentions] == ["hydrochlorothiazide", "nightly"]

@@ -84,6 +84,31 @@ def test_a_label_that_brat_cannot_hold_is_told_before_anything_is_asked(
     assert not out.parent.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("n" * 247, "has too long a name: .* at most 255 bytes; rename it"), ("../x", "leads out of")],
+)
+def test_a_note_whose_copy_cannot_be_written_is_told_before_anything_is_asked(
+    scripted: Scripted, train: Path, config: Path, out: Path, train_docs: list[Doc], name, told
+) -> None:
+    doc = train_docs[0].copy()
+    doc._.note_id = name
+    write_docs([*train_docs, doc], train)
+    with pytest.raises(ValueError, match=told):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0)
+    assert not scripted.asked
+    assert not out.parent.exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_asked(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    for places in ((train / "new.spacy", out_dir), (out, train / "new")):
+        with pytest.raises(OSError, match=f"{train} is a file; expected a folder, for {train}"):
+            augment(train, *places, config, 3, seed=0)
+    assert not scripted.asked
+
+
 def test_new_notes_do_not_replace_the_training_notes(
     train: Path, config: Path, out_dir: Path
 ) -> None:

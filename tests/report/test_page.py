@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clinical_ie.doc import Annotations
 from clinical_ie.report.page import STEPS, dev_scores, render, write_page
 
 from .helpers import GOLD, metrics, write_arm
@@ -134,6 +135,18 @@ def test_file_is_its_owners_alone(tmp_path: Path) -> None:
         write_page(tmp_path, tmp_path / "augment.json", tmp_path / "training", out)
     assert out.stat().st_mode & 0o777 == 0o600
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_arms_of_which_gold_has_changed_or_predictions_are_gone(tmp_path: Path, caplog) -> None:
+    texts = {"a": "aspirin 81 mg"}
+    write_arm(tmp_path, "one", {"a": GOLD}, {"a": GOLD}, texts)
+    write_arm(tmp_path, "two", {"a": Annotations(GOLD.mentions[:1])}, {"a": GOLD}, texts)
+    places = tmp_path, tmp_path / "augment.json", tmp_path / "training", tmp_path / "index.html"
+    with pytest.raises(ValueError, match="or gold has changed between them; evaluate them togeth"):
+        write_page(*places)
+    (tmp_path / "predictions" / "two.jsonl").unlink()
+    write_page(*places)
+    assert "predictions: no two.jsonl: the report has no error browser" in caplog.text
 
 
 def test_the_steps_are_told_as_they_begin(tmp_path: Path) -> None:

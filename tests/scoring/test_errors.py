@@ -49,6 +49,19 @@ def test_mentions(gold, predicted, kinds) -> None:
     assert [v.kind for v in found.predicted_mentions] == kinds[1]
 
 
+@pytest.mark.parametrize(
+    ("gold", "predicted", "kind"),
+    [
+        ([(0, 10)], [(0, 3), (7, 10)], "too short"),
+        ([(0, 3), (7, 10)], [(0, 10)], "too long"),
+        ([(0, 3), (8, 11)], [(4, 7), (8, 11)], "shifted"),
+    ],
+)
+def test_borders_of_mentions_in_pieces(gold, predicted, kind) -> None:
+    sides = (note(mention("T1", "A", *pieces)) for pieces in (gold, predicted))
+    assert [v.kind for v in note_errors(*sides, None).gold_mentions] == [kind]
+
+
 ENDS = mention("T1", "Drug", (0, 4)), mention("T2", "Dose", (5, 8))
 
 

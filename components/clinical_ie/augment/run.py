@@ -1,5 +1,6 @@
 """The whole step: choose segments, have them rewritten, put them back, write the results."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,12 @@ def augment(
         )
     if out.is_dir():
         raise IsADirectoryError(f"{out} is a folder; expected the name of a file")
+    for folder in (out.parent, out_dir):
+        # Not when the first notes are written, since requests may cost money.
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            told = "cannot be written to" if there.is_dir() else "is a file"
+            raise OSError(f"{there} {told}; expected a folder, for {folder}")
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path

@@ -126,8 +126,6 @@ class Schedule:
         note = _Note(source, len(places))
         for place in places:
             segment = source.segment(place)
-            # Later variants use the same segments.
-            self._outcome.tried += variant == 0
             doc = bare_doc(segment) if self._bare else segment_to_doc(corpus_nlp(), segment)
             yield _Try(note, segment, doc, variant)
 
@@ -137,6 +135,8 @@ class Schedule:
             seed = _seed(self._seed, attempt)
             what = Attempt(seed, attempt.variant, attempt.tries, siblings, attempt.failed)
             set_attempt(attempt.doc, what)
+            # Later variants use the same segments.
+            self._outcome.tried += not (attempt.variant or attempt.tries or attempt.missing)
         docs = self._nlp.pipe([attempt.doc for attempt in batch], batch_size=len(batch))
         for attempt, doc in zip(batch, docs, strict=True):
             attempt.doc = doc

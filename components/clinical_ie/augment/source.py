@@ -11,6 +11,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ..brat import Standoff
+from ..brat.files import file_below
 from ..brat.records import is_label
 from ..corpora.mention_lines import MentionLines
 from ..corpora.notes import corpus_nlp, make_doc
@@ -23,6 +24,8 @@ from .splice import splice
 # Mentions and relations by label.
 LabelCounts = tuple[Counter[str], Counter[str]]
 _LABEL = attrgetter("label")
+# What the names of a note's copies end with, and what file systems take.
+_ENDING, _LONGEST_NAME = ".aug0000.txt", 255
 
 
 @dataclass(slots=True)
@@ -104,7 +107,8 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
     """Training notes by id.
 
     path (Path): Where they come from, for error messages.
-    RAISES (ValueError): Two notes have the same id, or a label cannot be written in an `.ann`.
+    RAISES (ValueError): Two notes have the same id, an id cannot be a file's name, or a label
+        cannot be written in an `.ann`.
     """
     sources: dict[str, Source] = {}
     fine: set[str] = set()
@@ -113,6 +117,12 @@ def sources_of(docs: Iterable[Doc], path: Path) -> dict[str, Source]:
         if source.note_id in sources:
             raise ValueError(f"{path}: two notes with the id {source.note_id!r}")
         # Checked before the first request, since requests may cost money.
+        name = file_below(Path(), source.note_id, _ENDING).name
+        if len(name.encode("utf8", "surrogatepass")) > _LONGEST_NAME:
+            raise ValueError(
+                f"{path}: the note {source.note_id!r} has too long a name: with {_ENDING}, it must "
+                f"have at most {_LONGEST_NAME} bytes; rename it"
+            )
         annotations = source.annotations
         labels = dict.fromkeys(map(_LABEL, [*annotations.mentions, *annotations.links]))
         for label in labels:

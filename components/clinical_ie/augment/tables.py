@@ -27,6 +27,9 @@ def in_columns(
         # The model may have adjusted the gap itself.
         if not before or not after or len(before[1]) != len(after[1]):
             continue
+        # A mention with blanks before its first word would lose a letter.
+        if any(after.start(1) < mention.start < after.end(1) for mention in mentions):
+            continue
         longer = _length(mentions[place]) - _length(old[place])
         by = max(_LEAST - len(after[1]), -longer)
         if by:

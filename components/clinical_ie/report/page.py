@@ -7,6 +7,7 @@ read it.
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -33,6 +34,8 @@ from .browser import as_script, browser_data
 from .metrics import Metrics, read_arms
 from .predictions import ScoredNote, read_predictions
 from .tables import percent, tables
+
+logger = logging.getLogger(__name__)
 
 MAX_REWRITES = 20
 CHARTS = ("changes", "curves", "reliability", "confusion", "borders", "relations", "training")
@@ -76,10 +79,20 @@ def write_page(
         for arm in arms
         if (path := metrics / "predictions" / f"{arm}.jsonl").is_file()
     }
-    if len(notes) < len(arms):
+    if missing := arms.keys() - notes.keys():
+        logger.warning(
+            "%s: no %s: the report has no error browser, no charts of errors and no comparison; "
+            "`weasel run evaluate` writes it",
+            metrics / "predictions",
+            " and no ".join(f"{arm}.jsonl" for arm in sorted(missing)),
+        )
         notes = {}
-    if len({tuple((note.name, note.text) for note in found) for found in notes.values()}) > 1:
-        raise ValueError(f"{metrics}: the arms predicted different notes; evaluate them together")
+    gold = [[(note.name, note.text, note.gold) for note in found] for found in notes.values()]
+    if any(each != gold[0] for each in gold):
+        raise ValueError(
+            f"{metrics}: the arms predicted different notes, or gold has changed between them; "
+            "evaluate them together"
+        )
     on_step("find errors")
     errors = judge(notes)
     if augmentation is not None and not with_text:

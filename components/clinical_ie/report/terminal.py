@@ -149,11 +149,13 @@ def arm_tables(arms: dict[str, Metrics]) -> list[Table]:
     """
     result = []
     for content in tables(arms):
-        table = Table(title=content.caption, box=box.SIMPLE, title_justify="left")
+        # Names of arms and splits come from the command line.
+        title = Text(printable(content.caption))
+        table = Table(title=title, box=box.SIMPLE, title_justify="left")
         for column in content.columns:
             table.add_column(column, justify="left" if column == "arm" else "right")
         for row in content.rows:
-            table.add_row(*row)
+            table.add_row(*(Text(printable(cell)) for cell in row))
         result.append(table)
     return result
 

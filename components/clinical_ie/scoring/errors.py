@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..doc import Annotations
-from .matching import Edge, Item, equal_edges, match_pairs, normalise, overlaps
+from .matching import Edge, Item, Pieces, equal_edges, match_pairs, normalise, overlaps
 from .sides import Side, link_edges
 
 CORRECT = "correct"
@@ -152,14 +152,17 @@ def _judge_borders(
                 verdicts.settle(0, i, Verdict(MERGED, j))
 
     def kind(edge: Edge) -> str:
-        (start, end), (other_start, other_end) = (
-            (pieces[0][0], pieces[-1][1]) for pieces in (gold[edge[0]][1], predicted[edge[1]][1])
-        )
-        if other_start <= start and end <= other_end:
+        of_gold, found = gold[edge[0]][1], predicted[edge[1]][1]
+        if _lies_within(of_gold, found):
             return TOO_LONG
-        return TOO_SHORT if start <= other_start and other_end <= end else SHIFTED
+        return TOO_SHORT if _lies_within(found, of_gold) else SHIFTED
 
     verdicts.pair(edges, kind)
+
+
+def _lies_within(inner: Pieces, outer: Pieces) -> bool:
+    """Whether each piece lies within a piece of the other mention."""
+    return all(any(a <= start and end <= b for a, b in outer) for start, end in inner)
 
 
 def _judge_links(

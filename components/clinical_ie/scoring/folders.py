@@ -106,10 +106,12 @@ def _paths(
     if not needs_ann:
         paths |= texts
     endings = (".ann",) if needs_ann else (".txt", ".ann")
+    odd = misspelt(files, endings) + in_parts(files)
     if not paths:
         expected = " and no ".join(endings)
-        raise FileNotFoundError(f"{folder}: holds no {expected} file; expected brat notes")
-    pair.problems += misspelt(files, endings) + in_parts(files)
+        told = f"; {odd[0].message.removesuffix(': left out')} ({odd[0].file})" if odd else ""
+        raise FileNotFoundError(f"{folder}: holds no {expected} file; expected brat notes{told}")
+    pair.problems += odd
     return paths
 
 
