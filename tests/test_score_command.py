@@ -128,6 +128,18 @@ def test_arms_without_the_same_notes_are_told_apart(gold: Path, tmp_path: Path) 
     assert "use --protocol one-to-one" in err
 
 
+def test_names_of_notes_that_look_the_same_are_told_apart(tmp_path: Path) -> None:
+    # macOS and some tools write é as e with a combining accent.
+    folders = [
+        write_brat(tmp_path / side, {name: ("pain", ""), "b": ("pain", "")})
+        for side, name in (("gold", "caf\u00e9"), ("found", "cafe\u0301"))
+    ]
+    code, _, err = run("score", *folders)
+    assert code == 3
+    for name in ("'caf\\xe9'", "'cafe\\u0301'"):
+        assert f"{name} (another differs from it only in case, or in how accents" in err
+
+
 def test_a_folder_of_misspelt_files_is_told(gold: Path, tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "1.ANN").write_text("")

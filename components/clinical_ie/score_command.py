@@ -1,7 +1,7 @@
 """`clinical-ie score`: two brat folders, no model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from .brat.model import BOM
+from .brat.records import label_twins
 from .doc import Annotations
 from .report import terminal
 from .scoring import (
@@ -177,9 +178,10 @@ def _tell(
     )
     without_ann = "not scored" if rules.needs_ann else "read as a note with nothing in it"
     alike = twins(pair)
+    names = _names_apart([*pair.missing, *pair.extra])
     for what, items in (
-        (f"not in {predicted}, {fate[0]}", pair.missing),
-        (f"not in {gold}, {fate[1]}", pair.extra),
+        (f"not in {predicted}, {fate[0]}", [names.get(name, name) for name in pair.missing]),
+        (f"not in {gold}, {fate[1]}", [names.get(name, name) for name in pair.extra]),
         (f"no .ann, {without_ann}", [str(path) for side in pair.without_ann for path in side]),
         ("problems in lines or files", [str(problem) for problem in pair.problems]),
         (
@@ -193,6 +195,14 @@ def _tell(
     # In gold, a note without .ann has no annotations; in predictions, its answer may be missing.
     unanswered = pair.without_ann[1] and not rules.needs_ann
     return not (pair.missing or pair.extra or unanswered or left_out or alike)
+
+
+def _names_apart(names: Sequence[str]) -> dict[str, str]:
+    """How to show names of notes of which others differ only in case or in the form of accents."""
+    told = "(another differs from it only in case, or in how accents are encoded)"
+    return {
+        name: f"{shown} {told}" for group in label_twins(names) for name, shown in group.items()
+    }
 
 
 def _by_document(counts: _Counts, protocol: str) -> tuple[dict[str, Any], Table]:
