@@ -111,7 +111,11 @@ def score_command(
         sentences: list[str] = []
         if second_pair is not None:
             second = note_counts(
-                second_pair.gold, second_pair.predicted, protocol=protocol, texts=texts
+                second_pair.gold,
+                second_pair.predicted,
+                protocol=protocol,
+                # Its own, which may begin with a byte order mark that its offsets count.
+                texts=texts | second_pair.texts,
             )
             if rules.scores_missing:
                 # A note that only the other arm has counts as empty for this one.
@@ -150,14 +154,14 @@ def score_command(
 def _joined(
     texts: Mapping[str, str], others: Mapping[str, str], predicted: Path, other: Path
 ) -> dict[str, str]:
-    """The texts of both arms, by note.
+    """The texts of both arms, by note; where both have one, that of the first.
 
     RAISES (ValueError): A note has two.
     """
     for name in sorted(texts.keys() & others.keys()):
         if texts[name].removeprefix(BOM) != others[name].removeprefix(BOM):
             raise ValueError(f"{name}: its text in {predicted} is not that in {other}")
-    return {**texts, **others}
+    return {**others, **texts}
 
 
 def _tell(
