@@ -76,8 +76,8 @@ def main(
 
 
 def _cut_off(outcome: Outcome) -> bool:
-    """Whether notes are missing because requests got no answer."""
-    return outcome.accepted < outcome.wanted and outcome.missing > 0
+    """Whether notes are missing because requests got no answer or could not be made."""
+    return outcome.accepted < outcome.wanted and bool(outcome.missing or outcome.ended)
 
 
 def _summary(outcome: Outcome) -> list[str]:
@@ -98,7 +98,12 @@ def _summary(outcome: Outcome) -> list[str]:
     by_answers = sorted(outcome.dropped.items(), key=lambda item: -item[1].answers)
     lines += [f"  {dropped.answers} dropped: {reason}" for reason, dropped in by_answers]
     most = outcome.settings["max_requests"]
-    if _cut_off(outcome):
+    if _cut_off(outcome) and outcome.ended:
+        lines += [
+            f"asked for {outcome.wanted}; the run ended early: {outcome.ended}",
+            "  these notes are from the answers before that; the same command continues from there",
+        ]
+    elif _cut_off(outcome):
         lines.append(
             f"asked for {outcome.wanted}: {outcome.unanswered} requests got no answer; run again "
             "to continue from the journal"

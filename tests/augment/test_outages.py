@@ -96,9 +96,11 @@ def test_a_key_or_model_that_is_wrong_since_the_last_run_stops_at_once(
         augment(train, tmp_path / "o.spacy", tmp_path / "o", config, 4, seed=3)
         server.script = lambda _: error(status)
         server.requests.clear()
-        with pytest.raises(EndpointError, match=message):
-            augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=3)
+        outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=3)
         assert len(server.requests) == 1
+    assert message in outcome.ended
+    # What earlier runs have paid for is still used.
+    assert (outcome.accepted, outcome.replayed, outcome.unanswered) == (4, 4, 0)
 
 
 def test_a_server_that_takes_nothing_is_given_up() -> None:
@@ -218,6 +220,27 @@ def test_what_is_under_way_when_a_run_ends_is_waited_for() -> None:
     assert sorted(arrived) == [(i, f"answer to p{i}") for i in (0, 2, 3)]
 
 
+def test_answers_before_the_credit_ends_become_notes(train: Path, tmp_path: Path) -> None:
+    out, out_dir = tmp_path / "o.spacy", tmp_path / "o"
+    arguments = [train, out, out_dir, "--n-augmented", N_NOTES, "--config", tmp_path / "server.cfg"]
+    with serving(failing_after(5, error(402))) as server:
+        config_of(tmp_path, server.url)
+        result = run_script("augment.py", *arguments)
+        assert (result.exit_code, len(server.requests)) == (1, 6)
+        told = " ".join(result.output.split())
+        assert "asked for 12; the run ended early:" in told
+        assert "the account has no credit left (HTTP 402)" in told
+        assert len(read_docs(out)) == 5
+        summary = json.loads((out_dir / "augment.json").read_text())
+        # They came in this run, before the error, and are paid for.
+        assert (summary["requests"], summary["replayed"], summary["unanswered"]) == (5, 0, 0)
+        assert summary["segments"]["tried"] == summary["accepted"] == 5
+        assert "no credit left" in summary["ended"]
+        server.script = rewritten
+        result = run_script("augment.py", *arguments)
+        assert (result.exit_code, len(read_docs(out)), len(server.requests)) == (0, 12, 13)
+
+
 def test_a_long_pause_ends_the_run() -> None:
     with serving(lambda _: error(429, Retry_After="300")) as server:
         with pytest.raises(
@@ -231,12 +254,12 @@ def test_a_long_pause_ends_the_run() -> None:
     assert answer.fault == "too many requests (HTTP 429)"
 
 
-def failing_after(count: int) -> Script:
+def failing_after(count: int, failed: Answer) -> Script:
     seen: list[int] = []
 
     def script(request: dict[str, Any]) -> Answer:
         seen.append(1)
-        return rewritten(request) if len(seen) <= count else error(503)
+        return rewritten(request) if len(seen) <= count else failed
 
     return script
 
@@ -244,7 +267,7 @@ def failing_after(count: int) -> Script:
 def test_an_outage_is_no_success(train: Path, tmp_path: Path) -> None:
     out, out_dir = tmp_path / "o.spacy", tmp_path / "o"
     arguments = ["--n-augmented", N_NOTES, "--config", tmp_path / "server.cfg"]
-    with serving(failing_after(5)) as server:
+    with serving(failing_after(5, error(503))) as server:
         config = config_of(tmp_path, server.url)
         config.write_text(config.read_text().replace("give_up_after = 6", "give_up_after = 60"))
         result = run_script("augment.py", train, out, out_dir, *arguments)

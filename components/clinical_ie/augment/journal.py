@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterable  # noqa: UP035
 
 from spacy_llm.registry import registry
 
+from .models.completion import failure
 from .prompt import Prompt, Response
 
 Model = Callable[[Iterable[Iterable[Any]]], Iterable[Iterable[Any]]]
@@ -51,6 +52,10 @@ class Journaled:
         self._model = model
         self._path = path
         self._fingerprint = fingerprint
+        # Whether to ask the model for what the journal lacks; if not, there is no answer.
+        self.asks = True
+        # Answers that came when a later prompt of the same call ended the run: not yet passed on.
+        self._not_passed_on: set[str] = set()
         if fingerprint is None and not hasattr(type(model), "fingerprint"):
             raise ValueError(
                 "clinical_ie.Journaled.v1: this model has no fingerprint; set `fingerprint` to a "
@@ -69,7 +74,7 @@ class Journaled:
         keys = [[self.key(prompt) for prompt in group] for group in groups]
         with self._named_in_errors(), closing(self._connect()) as journal:
             prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
-            known = {key: _read(journal, key) for key in prompt_of}
+            known = {key: _read(journal, key, key not in self._not_passed_on) for key in prompt_of}
             answers = {key: answer for key, answer in known.items() if answer is not None}
             if answers and hasattr(self._model, "answered"):
                 # The server works, then: what it rejects is the fault of that one prompt.
@@ -80,6 +85,7 @@ class Journaled:
                     while any(key not in answers for key in group):
                         key, answers[key] = next(new)
                     yield [answers[key] for key in group]
+        self._not_passed_on.clear()
 
     def key(self, prompt: Prompt) -> str:
         """The hash under which the answer to a prompt is stored."""
@@ -95,10 +101,14 @@ class Journaled:
     ) -> Generator[tuple[str, Response], None, None]:
         """Ask for the missing answers, store them, and pass them on as they arrive."""
         keys = list(asked)
+        if not self.asks:
+            yield from ((key, failure("not asked", 0.0)) for key in keys)
+            return
 
         def keep(place: int, answer: Response) -> None:
             if answer.answered:
                 _write(journal, keys[place], answer)
+                self._not_passed_on.add(keys[place])
 
         with closing(self._arrivals(list(asked.values()), keep)) as arrivals:
             for place, answer in arrivals:
@@ -164,7 +174,7 @@ def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
     journal.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def _read(journal: sqlite3.Connection, key: str) -> Response | None:
+def _read(journal: sqlite3.Connection, key: str, replayed: bool) -> Response | None:
     row = journal.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE key = ?",
         (key,),
@@ -179,7 +189,7 @@ def _read(journal: sqlite3.Connection, key: str) -> Response | None:
         seconds,
         bool(cut),
         fault,
-        replayed=True,
+        replayed=replayed,
         likelihood=likelihood,
     )
 

@@ -122,6 +122,7 @@ class Outcome:
     requests, replayed (int): Answers, and how many of them came from the journal.
     unanswered, refused (int): Requests without an answer, and prompts that the model rejects.
     missing (int): Rewrites given up because requests got no answer.
+    ended (str): Why no more requests could be made before the end; empty if they could.
     given_up (set[Place]): Segments that were given up and have no rewrite.
     before, after (tuple[Counter, Counter]): Mentions and relations by label, in the training notes
         and in the new ones.
@@ -144,6 +145,7 @@ class Outcome:
     unanswered: int = 0
     refused: int = 0
     missing: int = 0
+    ended: str = ""
     given_up: set[Place] = field(default_factory=set)
     dropped: dict[str, Dropped] = field(default_factory=dict)
     after: LabelCounts = field(default_factory=lambda: (Counter(), Counter()))
@@ -215,6 +217,7 @@ class Outcome:
             "replayed": self.replayed,
             "unanswered": self.unanswered,
             "refused": self.refused,
+            "ended": self.ended,
             "segments": {
                 "available": self.segments,
                 "tried": self.tried,

@@ -12,6 +12,7 @@ from ..corpora.docbin import read_docs
 from ..system.garbage import collect_rarely, made_to_stay
 from ..system.workplace import claimed
 from .config import Settings, load
+from .models.endpoint import EndpointError
 from .outcome import Outcome
 from .output import Output
 from .quiet import quiet_logs
@@ -39,7 +40,9 @@ def augment(
 ) -> Outcome:
     """Make new notes from training notes; before the end, only the journal is written.
 
-    If there is no new note, those of an earlier run stay, and only the summary is written.
+    If there is no new note, those of an earlier run stay, and only the summary is written. If a
+    server takes no more requests, the notes are made of the answers so far, and `Outcome.ended`
+    says why.
 
     train (Path): Annotated notes (`.spacy`).
     out (Path): The new notes (`.spacy`).
@@ -53,7 +56,7 @@ def augment(
     RAISES (FileNotFoundError): The training notes, the config or the weights are missing.
     RAISES (ConfigError): The config does not parse, or has an unknown key or an invalid value.
     RAISES (ValueError): Two training notes have the same id, a label cannot be written in brat, a
-        server rejects all requests, or `out` is `train`.
+        server takes no request at all, or `out` is `train`.
     """
     began = time.monotonic()
     if out.resolve() == train.resolve():
@@ -105,6 +108,8 @@ def augment(
             output.add(notes)
             for note, (_, accepted) in zip(notes, batch, strict=True):
                 outcome.add(note.doc._.note_id, note.annotations, accepted)
+        if outcome.ended and not outcome.accepted:
+            raise EndpointError(outcome.ended)
         outcome.seconds = time.monotonic() - began
         output.finish(outcome)
     return outcome

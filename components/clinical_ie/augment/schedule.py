@@ -13,6 +13,8 @@ from spacy.tokens import Doc
 from ..corpora.notes import corpus_nlp
 from .attempt import Attempt, Rewrite, rewrite_of, set_attempt
 from .config import Settings
+from .journal import Journaled
+from .models.endpoint import EndpointError
 from .outcome import Outcome
 from .segment import Place, Segment, bare_doc, segment_to_doc
 from .source import Source
@@ -90,6 +92,8 @@ class Schedule:
                 return
 
     def _requests_left(self) -> int:
+        if self._outcome.ended:
+            return 0
         most = self._settings.max_requests
         return sys.maxsize if most is None else max(most - self._outcome.asked, 0)
 
@@ -113,7 +117,8 @@ class Schedule:
                 return
             self._ask(batch)
             for attempt in batch:
-                if self._settle(attempt):
+                unasked = self._outcome.ended and rewrite_of(attempt.doc).missing
+                if unasked or self._settle(attempt):
                     waiting.append(attempt)
                 elif not attempt.note.open:
                     under_way -= 1
@@ -135,11 +140,23 @@ class Schedule:
             seed = _seed(self._seed, attempt)
             what = Attempt(seed, attempt.variant, attempt.tries, siblings, attempt.failed)
             set_attempt(attempt.doc, what)
-            # Later variants use the same segments.
-            self._outcome.tried += not (attempt.variant or attempt.tries or attempt.missing)
-        docs = self._nlp.pipe([attempt.doc for attempt in batch], batch_size=len(batch))
+        try:
+            docs = self._rewritten(batch)
+        except EndpointError as error:
+            journals = _journals(self._nlp)
+            if not journals:
+                raise
+            # Answers of this batch that came before the error have been paid for.
+            self._outcome.ended = str(error)
+            for journal in journals:
+                journal.asks = False
+            docs = self._rewritten(batch)
         for attempt, doc in zip(batch, docs, strict=True):
             attempt.doc = doc
+
+    def _rewritten(self, batch: Sequence[_Try]) -> list[Doc]:
+        docs = [attempt.doc for attempt in batch]
+        return list(self._nlp.pipe(docs, batch_size=len(docs)))
 
     def _settle(self, attempt: _Try) -> bool:
         """Count the result of a request.
@@ -147,6 +164,8 @@ class Schedule:
         RETURNS (bool): Whether to try the segment again.
         """
         rewrite = rewrite_of(attempt.doc)
+        # Later variants use the same segments.
+        self._outcome.tried += not (attempt.variant or attempt.tries or attempt.missing)
         self._outcome.count(rewrite)
         # A request without an answer is repeated unchanged and costs no try, but not without end.
         attempt.tries += rewrite.answered
@@ -175,8 +194,13 @@ def _needs_segments_only(nlp: Language) -> bool:
     return all(type(task) is StructuredRewrite for task in tasks)
 
 
+def _journals(nlp: Language) -> list[Journaled]:
+    models = (getattr(component, "_model", None) for _, component in nlp.pipeline)
+    return [model for model in models if isinstance(model, Journaled)]
+
+
 def _cut_short(waiting: Iterable[_Try]) -> Iterator[tuple[Source, Accepted]]:
-    """The notes with some of their segments rewritten when `max_requests` is reached."""
+    """The notes with some of their segments rewritten when no more requests can be made."""
     for note in {id(attempt.note): attempt.note for attempt in waiting}.values():
         if note.accepted:
             yield note.source, note.accepted
