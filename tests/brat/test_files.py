@@ -118,9 +118,10 @@ def test_what_may_never_end_is_not_read(ending: str, tmp_path: Path):
 
 
 def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
-    for name in ("a.txt", "a.ann", "a.txt.ann", "b.ann", "C.TXT", "C.Ann", "d.json"):
+    for name in ("a.txt", "a.ann", "a.txt.ann", "b.ann", "C.TXT", "C.Ann", "d.json", ".txt"):
         (tmp_path / name).write_text("")
     assert [str(problem).removeprefix(f"{tmp_path}/") for problem in strays(tmp_path)] == [
+        ".txt: its name is .txt alone; expected a name before it: left out",
         "C.Ann: its name ends in .Ann; expected .ann: left out",
         "C.TXT: its name ends in .TXT; expected .txt: left out",
         "a.txt.ann: no a.txt.txt beside it, so it annotates nothing; if it belongs to a.txt, name "

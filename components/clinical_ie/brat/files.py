@@ -126,16 +126,19 @@ def strays(folder: Path) -> list[Problem]:
 
 
 def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
-    """Problems for files whose endings differ from one of these only in case."""
-    odd = [
-        (path, ending)
+    """Problems for files whose endings differ from one of these only in case, or are all there is
+    of their names."""
+    odd = {
+        path: f"its name ends in {path.suffix}; expected {ending}"
         for path in files
         if path.suffix != (ending := path.suffix.lower()) and ending in endings
-    ]
-    return [
-        Problem(str(path), 0, f"its name ends in {path.suffix}; expected {ending}: left out")
-        for path, ending in sorted(odd)
-    ]
+    }
+    odd |= {
+        path: f"its name is {path.name} alone; expected a name before it"
+        for path in files
+        if path.name in endings
+    }
+    return [Problem(str(path), 0, f"{told}: left out") for path, told in sorted(odd.items())]
 
 
 def in_parts(files: Iterable[Path]) -> list[Problem]:
