@@ -85,11 +85,13 @@ def test_nothing_on_either_side_is_no_score(tmp_path: Path) -> None:
     found = write_brat(tmp_path / "found", {"1": (TEXT, ann), "2": (TEXT, "")})
     lines: dict[str, list[list[str]]] = {}
     for protocol in ("one-to-one", "n2c2-2018"):
-        _, out, _ = run("score", gold, found, "--by-document", "--protocol", protocol)
+        options = ("--by-document", "--intervals", "--protocol", protocol)
+        _, out, _ = run("score", gold, found, *options)
         lines[protocol] = [line.split() for line in out.splitlines() if line.strip()]
     assert ["micro", "0", "0", *["-"] * 6] in lines["one-to-one"]
     assert ["2", "0", "-", "-", "0", "-", "-"] in lines["one-to-one"]
     assert ["1", "1", "100.00", "100.00", "0", "-", "-"] in lines["one-to-one"]
+    assert ["relations,", "lenient", "-", "-", "-"] in lines["one-to-one"]
     # In this protocol, it counts as 0 in the mean.
     assert ["2", "0", "0.00", "0.00", "0", "0.00", "0.00"] in lines["n2c2-2018"]
 

@@ -24,7 +24,7 @@ from .scoring import (
     sum_up,
 )
 from .scoring.agreement import TokenAgreement, token_agreement
-from .scoring.counts import total
+from .scoring.counts import Counts, total
 from .scoring.folders import FolderPair, read_pair, twins
 from .scoring.lengths import by_length
 from .scoring.protocols import Protocol
@@ -237,6 +237,11 @@ def _intervals(
         }
         for task in TASKS
     }
+    for task, mode in found:
+        sums = total(c for of_note in counts.values() for c in of_note[task][mode].values())
+        if sums == Counts():
+            # Nothing to find, and nothing found: as in the other tables, there is no score.
+            found[task, mode] = {}
     return nested, terminal.interval_table(found, protocol, len(counts))
 
 

@@ -126,7 +126,10 @@ def kappa_table(agreement: TokenAgreement) -> Table:
 def interval_table(
     intervals: Mapping[tuple[str, str], Mapping[str, Interval]], protocol: str, n_notes: int
 ) -> Table:
-    """The micro scores with their 95 % intervals, in percent."""
+    """The micro scores with their 95 % intervals, in percent.
+
+    intervals (Mapping): By task and mode, then by measure; an empty one for a task without items.
+    """
     table = _table(
         f"micro scores with 95 % bootstrap intervals over {n_notes} notes, percent, "
         f"protocol: {protocol}",
@@ -137,7 +140,7 @@ def interval_table(
     for (task, mode), found in intervals.items():
         cells = [
             f"{percent(i.value)} [{percent(i.low)}, {percent(i.high)}]" for i in found.values()
-        ]
+        ] or ["-"] * 3
         table.add_row(f"{task}, {mode}", *map(Text, cells))
     return table
 
