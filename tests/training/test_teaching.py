@@ -105,6 +105,30 @@ def test_certain_probabilities_teach_what_annotations_do(nlp, notes):
         assert loss_of(nlp, certain, name) == pytest.approx(loss_of(nlp, notes, name), rel=1e-6)
 
 
+def test_edited_annotations_are_learned_in_the_place_of_probabilities(nlp, notes, tmp_path, caplog):
+    labels = list(nlp.get_pipe("clinical_ner").labels)
+    taught = with_certainty(notes[0], labels)
+    write_docs([taught], tmp_path / "taught.spacy")
+    [read] = read_docs(tmp_path / "taught.spacy")
+    assert Taught.of(read) is not None
+    # Another order is no edit.
+    read.spans["entities"] = list(read.spans["entities"])[::-1]
+    assert Taught.of(read) is not None
+    fewer, edited = taught.copy(), notes[0].copy()
+    for doc in (fewer, edited):
+        doc._.relations = doc._.relations[1:]
+    assert len(fewer._.relations) == len(notes[0]._.relations) - 1
+    assert Taught.of(fewer) is None
+    for doc in (fewer, edited):
+        doc.spans["entities"] = list(doc.spans["entities"])[1:]
+    assert Taught.of(fewer) is None
+    assert [r.getMessage().partition(" was ")[2] for r in caplog.records] == [
+        "edited after its teacher annotated it: learned from its annotations alone"
+    ]
+    for name in ("clinical_ner", "clinical_relations"):
+        assert loss_of(nlp, [fewer], name) == loss_of(nlp, [edited], name)
+
+
 def test_probabilities_are_learned_in_the_place_of_annotations(nlp, notes):
     head = nlp.get_pipe("clinical_ner")
     [doc] = nlp.pipe([notes[0].text])

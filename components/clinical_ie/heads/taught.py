@@ -4,15 +4,20 @@ Annotations say what the teacher decided. Its probabilities say, too, how sure i
 it took into account. After Hinton, Vinyals and Dean (2015).
 """
 
+import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
-from ..doc import Link
+from ..doc import Link, annotations_of
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 # Less probable tags and relations are left out: nearly all are.
@@ -56,9 +61,14 @@ class Taught:
 
     @classmethod
     def of(cls, doc: Doc) -> "Taught | None":
-        """What is kept on a Doc; None if there is nothing."""
+        """What is kept on a Doc; None if there is nothing, or if its annotations were edited since:
+        whoever did that knows better than the teacher."""
         kept = doc.user_data.get(_KEY)
         if kept is None:
+            return None
+        # Files of earlier versions do not tell what the annotations were.
+        if kept.get("annotated") not in {None, _annotated(doc)}:
+            _tell_edited(doc._.note_id)
             return None
         links = [Link(*values) for values in kept["links"]]
         return cls(len(doc), list(kept["labels"]), kept["competing"], kept["alone"], links)
@@ -76,7 +86,23 @@ def keep_taught(
         "competing": _packed(competing),
         "alone": _packed(alone),
         "links": [tuple(link) for link in links],
+        "annotated": _annotated(doc),
     }
+
+
+def _annotated(doc: Doc) -> str:
+    """A hash of the mentions and relations of a Doc, whatever their order, ids and scores."""
+    found = annotations_of(doc)
+    mentions = {mention.id: (mention.label, mention.fragments) for mention in found.mentions}
+    links = sorted((link.label, mentions[link.head], mentions[link.tail]) for link in found.links)
+    return hashlib.sha256(repr((sorted(mentions.values()), links)).encode()).hexdigest()
+
+
+@cache
+def _tell_edited(note_id: str) -> None:
+    logger.warning(
+        "%r was edited after its teacher annotated it: learned from its annotations alone", note_id
+    )
 
 
 def _packed(probabilities: Floats) -> tuple[bytes, bytes]:
