@@ -88,3 +88,17 @@ def test_gradients_go_where_the_output_is(monkeypatch):
     _, backprop = run_module(shim, np.ones((4, 3), dtype="f"), is_train=True)
     gradient = backprop(np.ones((4, 2), dtype="f"))
     assert (gradient.device.type, gradient.shape) == ("meta", (4, 3))
+
+
+def test_weights_of_another_shape_are_told_by_what_decides_it():
+    saved = LazyTorchShim(torch.nn.Linear)
+    saved.build(in_features=2, out_features=3)
+    other = LazyTorchShim(_Deeper)
+    with pytest.raises(ValueError, match="settings such as lstm_depth, width and hidden belong"):
+        other.from_bytes(saved.to_bytes())
+
+
+class _Deeper(torch.nn.Linear):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.more = torch.nn.Linear(1, 1)

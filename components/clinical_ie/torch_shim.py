@@ -124,7 +124,14 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         if message["sizes"]:
             self.build(**message["sizes"])
             file = BytesIO(message["state"])
-            self._model.load_state_dict(torch.load(file, map_location=self.device))
+            saved = torch.load(file, map_location=self.device)
+            try:
+                self._model.load_state_dict(saved)
+            except RuntimeError as error:
+                raise ValueError(
+                    "the saved weights do not fit the config: settings such as lstm_depth, width "
+                    "and hidden belong to the weights, and can be chosen in training only"
+                ) from error
         return self
 
 

@@ -86,3 +86,14 @@ def test_registered() -> None:
     assert make()([example(GOLD, GOLD)])["mentions_strict_f"] == 1.0
     make = registry.scorers.get("clinical_ie.relation_scorer.v1")
     assert make()([example(GOLD, GOLD)])["relations_strict_f"] == 1.0
+
+
+def test_references_without_any_relation_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    without = Annotations(GOLD.mentions)
+    assert score_relations(iter([example(GOLD, without)]))["relations_strict_f"] == 0.0
+    [message] = caplog.messages
+    assert "none of the reference Docs has relations" in message
+    caplog.clear()
+    score_relations([example(GOLD, without), example(GOLD, GOLD)])
+    score_relations([example(without, without)])
+    assert not caplog.messages

@@ -6,7 +6,8 @@ from typing import TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..doc import Annotations, annotations_of
+from ..doc import Annotations
+from ..found import found_in
 from .notes import reason_of
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ Found = Annotations | str
 
 def run_texts(nlp: Language, texts: list[str]) -> list[Found]:
     """What the pipeline finds in each text, or why it failed on it."""
-    return run_each(nlp, texts, lambda doc, _: annotations_of(doc))
+    return run_each(nlp, texts, lambda doc, _: found_in(doc))
 
 
 def run_each(nlp: Language, texts: list[str], result: Callable[[Doc, int], T]) -> list[T | str]:

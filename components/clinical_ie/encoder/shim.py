@@ -159,8 +159,8 @@ class EncoderShim(AveragedParams, HFShim):
             self._told = True
             logger.warning(
                 "the encoder learned nothing from the last batch: its backward pass is started by "
-                "the last component in the pipeline that shares it, which is excluded or frozen; "
-                "first give that component an encoder of its own, with "
+                "the last component in the pipeline that shares it, which is excluded, frozen or "
+                "not updated; first give that component an encoder of its own, with "
                 'nlp.replace_listeners("tok2vec", NAME, ["model.tok2vec"])'
             )
         self._awaits_gradient = True

@@ -110,7 +110,7 @@ class ClinicalNER(LearnedLabelsPipe):
             raise ValueError(
                 f'{self.name}: no training note has a mention in doc.spans["entities"], nor in '
                 "doc.ents, which is used if that group is missing; `scripts/convert.py` writes "
-                "them there"
+                "them there, and nlp.initialize() needs the training notes as its argument"
             )
         # A duplicate would shift the scores of the labels after it. The rest is as it was at first:
         # a bias and a calibration were chosen for other weights.

@@ -228,7 +228,7 @@ class ClinicalRelations(LearnedLabelsPipe):
     ) -> None:
         """Write the relations above the threshold to `doc._.relations`, with calibrated scores."""
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
-            if SPANS_KEY not in doc.spans and candidates.spans:
+            if SPANS_KEY not in doc.spans:
                 ents = doc.ents
                 set_mentions(doc, candidates.spans, [1.0] * len(candidates.spans))
                 # With the ids that `entity_ruler` gave them, which several may share.

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..doc import Annotations, annotate, annotations_of, scored_mentions
+from ..found import found_in
 from ..heads.calibration import Calibration
 from ..heads.pipe import LearnedLabelsPipe
 from ..system.gpu import gpu_errors_in_one_line
@@ -162,7 +163,7 @@ def predict(
     lift_length_limit(nlp)
     predicted = {}
     for name, doc in zip(texts, nlp.pipe(texts.values()), strict=True):
-        predicted[name] = annotations_of(doc)
+        predicted[name] = found_in(doc)
         on_note()
     return predicted
 

@@ -1,5 +1,6 @@
 """Scorers for spaCy's training loop and `nlp.evaluate`: the same counts as everywhere else."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,6 +9,8 @@ from spacy.util import registry
 
 from ..doc import Annotations, annotations_of
 from .scores import TaskScores, score
+
+logger = logging.getLogger(__name__)
 
 Scorer = Callable[..., dict[str, Any]]
 
@@ -43,6 +46,15 @@ def score_relations(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any
     RETURNS (dict[str, Any]): As `score_mentions`, with the prefix `relations_`.
     RAISES (ValueError): The texts of predicted and reference differ.
     """
+    examples = list(examples)
+    if not any(eg.reference._.relations for eg in examples) and any(
+        eg.predicted._.relations for eg in examples
+    ):
+        logger.warning(
+            "none of the reference Docs has relations, so all that were found count as wrong; "
+            "DocBins keep them with store_user_data=True only, and spaCy's options gold_preproc "
+            "and max_length drop them"
+        )
     return _score(examples, "relations")
 
 

@@ -1,0 +1,65 @@
+"""Components of spaCy beside this project's, in one pipeline."""
+
+import pickle
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from clinical_ie import found
+from clinical_ie.annotate.texts import run_texts
+from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
+
+RULES = [{"label": "How_often", "pattern": "daily"}, {"label": "Drug", "pattern": "aspirin"}]
+
+
+@pytest.fixture
+def nlp(learned) -> Language:
+    found._tell.cache_clear()
+    return spacy.load(learned)
+
+
+def test_mentions_in_the_flat_view_alone_are_told_once(nlp, notes, caplog):
+    text = notes[0].text
+    plain = run_texts(nlp, [text])
+    nlp.add_pipe("entity_ruler").add_patterns(RULES)
+    assert "How_often" in {ent.label_ for ent in nlp(text).ents}
+    assert run_texts(nlp, [text, text]) == plain * 2
+    [message] = caplog.messages
+    assert "'How_often' to doc.ents alone" in message
+
+
+def test_the_remedy_that_is_named(nlp, notes, caplog):
+    settings = {"spans_key": "entities", "overwrite": False, "annotate_ents": True}
+    plain = annotations_of(nlp(notes[0].text))
+    rules = nlp.add_pipe("span_ruler", before="clinical_relations", config=settings)
+    rules.add_patterns(RULES[:1])
+    [more] = run_texts(nlp, [notes[0].text])
+    assert not caplog.messages
+    assert [m.label for m in more.mentions if m not in plain.mentions] == ["How_often"]
+    assert {link[:3] for link in plain.links} <= {link[:3] for link in more.links}
+
+
+def test_a_mention_within_a_token_or_with_white_space_is_in_the_flat_view(nlp, caplog):
+    doc = nlp.make_doc("pain \n gone")
+    annotate(doc, Annotations([Mention("T1", "A", ((0, 6),)), Mention("T2", "B", ((8, 10),))]))
+    assert len(doc.ents) == 2
+    assert len(found.found_in(doc).mentions) == 2
+    assert not caplog.messages
+
+
+def test_a_note_without_mentions_has_a_group_even_without_the_entity_head(nlp):
+    nlp.disable_pipe("clinical_ner")
+    nlp.add_pipe("entity_ruler", before="clinical_relations").add_patterns(RULES)
+    for text, n in (("He took aspirin.", 1), ("No drug.", 0), ("", 0)):
+        assert len(nlp(text).spans["entities"]) == len(nlp(text).ents) == n
+
+
+def test_merged_tokens_are_written_anew_by_the_remedy_that_is_named(nlp, notes):
+    plain = annotations_of(nlp(notes[0].text))
+    nlp.add_pipe("merge_entities")
+    doc = nlp(notes[0].text)
+    with pytest.raises(IndexError, match="E035"):
+        doc.to_bytes()
+    annotate(doc, annotations_of(doc))
+    assert annotations_of(pickle.loads(pickle.dumps(doc))) == plain
