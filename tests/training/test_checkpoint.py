@@ -9,10 +9,11 @@ import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Adam, Optimizer, fix_random_seed
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config, Optimizer, fix_random_seed
 
 from clinical_ie.training.checkpoint import Checkpoint
-from tests.conftest import examples
+from tests.conftest import examples, note, pipeline_config, update_like_spacy_train
 
 
 def begun(notes: list[Doc], seed: int, averages: bool) -> tuple[Language, Optimizer]:
@@ -51,3 +52,30 @@ def test_the_next_step_is_the_same(notes: list[Doc], tmp_path: Path, averages: b
     checkpoint.restore(found, nlp, optimizer)
     assert after_a_step(nlp, optimizer, notes) == expected
     assert list(tmp_path.iterdir()) == [checkpoint.path]
+
+
+def test_a_next_batch_without_candidates_is_the_same(
+    tiny_bert: Path, notes: list[Doc], tmp_path: Path
+) -> None:
+    config = pipeline_config(tiny_bert, learn_rate_scale=0.5)
+    nothing = [note("He was seen in May and went home.")]
+
+    def begun_again() -> tuple[Language, Optimizer]:
+        nlp = load_model_from_config(Config(config), auto_fill=True)
+        nlp.initialize(lambda: examples(nlp, notes))
+        return nlp, Adam(0.01)
+
+    nlp, optimizer = begun_again()
+    update_like_spacy_train(nlp, examples(nlp, notes), optimizer)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt")
+    checkpoint.save(nlp, optimizer, {})
+    before = nlp.get_pipe("clinical_relations").model.to_bytes()
+    update_like_spacy_train(nlp, examples(nlp, nothing), optimizer)
+    # Its momentum moves on.
+    assert nlp.get_pipe("clinical_relations").model.to_bytes() != before
+    other, of_other = begun_again()
+    found = checkpoint.read()
+    assert found is not None
+    checkpoint.restore(found, other, of_other)
+    update_like_spacy_train(other, examples(other, nothing), of_other)
+    assert other.to_bytes() == nlp.to_bytes()

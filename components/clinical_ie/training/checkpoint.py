@@ -13,6 +13,8 @@ import torch
 from spacy.language import Language
 from thinc.api import Model, Optimizer, get_current_ops
 
+from ..encoder.shim import EncoderShim
+
 logger = logging.getLogger(__name__)
 
 _PARTS = {"progress", "weights", "optimizer", "chance"}
@@ -89,6 +91,7 @@ class Checkpoint:
         """
         _set_weights(nlp, found["weights"])
         _set_moments(nlp, optimizer, found["optimizer"])
+        _set_gradients(nlp, optimizer)
         _set_chance(found["chance"])
 
 
@@ -161,6 +164,24 @@ def _set_moments(nlp: Language, optimizer: Optimizer, kept: dict[str, Any]) -> N
             arrays = {keys[place]: _restored(value) for place, value in kept[name].items()}
             getattr(optimizer, name).update(arrays)
     optimizer.nr_update.update({keys[place]: n for place, n in kept["nr_update"].items()})
+
+
+def _set_gradients(nlp: Language, optimizer: Optimizer) -> None:
+    """Give each weight that was ever updated a gradient of 0, as after an update.
+
+    The optimizer updates whatever has a gradient: by its momentum, for instance, where a batch has
+    no relation candidates.
+    """
+    for layer in _layers(nlp):
+        for name in layer.param_names:
+            if optimizer.nr_update.get((layer.id, name)):
+                layer.set_grad(name, layer.ops.alloc(layer.get_param(name).shape))
+    for shim in _shims(nlp):
+        # The encoder has none after an update.
+        if not isinstance(shim, EncoderShim):
+            for name, parameter in shim._model.named_parameters():
+                if optimizer.nr_update.get((shim.id, name)):
+                    parameter.grad = torch.zeros_like(parameter)
 
 
 def _chance() -> dict[str, Any]:
