@@ -10,7 +10,7 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 from clinical_ie.annotate.notes import InputNote
-from clinical_ie.corpora.docbin import read_docs, write_docs
+from clinical_ie.corpora.docbin import DocBinWriter, read_docs, write_docs
 from clinical_ie.doc import Link, annotations_of
 from clinical_ie.heads.taught import Taught, keep_taught
 from clinical_ie.ner.component import ClinicalNER
@@ -57,6 +57,15 @@ def with_certainty(doc: Doc, labels: list[str]) -> Doc:
     tags = gold_tags(spans, len(doc), len(labels))
     keep_taught(copy, labels, tags, tags, annotations_of(doc).links)
     return copy
+
+
+def taught_by(nlp: Language, text: str, folder: Path) -> Doc:
+    """A note as a pipeline teaches it, through a file."""
+    [packed] = Teacher(nlp).teach([InputNote("1", text, "1.txt")])
+    with DocBinWriter(folder / "1.spacy") as writer:
+        writer.add(packed)
+    [doc] = read_docs(folder / "1.spacy")
+    return doc
 
 
 def loss_of(nlp: Language, docs: list[Doc], name: str = "clinical_ner") -> float:
@@ -169,6 +178,29 @@ def test_labels_are_matched_by_name(notes):
     assert not found[:, 0].any()
     assert (found[:, 1] == tags[:, 1]).all()
     assert (found[:, 2] == tags[:, 0]).all()
+
+
+def test_a_teacher_of_labels_that_exclude_each_other_teaches_just_that(nlp, tmp_path):
+    head = nlp.get_pipe("clinical_ner")
+    for overlapping in (True, False):
+        head.overlapping = overlapping
+        # A note that it is not sure of.
+        taught = Taught.of(
+            taught_by(
+                nlp, "Daily pain of 5 mg metformin, aspirin and cough for diabetes.", tmp_path
+            )
+        )
+        parts = [taught.tags(head.labels, competing) for competing in (True, False)]
+        assert np.array_equal(*parts) != overlapping
+
+
+def test_what_comes_after_the_heads_is_left_out(nlp, notes, tmp_path):
+    for name in ("merge_entities", "doc_cleaner"):
+        nlp.add_pipe(name)
+    taught = taught_by(nlp, notes[0].text, tmp_path)
+    assert len(taught) == len(notes[0])
+    assert Taught.of(taught) is not None
+    assert nlp.pipe_names[-2:] == ["merge_entities", "doc_cleaner"]
 
 
 def test_other_tokens_are_learned_by_their_annotations_and_told_once(nlp, notes, caplog):

@@ -28,6 +28,10 @@ class Teacher:
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
+        names = nlp.pipe_names
+        heads = names_of(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})
+        # What comes after them may change the Docs or take their vectors away.
+        self._after = names[names.index(heads[-1]) + 1 :] if heads else []
         mentions = names_of(nlp, {MENTION_COMPONENT})
         if not mentions:
             raise ValueError(
@@ -43,7 +47,8 @@ class Teacher:
     def teach(self, notes: Sequence[InputNote]) -> list[PackedDoc | str]:
         """Each note annotated, with the probabilities, or why the pipeline failed on it."""
         texts = [note.text for note in notes]
-        return run_each(self._nlp, texts, lambda doc, at: self._packed(doc, notes[at]))
+        with self._nlp.select_pipes(disable=self._after):
+            return run_each(self._nlp, texts, lambda doc, at: self._packed(doc, notes[at]))
 
     def _packed(self, doc: Doc, note: InputNote) -> PackedDoc:
         doc._.note_id, doc._.bom = note.name, note.bom
@@ -51,7 +56,13 @@ class Teacher:
             self._mentions.require_vectors([doc])
             ops = self._mentions.model.ops
             scores = ops.to_numpy(self._mentions.model.predict([doc])[0])
-            competing, alone = (tag_probabilities(scores, [len(doc)], c)[1] for c in (True, False))
+            competing = tag_probabilities(scores, [len(doc)], competing=True)[1]
+            # Its scores have no meaning for each label by itself if it never learned that.
+            alone = (
+                tag_probabilities(scores, [len(doc)], competing=False)[1]
+                if self._mentions.overlapping
+                else competing
+            )
             keep_taught(doc, self._mentions.labels, competing, alone, self._links(doc))
         return pack(doc)
 
