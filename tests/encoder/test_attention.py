@@ -30,6 +30,16 @@ def test_the_plain_way_gives_what_the_fused_one_gives(mask, scale):
     assert torch.allclose(plain.float(), exact, atol=0.03)
 
 
+@pytest.mark.parametrize("mask", [torch.tensor(False), torch.tensor(torch.finfo(torch.float).min)])
+def test_a_position_that_sees_none_gets_a_number(mask):
+    """As padding does in local attention; where it is seen, it would spoil all others."""
+    X = rounded(1, 2, 6, 8).requires_grad_()
+    Y = attend(X, X, X, mask.expand(1, 1, 6, 6))
+    Y.sum().backward()
+    assert Y.isfinite().all()
+    assert X.grad.isfinite().all()
+
+
 def test_only_bfloat16_goes_the_plain_way(monkeypatch):
     called = []
     monkeypatch.setattr(

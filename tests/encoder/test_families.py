@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 from thinc.api import Model
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer, DebertaConfig, DebertaModel
 
 from clinical_ie.corpora.notes import corpus_nlp
+from clinical_ie.encoder import shim
 from clinical_ie.encoder.loading import piece_limit
 from clinical_ie.encoder.model import LongDocEncoder
 
-from .tiny_models import FAMILIES
+from ..conftest import build_tiny_bert
+from .tiny_models import FAMILIES, SIZES
 
 NOTE = "Pt took Aspirin 81 mg PO/NG q6h.\n\nHb 9.1 — “stable” 😀\t(no bleeding)\n" * 12
 TEXTS = ["", " ", "\n", "x", "Aspirin 81 mg daily.", NOTE, f"{0xDEADBEEF:x}" * 60]
@@ -74,15 +76,31 @@ def test_positions_without_a_limit_leave_that_of_the_tokenizer():
     assert piece_limit(config, SimpleNamespace(model_max_length=512)) == 512
 
 
-def test_it_learns(folder):
-    model = LongDocEncoder(str(folder), width=16, window=32, context=6)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_it_learns(folder, mixed, monkeypatch):
+    monkeypatch.setattr(shim, "bfloat16_pays", lambda device: True)
+    model = LongDocEncoder(str(folder), width=16, window=32, context=6, mixed_precision=mixed)
     docs = [corpus_nlp()(text) for text in ("Took aspirin 81 mg", NOTE)]
     model.initialize(X=docs)
     vectors, backprop = model.begin_update(docs)
     backprop([np.ones_like(v) for v in vectors])
     transformer = model.layers[0].shims[0]._model
     gradients = [p.grad for name, p in transformer.named_parameters() if "layer" in name]
+    assert gradients
     assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+
+
+def test_what_cannot_learn_in_bfloat16_is_told(tmp_path: Path, monkeypatch):
+    """The first DeBERTa puts the lowest number of float32 into a tensor of bfloat16."""
+    monkeypatch.setattr(shim, "bfloat16_pays", lambda device: True)
+    build_tiny_bert(tmp_path, 64)
+    config = DebertaConfig(**SIZES, vocab_size=105, max_position_embeddings=65)
+    DebertaModel(config).save_pretrained(tmp_path)
+    model = LongDocEncoder(str(tmp_path), width=16, window=32, context=6, mixed_precision=True)
+    docs = [corpus_nlp()("Took aspirin 81 mg")]
+    model.initialize(X=docs)
+    with pytest.raises(ValueError, match=r"type deberta cannot .* set mixed_precision = false"):
+        model.begin_update(docs)
 
 
 def test_a_saved_one_needs_no_folder(encoder):

@@ -60,8 +60,11 @@ def attend(
     """
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = (query * scale) @ key.transpose(-1, -2)
+    # Not minus infinity, which the least float32 becomes in bfloat16, too: where a position sees
+    # none at all, as padding may in local attention, the softmax would give NaN.
+    least = torch.finfo(scores.dtype).min
     if attn_mask is not None and attn_mask.dtype is torch.bool:
-        scores = scores.masked_fill(~attn_mask, -math.inf)
+        scores = scores.masked_fill(~attn_mask, least)
     elif attn_mask is not None:
-        scores = scores + attn_mask.to(scores.dtype)
+        scores = scores + attn_mask.to(scores.dtype).clamp(min=least)
     return torch.nn.functional.dropout(scores.softmax(-1), dropout_p) @ value

@@ -127,10 +127,20 @@ class EncoderShim(AveragedParams, HFShim):
             dtype=torch.bfloat16,
             enabled=self.bfloat16 and bfloat16_pays(self.device),
         ):
-            if recompute:
-                hidden = checkpoint(_hidden, self._model, inputs.kwargs, use_reentrant=False)
-            else:
-                hidden = _hidden(self._model, inputs.kwargs)
+            try:
+                if recompute:
+                    hidden = checkpoint(_hidden, self._model, inputs.kwargs, use_reentrant=False)
+                else:
+                    hidden = _hidden(self._model, inputs.kwargs)
+            except RuntimeError as error:
+                if self.bfloat16 and "BFloat16" in str(error):
+                    raise ValueError(
+                        f"a model of type {self.config.model_type} cannot be trained in bfloat16 "
+                        f"({' '.join(str(error).split())}); set mixed_precision = false"
+                    ) from error
+                raise
+        # Models that normalize their last layer in bfloat16 give it back in bfloat16.
+        hidden = hidden.float()
 
         def backprop(gradient: torch.Tensor) -> None:
             torch.autograd.backward((hidden,), (gradient,))
