@@ -1,4 +1,3 @@
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.doc import annotate, annotations_of
 from clinical_ie.ensemble import join
 from clinical_ie.training.fingerprint import START, fingerprint
-from clinical_ie.training.start import started_from
+from clinical_ie.training.start import initialized_from, started_from
 from tests.conftest import ROOT, note, run_script
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
@@ -42,7 +41,7 @@ def changed(notes, tmp_path: Path):
 def started(notes: Path, pipeline: Path):
     paths = {"paths.train": str(notes), "paths.dev": str(notes)}
     config = load_config(CONFIG, overrides=paths, interpolate=False)
-    return started_from(config, str(pipeline), [notes])
+    return started_from(config, str(pipeline), [notes])[0]
 
 
 def weights(nlp, name: str) -> list:
@@ -59,7 +58,9 @@ def are_equal(one, other, name: str) -> bool:
 
 def test_a_training_starts_with_all_that_a_pipeline_has_learned(same, learned, tmp_path, caplog):
     trained, nlp = spacy.load(learned), init_nlp(started(same, learned))
-    assert not caplog.records
+    [message] = caplog.messages
+    assert message.startswith("of the config, these have no effect, since they are those of")
+    assert "tok2vec.model.window = 256 (there: 32)" in message
     for name in ("tok2vec", "clinical_ner", "clinical_relations"):
         assert are_equal(nlp, trained, name)
     # There are no weights in the folder that the config names.
@@ -71,6 +72,28 @@ def test_a_training_starts_with_all_that_a_pipeline_has_learned(same, learned, t
     assert made.meta["performance"]["relations_strict_f"] > 0.9
     again = run_script("train.py", CONFIG, tmp_path / "out", *where)
     assert "is this very run, finished before" in again.stdout
+
+
+def test_it_learns_as_its_config_says(same, learned, tmp_path: Path):
+    paths = {"paths.train": str(same), "paths.dev": str(same)}
+    settings = {"learn_rate_scale": 0.0, "freeze_embeddings": True, "mask_share": 0.3}
+    dotted = {f"components.tok2vec.model.{name}": value for name, value in settings.items()}
+    dotted["components.clinical_relations.predicted_share"] = 0.25
+    config = load_config(CONFIG, overrides=paths | dotted, interpolate=False)
+    values, learning = started_from(config, str(learned), [same])
+    assert learning.items() >= dotted.items()
+    nlp = initialized_from(values, learning, tmp_path)
+    for name in ("tok2vec", "clinical_ner", "clinical_relations"):
+        assert are_equal(nlp, spacy.load(learned), name)
+    [shim] = nlp.get_pipe("tok2vec").model.layers[0].shims
+    assert (shim.learn_rate_scale, shim.freeze_embeddings) == (0.0, True)
+    assert not shim._model.get_input_embeddings().weight.requires_grad
+    assert nlp.get_pipe("clinical_relations").predicted_share == 0.25
+    # What is saved says so, too, and the copy of the pipeline is gone.
+    own = nlp.config["components"]["tok2vec"]["model"]
+    assert own.items() >= settings.items()
+    assert own["window"] == 32
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_run_from_an_installed_pipeline_depends_on_its_files(tmp_path, monkeypatch):
@@ -97,7 +120,7 @@ def test_a_head_starts_anew_if_a_label_is_unknown(changed, learned, caplog):
     assert are_equal(nlp, spacy.load(learned), "tok2vec")
     assert set(nlp.get_pipe("clinical_ner").labels) >= {"Device"}
     assert ["Strength", "Device"] in nlp.get_pipe("clinical_relations").cfg["type_pairs"]
-    ner, relations = [record.getMessage() for record in caplog.records]
+    ner, relations, _ = caplog.messages
     assert ner.startswith("clinical_ner: trained from the beginning, on the encoder of")
     assert ner.endswith("does not know Device")
     assert "Strength-Drug (Strength, Device)" in relations
@@ -110,7 +133,8 @@ def test_fewer_labels_are_no_reason_to_start_anew(changed, learned, caplog):
         return found
 
     nlp = init_nlp(started(changed(only_drugs), learned))
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    [message] = caplog.messages
+    assert message.startswith("of the config")
     assert set(nlp.get_pipe("clinical_ner").labels) > {"Drug"}
     assert are_equal(nlp, spacy.load(learned), "clinical_ner")
 

@@ -78,9 +78,10 @@ class Batches(Iterator[list[Example]]):
                 )
             if not self.epoch:
                 self._tell_left_out()
-            self.epoch += 1
-            if self.epoch == self._max_epochs:
+            # The state stays that of the end, for a run that is stopped after its last step.
+            if self.epoch + 1 == self._max_epochs:
                 raise StopIteration
+            self.epoch += 1
             self._taken = self._notes = 0
             self._batches = self._of_epoch(shuffled=True)
         self._taken += 1

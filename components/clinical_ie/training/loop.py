@@ -196,6 +196,12 @@ class _Run:
         while not progress.is_over(values["patience"], values["max_steps"]):
             batch = next(self.batches, None)
             if batch is None:
+                # The end of max_epochs, which is known only now.
+                if progress.told and progress.told[-1]["step"] < progress.step - 1:
+                    progress.step -= 1
+                    last = self._evaluated()
+                    progress.step += 1
+                    yield last
                 return
             if values["before_update"]:
                 values["before_update"](

@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from confection import ConfigValidationError
+from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
 from thinc.api import get_torch_default_device, require_gpu
@@ -27,14 +29,14 @@ from .length import as_steps, steps_between, training_steps
 from .limits import check_limits
 from .loop import train
 from .saved_strings import forget_words
-from .start import initialized_from, started_from
+from .start import PLACE, initialized_from, started_from
 
 # Those that name notes to learn from.
 _NOTES = ("paths.train", "paths.augmented")
 # What a run, or an earlier one, may leave in its folder: names, and prefixes of names.
 _MADE = {"model-best", "model-best.part", "model-best.old", "model-last", "log.jsonl", FINGERPRINT}
 _CHECKPOINT = "checkpoint-"
-_MADE_PREFIXES = (_CHECKPOINT, f".{FINGERPRINT}-")
+_MADE_PREFIXES = (_CHECKPOINT, f".{FINGERPRINT}-", f".{PLACE}-")
 _LESS_MEMORY = "less of batch_pieces or training.batcher.size"
 
 
@@ -126,11 +128,11 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             log = {"paths.log": f"{part}/log.jsonl"}
             values = load_config(config, overrides=overrides | log, interpolate=False)
             check_names(values)
-            initialize = init_nlp
+            initialize: Callable[..., Language] = init_nlp
             if START in overrides:
                 notes = (overrides[name] for name in _NOTES if name in overrides)
-                values = started_from(values, overrides[START], map(Path, notes))
-                initialize = initialized_from
+                values, learning = started_from(values, overrides[START], map(Path, notes))
+                initialize = partial(initialized_from, learning=learning, folder=part)
             load_model_from_config(values.interpolate())
             check_limits(values.interpolate())
             if gpu_id >= 0:

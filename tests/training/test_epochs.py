@@ -1,0 +1,45 @@
+"""Training by readings of the notes, not by steps: its end is known only when it is there."""
+
+import json
+from pathlib import Path
+
+import pytest
+from spacy.language import Language
+
+from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.training import run
+from tests.conftest import ROOT, build_tiny_bert
+
+CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
+
+
+# Four notes a reading, one in a step; the second value ends with an evaluation anyway.
+@pytest.mark.parametrize(("between", "evaluated"), [(5, [0, 5, 7]), (7, [0, 7]), (100, [0, 7])])
+def test_the_last_step_is_evaluated_once(
+    notes, tmp_path: Path, monkeypatch, capsys, between, evaluated
+):
+    updates = []
+    update = Language.update
+    monkeypatch.setattr(
+        Language, "update", lambda *args, **kwargs: updates.append(1) or update(*args, **kwargs)
+    )
+    write_docs(notes, tmp_path / "notes.spacy")
+    build_tiny_bert(tmp_path / "encoder", max_pieces=256)
+    paths = tmp_path / "notes.spacy", tmp_path / "notes.spacy", str(tmp_path / "encoder")
+    values = run.run_values(CONFIG, *paths, "1000", str(between))
+    values |= {"training.batcher.size": 5, "training.max_epochs": 2}
+    with monkeypatch.context() as patch:
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr(run, "_calibrate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    assert len(updates) == 8
+    run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    # What was finished is neither made nor evaluated again.
+    assert len(updates) == 8
+    log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == evaluated
+    assert capsys.readouterr().out.count("going on after step 7") == 1
