@@ -338,11 +338,13 @@ def test_a_note_that_was_taken_away_is_written_again(tmp_path: Path) -> None:
         with BratWriter(tmp_path) as writer:
             writer.write("1", TEXT, FOUND)
             writer.write("2", TEXT, FOUND)
+            writer.write("3", TEXT, FOUND)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         stop()
     (tmp_path / "1.txt").unlink()
+    (tmp_path / "3.ann").unlink()
     assert BratWriter(tmp_path).done == {"2": text_sum(TEXT)}
 
 

@@ -1,9 +1,11 @@
 """Pretraining of an encoder on masked words of notes."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModel
@@ -140,6 +142,13 @@ def test_what_was_done_is_not_done_again(tiny_bert: Path, tmp_path: Path):
         (pool, None), str(tiny_bert), tmp_path / "a", settings, on_step=none_left
     )
     assert again == first
+    # The same wordpieces in other notes, or in other words, are another run.
+    for changed in (
+        replace(pool, ends=pool.ends[-1:]),
+        replace(pool, words=np.zeros_like(pool.words)),
+    ):
+        other = pretrain_encoder((changed, None), str(tiny_bert), tmp_path / "a", settings)
+        assert other["identity"] != first["identity"]
     # With other held-out notes, it is another run.
     looked = pretrain_encoder((pool, pool), str(tiny_bert), tmp_path / "a", settings)
     assert len(looked["held_out_losses"]) == 1

@@ -168,6 +168,9 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     # 0.9, 0.6 and 0.4 are right, one relation is no candidate: F1 is best between 0.4 and 0.2.
     assert pipe.choose_threshold("predicted", scores, right, 4) == pytest.approx(0.3)
     assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) == 0.5
+    # A threshold is between two scores, however near to each other they are.
+    scores, right = np.float32([0.9999998, 0.9999996, 0.9999994]), np.array([True, True, False])
+    assert scores[2] < pipe.choose_threshold("predicted", scores, right, 2) < scores[1]
     # The first three are found together or not at all, and then the fourth costs nothing.
     scores, right = np.array([0.9, 0.9, 0.9, 0.6]), np.array([True, False, False, True])
     assert pipe.choose_threshold("predicted", scores, right, 2) == pytest.approx(0.3)

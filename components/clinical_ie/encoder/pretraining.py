@@ -202,7 +202,12 @@ class _Run:
             "held_out_losses": [],
         }
         self._vocabulary = min(len(self._tokenizer), len(embeddings))
-        read = [hashlib.sha256(each.ids.tobytes()).hexdigest() for each in (pool, held_out) if each]
+        read = [
+            hashlib.sha256(part.tobytes()).hexdigest()
+            for each in (pool, held_out)
+            if each
+            for part in (each.ids, each.words, each.ends)
+        ]
         about = (encoder, sorted(asdict(settings).items()), read)
         # An encoder on the hub is identified only by its name.
         files = (Path(encoder), *(Path(__file__).with_name(name) for name in _CODE))

@@ -144,7 +144,7 @@ class ClinicalRelations(LearnedLabelsPipe):
             best = int(f1.argmax())
             # Halfway to the next score, so that it does not depend on the last digit of one.
             threshold = float((ranked[best] + ranked[best + 1]) / 2)
-            self.cfg["thresholds"] = {**self.cfg["thresholds"], source: round(threshold, 6)}
+            self.cfg["thresholds"] = {**self.cfg["thresholds"], source: threshold}
         return float(self.cfg["thresholds"][source])
 
     def initialize(

@@ -50,9 +50,9 @@ def fetch_model(
             except BlockingIOError:
                 reporter.line(f"{name}: another run is at work on it; waiting for its end")
                 stack.enter_context(claimed(path, wait=True))
+            _fetch(ModelFolder(path, model), network, reporter)
         except OSError as error:
             raise FetchError(f"{name}: {error}") from error
-        _fetch(ModelFolder(path, model), network, reporter)
 
 
 def _fetch(folder: ModelFolder, network: Network, reporter: Reporter) -> None:

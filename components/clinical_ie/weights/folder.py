@@ -168,7 +168,7 @@ def _read_stamp(path: Path) -> dict[str, dict[str, Any]]:
 def _read_sums(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf8").splitlines()
-    except OSError:
+    except (OSError, ValueError):
         return {}
     pairs = (line.split(maxsplit=1) for line in lines)
     return {pair[1].lstrip("*"): pair[0].lower() for pair in pairs if len(pair) == 2}

@@ -35,7 +35,7 @@ class BratWriter:
         self.done = {
             name: found
             for name, found in self._log.notes.items()
-            if (folder / f"{name}.txt").exists()
+            if all((folder / f"{name}{suffix}").exists() for suffix in (".txt", ".ann"))
         }
         # Names by their folded form, if the file system ignores case; otherwise None.
         self._taken: dict[str, str] | None = None
