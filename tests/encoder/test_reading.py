@@ -221,7 +221,7 @@ def test_averaged_weights_are_used_where_spacy_asks_for_them(nlp, notes):
 
 def test_lower_layers_learn_more_slowly(nlp, notes):
     shim = encoder_of(nlp).shims[0]
-    shim.learn_rate_scale, shim.layer_decay = 1.0, 0.25
+    shim.learn_rate_scale, shim.layer_decay = 0.5, 0.25
     seen = {}
 
     def observed(key, weights, gradient, *, lr_scale=1.0):
@@ -229,9 +229,9 @@ def test_lower_layers_learn_more_slowly(nlp, notes):
         return weights, gradient
 
     update_like_spacy_train(nlp, examples(nlp, notes), observed)
-    assert seen["encoder.layer.1.output.dense.weight"] == 1.0
-    assert seen["encoder.layer.0.output.dense.weight"] == 0.25
-    assert seen["embeddings.position_embeddings.weight"] == 0.0625
+    assert seen["encoder.layer.1.output.dense.weight"] == 0.5
+    assert seen["encoder.layer.0.output.dense.weight"] == 0.125
+    assert seen["embeddings.position_embeddings.weight"] == 0.03125
 
 
 def test_words_are_masked_in_training_alone(tiny_bert, notes):

@@ -148,7 +148,11 @@ def test_what_gives_the_best_f1_is_taken_and_scores_are_fitted_on_that(
         doc._.note_id = str(number)
     # With the first bias, every prediction is right, but some mentions are missed.
     monkeypatch.setattr("clinical_ie.training.calibrate._BIASES", (-9.0, 0.0))
+    # With those of an earlier calibration, nothing would be found.
+    relations = nlp.get_pipe("clinical_relations")
+    relations.cfg["thresholds"] = {PREDICTED: 1.0, GIVEN: 1.0}
     found = calibrate_pipeline(nlp, docs)
+    assert max(relations.cfg["thresholds"].values()) < 1.0
     assert nlp.get_pipe("clinical_ner").cfg["bias"] == 0.0
     for task, calibration in found.items():
         taken = evaluate(nlp, docs).outcomes()[task]["raw"]

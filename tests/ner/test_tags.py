@@ -166,6 +166,17 @@ def test_notes_are_cut_where_no_mention_is(overlapping, seed):
 
 
 @pytest.mark.parametrize("overlapping", [True, False])
+def test_no_note_is_cut_where_a_mention_may_be(overlapping):
+    scores = np.full((40, 4), -3.2, dtype="f")
+    # Longer than a stretch, and hardly more probable than none.
+    scores[4, tags.B] = scores[36, tags.L] = 0.5
+    scores[5:36, tags.I] = 0.01
+    with patch.object(tags, "_STRETCH", 16):
+        [(spans, _)] = decode_tags(scores, [40], overlapping)
+    assert spans == [(4, 37, 0)]
+
+
+@pytest.mark.parametrize("overlapping", [True, False])
 @pytest.mark.parametrize("n_before", [0, 28, 60, 128])
 def test_a_note_is_decoded_alike_whatever_stands_before_it(n_before, overlapping):
     # The middle row of a mention looks least like one: a stretch of 128 would be cut there.
