@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from clinical_ie.brat import read_note
 from clinical_ie.corpora.docbin import write_docs
-from clinical_ie.doc import Annotations, Link, Mention, annotate
+from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
 from clinical_ie.scoring import sum_up
 from clinical_ie.scoring.evaluation import evaluate
 from tests.conftest import run_script
@@ -203,4 +203,26 @@ def test_a_gpu_whose_memory_is_full_is_told_in_one_line(
     assert done.stderr.splitlines()[-1] == (
         "evaluate: less of batch_pieces or nlp.batch_size in the pipeline's config.cfg may help: "
         "CUDA out of memory. Tried to allocate 2.00 GiB."
+    )
+
+
+def test_labels_that_can_never_be_found_are_told(learned: Path, notes: list[Doc], caplog) -> None:
+    nlp = spacy.load(learned)
+    docs = [doc.copy() for doc in notes]
+    for number, doc in enumerate(docs):
+        doc._.note_id = str(number)
+    evaluate(nlp, docs)
+    assert not caplog.messages
+    found = annotations_of(docs[0])
+    other = [mention._replace(label="Reason\x1b") for mention in found.mentions[2:]]
+    links = [link._replace(label="Cause") for link in found.links]
+    annotate(docs[0], Annotations(found.mentions[:2] + other, links))
+    evaluate(nlp, docs)
+    entities, relations = caplog.messages
+    assert entities.startswith("1 of ")
+    assert entities.endswith("so they count as missed: Reason\\x1b (1)")
+    assert relations.startswith("2 of ")
+    assert relations.endswith(
+        "gold relations have labels that the pipeline was not trained on, so "
+        "they count as missed: Cause (2)"
     )

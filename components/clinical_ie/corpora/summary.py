@@ -45,7 +45,9 @@ def _kept(counts: Mapping[str, SplitCount]) -> Table:
         *(f"{_percent(count.aligned_share)} %" for count in counts.values()),
     )
     left_out = {
-        "notes without an annotation file": [count.without_annotations for count in counts.values()],
+        "notes without an annotation file": [
+            count.without_annotations for count in counts.values()
+        ],
         "notes left out": [len(count.left_out) for count in counts.values()],
     }
     for severity, name in (("error", "errors"), ("mended", "mended"), ("warning", "warnings")):

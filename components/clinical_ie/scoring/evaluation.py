@@ -1,6 +1,8 @@
 """Evaluation of a pipeline on gold notes: end-to-end, and with gold mentions given."""
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +15,13 @@ from ..found import found_in
 from ..heads.calibration import Calibration
 from ..heads.pipe import LearnedLabelsPipe
 from ..system.gpu import gpu_errors_in_one_line
+from ..terminal.printable import printable
 from ..text.limit import lift_length_limit
 from .counts import NoteCounts
 from .reliability import Outcomes, outcomes
 from .scores import Scores, TaskScores, note_counts, score
+
+logger = logging.getLogger(__name__)
 
 MENTION_COMPONENT = "clinical_ner"
 RELATION_COMPONENT = "clinical_relations"
@@ -94,6 +99,7 @@ def evaluate(
     by_name = named(docs)
     gold = {name: annotations_of(doc) for name, doc in by_name.items()}
     texts = {name: doc.text for name, doc in by_name.items()}
+    tell_unknown_labels(nlp, gold.values())
     is_candidate = getattr(calibrated_pipes(nlp).get("relations"), "is_candidate", None)
     _reset_peak_memory()
     start = time.perf_counter()
@@ -150,6 +156,26 @@ def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
 def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
     """The names of the components made by any of these factories, in pipeline order."""
     return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]
+
+
+def tell_unknown_labels(nlp: Language, gold: Collection[Annotations]) -> None:
+    """Warn of labels in gold notes that the pipeline can never find."""
+    pipes = calibrated_pipes(nlp)
+    for task, labels in (
+        ("entities", [m.label for annotations in gold for m in annotations.mentions]),
+        ("relations", [link.label for annotations in gold for link in annotations.links]),
+    ):
+        known = pipes[task].labels if task in pipes else labels
+        unknown = Counter(label for label in labels if label not in known)
+        if unknown:
+            logger.warning(
+                "%d of %d gold %s have labels that the pipeline was not trained on, so they count "
+                "as missed: %s",
+                unknown.total(),
+                len(labels),
+                task,
+                ", ".join(f"{printable(label)} ({n})" for label, n in unknown.most_common()),
+            )
 
 
 def predict(

@@ -17,6 +17,7 @@ from ..scoring.evaluation import (
     calibrated_pipes,
     names_of,
     relate_given,
+    tell_unknown_labels,
 )
 from ..scoring.reliability import Outcomes, outcomes
 
@@ -48,6 +49,7 @@ def calibrate_pipeline(
     pipes = calibrated_pipes(nlp)
     gold = {str(number): annotations_of(doc) for number, doc in enumerate(docs)}
     texts = {str(number): doc.text for number, doc in enumerate(docs)}
+    tell_unknown_labels(nlp, gold.values())
     told: dict[str, Any] = {}
     entities = pipes.get("entities")
     if isinstance(entities, ClinicalNER):
