@@ -40,11 +40,14 @@ def test_the_remedy_that_is_named(nlp, notes, caplog):
     assert {link[:3] for link in plain.links} <= {link[:3] for link in more.links}
 
 
-def test_a_mention_within_a_token_or_with_white_space_is_in_the_flat_view(nlp, caplog):
-    doc = nlp.make_doc("pain \n gone")
-    annotate(doc, Annotations([Mention("T1", "A", ((0, 6),)), Mention("T2", "B", ((8, 10),))]))
+def test_a_mention_that_is_not_whole_tokens_is_in_the_flat_view(nlp, caplog):
+    doc = nlp.make_doc("pain \n gone by")
+    # With white space at its end, within a token, and only the blank between two.
+    places = [(0, 6), (8, 10), (11, 12)]
+    mentions = [Mention(f"T{at}", "AB"[at % 2], (place,)) for at, place in enumerate(places)]
+    annotate(doc, Annotations(mentions))
     assert len(doc.ents) == 2
-    assert len(found.found_in(doc).mentions) == 2
+    assert found.found_in(doc).mentions == mentions
     assert not caplog.messages
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from spacy.tokens import Doc
 
-from .doc import SPANS_KEY, Annotations, annotations_of
+from .doc import SPANS_KEY, Annotations, annotations_of, scored_mentions
 
 logger = logging.getLogger(__name__)
 
@@ -16,24 +16,22 @@ def found_in(doc: Doc) -> Annotations:
     Logs a warning for mentions that a component wrote to `doc.ents` alone, once for each label:
     the mentions of a Doc are in `doc.spans["entities"]`, if it has that group.
     """
-    found = annotations_of(doc)
     if SPANS_KEY in doc.spans:
-        _tell_others(doc, found)
-    return found
+        _tell_others(doc)
+    return annotations_of(doc)
 
 
-def _tell_others(doc: Doc, found: Annotations) -> None:
-    # A mention in `doc.ents` covers whole tokens, and no white space at its ends.
-    borders: dict[str, list[tuple[int, int]]] = {}
-    for mention in found.mentions:
-        borders.setdefault(mention.label, []).append((mention.start, mention.end))
-    known = {label: set(each) for label, each in borders.items()}
+def _tell_others(doc: Doc) -> None:
+    borders: dict[str, set[tuple[int, int]]] = {}
+    for span in scored_mentions(doc)[0]:
+        borders.setdefault(span.label_, set()).add((span.start, span.end))
     for ent in doc.ents:
-        label, start, end = ent.label_, ent.start_char, ent.end_char
-        if (start, end) in known.get(label, ()):
+        known = borders.get(ent.label_, set())
+        if (ent.start, ent.end) in known:
             continue
-        if not any(first < end and start < last for first, last in borders.get(label, ())):
-            _tell(label)
+        # In `doc.ents`, a mention has no white space at its ends.
+        if not any(first <= ent.start and ent.end <= after for first, after in known):
+            _tell(ent.label_)
 
 
 @cache

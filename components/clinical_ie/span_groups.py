@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from spacy.tokens import Doc, Span, SpanGroup
@@ -80,13 +80,26 @@ def members(group: SpanGroup) -> list[Span]:
 
 
 def _by_characters(group: SpanGroup) -> list[Span]:
-    packed = map(SPAN_LAYOUT.unpack, msgpack_loads(group.to_bytes())["spans"])
-    found = [(id_, kb_id, label, (start, end)) for id_, kb_id, label, _, _, start, end in packed]
+    found = [
+        (id_, kb_id, label, (start, end)) for id_, kb_id, label, _, _, start, end in _packed(group)
+    ]
     tokens = touched_tokens(group.doc, [characters for *_, characters in found])
     return [
         Span(group.doc, *place, label=label, kb_id=kb_id, span_id=id_)
         for place, (id_, kb_id, label, _) in zip(tokens, found, strict=True)
     ]
+
+
+def _packed(group: SpanGroup) -> Iterator[tuple[int, ...]]:
+    return map(SPAN_LAYOUT.unpack, msgpack_loads(group.to_bytes())["spans"])
+
+
+def _stored(group: SpanGroup) -> list[tuple[int, int]]:
+    """The character offsets of all spans, as they were before tokens were merged or split."""
+    try:
+        return list(map(_characters, group))
+    except IndexError:
+        return [(start, end) for *_, start, end in _packed(group)]
 
 
 def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
@@ -101,7 +114,7 @@ def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
     """
     entries, scores = _listed(group, "fragments"), _listed(group, "scores")
     if "fragments" not in group.attrs:
-        return _exact_by_id(group.doc, spans, scores)
+        return _exact_by_id(group, spans, scores)
     if len(scores) != len(entries):
         scores = [1.0] * len(entries)
     borders = list(map(border, entries))
@@ -116,8 +129,9 @@ def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
     if len(ids) != len(entries):
         ids = [""] * len(entries)
     places = _claims(spans, ids, (borders, kept), touched)
+    own = _stored(group)
     return (
-        [_own(s) if at is None else entries[at] for s, at in zip(spans, places, strict=True)],
+        [(new,) if at is None else entries[at] for new, at in zip(own, places, strict=True)],
         [1.0 if at is None else scores[at] for at in places],
     )
 
@@ -150,19 +164,21 @@ def details_of(group: SpanGroup | None) -> Details:
     return details
 
 
-def _exact_by_id(doc: Doc, spans: Sequence[Span], scores: list[Any]) -> Exact:
+def _exact_by_id(group: SpanGroup, spans: Sequence[Span], scores: list[Any]) -> Exact:
     """Exact offsets and scores by span id, for spans assigned in place of the original group."""
+    doc = group.doc
     kept = doc.user_data.get(KEPT, {}).get("exact", {})
     entries = [kept.get(span.id_) if span.id_ else None for span in spans]
     borders = [border(entry[0]) if entry else (0, 0) for entry in entries]
     exact: list[Fragments] = []
     of_exact: list[float] = []
     touched = _touched(doc, borders) or [(0, 0)] * len(spans)
-    for span, entry, characters, tokens in zip(spans, entries, borders, touched, strict=True):
+    rows = zip(spans, entries, borders, touched, _stored(group), strict=True)
+    for span, entry, characters, tokens, own in rows:
         # Files of earlier versions have no third item.
         known = [characters, *map(_pair, entry[2:])] if entry else []
         here = _characters(span) in known or tokens == (span.start, span.end)
-        exact.append(entry[0] if entry and here else _own(span))
+        exact.append(entry[0] if entry and here else (own,))
         of_exact.append(entry[1] if entry and here else 1.0)
     # Other software sets scores but no fragments.
     return exact, list(scores) if len(scores) == len(spans) else of_exact

@@ -3,6 +3,7 @@ import pytest
 from clinical_ie.brat import Standoff
 from clinical_ie.corpora.mention_lines import MentionLines
 from clinical_ie.corpora.plain_reading import plain_columns
+from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.standoff_writing import edit_standoff
 from clinical_ie.doc import Annotations, Mention, annotations_in
 
@@ -36,7 +37,7 @@ def test_only_the_lines_of_mentions_change(ann: str) -> None:
     text = TEXT.replace("aspirin", "heparin 5 mg")
     new = Annotations(moved(old.mentions), old.links)
     edited = Standoff.parse(ann)
-    edit_standoff(edited, new, TEXT, text)
+    edit_standoff(edited, new, TEXT, text, LinkSettings())
     assert lines.with_mentions(new.mentions, text) == edited.to_bytes()
     assert b"T1\tDrug 5 17\theparin 5 mg\n#1" in edited.to_bytes()
 

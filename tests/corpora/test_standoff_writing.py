@@ -1,7 +1,7 @@
 import pytest
 
 from clinical_ie.brat import Note, Standoff
-from clinical_ie.corpora.standoff_reading import note_to_annotations
+from clinical_ie.corpora.standoff_reading import LinkSettings, note_to_annotations
 from clinical_ie.corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from clinical_ie.doc import Annotations, Link, Mention
 
@@ -20,7 +20,7 @@ def read(ann: str) -> tuple[Standoff, Annotations]:
 
 def edited(ann: str, new: Annotations) -> str:
     standoff = Standoff.parse(ann)
-    edit_standoff(standoff, new, TEXT, TEXT)
+    edit_standoff(standoff, new, TEXT, TEXT, LinkSettings())
     return str(standoff)
 
 

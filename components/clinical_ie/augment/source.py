@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..brat.files import file_below
 from ..brat.records import is_label
 from ..corpora.mention_lines import MentionLines
 from ..corpora.notes import corpus_nlp, make_doc
+from ..corpora.standoff_reading import LinkSettings
 from ..corpora.standoff_writing import annotations_to_standoff, edit_standoff
 from ..doc import KEYS, Annotations, Mention, annotations_of, has_standoff
 from ..text.columns import text_of
@@ -44,18 +45,21 @@ class Source:
     """One training note.
 
     standoff (bytes | None): Its `.ann` as it was read; None if there was none.
+    settings (LinkSettings): Which of its lines were read as relations.
     """
 
     note_id: str
     text: str
     annotations: Annotations
     standoff: bytes | None
+    settings: LinkSettings = field(default_factory=LinkSettings)
 
     @classmethod
     def of(cls, doc: Doc) -> "Source":
         """The needed parts of a Doc."""
         standoff = doc._.standoff.to_bytes() if has_standoff(doc) else None
-        return cls(doc._.note_id, text_of(doc), annotations_of(doc), standoff)
+        settings = LinkSettings.of(doc)
+        return cls(doc._.note_id, text_of(doc), annotations_of(doc), standoff, settings)
 
     def segment(self, place: Place) -> Segment:
         """The segment at a place of the note."""
@@ -86,6 +90,7 @@ class Source:
             # Events, attributes and all other lines of the file are kept.
             ann = self._edited(self.standoff, annotations, text)
             doc.user_data[KEYS["standoff"]] = ann
+            self.settings.keep_on(doc)
         return NewNote(doc, text, annotations, ann)
 
     def _edited(self, ann: bytes, annotations: Annotations, text: str) -> bytes:
@@ -94,7 +99,7 @@ class Source:
             if edited is not None:
                 return edited
         standoff = Standoff.from_bytes(ann)
-        edit_standoff(standoff, annotations, self.text, text)
+        edit_standoff(standoff, annotations, self.text, text, self.settings)
         return standoff.to_bytes()
 
     @cached_property

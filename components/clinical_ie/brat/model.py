@@ -383,6 +383,7 @@ def _written(record: Record) -> str:
     if read != record:
         raise ValueError(
             f"{record.id}: {shown(line)} cannot be read back; in brat a label is one word without "
-            "blanks, a span is not empty and a text has no line break: rename or remove it"
+            "blanks, of an event also without colons, a span is not empty and a text has no line "
+            "break: rename or remove it"
         )
     return line

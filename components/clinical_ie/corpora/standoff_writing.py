@@ -15,7 +15,6 @@ from ..brat import (
     Normalization,
     Note,
     Record,
-    Relation,
     Standoff,
     TextBound,
 )
@@ -94,12 +93,15 @@ def doc_to_standoff(doc: Doc) -> Standoff | None:
     return standoff
 
 
-def edit_standoff(standoff: Standoff, new: Annotations, old_text: str, new_text: str) -> None:
+def edit_standoff(
+    standoff: Standoff, new: Annotations, old_text: str, new_text: str, settings: LinkSettings
+) -> None:
     """Edit an `.ann` to match new annotations; lines that agree with them stay as they are.
 
     old_text, new_text (str): The texts that the old and the new offsets refer to.
+    settings (LinkSettings): Which lines are relations in the annotations.
     """
-    _Editor(standoff, old_text, LinkSettings()).edit(new, new_text)
+    _Editor(standoff, old_text, settings).edit(new, new_text)
 
 
 class _Editor:
@@ -188,7 +190,7 @@ class _Editor:
     def _drop_links(self) -> list[Link]:
         """Remove the relations that are gone.
 
-        RETURNS (list[Link]): New relations, which the file does not hold in any kind of line.
+        RETURNS (list[Link]): New relations.
         """
         wanted = Counter(map(_key, self.new.links))
         gone: dict[int, list[Link]] = {}
@@ -199,8 +201,6 @@ class _Editor:
                 gone.setdefault(at, []).append(link)
         for at, links in gone.items():
             self._take_from(at, links)
-        if any(wanted.values()):
-            wanted -= self._derived_links()
         return [Link(*key) for key in wanted.elements()]
 
     def _take_from(self, at: int, links: Sequence[Link]) -> None:
@@ -232,17 +232,6 @@ class _Editor:
             self.changes[at] = record._replace(members=left) if left else None
         else:
             self.changes[at] = None
-
-    def _derived_links(self) -> Counter[tuple[str, str, str]]:
-        """Relations implied by events and equivalences that were not read as relations."""
-        roles, equivalences = not self.settings.roles, not self.settings.equivalences
-        reading = read_lines(self.source, LinkSettings(roles, equivalences))
-        lines = self.standoff.lines
-        return Counter(
-            _key(link)
-            for link, at in zip(reading.annotations.links, reading.link_lines, strict=True)
-            if not isinstance(lines[at].record, Relation)
-        )
 
     def _ids_in_file(self, named: Collection[str]) -> dict[str, str]:
         """The id in the file of each mention that is kept.

@@ -172,6 +172,19 @@ def test_what_is_said_of_an_event_is_said_of_its_trigger_and_the_rest_is_counted
     }
 
 
+def test_a_mention_that_was_copied_with_its_comments_gets_an_id_of_its_own():
+    standoff = Standoff.parse(
+        "T1\tPROBLEM 0 5\tfever\nT2\tPROBLEM 13 20\tsurgery\n#1\tI2b2Id T1\tE0\n"
+        "#2\tI2b2Id T2\tE0\nR1\tBEFORE Arg1:T2 Arg2:T1\n"
+    )
+    written, _ = standoff_to_xml("fever before surgery", standoff)
+    assert [line.split()[1] for line in written.splitlines() if line.startswith("<EVENT")] == [
+        'id="E0"',
+        'id="E1"',
+    ]
+    assert 'fromID="E1" fromText="surgery" toID="E0" toText="fever"' in written
+
+
 def test_an_event_id_that_is_borne_twice_means_the_first():
     standoff = Standoff.parse(
         "T1\tTEST 0 1\ta\nT2\tTEST 2 3\tb\nE1\tTEST:T1\nE1\tTEST:T2\nE2\tTEST:E1\n"

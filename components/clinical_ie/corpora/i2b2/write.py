@@ -50,9 +50,14 @@ def standoff_to_xml(text: str, standoff: Standoff) -> tuple[str, Counter[str]]:
     names = _Names(set(ids.values()))
     lines: dict[str, list[str]] = {"EVENT": [], "TIMEX3": [], SECTIME: [], "TLINK": []}
     written: dict[str, tuple[str, str]] = {}
+    given: set[str] = set()
     for mention in standoff.records(TextBound):
         kind = _kind(mention)
-        name = ids.get(mention.id) or names.new(kind)
+        name = ids.get(mention.id)
+        # A mention that was copied with its comments has the id of the other one.
+        if not name or name in given:
+            name = names.new(kind)
+        given.add(name)
         start = min(start for start, _ in mention.fragments)
         end = max(end for _, end in mention.fragments)
         covered = covered_text(text, ((start, end),))
