@@ -16,7 +16,7 @@ from clinical_ie.terminal.progress import track
 def main(
     schema: Annotated[Path, typer.Argument(help="YAML file such as configs/synthetic/full.yml")],
     out_dir: Annotated[
-        Path, typer.Argument(help="Folder to write; replaced if an earlier run wrote it")
+        Path, typer.Argument(help="Folder to write; replaced if an earlier run wrote it as it is")
     ],
     seed: Annotated[int, typer.Option(help="Another seed gives another corpus")] = 0,
     processes: Annotated[int, typer.Option(min=1, help="Does not affect the notes")] = 1,

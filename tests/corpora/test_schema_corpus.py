@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from clinical_ie.brat import read_note
-from clinical_ie.corpora.generator import MANIFEST, Generator, write_generated_corpus
+from clinical_ie.corpora.generator import Generator, write_generated_corpus
 from clinical_ie.corpora.generator.corpus import Job
+from clinical_ie.corpora.synthetic import MANIFEST
 from tests.conftest import ROOT, run_script
 
 from .schema_example import small_schema, write_schema

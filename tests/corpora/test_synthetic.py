@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clinical_ie.brat import Relation, TextBound, read_note
 from clinical_ie.corpora.synthetic import (
+    MANIFEST,
     POOLS,
     SyntheticNote,
     corpus,
@@ -153,7 +154,7 @@ def test_script_writes_the_same_bytes_under_another_hash_seed(tmp_path: Path) ->
         for root in (tmp_path / "script", tmp_path / "library")
     ]
     assert files[0] == files[1]
-    assert len(files[0]) == 8
+    assert len(files[0]) == 9
 
 
 def test_a_note_depends_on_its_own_number_only(demo: Corpus) -> None:
@@ -342,7 +343,8 @@ def test_corpus_is_written_and_replaced(tmp_path: Path) -> None:
     assert note.problems == []
     assert note.text == generate_note(0, "train", 1).text
     write_corpus(folder, 0, {"train": 1})
-    assert sorted(path.name for path in folder.rglob("*.*")) == ["train-000.ann", "train-000.txt"]
+    names = sorted(path.name for path in folder.rglob("*.*"))
+    assert names == [MANIFEST, "train-000.ann", "train-000.txt"]
     assert list(folder.parent.iterdir()) == [folder]
 
 
@@ -356,6 +358,23 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith(f"demo: {mine} is not part of a demo corpus")
     assert mine.read_text() == "my note"
+
+
+def test_a_demo_that_was_edited_is_kept(tmp_path: Path) -> None:
+    demo = tmp_path / "demo"
+    write_corpus(demo, 0, {"train": 1})
+    edited = demo / "train" / "train-000.ann"
+    edited.write_text("T1\tDrug 0 9\tAdmission\n")
+    result = run_script("demo.py", demo)
+    # The workflow goes on.
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"demo: kept as it is: the notes in {demo} were changed since")
+    assert edited.read_text() == "T1\tDrug 0 9\tAdmission\n"
+    with pytest.raises(FileExistsError, match="were changed since"):
+        write_corpus(demo, 0, {"train": 1})
+    (demo / MANIFEST).unlink()
+    with pytest.raises(FileExistsError, match="is not part of a demo corpus"):
+        write_corpus(demo, 0, {"train": 1})
 
 
 def test_an_interrupted_run_leaves_the_old_corpus(

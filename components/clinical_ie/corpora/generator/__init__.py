@@ -11,13 +11,12 @@ held out for test notes and how terms that go together are found. Terms in brace
 annotated, as suits denied findings (`Denies {Symptom}.`).
 """
 
-from .corpus import MANIFEST, NoteCounts, write_generated_corpus
+from .corpus import NoteCounts, write_generated_corpus
 from .loading import SchemaError, load_schema
 from .note import GeneratedNote, Generator
 from .schema import SPLITS, Schema
 
 __all__ = [
-    "MANIFEST",
     "SPLITS",
     "GeneratedNote",
     "Generator",

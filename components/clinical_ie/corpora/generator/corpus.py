@@ -1,7 +1,5 @@
 """Writing a generated corpus to disk; its bytes do not depend on the number of processes."""
 
-import json
-import re
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,11 +11,10 @@ from pathlib import Path
 from ...brat import Relation, Standoff, TextBound, write_note
 from ...system.workers import WorkerPool, start_worker
 from ..parallel import ended
-from ..synthetic.folder import files_below, replaced_folder
+from ..synthetic.folder import check_replaceable, replaced_folder, write_manifest
 from .note import Generator
 from .schema import SPLITS, Schema
 
-MANIFEST = "generated.json"
 # Notes sent to a process at once.
 CHUNK = 8
 
@@ -95,7 +92,7 @@ def write_generated_corpus(
         raise ValueError(f"split {min(odd)!r} is unknown; expected some of {', '.join(SPLITS)}")
     if n_process < 1:
         raise ValueError(f"{n_process} processes cannot write a note; expected 1 or more")
-    _check_replaceable(folder)
+    check_replaceable(folder, "generated corpus")
     jobs = [(split, index) for split, size in sizes.items() for index in range(size)]
     total = NoteCounts()
     with replaced_folder(folder) as new:
@@ -108,24 +105,8 @@ def write_generated_corpus(
             with ended(tracked):
                 for _, counts in zip(tracked, results, strict=True):
                     total.update(counts)
-        manifest = {"seed": seed, "sizes": dict(sizes), "counts": total.as_dict()}
-        (new / MANIFEST).write_text(
-            json.dumps(manifest, indent=2) + "\n", encoding="utf8", newline="\n"
-        )
+        write_manifest(new, {"seed": seed, "sizes": dict(sizes), "counts": total.as_dict()})
     return total
-
-
-def _check_replaceable(folder: Path) -> None:
-    files = files_below(folder)
-    pattern = rf"(train|dev|test)/\1-\d+\.(txt|ann)|{re.escape(MANIFEST)}"
-    odd = [path for path, name in files if not re.fullmatch(pattern, name)]
-    if files and not odd and not (folder / MANIFEST).is_file():
-        odd = [files[0][0]]
-    if odd:
-        raise FileExistsError(
-            f"{odd[0]} is not part of a generated corpus; {folder} must be new, empty, or hold "
-            f"what an earlier run wrote, with its {MANIFEST}"
-        )
 
 
 @contextmanager

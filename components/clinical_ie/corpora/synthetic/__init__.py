@@ -14,7 +14,16 @@ Conventions of the annotation, which follow n2c2-2018:
 """
 
 from .corpus import write_corpus
+from .folder import MANIFEST, ChangedNotesError
 from .lexicon import POOLS, load_pool
 from .note import SyntheticNote, generate_note
 
-__all__ = ["POOLS", "SyntheticNote", "generate_note", "load_pool", "write_corpus"]
+__all__ = [
+    "MANIFEST",
+    "POOLS",
+    "ChangedNotesError",
+    "SyntheticNote",
+    "generate_note",
+    "load_pool",
+    "write_corpus",
+]
