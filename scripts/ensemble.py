@@ -81,6 +81,7 @@ def _join(out: Path, names: list[str], dev: Path, gpu_id: int) -> None:
     with workplace(out.parent, "ensemble") as folder:
         joined.to_disk(folder / out.name)
         forget_words(folder / out.name)
+        (folder / out.name).chmod(0o700)
         replace_folder(folder / out.name, out)
 
 

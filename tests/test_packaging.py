@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.util import load_config
 
 from clinical_ie import packaging
 from clinical_ie.doc import annotations_of
@@ -152,9 +153,17 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
     tmp_path: Path, monkeypatch
 ):
     nlp = spacy.blank("en")
-    nlp.config["paths"] |= {"train": "/home/anna/mine/train.spacy", "dev": "corpus/dev.spacy"}
+    nlp.config["paths"] |= {
+        "train": "/home/anna/mine/train.spacy",
+        "dev": "corpus/anna-clinic/dev.spacy",
+        "encoder": "bionlp/bluebert",
+    }
     nlp("Anna").vocab.strings.add("anna")
     nlp.to_disk(tmp_path / "trained")
+    # As in a pipeline that was trained from another one.
+    config = load_config(tmp_path / "trained" / "config.cfg")
+    config["components"]["tok2vec"] = {"model": {"name": "assets/anna/encoder"}}
+    config.to_disk(tmp_path / "trained" / "config.cfg")
     project = tmp_path / "project"
     (project / "components" / "clinical_ie").mkdir(parents=True)
     for name in ("pyproject.toml", "README.md"):
@@ -178,8 +187,10 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
     with zipfile.ZipFile(wheels[1]) as wheel:
         contents = {name: wheel.read(name) for name in wheel.namelist()}
     assert not [name for name, content in contents.items() if b"anna" in content]
+    assert [wheel.stat().st_mode & 0o777 for wheel in wheels] == [0o600, 0o600]
     config = contents["en_clinical_ie/en_clinical_ie-1.2.3/config.cfg"]
-    assert b'train = "train.spacy"\ndev = "corpus/dev.spacy"\n' in config
+    assert b'train = "train.spacy"\ndev = "dev.spacy"\n' in config
+    assert b'encoder = "bionlp/bluebert"\n' in config
     # The folder itself stays as it was.
     assert "/home/anna" in (tmp_path / "trained" / "config.cfg").read_text("utf8")
 

@@ -126,16 +126,35 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
         for old in out.glob("*.whl"):
             if old.name.split("-")[0] in names:
                 old.unlink()
+        for wheel in built:
+            # As the folders of pipelines: weights can reveal the notes they were trained on.
+            wheel.chmod(0o600)
         return [wheel.replace(out / wheel.name) for wheel in built]
 
 
 def _forget_places(pipeline: Path) -> None:
-    """Reduce the paths of training files in a pipeline's config to file names, for privacy."""
+    """Reduce paths in a pipeline's config to file names, for privacy: they can tell whose notes
+    these were."""
     config = load_config(pipeline / "config.cfg", interpolate=False)
     for name, value in config.get("paths", {}).items():
-        if isinstance(value, str) and Path(value).is_absolute():
-            config["paths"][name] = Path(value).name
+        config["paths"][name] = _name_of(value, hub=name == "encoder")
+    for component in config["components"].values():
+        # Literal in a pipeline that was trained from another one.
+        model = component.get("model")
+        if isinstance(model, dict) and "name" in model:
+            model["name"] = _name_of(model["name"], hub=True)
     config.to_disk(pipeline / "config.cfg")
+
+
+def _name_of(value: object, hub: bool) -> object:
+    """The last part of a path.
+
+    hub (bool): Whether it may be a name on the hub, which stays as it is: it has one slash at most.
+    """
+    if not isinstance(value, str) or value.startswith("${"):
+        return value
+    is_path = not hub or value[:1] in "./~" or value.count("/") > 1 or "\\" in value
+    return Path(value).name if is_path or Path(value).exists() else value
 
 
 def _run(arguments: list[str]) -> None:

@@ -124,7 +124,7 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
         if message["sizes"]:
             self.build(**message["sizes"])
             file = BytesIO(message["state"])
-            saved = torch.load(file, map_location=self.device)
+            saved = torch.load(file, map_location=self.device, weights_only=True)
             try:
                 self._model.load_state_dict(saved)
             except RuntimeError as error:

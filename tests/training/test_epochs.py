@@ -40,6 +40,7 @@ def test_the_last_step_is_evaluated_once(
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     # What was finished is neither made nor evaluated again.
     assert len(updates) == 8
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == evaluated
     assert capsys.readouterr().out.count("going on after step 7") == 1

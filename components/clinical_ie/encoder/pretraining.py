@@ -107,7 +107,7 @@ def pretrain_encoder(
     if done.get("identity") == run.identity:
         return done
     part = out.with_name(f"{out.name}.part")
-    with claimed(part):
+    with claimed(part, mode=0o700):
         run.resume(part / STATE)
         for step in run.steps(part / STATE):
             on_step(step)
@@ -338,7 +338,7 @@ class _Run:
     def save(self, folder: Path, report: dict[str, Any]) -> None:
         """Write a folder that `load_pretrained` can read, with the report."""
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         self._encoder.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
         (folder / REPORT).write_text(

@@ -21,6 +21,7 @@ from ..torch_shim import AveragedParams, as_loaded
 from .attention import PlainAttention
 from .loading import run_uncompiled
 from .reading import Precision, bfloat16_pays, reading_copy
+from .saved import without_code
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,12 @@ class EncoderShim(AveragedParams, HFShim):
         self._freeze()
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
-        self.config_cls = _ExactConfig(srsly.msgpack_loads(bytes_data)["config"])
+        message = srsly.msgpack_loads(bytes_data)
+        if without_code(message):
+            bytes_data = srsly.msgpack_dumps(message)
+        self.config_cls = _ExactConfig(message["config"])
+        # Only the bytes are needed from here on.
+        del message
         super().from_bytes(bytes_data)
         self._reader = None
         if self.is_loaded:

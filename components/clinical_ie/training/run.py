@@ -88,7 +88,8 @@ def train_pipeline(
     for folder in (out, part):
         _check_replaceable(folder)
     try:
-        with claimed(part):
+        # Weights can reveal the notes they were trained on.
+        with claimed(part, mode=0o700):
             # An earlier run may have been stopped just before its folder was moved.
             if not is_trained(config, part, overrides):
                 _make(config, part, overrides, gpu_id)
