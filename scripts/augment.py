@@ -10,7 +10,7 @@ from rich.console import Console
 from clinical_ie.augment.outcome import Outcome
 from clinical_ie.augment.output import rewrites_table
 from clinical_ie.augment.run import augment
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.terminal.progress import progress_bar
 
 N_SHOWN = 5
@@ -50,7 +50,7 @@ def main(
                 on_accepted=on_accepted,
             )
     except (OSError, ValueError, RuntimeError, sqlite3.DatabaseError) as error:
-        typer.echo(f"augment: {error}", err=True)
+        complain("augment", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo(

@@ -20,7 +20,7 @@ from clinical_ie.corpora.i2b2 import I2b2Settings
 from clinical_ie.corpora.splits import releases, split_folder
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.summary import print_counts
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.terminal.printable import printable
 from clinical_ie.terminal.progress import track
 
@@ -94,7 +94,7 @@ def main(
         typer.echo(f"convert: {told}, or a lower --max-mb", err=True)
         raise typer.Exit(1) from None
     except (OSError, ValueError) as error:
-        typer.echo(f"convert: {printable(str(error))}", err=True)
+        complain("convert", error)
         raise typer.Exit(1) from None
     for line in remarks:
         typer.echo(printable(line))

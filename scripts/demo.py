@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.corpora.synthetic import ChangedNotesError, write_corpus
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 
 
 def main(
@@ -21,10 +21,10 @@ def main(
         write_corpus(out_dir, seed, {"train": train, "dev": dev, "test": test})
     except ChangedNotesError as error:
         # The workflow goes on with them.
-        typer.echo(f"demo: kept as it is: {error}", err=True)
+        complain("demo", f"kept as it is: {error}")
         return
     except OSError as error:
-        typer.echo(f"demo: {error}", err=True)
+        complain("demo", error)
         raise typer.Exit(1) from None
     typer.echo(f"Wrote {train} train, {dev} dev and {test} test notes to {out_dir}")
 

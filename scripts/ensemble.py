@@ -15,7 +15,7 @@ from clinical_ie.ensemble import join
 from clinical_ie.report.terminal import table_console
 from clinical_ie.system.gpu import gpu_errors_in_one_line
 from clinical_ie.system.workplace import replace_folder, workplace
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.calibrate import PASSES, calibrate_pipeline
 from clinical_ie.training.dev_notes import scores_on
@@ -42,7 +42,7 @@ def main(
         with gpu_errors_in_one_line("fewer members"):
             _join(out, member, dev, gpu_id)
     except (OSError, ValueError) as error:
-        typer.echo(f"ensemble: {' '.join(str(error).split())}", err=True)
+        complain("ensemble", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("ensemble: interrupted; nothing was written", err=True)

@@ -17,7 +17,7 @@ from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
 from clinical_ie.system.workplace import write_whole
-from clinical_ie.terminal.console import run, tell
+from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.scored_notes import notes_to_score
 
@@ -67,7 +67,7 @@ def main(
             write_whole(out / f"{name}.json", json.dumps(arms[name], indent=2) + "\n")
         write_whole(out / "table.md", tables_markdown(arms))
     except (OSError, ValueError) as error:
-        typer.echo(f"evaluate: {error}", err=True)
+        complain("evaluate", error)
         raise typer.Exit(1) from None
     tell("notes are scored, but brat cannot express what was found in them", left_out)
     console = table_console()

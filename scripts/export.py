@@ -11,13 +11,12 @@ from spacy.tokens import Doc
 
 from clinical_ie.annotate.writers.base import make_folder
 from clinical_ie.brat import Standoff, write_note
-from clinical_ie.brat.files import file_below
+from clinical_ie.brat.files import file_below, make_parent
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import unique_ids
-from clinical_ie.terminal.console import run, tell
-from clinical_ie.terminal.printable import printable
+from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import track
 
 # No later note could be written either.
@@ -61,7 +60,7 @@ def main(
                         raise
                     told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:
-        typer.echo(f"export: stopped: {printable(str(error))}", err=True)
+        complain("export", f"stopped: {error}")
         tell("problems before that", told)
         raise typer.Exit(1) from None
     if lost:
@@ -76,7 +75,7 @@ def main(
 def _write_i2b2(out: Path, name: str, doc: Doc, mode: int) -> Counter[str]:
     content, left_out = standoff_to_xml(doc.text, doc_to_standoff(doc) or Standoff())
     path = file_below(out, name, ".xml")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_parent(out, path)
     path.touch(mode)
     path.write_bytes(content.encode("utf8"))
     return left_out

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clinical_ie.corpora.generator import NoteCounts, load_schema, write_generated_corpus
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.terminal.progress import track
 
 
@@ -35,7 +35,7 @@ def main(
             load_schema(schema), out_dir, seed, sizes, n_process=processes, track=track
         )
     except (OSError, ValueError, BrokenProcessPool) as error:
-        typer.echo(f"generate: {error}", err=True)
+        complain("generate", error)
         raise typer.Exit(1) from None
     Console().print(_table(counts))
     typer.echo(f"Wrote {train} train, {dev} dev and {test} test notes to {out_dir}")

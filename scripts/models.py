@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.weights import (
     ChoiceError,
     Network,
@@ -38,7 +38,7 @@ def main(
             raise ChoiceError(f"name a model or give --config; known: {', '.join(table.models)}")
         choice = choose(table, names or [], config or [], out_dir)
     except (TableError, ChoiceError) as error:
-        typer.echo(f"models: {error}", err=True)
+        complain("models", error)
         raise typer.Exit(1) from error
     reporter = RichReporter()
     if not choice.from_table and not choice.own:
@@ -51,7 +51,7 @@ def main(
         typer.echo("models: stopped; the same command continues with what has arrived", err=True)
         raise typer.Exit(130) from stop
     for failure in errors:
-        typer.echo(f"models: {failure}", err=True)
+        complain("models", failure)
     if errors:
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clinical_ie.packaging import Arm, build_wheels, choose_arm, read_arm
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 
 
 def main(
@@ -21,7 +21,7 @@ def main(
         before = {wheel.name for wheel in out.glob("*.whl")}
         wheels = build_wheels(best.path, out, version, Path(__file__).parents[1])
     except (OSError, RuntimeError, ValueError) as error:
-        typer.echo(f"package: {error}", err=True)
+        complain("package", error)
         raise typer.Exit(1) from None
     for candidate in arms:
         typer.echo(candidate.in_words())

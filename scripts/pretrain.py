@@ -20,7 +20,7 @@ from clinical_ie.encoder.pretraining import (
     perplexity,
     pretrain_encoder,
 )
-from clinical_ie.terminal.console import run, tell
+from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import progress_bar, track
 
 
@@ -68,7 +68,7 @@ def main(
             report = pretrain_encoder(pools, encoder, out, settings, gpu_id, on_step)
     except (OSError, ValueError) as error:
         tell("notes were left out", failures)
-        typer.echo(f"pretrain: {' '.join(str(error).split())}", err=True)
+        complain("pretrain", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("pretrain: interrupted; the same command continues where it was saved", err=True)

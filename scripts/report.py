@@ -9,7 +9,7 @@ from clinical_ie.augment.output import rewrites_table
 from clinical_ie.report.metrics import read_arms
 from clinical_ie.report.page import STEPS, read_rewrites, write_page
 from clinical_ie.report.terminal import arm_tables, table_console
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.terminal.progress import progress_bar
 
 N_SHOWN = 5
@@ -37,7 +37,7 @@ def main(
         tables = arm_tables(read_arms(metrics))
         rewrites = read_rewrites(augment_json)
     except (OSError, ValueError) as error:
-        typer.echo(f"report: {error}", err=True)
+        complain("report", error)
         raise typer.Exit(1) from None
     console = table_console()
     for table in tables:

@@ -14,7 +14,7 @@ from clinical_ie.scoring import PROTOCOLS
 from clinical_ie.scoring.evaluation import SETTINGS, named
 from clinical_ie.system.hashing import hash_of
 from clinical_ie.system.workplace import write_whole
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, run_values
 from clinical_ie.training.scored_notes import notes_to_score
@@ -72,7 +72,7 @@ def main(
         write_whole(out / "seeds.json", f"{content}\n")
         write_whole(out / "seeds.md", markdown)
     except (OSError, ValueError, TrainingError) as error:
-        typer.echo(f"table: {error}", err=True)
+        complain("table", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("table: interrupted; run it again to continue", err=True)

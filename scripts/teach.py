@@ -10,7 +10,7 @@ from clinical_ie.annotate import ID_COLUMN, TEXT_COLUMN, load_pipeline, open_sou
 from clinical_ie.system.gpu import gpu_errors_in_one_line
 from clinical_ie.system.hashing import pipeline_fingerprint
 from clinical_ie.system.workplace import claimed
-from clinical_ie.terminal.console import run, tell
+from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.taught_parts import Parts
 from clinical_ie.training.teaching import Teacher, teach_batch
@@ -62,7 +62,7 @@ def main(
                 raise ValueError(f"{changed} notes have changed since; --overwrite starts over")
             parts.join(out)
     except (OSError, ValueError) as error:
-        typer.echo(f"teach: {' '.join(str(error).split())}", err=True)
+        complain("teach", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         told = f"interrupted; {len(done)} notes are done, and the same command continues"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clinical_ie.terminal.console import run
+from clinical_ie.terminal.console import complain, run
 from clinical_ie.training.fingerprint import START, is_trained
 from clinical_ie.training.length import AUTO
 from clinical_ie.training.run import TrainingError, part_of, run_values, train_pipeline
@@ -50,7 +50,7 @@ def main(
             return
         told = train_pipeline(config, out, overrides, gpu_id)
     except TrainingError as error:
-        typer.echo(f"train: {error}", err=True)
+        complain("train", error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         part = part_of(out)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from clinical_ie.augment.config import load
 from clinical_ie.augment.models.endpoint import EndpointError, check_localhost, checked_url
 from clinical_ie.augment.models.openai_compatible import make_openai_compatible
+from clinical_ie.augment.quiet import quiet_logs
 from clinical_ie.augment.run import augment
 from tests.augment.conftest import config_for
 from tests.augment.server import Answer, completion, serving
@@ -207,3 +208,15 @@ def test_logs_hold_no_note_text_unless_asked(
         record for record in caplog.records if record.name.startswith(("httpcore2.", "openai."))
     ]
     assert any(record.levelno == logging.DEBUG for record in below) == asked
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_loggers_that_are_made_later_are_quiet_too(
+    with_text: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    before = logging.getLogger("httpcore2").level
+    with quiet_logs(with_text):
+        logging.getLogger(f"httpcore2.made_{with_text}").debug("the prompt")
+    assert bool(caplog.messages) == with_text
+    assert logging.getLogger("httpcore2").level == before

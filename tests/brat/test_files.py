@@ -173,6 +173,21 @@ def test_no_name_leads_out_of_the_folder(name, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("link", ["ward", "ward/a.txt", "ward/a.ann"])
+def test_no_link_leads_out_of_the_folder(link, tmp_path: Path):
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    outside.mkdir()
+    (out / link).parent.mkdir(parents=True)
+    (out / link).symlink_to(outside if link == "ward" else outside / "a")
+    with pytest.raises(ValueError, match="is a link, or behind one, that leads out of"):
+        write_note(out, "ward/a", "text", Standoff())
+    assert not list(outside.iterdir())
+    # The folder itself may be one.
+    (tmp_path / "linked").symlink_to(outside)
+    write_note(tmp_path / "linked", "a", "text", Standoff())
+    assert len(list(outside.iterdir())) == 2
+
+
 @pytest.mark.parametrize("name", ["/a", "c:a", "c:/a", "..\\a"])
 def test_on_windows_more_names_lead_out_of_the_folder(name, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(files, "PurePath", PureWindowsPath)

@@ -20,7 +20,7 @@ from clinical_ie.report.analysis import (
     training_curves,
 )
 from clinical_ie.report.browser import as_script, browser_data
-from clinical_ie.report.charts import changes_chart
+from clinical_ie.report.charts import changes_chart, confusion_chart
 from clinical_ie.report.metrics import read_arms
 from clinical_ie.report.predictions import ScoredNote, read_predictions
 from clinical_ie.scoring import score
@@ -128,6 +128,14 @@ def test_of_no_relations_nothing_is_said_or_drawn(tmp_path: Path) -> None:
     drawn = changes_chart(changes(read_arms(tmp_path)), "no_aug", "with_aug")
     assert ">Mentions<" in drawn
     assert ">Relations<" not in drawn
+
+
+def test_a_label_that_xml_has_no_place_for_is_drawn_escaped() -> None:
+    """A character like these would end the process, without a message."""
+    rows = [{"arm": "a", "gold": "Dr\x1bug", "predicted": "\ufffe<b>\x00", "mentions": 3}]
+    drawn = confusion_chart(rows, "a")
+    assert "Dr\\x1bug" in drawn
+    assert "\\ufffe&lt;b&gt;\\x00" in drawn
 
 
 def test_training_curves_from_spacys_log(tmp_path: Path) -> None:

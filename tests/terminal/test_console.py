@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clinical_ie.terminal.console import complain
+
 SCRIPT = """
 from rich.console import Console
 from clinical_ie.terminal.console import run
@@ -27,3 +29,8 @@ def test_a_full_disk_behind_standard_output_is_told_in_one_line(tmp_path: Path) 
         )
     assert done.stderr == "count: [Errno 28] No space left on device\n"
     assert done.returncode == 1
+
+
+def test_what_is_wrong_is_one_line_that_the_terminal_does_not_obey(capsys) -> None:
+    complain("score", ValueError("a label\n  \x1b]0;owned\x07"))
+    assert capsys.readouterr().err == "score: a label \\x1b]0;owned\\x07\n"

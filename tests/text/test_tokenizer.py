@@ -279,6 +279,16 @@ def test_long_stretches_keep_their_text(text, n):
     assert doc.text == text * n
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("n", [30, 200, 20_000])
+def test_a_long_row_of_articles_is_stripped_in_one_pass(n):
+    """One by one, each would copy all that is left: 20,000 of them would take minutes."""
+    articles = "dell\u2019" * n
+    text = f"pain ({articles}aorta ends"
+    words = [token.text for token in NLP.make_doc(text)]
+    assert words == ["pain", "(", *["dell\u2019"] * n, "aorta", "ends"]
+
+
 @given(st.lists(st.sampled_from([0, 1, 150, _LONG - 1, _LONG, _LONG + 1]), max_size=6))
 def test_a_look_at_few_characters_finds_every_long_stretch(lengths):
     text = " ".join("x" * length for length in lengths)

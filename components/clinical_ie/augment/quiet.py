@@ -20,13 +20,17 @@ def quiet_logs(with_text: bool) -> Iterator[None]:
 
     # A filter applies to its own logger only, not to its children.
     loggers = [] if with_text else [logging.getLogger(name) for name in _all_talkative()]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addFilter(without_debug)
+        # Children that are made in the meantime have the level of their parents.
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
     try:
         yield
     finally:
-        for logger in loggers:
+        for logger, level in zip(loggers, levels, strict=True):
             logger.removeFilter(without_debug)
+            logger.setLevel(level)
 
 
 def _all_talkative() -> list[str]:

@@ -202,7 +202,7 @@ def write_note(
         this note's.
     """
     path = file_below(folder, name, ".txt")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_parent(folder, path)
     if standoff is None and path.with_suffix(".ann").exists():
         raise ValueError(
             f"{path.with_suffix('.ann')} exists, but the note has no annotations: remove it, or "
@@ -236,9 +236,24 @@ def file_below(folder: Path, name: str, ending: str) -> Path:
     # On Windows, neither `/a` nor `c:a` counts as absolute.
     if PurePath(name).anchor or ".." in PurePath(name).parts:
         raise ValueError(f"{name!r} cannot be the name of a note: it leads out of {folder}")
+    if "\0" in name:
+        raise ValueError(f"{name!r} cannot be the name of a note: no file name has a NUL in it")
     if not suits_system(name):
         raise ValueError(f"{name!r} is not a valid file name on Windows: rename the note")
     return folder / f"{name}{ending}"
+
+
+def make_parent(folder: Path, path: Path) -> None:
+    """Make the folder of a file below another folder.
+
+    RAISES (ValueError): A link in that folder leads out of it.
+    """
+    whole = folder.resolve()
+    for ending in {path.suffix, ".ann"}:
+        place = path.with_suffix(ending)
+        if not place.resolve().is_relative_to(whole):
+            raise ValueError(f"{place} is a link, or behind one, that leads out of {folder}")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def covered_text(text: str, fragments: Fragments) -> str:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ..scoring import MODES
 from ..scoring.errors import BORDER_KINDS, CORRECT, DISTANCES, FAR, MISS_KINDS
+from ..terminal.printable import printable
 
 Rows = Sequence[dict[str, Any]]
 
@@ -17,6 +18,15 @@ Rows = Sequence[dict[str, Any]]
 PALETTE = ["#3a86c8", "#d55e00", "#2a9d7c", "#b5609a", "#a08a00", "#7a7a85", "#56b4e9", "#c0504d"]
 _WIDTH = 420
 _FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
+
+
+def _printable(value: Any) -> Any:
+    """A specification with all its values in printable characters."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {name: _printable(each) for name, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
 def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
@@ -42,7 +52,8 @@ def svg(chart: alt.TopLevelMixin, title: str) -> Markup:
         "view": {"stroke": "#8884"},
         "range": {"category": PALETTE},
     }  # fmt: skip
-    drawn = vl_convert.vegalite_to_svg(spec)
+    # A character that XML forbids, in a label say, would end the process.
+    drawn = vl_convert.vegalite_to_svg(_printable(spec))
     return Markup(drawn).replace(
         "<svg ", Markup('<svg role="img" aria-label="{}" ').format(title), 1
     )

@@ -41,7 +41,12 @@ def tell(what: str, items: Sequence[str], limit: int | None = MAX_LISTED) -> Non
         typer.echo(f"  … and {len(items) - limit} more", err=True)
 
 
+def complain(command: str, problem: object) -> None:
+    """Print what is wrong, on one line; it may quote labels and names from files."""
+    typer.echo(f"{command}: {printable(' '.join(str(problem).split()))}", err=True)
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Exit with a message of one line."""
-    typer.echo(f"clinical-ie: {' '.join(message.split())}", err=True)
+    complain("clinical-ie", message)
     raise typer.Exit(code)

@@ -13,6 +13,7 @@ is annotated with and without its last full stop, and becomes `b.i.d` and `.`.
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
@@ -92,7 +93,8 @@ _UNIT = (
 _DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)|\d{1,2}-\d{1,2}-\d{4}|\d{4}[/-]\d{1,2}[/-]\d{1,2}"
 _INTERVAL = r"[qQ]\d+[-\u2013]\d+(?:[hHdDwW]|[hH][rR][sS]?|min)"
 
-_PREFIX = rf"\A(?:{_CLUSTERS}|{_ELISION}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d))"
+_FIRST = rf"{_CLUSTERS}|{_ELISION}|[{_SIGNS}&'*\u2019,:]|\.(?!\d)|\.(?=\d+\.\d)"
+_PREFIX = rf"\A(?:{_FIRST})"
 # Most characters are letters, at which hardly a rule can match: they are ruled out first, which
 # makes a search three times as fast.
 _SUFFIX = (
@@ -164,6 +166,9 @@ _BETWEEN_SIGNS = re.compile(
     rf"([.\-_=*#~])(?={_SIGN})(?!\1)|(?![.\-_=*#~]){_SIGN}(?={_SIGN})"
     rf"|(?:{_CLITICS})(?=['\u2019n])|{_DEGREES}(?={_SIGN})"
 )
+# What is stripped off its front one by one, and has letters in it: `dell'dell'dell'`.
+_FRONT = re.compile(rf"(?>{_FIRST}){{20,}}")
+_FIRSTS = re.compile(_FIRST)
 
 
 class ClinicalTokenizer(Tokenizer):
@@ -179,6 +184,10 @@ class ClinicalTokenizer(Tokenizer):
         words: list[str] = []
         spaces: list[bool] = []
         for piece in _pieces(text):
+            if isinstance(piece, list):
+                words += piece
+                spaces += [False] * len(piece)
+                continue
             doc = super().__call__(piece)
             words += token_words(doc)
             spaces += doc.to_array("SPACY").astype(bool).tolist()
@@ -195,11 +204,17 @@ def _has_blanks(text: str) -> bool:
     return True
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces, cut only inside stretches that are too long."""
+def _pieces(text: str) -> Iterator[str | list[str]]:
+    """The text in pieces, cut only inside stretches that are too long; a piece that is stripped off
+    the front of one is a list of its tokens."""
     start = 0
     for long in re.finditer(rf"\S{{{_LONG + 1},}}", text):
-        cut = _BETWEEN_SIGNS.search(text, long.start() + _PIECE, long.end())
+        if front := _FRONT.match(text, long.start(), long.end()):
+            yield text[start : long.start()]
+            tokens = _FIRSTS.finditer(text, long.start(), long.end())
+            yield [token[0] for token in takewhile(lambda each: each.end() <= front.end(), tokens)]
+            start = front.end()
+        cut = _BETWEEN_SIGNS.search(text, max(start, long.start()) + _PIECE, long.end())
         while cut:
             yield text[start : cut.end()]
             start = cut.end()

@@ -19,6 +19,7 @@ from ..encoder.ensemble import ENCODER, is_ensemble
 from ..relations.component import ClinicalRelations
 from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 from ..system.workplace import workplace
+from ..terminal.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -176,6 +177,6 @@ def _tell(name: str, pipeline: str, new: Sequence[str]) -> None:
         "%s: trained from the beginning, on the encoder of %s, where it does not know %s%s",
         name,
         pipeline,
-        ", ".join(new[:_NAMED]),
+        ", ".join(map(printable, new[:_NAMED])),
         more,
     )
