@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from spacy.util import import_file
 
 from clinical_ie.augment.outcome import Outcome
 from clinical_ie.augment.output import rewrites_table
@@ -26,10 +27,15 @@ def main(
     model_path: Annotated[
         Path | None, typer.Option(help="Weights; overrides the config's paths.model")
     ] = None,
+    code: Annotated[
+        Path | None, typer.Option(help="A Python file that registers filters and the like")
+    ] = None,
 ) -> None:
     """Rewrite segments of the training notes, and put them into new notes."""
     console = Console()
     try:
+        if code is not None:
+            _run_code(code)
         with progress_bar() as bar:
             # No estimate from the time until the first note: it includes loading notes and weights.
             task = bar.add_task("new notes", total=None)
@@ -73,6 +79,19 @@ def main(
         )
     if not outcome.accepted or _cut_off(outcome):
         raise typer.Exit(1)
+
+
+def _run_code(path: Path) -> None:
+    """Run a file of the user's own, by which its functions become known to the config.
+
+    RAISES (OSError, ValueError): There is none, or it fails.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"--code {path}: no such file")
+    try:
+        import_file("clinical_ie_own_code", path)
+    except Exception as error:
+        raise ValueError(f"--code {path}: {type(error).__name__}: {error}") from error
 
 
 def _cut_off(outcome: Outcome) -> bool:
@@ -119,10 +138,12 @@ def _summary(outcome: Outcome) -> list[str]:
             "yielded no more"
         )
         if by_answers and by_answers[0][0] == "unchanged":
+            smaller = (
+                "a smaller `least` in its config, " if "least" in outcome.settings["model"] else ""
+            )
             lines.append(
                 "  the most frequent reason is unchanged: the model found nothing to replace; more "
-                "training notes, a smaller `least` in its config, or another "
-                "--vars.augment_config may help"
+                f"training notes, {smaller}or another --vars.augment_config may help"
             )
     return lines
 

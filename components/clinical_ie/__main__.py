@@ -134,7 +134,8 @@ def annotate_command(
         fail(stopped(str(error), written))
     typer.echo(f"{written} of {notes.total} notes written to {out}", err=True)
     if failures:
-        tell("left out", [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
+        heading = "left out or out of date" if any(f.counted for f in failures) else "left out"
+        tell(heading, [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)
         raise typer.Exit(1)
 
 

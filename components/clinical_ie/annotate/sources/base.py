@@ -9,8 +9,11 @@ from .part import Part
 
 # From a note's name to the reason why the output cannot hold it, or None.
 Refusal = Callable[[str], str | None]
-# Why a note is left out that was annotated with a text that it no longer has.
-CHANGED = "its text has changed since this run annotated it; --overwrite starts over"
+# Of a note that was annotated with a text that it no longer has.
+CHANGED = (
+    "its text has changed since this run annotated it: the output has what was found in the old "
+    "text; --overwrite starts over"
+)
 
 
 class Source(Protocol):

@@ -64,8 +64,10 @@ class RowSource(ABC):
             place = f"{self.path}:{number}"
             if problem is None:
                 yield InputNote(name, text, place)
+            elif problem is CHANGED:
+                yield Failure(place, CHANGED, counted=True)
             else:
-                yield Failure(place, f"{problem}: left out", counted=problem is CHANGED)
+                yield Failure(place, f"{problem}: left out")
 
     def _checked(self, row: Row) -> tuple[str, str, str | None]:
         """Name and text of a note, and what is wrong with it."""
