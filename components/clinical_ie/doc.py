@@ -1,13 +1,13 @@
 """The annotation layer on a Doc: mentions, relations and the standoff they came from.
 
 Mentions live in `doc.spans["entities"]`, including overlapping and nested ones; `doc.ents` is the
-flat view. The group's `attrs` hold what does not fit into a `Span`: `scores` and `fragments` (the
-exact character offsets), in the order of the group; `characters`, the offsets of the spans, if any
-differ from the exact ones because spans end at token borders; and, by mention id, `details`:
-attributes, normalisations and comments. `span._.fragments`, `span._.attributes`,
-`span._.normalizations` and `span._.comments` read them. Relations are kept in `doc.user_data` as
-plain values, so that they survive `DocBin`, `to_bytes` and worker processes, and become `Relation`
-objects when read.
+flat view. The group's `attrs` hold what does not fit into a `Span`: `scores`, `fragments` (the
+exact character offsets) and `ids`, in the order of the group when they were written;
+`characters`, the offsets of the spans, if any differ from the exact ones because spans end at token
+borders; and, by mention id, `details`: attributes, normalisations and comments, which
+`span._.fragments`, `span._.attributes`, `span._.normalizations` and `span._.comments` read.
+Relations are kept in `doc.user_data` as plain values, so that they survive `DocBin`, `to_bytes` and
+worker processes, and become `Relation` objects when read.
 """
 
 import logging
