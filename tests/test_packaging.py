@@ -163,6 +163,9 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
     # As in a pipeline that was trained from another one.
     config = load_config(tmp_path / "trained" / "config.cfg")
     config["components"]["tok2vec"] = {"model": {"name": "assets/anna/encoder"}}
+    # And where a head has an encoder of its own.
+    config["components"]["head"] = {"model": {"tok2vec": {"name": "/home/anna/encoder"}}}
+    config["corpora"]["train"]["path"] = "../anna/train.spacy"
     config.to_disk(tmp_path / "trained" / "config.cfg")
     project = tmp_path / "project"
     (project / "components" / "clinical_ie").mkdir(parents=True)

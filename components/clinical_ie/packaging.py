@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
 from spacy.util import load_config
@@ -138,12 +139,20 @@ def _forget_places(pipeline: Path) -> None:
     config = load_config(pipeline / "config.cfg", interpolate=False)
     for name, value in config.get("paths", {}).items():
         config["paths"][name] = _name_of(value, hub=name == "encoder")
-    for component in config["components"].values():
-        # Literal in a pipeline that was trained from another one.
-        model = component.get("model")
-        if isinstance(model, dict) and "name" in model:
-            model["name"] = _name_of(model["name"], hub=True)
+    # Literal in a pipeline that was trained from another one, and wherever a head has an encoder of
+    # its own.
+    _forget_below(config["components"], "name", hub=True)
+    for section in ("corpora", "initialize"):
+        _forget_below(config.get(section, {}), "path", hub=False)
     config.to_disk(pipeline / "config.cfg")
+
+
+def _forget_below(section: dict[str, Any], key: str, hub: bool) -> None:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            _forget_below(value, key, hub)
+        elif name == key:
+            section[name] = _name_of(value, hub)
 
 
 def _name_of(value: object, hub: bool) -> object:

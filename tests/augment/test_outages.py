@@ -241,6 +241,33 @@ def test_answers_before_the_credit_ends_become_notes(train: Path, tmp_path: Path
         assert (result.exit_code, len(read_docs(out)), len(server.requests)) == (0, 12, 13)
 
 
+def test_a_note_with_fewer_rewrites_does_not_hide_that_the_run_ended(tmp_path: Path) -> None:
+    text = "He took aspirin 81 mg for pain.\n\nShe took insulin 5 units for diabetes."
+    terms = ("aspirin", "81 mg", "pain", "insulin", "5 units", "diabetes")
+    doc = note(text, *zip(["Drug", "Strength", "Reason"] * 2, terms, strict=True))
+    write_docs([doc], tmp_path / "train.spacy")
+    where = tmp_path / "train.spacy", tmp_path / "o.spacy", tmp_path / "o"
+    with serving(failing_after(1, error(402))) as server:
+        config = config_of(tmp_path, server.url)
+        two = config.read_text().replace("[augment]", "[augment]\nsegments_per_note = 2")
+        config.write_text(two)
+        result = run_script("augment.py", *where, "--n-augmented", 1, "--config", config)
+        assert len(server.requests) == 2
+    assert "1 new notes from 1 segments" in result.output
+    assert (result.exit_code, "the run ended early" in result.output) == (1, True)
+
+
+def test_requests_without_an_answer_are_counted_when_they_end_the_run(
+    train: Path, tmp_path: Path
+) -> None:
+    with serving(failing_after(1, error(503))) as server:
+        config = config_of(tmp_path, server.url)
+        outcome = augment(train, tmp_path / "o.spacy", tmp_path / "o", config, N_NOTES, seed=0)
+        assert len(server.requests) == 7
+    assert "the last 6 requests got no answer" in outcome.ended
+    assert (outcome.accepted, outcome.requests, outcome.unanswered) == (1, 1, 6)
+
+
 def test_a_long_pause_ends_the_run() -> None:
     with serving(lambda _: error(429, Retry_After="300")) as server:
         with pytest.raises(

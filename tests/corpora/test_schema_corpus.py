@@ -82,12 +82,20 @@ def test_a_corpus_of_its_own_is_replaced(tmp_path: Path) -> None:
     assert sorted(content(out)) == [MANIFEST, "train/train-0000.ann", "train/train-0000.txt"]
 
 
-@pytest.mark.parametrize("name", ["train/train-0000.txt", "notes/mine.txt"])
-def test_a_folder_that_was_not_generated_is_left_alone(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("train/train-0000.txt", "has no generated.json that tells"),
+        ("notes/mine.txt", r"is not part of a generated corpus; .* must be new"),
+    ],
+)
+def test_a_folder_that_was_not_generated_is_left_alone(
+    tmp_path: Path, name: str, told: str
+) -> None:
     schema, mine = small_schema(tmp_path), tmp_path / "out" / name
     mine.parent.mkdir(parents=True)
     mine.write_text("my note")
-    with pytest.raises(FileExistsError, match=r"is not part of a generated corpus; .* must be new"):
+    with pytest.raises(FileExistsError, match=told):
         write_generated_corpus(schema, tmp_path / "out", 0, {"train": 1})
     assert content(tmp_path / "out") == {name: b"my note"}
 

@@ -5,6 +5,7 @@ import spacy
 from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 
 from clinical_ie.brat import TextBound, list_notes, read_note
 from clinical_ie.text.alignment import misaligned_offsets
@@ -287,6 +288,16 @@ def test_a_long_row_of_articles_is_stripped_in_one_pass(n):
     text = f"pain ({articles}aorta ends"
     words = [token.text for token in NLP.make_doc(text)]
     assert words == ["pain", "(", *["dell\u2019"] * n, "aorta", "ends"]
+
+
+@pytest.mark.parametrize("row", [*":(),|'\"&/<+", "=-", ":-", "()", "dell'", "un'"])
+@pytest.mark.parametrize("after", ["", " foo bar", "e.g. x", "Dr. foo", "aorta's.", "\n", "5 mg"])
+def test_what_follows_a_long_row_is_as_without_cutting(row, after):
+    text = f"pain {row * 400}{after}"
+    cut, whole = NLP.make_doc(text), Tokenizer.__call__(NLP.tokenizer, text)
+    assert [(token.text, token.whitespace_) for token in cut] == [
+        (token.text, token.whitespace_) for token in whole
+    ]
 
 
 @given(st.lists(st.sampled_from([0, 1, 150, _LONG - 1, _LONG, _LONG + 1]), max_size=6))

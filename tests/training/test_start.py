@@ -82,7 +82,7 @@ def test_it_learns_as_its_config_says(same, learned, tmp_path: Path):
     config = load_config(CONFIG, overrides=paths | dotted, interpolate=False)
     values, learning = started_from(config, str(learned), [same])
     assert learning.items() >= dotted.items()
-    nlp = initialized_from(values, learning, tmp_path)
+    nlp = initialized_from(values, str(learned), learning, tmp_path)
     for name in ("tok2vec", "clinical_ner", "clinical_relations"):
         assert are_equal(nlp, spacy.load(learned), name)
     [shim] = nlp.get_pipe("tok2vec").model.layers[0].shims
@@ -94,6 +94,20 @@ def test_it_learns_as_its_config_says(same, learned, tmp_path: Path):
     assert own.items() >= settings.items()
     assert own["window"] == 32
     assert not list(tmp_path.glob(".*"))
+
+
+def test_components_of_other_pipelines_stay_what_they_are(same, learned, tmp_path: Path):
+    other = spacy.blank("en")
+    other.add_pipe("entity_ruler", name="rules").add_patterns([{"label": "A", "pattern": "b"}])
+    other.to_disk(tmp_path / "other")
+    paths = {"paths.train": str(same), "paths.dev": str(same)}
+    config = load_config(CONFIG, overrides=paths, interpolate=False)
+    config["components"]["rules"] = {"source": str(tmp_path / "other")}
+    config["nlp"]["pipeline"] = ["rules", *config["nlp"]["pipeline"]]
+    values, learning = started_from(config, str(learned), [same])
+    nlp = initialized_from(values, str(learned), learning, tmp_path)
+    assert nlp.get_pipe("rules").patterns == [{"label": "A", "pattern": "b"}]
+    assert are_equal(nlp, spacy.load(learned), "tok2vec")
 
 
 def test_a_run_from_an_installed_pipeline_depends_on_its_files(tmp_path, monkeypatch):

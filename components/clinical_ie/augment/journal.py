@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS responses (
 ) WITHOUT ROWID
 """
 _COLUMNS = "text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood"
+# The fault of a response in place of which no request was made.
+NOT_ASKED = "not asked"
 # Seconds to wait for the write of another process.
 _PATIENCE = 60.0
 
@@ -54,8 +56,8 @@ class Journaled:
         self._fingerprint = fingerprint
         # Whether to ask the model for what the journal lacks; if not, there is no answer.
         self.asks = True
-        # Answers that came when a later prompt of the same call ended the run: not yet passed on.
-        self._not_passed_on: set[str] = set()
+        # What came in the last call, in which a later prompt may have ended the run.
+        self._came: dict[str, Response] = {}
         if fingerprint is None and not hasattr(type(model), "fingerprint"):
             raise ValueError(
                 "clinical_ie.Journaled.v1: this model has no fingerprint; set `fingerprint` to a "
@@ -74,7 +76,13 @@ class Journaled:
         keys = [[self.key(prompt) for prompt in group] for group in groups]
         with self._named_in_errors(), closing(self._connect()) as journal:
             prompt_of = dict(zip(chain(*keys), chain(*groups), strict=True))
-            known = {key: _read(journal, key, key not in self._not_passed_on) for key in prompt_of}
+            if self.asks:
+                self._came.clear()
+            # Not from the journal, where they would count as those of an earlier run.
+            known = {
+                key: self._came[key] if key in self._came else _read(journal, key)
+                for key in prompt_of
+            }
             answers = {key: answer for key, answer in known.items() if answer is not None}
             if answers and hasattr(self._model, "answered"):
                 # The server works, then: what it rejects is the fault of that one prompt.
@@ -85,7 +93,6 @@ class Journaled:
                     while any(key not in answers for key in group):
                         key, answers[key] = next(new)
                     yield [answers[key] for key in group]
-        self._not_passed_on.clear()
 
     def key(self, prompt: Prompt) -> str:
         """The hash under which the answer to a prompt is stored."""
@@ -102,13 +109,13 @@ class Journaled:
         """Ask for the missing answers, store them, and pass them on as they arrive."""
         keys = list(asked)
         if not self.asks:
-            yield from ((key, failure("not asked", 0.0)) for key in keys)
+            yield from ((key, failure(NOT_ASKED, 0.0)) for key in keys)
             return
 
         def keep(place: int, answer: Response) -> None:
+            self._came[keys[place]] = answer
             if answer.answered:
                 _write(journal, keys[place], answer)
-                self._not_passed_on.add(keys[place])
 
         with closing(self._arrivals(list(asked.values()), keep)) as arrivals:
             for place, answer in arrivals:
@@ -174,7 +181,7 @@ def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
     journal.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def _read(journal: sqlite3.Connection, key: str, replayed: bool) -> Response | None:
+def _read(journal: sqlite3.Connection, key: str) -> Response | None:
     row = journal.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE key = ?",
         (key,),
@@ -189,7 +196,7 @@ def _read(journal: sqlite3.Connection, key: str, replayed: bool) -> Response | N
         seconds,
         bool(cut),
         fault,
-        replayed=replayed,
+        replayed=True,
         likelihood=likelihood,
     )
 

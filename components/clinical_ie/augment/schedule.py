@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..corpora.notes import corpus_nlp
 from .attempt import Attempt, Rewrite, rewrite_of, set_attempt
 from .config import Settings
-from .journal import Journaled
+from .journal import NOT_ASKED, Journaled
 from .models.endpoint import EndpointError
 from .outcome import Outcome
 from .segment import Place, Segment, bare_doc, segment_to_doc
@@ -117,7 +117,7 @@ class Schedule:
                 return
             self._ask(batch)
             for attempt in batch:
-                unasked = self._outcome.ended and rewrite_of(attempt.doc).missing
+                unasked = rewrite_of(attempt.doc).reason == NOT_ASKED
                 if unasked or self._settle(attempt):
                     waiting.append(attempt)
                 elif not attempt.note.open:

@@ -211,9 +211,11 @@ def _pieces(text: str) -> Iterator[str | list[str]]:
     for long in re.finditer(rf"\S{{{_LONG + 1},}}", text):
         if front := _FRONT.match(text, long.start(), long.end()):
             yield text[start : long.start()]
-            tokens = _FIRSTS.finditer(text, long.start(), long.end())
-            yield [token[0] for token in takewhile(lambda each: each.end() <= front.end(), tokens)]
-            start = front.end()
+            found = _FIRSTS.finditer(text, long.start(), long.end())
+            # The last is left to spaCy, which sees what follows: a blank, or a suffix.
+            tokens = list(takewhile(lambda each: each.end() < front.end(), found))
+            yield [token[0] for token in tokens]
+            start = tokens[-1].end()
         cut = _BETWEEN_SIGNS.search(text, max(start, long.start()) + _PIECE, long.end())
         while cut:
             yield text[start : cut.end()]

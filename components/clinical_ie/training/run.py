@@ -132,8 +132,11 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             initialize: Callable[..., Language] = init_nlp
             if START in overrides:
                 notes = (overrides[name] for name in _NOTES if name in overrides)
-                values, learning = started_from(values, overrides[START], map(Path, notes))
-                initialize = partial(initialized_from, learning=learning, folder=part)
+                start = overrides[START]
+                values, learning = started_from(values, start, map(Path, notes))
+                initialize = partial(
+                    initialized_from, pipeline=start, learning=learning, folder=part
+                )
             load_model_from_config(values.interpolate())
             check_limits(values.interpolate())
             if gpu_id >= 0:

@@ -83,7 +83,7 @@ def started_from(
                 components[name] = {"source": pipeline}
     wanted = config.interpolate()["components"]
     own = trained.config.interpolate()["components"]
-    kept = [name for name, settings in components.items() if "source" in settings]
+    kept = [name for name, settings in components.items() if settings.get("source") == pipeline]
     _tell_without_effect(pipeline, {name: _differing(name, wanted, own, _NATURE) for name in kept})
     learning = {
         f"components.{name}.{setting}": value
@@ -95,12 +95,13 @@ def started_from(
 
 
 def initialized_from(
-    config: Config, learning: dict[str, Any], folder: Path, use_gpu: int = -1
+    config: Config, pipeline: str, learning: dict[str, Any], folder: Path, use_gpu: int = -1
 ) -> Language:
     """Make the pipeline, as spaCy's `init_nlp` does, of what `started_from` returns.
 
     A relation head that goes on learning keeps what it was told of earlier notes; its share of
     candidates is that of these notes.
+    pipeline (str): The one that was given to `started_from`.
     folder (Path): For a copy of the trained pipeline with other settings, until the end of this.
     """
     with workplace(folder, PLACE) as place:
@@ -108,8 +109,8 @@ def initialized_from(
             config = config.copy()
             # spaCy takes components from a pipeline as they are there.
             for settings in config["components"].values():
-                if "source" in settings:
-                    pipeline, settings["source"] = settings["source"], str(place)
+                if settings.get("source") == pipeline:
+                    settings["source"] = str(place)
             spacy.load(pipeline, config=learning).to_disk(place)
         nlp = init_nlp(config, use_gpu=use_gpu)
     settings = nlp.config.interpolate()

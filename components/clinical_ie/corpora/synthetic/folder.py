@@ -15,7 +15,7 @@ _SPLITS = ("train", "dev", "test")
 
 
 class ChangedNotesError(FileExistsError):
-    """A folder holds a corpus that was generated, and edited since."""
+    """A folder holds a corpus that may have been edited since it was generated."""
 
 
 @contextmanager
@@ -45,18 +45,20 @@ def check_replaceable(folder: Path, kind: str) -> None:
     found = sorted(path for path in folder.rglob("*") if not path.is_dir())
     pattern = rf"({'|'.join(_SPLITS)})/\1-\d+\.(txt|ann)|{re.escape(MANIFEST)}"
     odd = [p for p in found if not re.fullmatch(pattern, p.relative_to(folder).as_posix())]
-    if found and not odd and not (folder / MANIFEST).is_file():
-        odd = found
     if odd:
         raise FileExistsError(
             f"{odd[0]} is not part of a {kind}; {folder} must be new, empty, or hold what an "
-            f"earlier run wrote, with its {MANIFEST}"
+            "earlier run wrote"
         )
-    if found and _sum_in(folder / MANIFEST) != _sum_of(folder):
-        raise ChangedNotesError(
-            f"the notes in {folder} were changed since they were generated; to have them generated "
-            "anew, move that folder away"
+    known = _sum_in(folder / MANIFEST)
+    if found and known != _sum_of(folder):
+        told = (
+            f"the notes in {folder} were changed since they were generated"
+            if known
+            else f"{folder} has no {MANIFEST} that tells whether its notes are as they were "
+            "generated (earlier versions wrote none)"
         )
+        raise ChangedNotesError(f"{told}; to have them generated anew, move that folder away")
 
 
 def write_manifest(folder: Path, about: Mapping[str, Any]) -> None:
@@ -72,5 +74,5 @@ def _sum_of(folder: Path) -> str:
 def _sum_in(manifest: Path) -> str:
     try:
         return str(json.loads(manifest.read_text(encoding="utf8"))["sha256"])
-    except (ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
