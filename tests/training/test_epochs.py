@@ -16,7 +16,7 @@ CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
 # Four notes a reading, one in a step; the second value ends with an evaluation anyway.
 @pytest.mark.parametrize(("between", "evaluated"), [(5, [0, 5, 7]), (7, [0, 7]), (100, [0, 7])])
 def test_the_last_step_is_evaluated_once(
-    notes, tmp_path: Path, monkeypatch, capsys, between, evaluated
+    notes, tmp_path: Path, monkeypatch, capsys, train_until_calibration, between, evaluated
 ):
     updates = []
     update = Language.update
@@ -28,14 +28,7 @@ def test_the_last_step_is_evaluated_once(
     paths = tmp_path / "notes.spacy", tmp_path / "notes.spacy", str(tmp_path / "encoder")
     values = run.run_values(CONFIG, *paths, "1000", str(between))
     values |= {"training.batcher.size": 5, "training.max_epochs": 2}
-    with monkeypatch.context() as patch:
-
-        def interrupted(*_):
-            raise KeyboardInterrupt
-
-        patch.setattr(run, "_calibrate", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    train_until_calibration(CONFIG, tmp_path / "out", values)
     assert len(updates) == 8
     run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     # What was finished is neither made nor evaluated again.

@@ -97,17 +97,10 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(
 
 
 def test_a_run_that_was_stopped_after_its_last_step_is_not_made_again(
-    values, tmp_path: Path, calls, monkeypatch
+    values, tmp_path: Path, calls, train_until_calibration
 ):
     run.train_pipeline(CONFIG, tmp_path / "straight", values, -1)
-    with monkeypatch.context() as patch:
-
-        def interrupted(*args):
-            raise KeyboardInterrupt
-
-        patch.setattr(run, "_calibrate", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
+    train_until_calibration(CONFIG, tmp_path / "out", values)
     calls["made"] = 0
     told = run.train_pipeline(CONFIG, tmp_path / "out", values, -1)
     assert calls["made"] == 0

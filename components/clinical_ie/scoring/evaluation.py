@@ -158,6 +158,13 @@ def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
     return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]
 
 
+def names_after(nlp: Language, factories: Collection[str]) -> list[str]:
+    """The components after the last one made by any of these factories. They may change the Docs
+    that it read, as `merge_entities` does, or take its vectors away, as `doc_cleaner` does."""
+    made = names_of(nlp, factories)
+    return nlp.pipe_names[nlp.pipe_names.index(made[-1]) + 1 :] if made else []
+
+
 def tell_unknown_labels(nlp: Language, gold: Collection[Annotations]) -> None:
     """Warn of labels in gold notes that the pipeline can never find."""
     pipes = calibrated_pipes(nlp)

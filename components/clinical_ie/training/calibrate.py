@@ -15,6 +15,7 @@ from ..scoring.evaluation import (
     MENTION_COMPONENT,
     RELATION_COMPONENT,
     calibrated_pipes,
+    names_after,
     names_of,
     relate_given,
     tell_unknown_labels,
@@ -125,11 +126,8 @@ def _fit_relations(
 
 
 def _from_heads_on(nlp: Language, factories: Collection[str]) -> list[str]:
-    """The heads made by these factories, and what comes after them: it may change the Docs that
-    they read, as `merge_entities` does, or take vectors away, as `doc_cleaner` does.
-    """
-    heads = names_of(nlp, factories)
-    return heads + nlp.pipe_names[nlp.pipe_names.index(heads[-1]) + 1 :]
+    """The heads made by these factories, and what comes after them."""
+    return names_of(nlp, factories) + names_after(nlp, factories)
 
 
 def _related(

@@ -15,7 +15,7 @@ from ..heads.taught import NEGLIGIBLE, keep_taught
 from ..ner.component import ClinicalNER
 from ..ner.tags import tag_probabilities
 from ..relations.component import ClinicalRelations
-from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
+from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_after, names_of
 from .taught_parts import Parts
 
 
@@ -28,10 +28,7 @@ class Teacher:
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
-        names = nlp.pipe_names
-        heads = names_of(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})
-        # What comes after them may change the Docs or take their vectors away.
-        self._after = names[names.index(heads[-1]) + 1 :] if heads else []
+        self._after = names_after(nlp, {MENTION_COMPONENT, RELATION_COMPONENT})
         mentions = names_of(nlp, {MENTION_COMPONENT})
         if not mentions:
             raise ValueError(
