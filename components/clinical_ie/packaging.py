@@ -12,7 +12,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 from spacy.util import load_config
 
-from .system.workplace import workplace
+from .system.workplace import copy_folder, workplace
 from .training.saved_strings import forget_words
 
 PACKAGE_NAME = "clinical_ie"
@@ -92,18 +92,14 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
         raise ValueError(f"{error}; expected a version such as 0.1.0") from error
     with workplace(out, "build") as build:
         trained = build / "trained" / pipeline.name
-        shutil.copytree(pipeline, trained)
+        copy_folder(pipeline, trained)
         # Training does this too, but the pipeline may have been trained or saved by other means.
         forget_words(pipeline, trained)
         _forget_places(trained)
         # From a copy: setuptools leaves a build folder behind, whose content would get into the
         # next wheel.
         source = build / "source"
-        shutil.copytree(
-            project / "components",
-            source / "components",
-            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
-        )
+        copy_folder(project / "components", source / "components", "__pycache__", "*.egg-info")
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(project / name, source / name)
         _run(

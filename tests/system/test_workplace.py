@@ -9,7 +9,13 @@ from typing import IO, Any
 
 import pytest
 
-from clinical_ie.system.workplace import claimed, replace_folder, workplace, write_whole
+from clinical_ie.system.workplace import (
+    claimed,
+    copy_folder,
+    replace_folder,
+    workplace,
+    write_whole,
+)
 
 
 def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
@@ -134,3 +140,17 @@ def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
         replace_folder(new, place)
         assert {path.name for path in place.iterdir()} == {number}
         assert {path.name for path in tmp_path.iterdir()} == {"place"}
+
+
+def test_what_is_not_copied_of_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "kept").touch()
+    (source / "left.pyc").touch()
+    copy_folder(source, tmp_path / "copy", "*.pyc")
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["kept"]
+    for name in ("a", "b"):
+        (source / name).symlink_to("nowhere")
+    with pytest.raises(OSError, match=r"[ab] could not be copied: .*No such file") as told:
+        copy_folder(source, tmp_path / "other")
+    assert str(told.value).endswith("(and 1 more like it)")

@@ -98,6 +98,20 @@ def replace_folder(new: Path, old: Path) -> None:
     shutil.rmtree(away, ignore_errors=True)
 
 
+def copy_folder(source: Path, target: Path, *leave_out: str) -> None:
+    """Copy a folder, without the names that match patterns.
+
+    RAISES (OSError): A file cannot be copied, for instance because the disk is full.
+    """
+    try:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*leave_out))
+    except shutil.Error as error:
+        # Its message is the list of all files that were not copied, usually for one reason.
+        (name, _, why), *others = error.args[0]
+        more = f" (and {len(others)} more like it)" if others else ""
+        raise OSError(f"{name} could not be copied: {why}{more}") from error
+
+
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:
     """Write a file atomically; its folder is made if missing. Of several writers, the last wins.
 

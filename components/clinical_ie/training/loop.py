@@ -29,7 +29,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 
 from ..corpora.reader import read_once
-from ..system.workplace import replace_folder
+from ..system.workplace import copy_folder, replace_folder
 from .batches import Batches
 from .checkpoint import Checkpoint
 from .config_errors import did_you_mean
@@ -301,7 +301,7 @@ class _Run:
             # The run may be stopped at any moment, and model-best must be complete then.
             new = best.with_name(f"{best.name}.part")
             shutil.rmtree(new, ignore_errors=True)
-            shutil.copytree(last, new)
+            copy_folder(last, new)
             replace_folder(new, best)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
