@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from spacy.util import import_file
 
+from clinical_ie.augment.models.completion import CUT
 from clinical_ie.augment.outcome import Outcome
 from clinical_ie.augment.output import rewrites_table
 from clinical_ie.augment.run import augment
@@ -139,7 +140,9 @@ def _summary(outcome: Outcome) -> list[str]:
             f"asked for {outcome.wanted}: the {outcome.segments} segments of the training notes "
             "yielded no more"
         )
-        if by_answers and by_answers[0][0] == "unchanged":
+        if by_answers and by_answers[0][0] == CUT:
+            lines.append("  the most frequent reason is an end too early: set a larger max_tokens")
+        elif by_answers and by_answers[0][0] == "unchanged":
             smaller = (
                 "a smaller `least` in its config, " if "least" in outcome.settings["model"] else ""
             )

@@ -207,6 +207,20 @@ def test_a_journal_of_something_else(scripted: Scripted, tmp_path: Path) -> None
     assert not scripted.asked
 
 
+def test_a_journal_that_is_damaged(scripted: Scripted, path: Path) -> None:
+    list(make_journaled(scripted, path)([[prompt("a")]]))
+    with closing(sqlite3.connect(path)) as journal:
+        journal.execute("UPDATE responses SET text = x'ff00'")
+        journal.commit()
+    with pytest.raises(sqlite3.DatabaseError, match=rf"{path}: an answer in it is no text"):
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+    # A page of the file, overwritten.
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * 3000 + content[3100:])
+    with pytest.raises(sqlite3.DatabaseError, match=r"\.recover` may save its answers; without"):
+        list(make_journaled(scripted, path)([[prompt("a")]]))
+
+
 def test_a_model_that_does_not_say_what_it_is(path: Path) -> None:
     def model(prompts: list[list[str]]) -> list[list[str]]:
         return [["x"] for _ in prompts]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clinical_ie.augment.journal import make_journaled
+from clinical_ie.augment.models.completion import LONGEST_BODY
 from clinical_ie.augment.models.endpoint import EndpointError
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
@@ -101,6 +102,31 @@ def test_a_key_or_model_that_is_wrong_since_the_last_run_stops_at_once(
     assert message in outcome.ended
     # What earlier runs have paid for is still used.
     assert (outcome.accepted, outcome.replayed, outcome.unanswered) == (4, 4, 0)
+
+
+def test_an_answer_without_end_is_broken_off() -> None:
+    """Whatever its length, what is kept of it in memory is bounded."""
+    answers = [completion("x" * 2 * LONGEST_BODY), completion("fine"), error(500)]
+    answers[2].body = b"x" * 2 * LONGEST_BODY
+    with serving(lambda _: answers.pop(0)) as server:
+        model = model_of(server.url, in_flight=1)
+        found = [answer for group in model([prompts(3)]) for answer in group]
+    assert [answer.fault for answer in found] == [
+        "answer is longer than any rewrite",
+        "",
+        "server error (HTTP 500)",
+    ]
+    assert [answer.answered for answer in found] == [False, True, False]
+
+
+def test_where_answers_are_cut_the_summary_says_what_may_help(train: Path, tmp_path: Path) -> None:
+    with serving(lambda _: completion("Today he", finish="length")) as server:
+        config_of(tmp_path, server.url)
+        places = (train, tmp_path / "o.spacy", tmp_path / "o")
+        result = run_script("augment.py", *places, "--config", tmp_path / "server.cfg")
+    assert result.exit_code == 1
+    assert "dropped: cut at max_tokens\n" in result.stdout
+    assert "an end too early: set a larger max_tokens\n" in result.stdout
 
 
 def test_a_server_that_takes_nothing_is_given_up() -> None:

@@ -1,5 +1,7 @@
 """Invalid inputs of the step: one line says why, and no files are left behind."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from spacy.tokens import Doc, Span
 
 from clinical_ie.augment.config import ConfigError
 from clinical_ie.augment.run import augment
-from clinical_ie.corpora.docbin import write_docs
+from clinical_ie.corpora.docbin import DocBinWriter, write_docs
 from clinical_ie.system.locks import HAS_LOCKS
 from clinical_ie.system.workplace import claimed
 from tests.augment.conftest import CONFIG, Scripted
@@ -54,6 +56,15 @@ def test_missing_weights_leave_nothing_behind(train: Path, out: Path, out_dir: P
     local = ROOT / "configs" / "augment" / "local.cfg"
     with pytest.raises(FileNotFoundError, match=r"model\.gguf: .*weasel run models"):
         augment(train, out, out_dir, local, 2, seed=0, model_path=weights)
+    assert not out.parent.exists()
+
+
+def test_weights_for_a_config_that_has_none(
+    scripted: Scripted, train: Path, config: Path, out: Path
+) -> None:
+    weights = train.with_name("model.gguf")
+    with pytest.raises(ConfigError, match=r"no paths\.model, so --model-path has no effect"):
+        augment(train, out, out.with_suffix(""), config, 3, seed=0, model_path=weights)
     assert not out.parent.exists()
 
 
@@ -118,6 +129,39 @@ def test_new_notes_do_not_replace_the_training_notes(
     assert train.read_bytes() == before
     with pytest.raises(IsADirectoryError, match="is a folder; expected the name of a file"):
         augment(train, train.parent, out_dir, config, 1, seed=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_new_notes_replace_no_pipe_or_device(
+    scripted: Scripted, train: Path, config: Path, out_dir: Path
+) -> None:
+    pipe = train.with_name("pipe")
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="pipe is a device, a pipe or a socket"):
+        augment(train, pipe, out_dir, config, 3, seed=0)
+    assert pipe.is_fifo()
+    assert not scripted.asked
+
+
+def test_a_full_disk_is_told_with_its_place(
+    scripted: Scripted,
+    train: Path,
+    config: Path,
+    out: Path,
+    out_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(DocBinWriter, "add_doc", full)
+    with pytest.raises(OSError, match=f"{out_dir} or {out}: .*No space left on device"):
+        augment(train, out, out_dir, config, 3, seed=0)
+    # The answers are safe.
+    monkeypatch.undo()
+    n_asked = len(scripted.asked)
+    augment(train, out, out_dir, config, 3, seed=0)
+    assert len(scripted.asked) == n_asked
 
 
 @pytest.mark.skipif(not HAS_LOCKS, reason="this system has no locks on folders")

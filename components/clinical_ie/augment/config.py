@@ -91,6 +91,8 @@ def load(path: Path, paths: dict[str, Path]) -> tuple[Settings, Language, dict[s
     try:
         config = load_config(path, interpolate=False)
         _check_sections(config)
+        if "model" in paths and "model" not in config["paths"]:
+            raise ValueError("this config has no paths.model, so --model-path has no effect")
         for name, value in paths.items():
             config["paths"][name] = str(value)
         values = config.interpolate()

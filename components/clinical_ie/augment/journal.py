@@ -164,7 +164,13 @@ class Journaled:
             code = getattr(error, "sqlite_errorcode", None)
             strange = code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB)
             what = "not a journal: " if strange else ""
-            raise sqlite3.DatabaseError(f"{self._path}: {what}{error}") from error
+            told = f"{self._path}: {what}{error}"
+            if code == sqlite3.SQLITE_CORRUPT:
+                told += (
+                    f"; `sqlite3 {self._path} .recover` may save its answers; without the file, "
+                    "they are asked for again"
+                )
+            raise sqlite3.DatabaseError(told) from error
 
 
 def _write(journal: sqlite3.Connection, key: str, answer: Response) -> None:
@@ -189,6 +195,8 @@ def _read(journal: sqlite3.Connection, key: str) -> Response | None:
     if row is None:
         return None
     text, prompt_tokens, completion_tokens, seconds, cut, fault, likelihood = row
+    if not (isinstance(text, str) and isinstance(fault, str)):
+        raise sqlite3.DatabaseError("an answer in it is no text: the file was changed")
     return Response(
         text,
         prompt_tokens,

@@ -41,8 +41,11 @@ class Output:
     def __enter__(self) -> "Output":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stack.close()
+        # That of a full disk, for one, names no place.
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(f"{self._out_dir} or {self._out}: {error}") from error
 
     def add(self, notes: Iterable[NewNote]) -> None:
         """Write new notes; several together take less time."""

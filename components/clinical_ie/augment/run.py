@@ -10,7 +10,7 @@ from typing import Any
 
 from ..corpora.docbin import read_docs
 from ..system.garbage import collect_rarely, made_to_stay
-from ..system.workplace import claimed
+from ..system.workplace import check_place, claimed
 from .config import Settings, load
 from .models.endpoint import EndpointError
 from .outcome import Outcome
@@ -63,8 +63,7 @@ def augment(
         raise ValueError(
             f"{out}: the new notes would replace the training notes; name another file"
         )
-    if out.is_dir():
-        raise IsADirectoryError(f"{out} is a folder; expected the name of a file")
+    check_place(out)
     for folder in (out.parent, out_dir):
         # Not when the first notes are written, since requests may cost money.
         there = next(path for path in (folder, *folder.parents) if path.exists())

@@ -21,6 +21,7 @@ from .examples import Pair, checked_pairs
 from .filters import Case, Filter, Passage, default_filters, first_objection
 from .markup import Markup, MarkupError, decode, encode, keys_in, read_loosely
 from .mend import has_articles, mended
+from .models.completion import CUT
 from .prompt import Prompt, Response
 from .segment import Segment, segment_of
 from .tables import in_columns
@@ -214,7 +215,7 @@ class StructuredRewrite:
         if len(prompt.markers) != len(mentions):
             return "", [], "mentions that cannot be encoded", ""
         if answer.fault or cut:
-            return "", [], answer.fault or "cut at max_tokens", markup[-40:]
+            return "", [], answer.fault or CUT, markup[-40:]
         try:
             text, new = decode(markup, prompt.markers)
         except MarkupError as error:

@@ -20,7 +20,7 @@ from srsly.msgpack import Packer, Unpacker
 from ..doc import KEYS
 from ..span_groups import SPAN_LAYOUT, members
 from ..system.garbage import collect_rarely
-from ..system.workplace import workplace
+from ..system.workplace import check_place, workplace
 
 # SENT_START and HEAD exclude each other: spaCy would read the heads of an unparsed Doc as
 # "every token is its own sentence".
@@ -223,8 +223,7 @@ class DocBinWriter:
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> "DocBinWriter":
-        if self.path.is_dir():
-            raise IsADirectoryError(f"{self.path} is a folder; expected the name of a file")
+        check_place(self.path)
         # Beside the file, not in /tmp: notes stay on the disk that their owner chose for them.
         self._folder = self._stack.enter_context(workplace(self.path.parent, "docbin"))
         self._whole = self._folder / "whole"

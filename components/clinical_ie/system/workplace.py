@@ -112,11 +112,25 @@ def copy_folder(source: Path, target: Path, *leave_out: str) -> None:
         raise OSError(f"{name} could not be copied: {why}{more}") from error
 
 
+def check_place(path: Path) -> None:
+    """Check that a file can take the place of what is at a path.
+
+    RAISES (OSError): There is a folder, or a device, a pipe or a socket: to replace one of these
+        would destroy it, where the user meant it to be written to.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected the name of a file")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a device, a pipe or a socket; expected the name of a file")
+
+
 def write_whole(path: Path, text: str, *, private: bool = False) -> None:
     """Write a file atomically; its folder is made if missing. Of several writers, the last wins.
 
     private (bool): Whether only its owner can read it.
+    RAISES (OSError): It cannot be written; see also `check_place`.
     """
+    check_place(path)
     with workplace(path.parent, path.name) as folder:
         part = folder / "whole"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o600 if private else 0o666)

@@ -10,6 +10,8 @@ from ..prompt import Response
 
 _CODE = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 CUT = "cut at max_tokens"
+# Bytes, log-probabilities of each token included.
+LONGEST_BODY = 2**24
 # JSON schema of an answer with `constraint = "json"`.
 SCHEMA = {
     "type": "object",
@@ -25,6 +27,8 @@ def read_completion(body: bytes, seconds: float) -> Response:
     RETURNS (Response): With a `fault` if there is no text that could be a rewrite, and with
         `answered` False if the body is no completion at all.
     """
+    if len(body) > LONGEST_BODY:
+        return failure("answer is longer than any rewrite", seconds)
     try:
         # One badly encoded character is no reason to pay for the whole answer again.
         completion = json.loads(body.decode(json.detect_encoding(body), "replace"))

@@ -18,7 +18,7 @@ import openai
 from spacy_llm.registry import registry
 
 from ..prompt import Prompt, Response
-from .completion import SCHEMA, failure, read_completion, unwrapped
+from .completion import LONGEST_BODY, SCHEMA, failure, read_completion, unwrapped
 from .endpoint import EndpointError, check_localhost, checked_url
 from .grammar import passage_grammar
 from .verdicts import LATE, LONGEST_WAIT, Verdicts
@@ -183,7 +183,10 @@ class OpenAICompatible:
             max_retries=self._max_retries,
             # No proxy from the environment, and no redirect to another host.
             http_client=openai.DefaultAsyncHttpxClient(
-                trust_env=False, follow_redirects=False, verify=_certificates()
+                trust_env=False,
+                follow_redirects=False,
+                verify=_certificates(),
+                event_hooks={"response": [_read_within_bounds]},
             ),
         )
         # Nor anything that the environment sets for other services, such as another key.
@@ -227,6 +230,20 @@ class OpenAICompatible:
             vllm = self._constraint == "vllm"
             fields |= {"structured_outputs": {"grammar": grammar}} if vllm else {"grammar": grammar}
         return fields
+
+
+async def _read_within_bounds(response: Any) -> None:
+    """Read a body as the client would, but no more of it than any answer has: a server may go on
+    without end."""
+    pieces: list[bytes] = []
+    length = 0
+    async for piece in response.aiter_bytes():
+        pieces.append(piece)
+        length += len(piece)
+        if length > LONGEST_BODY:
+            break
+    response._content = b"".join(pieces)
+    await response.aclose()
 
 
 def _taken(arrived: SimpleQueue[_Item]) -> _Item:
