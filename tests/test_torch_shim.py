@@ -7,7 +7,7 @@ from threading import Thread
 import numpy as np
 import pytest
 import torch
-from thinc.api import ArgsKwargs
+from thinc.api import Adam, ArgsKwargs
 
 from clinical_ie import torch_shim
 from clinical_ie.torch_shim import LazyTorchShim, run_module
@@ -102,3 +102,43 @@ class _Deeper(torch.nn.Linear):
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)
         self.more = torch.nn.Linear(1, 1)
+
+
+def in_one_piece(module: torch.nn.Module) -> torch.Tensor:
+    """Lay the weights of a module out as cuDNN wants those of an LSTM."""
+    weights = list(module.parameters())
+    piece = torch.cat([each.data.flatten() for each in weights])
+    for each, part in zip(weights, piece.split([each.numel() for each in weights]), strict=True):
+        each.data = part.view(each.shape)
+    return piece
+
+
+def test_weights_stay_in_one_piece_through_training_and_averaging():
+    shim = LazyTorchShim(torch.nn.Linear)
+    shim.build(in_features=3, out_features=2)
+    piece = in_one_piece(shim._model)
+    optimizer = Adam(0.1, use_averages=True)
+    before = piece.clone()
+    for _ in range(2):
+        _, backprop = run_module(shim, np.ones((4, 3), dtype="f"), is_train=True)
+        backprop(np.ones((4, 2), dtype="f"))
+        shim.finish_update(optimizer)
+    assert not torch.equal(piece, before)
+    last = piece.clone()
+    places = [each.data_ptr() for each in shim._model.parameters()]
+    pieces = {each.untyped_storage().data_ptr() for each in shim._model.parameters()}
+    assert pieces == {piece.untyped_storage().data_ptr()}
+    with shim.use_params(optimizer.averages):
+        assert not torch.equal(shim._model.weight.flatten(), last[:6])
+    assert [each.data_ptr() for each in shim._model.parameters()] == places
+    assert torch.equal(piece, last)
+
+
+def test_averaged_weights_of_an_lstm_are_put_into_one_piece(monkeypatch):
+    calls = []
+    shim = LazyTorchShim(torch.nn.LSTM)
+    shim.build(input_size=3, hidden_size=2)
+    monkeypatch.setattr(torch.nn.LSTM, "flatten_parameters", lambda self: calls.append(self))
+    averages = {(shim.id, name): p.detach().numpy() for name, p in shim._model.named_parameters()}
+    with shim.use_params(averages):
+        assert calls == [shim._model]

@@ -10,7 +10,14 @@ from typing import Any, Self
 
 import srsly
 import torch
-from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.api import (
+    ArgsKwargs,
+    Optimizer,
+    PyTorchShim,
+    get_torch_default_device,
+    torch2xp,
+    xp2torch,
+)
 from thinc.shims import Shim
 from thinc.types import Floats2d
 
@@ -65,6 +72,10 @@ class AveragedParams:
         last = {name: parameter.data for name, parameter in own.items()}
         for name, parameter in own.items():
             parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        for module in self._model.modules() if own else ():
+            if isinstance(module, torch.nn.RNNBase):
+                # For cuDNN, which otherwise copies all weights at every call.
+                module.flatten_parameters()
         try:
             yield
         finally:
@@ -111,6 +122,19 @@ class LazyTorchShim(AveragedParams, PyTorchShim):
             self._model.eval()
         with torch.no_grad(), as_loaded(self.device):
             return self._model(*inputs.args, **inputs.kwargs)
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Apply the gradients, as thinc's own method does, but leave the weights where they are:
+        cuDNN wants those of an LSTM in one piece, and would copy all of them at every call."""
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            weights, _ = optimizer(
+                (self.id, name), torch2xp(parameter.data), torch2xp(parameter.grad)
+            )
+            parameter.data.copy_(xp2torch(weights, device=parameter.device))
+            # Not None: the next batch may have no gradient for it, and its momentum goes on.
+            parameter.grad.zero_()
 
     def to_bytes(self) -> bytes:
         if not self.is_built:

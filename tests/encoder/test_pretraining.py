@@ -88,6 +88,8 @@ def test_a_run_that_is_interrupted_ends_as_if_it_had_not_been(
     assert seen[:7] == [1, 2, 3, 4, 5, 5, 6]
     second = pretrain_encoder((pool, None), str(tiny_bert), tmp_path / "b", settings)
     assert first == second
+    # It has read the notes.
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert all(torch.equal(one[name], other[name]) for name in one)
 

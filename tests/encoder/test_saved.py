@@ -67,6 +67,13 @@ def test_code_that_a_config_names_is_not_run(learned: Path, tmp_path: Path) -> N
     assert annotations_of(nlp(text)) == annotations_of(plain(text))
 
 
+def test_code_is_taken_out_of_the_config_of_any_model() -> None:
+    """For types of models that it knows, transformers would not look at it."""
+    message: dict[str, dict] = {"tokenizer": {}, "config": {"auto_map": {"AutoModel": "own.Own"}}}
+    assert without_code(message)
+    assert message["config"] == {}
+
+
 def test_what_was_saved_here_is_left_as_it_is(learned: Path, tmp_path: Path) -> None:
     seen = []
     changed(learned, tmp_path / "copy", lambda shim: seen.append(without_code(shim)))

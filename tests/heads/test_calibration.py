@@ -178,6 +178,11 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     # The first three are found together or not at all, and then the fourth costs nothing.
     scores, right = np.array([0.9, 0.9, 0.9, 0.6]), np.array([True, False, False, True])
     assert pipe.choose_threshold("predicted", scores, right, 2) == pytest.approx(0.3)
+    # Not below what was left out, nor halfway to it from a score that is no better than that.
+    scores, right = np.array([0.9, 0.5, 0.021]), np.ones(3, dtype=bool)
+    assert pipe.choose_threshold("predicted", scores, right, 3, 0.02) == pytest.approx(0.0205)
+    assert pipe.choose_threshold("predicted", scores, right, 3, 0.3) == pytest.approx(0.4)
+    pipe.choose_threshold("predicted", np.array([0.4, 0.2]), np.array([True, False]), 1)
     # Mentions with a score of 1 count as given; each kind has its own threshold.
     for sure, expected in ((1.0, 0), (0.99, 1)):
         doc = nlp.get_pipe("tok2vec")(nlp.make_doc(notes[0].text))
@@ -201,7 +206,7 @@ def test_a_pipeline_that_takes_every_pair_for_a_relation_is_calibrated_on_a_few(
         ". ".join(f"{drug} for {reason}" for drug, reason in terms),
         *(pair for drug, reason in terms for pair in (("Drug", drug), ("Reason", reason))),
     )
-    predict, seen = pipe.predict, []
+    predict, seen, before = pipe.predict, [], pipe.cfg["thresholds"]
 
     def sure_of_all(docs):
         return [(candidates, np.ones_like(given)) for candidates, given in predict(docs)]
@@ -216,6 +221,8 @@ def test_a_pipeline_that_takes_every_pair_for_a_relation_is_calibrated_on_a_few(
     n_relations, n_mentions = seen[-1]
     # The last are those of the given mentions; 400 pairs, and three labels.
     assert (n_relations, n_mentions) == (200, 40)
+    # Where those are no more probable than the rest, no threshold tells them apart.
+    assert pipe.cfg["thresholds"] == before
 
 
 def test_nothing_is_chosen_on_notes_without_annotations(learned: Path, notes: list[Doc]):

@@ -169,6 +169,12 @@ def test_browser_counts_in_utf16_and_lists_each_error_once(tmp_path: Path) -> No
             for v in (*note.gold_mentions, *note.gold_links)
         )
         assert sum(error[4] == 0 for error in listed) == misses
+        alone = sum(
+            v.kind != "correct" and v.partner is None
+            for note in errors[arm]
+            for v in (*note.predicted_mentions, *note.predicted_links)
+        )
+        assert sum(error[4] == 1 for error in listed) == alone
         assert len({tuple(error) for error in listed}) == len(listed)
         tasks = {data["words"][error[3]] for error in listed}
         assert tasks == {"mention", "relation"}

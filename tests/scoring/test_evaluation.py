@@ -1,5 +1,7 @@
 import importlib.util
 import json
+import os
+import resource
 from pathlib import Path
 from types import ModuleType
 
@@ -71,6 +73,19 @@ def test_end_to_end_and_gold_entities(pipeline: Path) -> None:
         assert sum_up(counts, "one-to-one")["relations"] == scores
     assert evaluation.peak_memory_mb is None or evaluation.peak_memory_mb > 10
     assert [len(doc._.relations) for doc in docs] == [1, 1], "gold is left as it was"
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="only Linux can forget an earlier peak"
+)
+def test_the_peak_of_memory_is_that_of_the_evaluation_alone(pipeline: Path) -> None:
+    before = bytearray(400_000_000)
+    before[:] = bytes(len(before))
+    del before
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = evaluate(spacy.load(pipeline), gold_docs()).peak_memory_mb
+    assert found is not None
+    assert 10 < found < highest - 300
 
 
 def test_where_a_line_breaks_a_mention_is_not_cut() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.util import load_config
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.training.length import steps_between, training_steps
@@ -66,6 +67,15 @@ def test_a_number_of_steps_that_cannot_be_is_refused(tmp_path, steps: str):
     notes = tmp_path / "unread.spacy"
     with pytest.raises(TrainingError, match=f"--max-steps {steps}: expected a whole number"):
         run_values(CONFIG, notes, notes, "encoder", steps, "auto")
+
+
+@pytest.mark.parametrize("named", ["optimizer", "learn_rate"])
+def test_a_config_without_a_rate_is_counted_by_its_notes(tmp_path, named: str):
+    config = load_config(CONFIG)
+    section = config["training"] if named == "optimizer" else config["training"]["optimizer"]
+    section[named] = None
+    config.to_disk(tmp_path / "own.cfg")
+    assert training_steps(tmp_path / "own.cfg", corpus(tmp_path, 5)) == 200
 
 
 def test_a_config_without_a_batcher_is_refused(tmp_path):

@@ -102,6 +102,22 @@ def test_a_rate_that_fits_no_training_of_this_length_is_told(setting, value, tol
     assert f"training.max_steps is 500, and {RATE}.{setting} {told}" in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [WEIGHTS, "training.optimizer", RATE, f"{RATE}.warmup_steps", f"{RATE}.total_steps", "nlp"],
+)
+def test_what_is_null_or_missing_is_left_to_spacy(setting: str):
+    config = with_setting("training.max_steps", 500)
+    *path, name = setting.split(".")
+    section = config
+    for part in path:
+        section = section[part]
+    section[name] = None
+    check_limits(config)
+    del section[name]
+    check_limits(config)
+
+
 def test_functions_of_ones_own_have_limits_of_their_own():
     @spacy.registry.schedules("test.from_below.v1")
     def from_below(exponent: float):

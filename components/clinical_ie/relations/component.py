@@ -124,7 +124,7 @@ class ClinicalRelations(LearnedLabelsPipe):
         return _gap(head, tail) <= self.max_distance and type_pair in self.cfg["type_pairs"]
 
     def choose_threshold(
-        self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int
+        self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int, least: float = 0.0
     ) -> float:
         """Set the threshold that gives the best F1.
 
@@ -132,12 +132,14 @@ class ClinicalRelations(LearnedLabelsPipe):
         scores (np.ndarray): Raw probabilities of all relations that could be written, shape (n,).
         right (np.ndarray): Which of them are right, shape (n,).
         n_gold (int): Number of gold relations.
+        least (float): The threshold is above it, since not all relations up to there are given.
         RETURNS (float): The threshold, which is unchanged if none of them is right.
         """
+        scores, right = scores[scores > least], right[scores > least]
         order = np.argsort(-scores, kind="stable")
         n_right = np.cumsum(right[order])
         if len(order) and n_right[-1]:
-            ranked = np.append(scores[order], 0.0)
+            ranked = np.append(scores[order], least)
             f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
             # No threshold lies between equal scores, such as those nearest to 1.
             f1[ranked[1:] == ranked[:-1]] = 0.0

@@ -40,8 +40,9 @@ def calibrate_pipeline(
     """Calibrate scores, and choose the mention bias and the relation thresholds.
 
     The results are set in the pipeline and recorded in its `meta` under `META_KEY`, with the share
-    of the training relations that are candidates; without mentions or relations on dev, nothing is
-    chosen or calibrated, and nothing recorded. Mentions come first, since the score of a
+    of the training relations that are candidates. Without mentions on dev, their scores stay raw,
+    the bias is 0 and not recorded; without relations, their scores stay raw, and the thresholds are
+    those from before, and not recorded. Mentions come first, since the score of a
     relation includes those of its mentions.
     docs (Sequence[Doc]): Gold notes of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
@@ -112,13 +113,14 @@ def _fit_relations(
     pipe.cfg["thresholds"] = {PREDICTED: _FLOOR, GIVEN: _FLOOR}
     with nlp.select_pipes(disable=_from_heads_on(nlp, {RELATION_COMPONENT})):
         docs = zip(texts, nlp.pipe(texts.values()), strict=True)
-        end_to_end = outcomes(gold, _related(pipe, docs, on_note), texts)["relations"]
-        given = _related(pipe, relate_given(nlp, gold, texts), on_note)
+        related, least = _related(pipe, docs, on_note)
+        given, least_given = _related(pipe, relate_given(nlp, gold, texts), on_note)
+    end_to_end = outcomes(gold, related, texts)["relations"]
     pipe.cfg["thresholds"] = before
     n_gold = sum(len(annotations.links) for annotations in gold.values())
     found = outcomes(gold, given, texts)["relations"]
-    pipe.choose_threshold(GIVEN, found.scores, found.right, n_gold)
-    threshold = pipe.choose_threshold(PREDICTED, end_to_end.scores, end_to_end.right, n_gold)
+    pipe.choose_threshold(GIVEN, found.scores, found.right, n_gold, least_given)
+    threshold = pipe.choose_threshold(PREDICTED, end_to_end.scores, end_to_end.right, n_gold, least)
     kept = end_to_end.scores >= threshold
     # Without any, nothing is known of the scores; fitted, they would all go towards 0.
     if n_gold:
@@ -132,19 +134,23 @@ def _from_heads_on(nlp: Language, factories: Collection[str]) -> list[str]:
 
 def _related(
     pipe: ClinicalRelations, docs: Iterable[tuple[str, Doc]], on_note: Callable[[], None]
-) -> dict[str, Annotations]:
+) -> tuple[dict[str, Annotations], float]:
     """What notes say once their most probable relations are found, by name.
 
     docs (Iterable[tuple[str, Doc]]): Notes by name, with mentions.
+    RETURNS (tuple[dict[str, Annotations], float]): The notes, and the highest probability of a
+        relation that was left out, at least `_FLOOR`.
     """
-    found = {}
+    found, least = {}, _FLOOR
     for name, doc in docs:
         [(candidates, probabilities)] = pipe.predict([doc])
         most = _MOST_PER_MENTION * len(candidates.spans)
         if probabilities.size > most:
             probabilities = probabilities.copy()
-            probabilities.flat[np.argpartition(probabilities, -most, axis=None)[:-most]] = 0.0
+            ignored = np.argpartition(probabilities, -most, axis=None)[:-most]
+            least = max(least, float(probabilities.flat[ignored].max()))
+            probabilities.flat[ignored] = 0.0
         pipe.set_annotations([doc], [(candidates, probabilities)])
         found[name] = annotations_of(doc)
         on_note()
-    return found
+    return found, least

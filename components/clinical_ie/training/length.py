@@ -6,6 +6,7 @@ from pathlib import Path
 from spacy.util import load_config, registry
 
 from ..corpora.docbin import read_docs
+from .limits import section_in
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +34,14 @@ def training_steps(config: Path, train: Path) -> int:
     train (Path): The training notes, .spacy.
     RAISES (OSError, ValueError, ConfigValidationError): One of the two cannot be read.
     """
-    training = load_config(config, interpolate=True).get("training", {})
-    if "batcher" not in training:
+    training = section_in(load_config(config, interpolate=True), "training")
+    if not section_in(training, "batcher"):
         raise ValueError(f"{config}: has no [training.batcher], which is needed to count steps")
     batches = registry.resolve({"batcher": training["batcher"]})["batcher"]
     a_pass = sum(1 for _ in batches(read_docs(train)))
-    rate = training.get("optimizer", {}).get("learn_rate")
-    warmup = rate.get("warmup_steps", 0) if isinstance(rate, dict) else 0
-    steps = min(max(_PASSES * a_pass, _LEAST_STEPS, _WARMUPS * warmup), _MOST_STEPS)
+    warmup = section_in(section_in(training, "optimizer"), "learn_rate").get("warmup_steps")
+    longest = _WARMUPS * warmup if isinstance(warmup, int) else 0
+    steps = min(max(_PASSES * a_pass, _LEAST_STEPS, longest), _MOST_STEPS)
     if steps < _PASSES * a_pass:
         logger.warning(
             "%s steps read the training notes %.1f times; more is better: %s read them %d times; "

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from spacy.util import registry
 
@@ -55,13 +55,13 @@ def check_limits(config: Mapping[str, Any]) -> None:
         if _is_number(value) and not limit.holds(value):
             raise ValueError(f"{setting} = {value}: {limit.words}")
     # spaCy takes these as they are.
-    training = config.get("training", {})
-    weights = training.get("score_weights", {})
+    training = section_in(config, "training")
+    weights = section_in(training, "score_weights")
     numbers = {f"training.score_weights.{name}": value for name, value in weights.items()}
     for setting, value in numbers.items():
         if value is not None and not (_is_number(value) and value >= 0):
             raise ValueError(f"{setting} = {value}: must be a number, 0 or more, or null")
-    if not _is_number(size := config.get("nlp", {}).get("batch_size", 1)):
+    if not _is_number(size := section_in(config, "nlp").get("batch_size", 1)):
         raise ValueError(f"nlp.batch_size = {size}: must be a number, 1 or more")
     if not isinstance(seed := training.get("seed"), int | None):
         raise ValueError(f"training.seed = {seed}: must be a whole number, or null")
@@ -70,28 +70,36 @@ def check_limits(config: Mapping[str, Any]) -> None:
 
 def _tell_short(training: Mapping[str, Any]) -> None:
     """Warn of a learning rate that falls to 0 before the last step, or rises until then."""
-    rate = training.get("optimizer", {}).get("learn_rate")
+    rate = section_in(section_in(training, "optimizer"), "learn_rate")
     steps = training.get("max_steps")
-    if not (steps and isinstance(rate, dict) and rate.get("@schedules") == "warmup_linear.v1"):
+    if not (steps and rate.get("@schedules") == "warmup_linear.v1"):
         return
-    if rate["warmup_steps"] >= steps:
+    # What is missing or no number is told by thinc.
+    warmup, total = rate.get("warmup_steps"), rate.get("total_steps")
+    if _is_number(warmup) and warmup >= steps:
         told = "is not less than it: the rate never reaches initial_rate"
-        logger.warning(_RATE, steps, "warmup_steps", rate["warmup_steps"], told)
-    if rate["total_steps"] < steps:
+        logger.warning(_RATE, steps, "warmup_steps", warmup, told)
+    if _is_number(total) and total < steps:
         told = "is less: the rate is 0 from there on, and nothing more is learned"
-        logger.warning(_RATE, steps, "total_steps", rate["total_steps"], told)
+        logger.warning(_RATE, steps, "total_steps", total, told)
 
 
-def _is_number(value: object) -> bool:
+def section_in(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A section of a config; an empty one if it is missing or null, or is no section."""
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _limited(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, _Limit]]:
     for setting, limit in _SETTINGS.items():
         section, name = setting.split(".")
-        yield setting, config.get(section, {}).get(name), limit
+        yield setting, section_in(config, section).get(name), limit
     for name in ("batcher", "optimizer", "dropout"):
-        yield from _arguments(f"training.{name}", config.get("training", {}).get(name))
+        yield from _arguments(f"training.{name}", section_in(config, "training").get(name))
 
 
 def _arguments(setting: str, section: Any) -> Iterator[tuple[str, Any, _Limit]]:
