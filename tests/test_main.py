@@ -242,3 +242,13 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "the same command without --overwrite continues" in err
     assert run(*arguments("out"))[0] == 0
     assert contents("out") == contents("straight")
+    # A note of the first run is taken away before the second.
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "annotate_notes", stopping)
+        assert run(*arguments("gone"))[0] == 130
+    first = min(notes.rglob("*.txt"))
+    first.unlink()
+    code, _, err = run(*arguments("gone"))
+    assert code == 1
+    assert "2 of 2 notes written" in err
+    assert f"{first.relative_to(notes).with_suffix('')}: this run has annotated it" in err

@@ -180,7 +180,7 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
         # This registry never answers, and each try would take 15 seconds.
         monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "1")
         monkeypatch.setenv("PIP_RETRIES", "0")
-        wheels = build_wheels(tmp_path / "trained", tmp_path / "out", "1.2.3", project)
+        wheels = build_wheels(tmp_path / "trained", tmp_path / "out", " 1.2.3 ", project)
         with pytest.raises(BlockingIOError):
             registry.accept()
     assert [wheel.name for wheel in wheels] == [

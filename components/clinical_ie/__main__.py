@@ -18,6 +18,7 @@ from .annotate import (
     open_writer,
 )
 from .annotate.sources import ID_COLUMN, TEXT_COLUMN
+from .annotate.sources.base import GONE
 from .score_command import score_command
 from .system.hashing import pipeline_fingerprint
 from .terminal.console import fail, show_anything, tell
@@ -116,6 +117,8 @@ def annotate_command(
                     failures.append(result)
                     if result.counted:
                         written -= 1
+                        # A note that is gone is not in the total.
+                        bar.advance(task, -1 if result.reason == GONE else 0)
                         continue
                 else:
                     note = result.note

@@ -87,7 +87,8 @@ def build_wheels(pipeline: Path, out: Path, version: str, project: Path) -> list
     RAISES (RuntimeError): A build failed; the message quotes the end of its output.
     """
     try:
-        Version(version)
+        # As pip writes it, without blanks around it, say.
+        version = str(Version(version))
     except InvalidVersion as error:
         raise ValueError(f"{error}; expected a version such as 0.1.0") from error
     with workplace(out, "build") as build:

@@ -70,6 +70,24 @@ def test_each_line_of_json_stands_for_itself(tmp_path: Path) -> None:
     assert "its text has changed since this run annotated it" in wrong[1]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_notes_that_are_done_and_gone_are_told_in_the_end(tmp_path: Path, number: int) -> None:
+    lines = [f'{{"id": "{name}", "text": "{name}"}}' for name in "abcd"]
+    (tmp_path / "notes.jsonl").write_text("\n".join(lines))
+    (tmp_path / "notes").mkdir()
+    for name in "abcd":
+        (tmp_path / "notes" / f"{name}.txt").write_text(name)
+    done = {name: text_sum(name) for name in ("acxy" if number == 1 else "bdxy")}
+    for place in ("notes.jsonl", "notes"):
+        source = open_source(tmp_path / place, part=Part(number, 2))
+        found = list(source.read(done, lambda name: None))
+        assert [each.name for each in found] == ["x", "y"]
+        for each in found:
+            assert isinstance(each, Failure)
+            assert each.counted
+            assert "no longer among the notes to be read: the output has it still" in each.reason
+
+
 @pytest.mark.parametrize(
     "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
 )
@@ -107,13 +125,17 @@ def test_what_is_no_source_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"PAR1, so to say")
     (tmp_path / "c.jsonl").write_bytes(b"\n \n")
     (tmp_path / "d.csv").touch()
+    (tmp_path / "e.jsonl").write_bytes(b"\xef\xbb\xbf")
+    (tmp_path / "parts.parquet").mkdir()
     for arguments, message in [
-        (("a.parquet",), "its column 'id' holds double; expected strings; name another with"),
+        (("a.parquet",), "its column 'id' holds double; expected strings or whole numbers; name"),
         (("a.parquet", "n", "n"), "its column 'n' holds int64; expected strings; name another"),
         (("a.parquet", "n", "note"), "or two of them; it has id, text, n; name it with --text-col"),
         (("none.parquet",), "holds no rows"),
         (("b.parquet",), "not a Parquet file"),
         (("c.jsonl",), "holds no lines"),
+        (("e.jsonl",), "holds no lines"),
+        (("parts.parquet",), r"is a folder; expected a \.parquet file: name one of those in it"),
         (("d.csv",), "not a kind of file that can be read; expected a folder of .txt notes"),
         (("", "key"), "leave out --id-column and --text-column"),
     ]:
@@ -140,6 +162,17 @@ def test_a_damaged_file_ends_with_the_row_that_was_read_last(tmp_path: Path) -> 
     assert len(names) == 64
 
 
+def test_a_damaged_page_is_told_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.parquet"
+    rows = {"id": ["a", "b"], "text": ["one", "two"]}
+    pq.write_table(pa.table(rows), path, compression="none", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[4:30] = bytes(26)
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"notes\.parquet: cannot be read beyond row 0: "):
+        list(open_source(path).read({}, lambda name: None))
+
+
 def test_without_pyarrow_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,8 +189,8 @@ def test_parts_are_together_all_notes_once_each(tmp_path: Path, kind: str) -> No
     names = [f"n{number}" for number in range(10)]
     if kind == "folder":
         path = tmp_path
-        for name in (*names, "odd"):
-            (path / f"{name}{'.TXT' if name == 'odd' else '.txt'}").write_text("x")
+        for name in (*(f"{name}.txt" for name in names), "odd.TXT", ".txt"):
+            (path / name).write_text("x")
     elif kind == "jsonl":
         path = tmp_path / "notes.jsonl"
         path.write_text("\n\n".join(json.dumps({"id": name, "text": "x"}) for name in names))
@@ -170,7 +203,7 @@ def test_parts_are_together_all_notes_once_each(tmp_path: Path, kind: str) -> No
         here = [note.name for note in source.read({}, lambda name: None)]
         assert source.total == len(here)
         # Only one part reports it, so that not every run fails because of it.
-        assert len(source.left_out) == (kind == "folder" and number == 1)
+        assert len(source.left_out) == 2 * (kind == "folder" and number == 1)
         assert source.describe().endswith(f", part {number}/4")
         found += here
     assert found != names

@@ -128,6 +128,7 @@ def strays(folder: Path) -> list[Problem]:
 def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
     """Problems for files whose endings differ from one of these only in case, or are all there is
     of their names."""
+    files = list(files)
     odd = {
         path: f"its name ends in {path.suffix}; expected {ending}"
         for path in files

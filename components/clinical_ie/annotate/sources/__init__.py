@@ -41,6 +41,11 @@ def open_source(
     RAISES (ValueError): It is not a file of a known kind, or its content is not as expected.
     """
     kind = _BY_ENDING.get(path.suffix.lower())
+    if kind is not None and path.is_dir():
+        # As Spark writes them.
+        raise ValueError(
+            f"{path} is a folder; expected a {path.suffix} file: name one of those in it at a time"
+        )
     if path.is_dir() or (kind is None and not path.exists()):
         if (id_column, text_column) != (ID_COLUMN, TEXT_COLUMN):
             raise ValueError(

@@ -1,6 +1,6 @@
 """The interface of sources of notes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,12 @@ Refusal = Callable[[str], str | None]
 CHANGED = (
     "its text has changed since this run annotated it: the output has what was found in the old "
     "text; --overwrite starts over"
+)
+
+
+GONE = (
+    "this run has annotated it, and it is no longer among the notes to be read: the output has it "
+    "still; --overwrite starts over"
 )
 
 
@@ -37,9 +43,14 @@ class Source(Protocol):
 
     def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         """The notes of the part in order, without those that are done. A bad note, or one that has
-        changed since it was done, is a `Failure`.
+        changed since it was done, is a `Failure`; so, in the end, is each that is done and gone.
 
         done (Mapping[str, int]): The `text_sum` of each note that is done, by name.
         refusal (Refusal): Called for names that do not come from file names.
         RAISES (OSError): The source itself is gone or damaged.
         """
+
+
+def gone(done: Mapping[str, int], met: Collection[str]) -> Iterator[Failure]:
+    """The notes that are done, but were not met when the input was read again."""
+    return (Failure(name, GONE, counted=True) for name in done if name not in met)

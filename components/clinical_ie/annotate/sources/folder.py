@@ -7,7 +7,7 @@ from ...brat import list_notes, read_note
 from ...brat.files import files_below, hidden_folders, misspelt, note_name
 from ..notes import Failure, InputNote, reason_of
 from ..run_log import text_sum
-from .base import CHANGED, Refusal
+from .base import CHANGED, Refusal, gone
 from .part import WHOLE, Part
 
 
@@ -46,3 +46,4 @@ class FolderSource:
                 yield InputNote(name, note.text, place, note.bom)
             elif done[name] != text_sum(note.text):
                 yield Failure(place, CHANGED, counted=True)
+        yield from gone(done, set(self.names()))

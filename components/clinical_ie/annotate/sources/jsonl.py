@@ -32,7 +32,7 @@ class JsonlSource(RowSource):
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 content = line.removeprefix(BOM_UTF8) if number == 1 else line
-                if not content.isspace():
+                if content.strip():
                     yield number, content
 
     def _row(self, line: bytes) -> Row:

@@ -29,11 +29,14 @@ class ParquetSource(RowSource):
             with self._open() as file:
                 n_rows = file.metadata.num_rows
                 schema = file.schema_arrow
-        except self._arrow.ArrowException as error:
+        except (self._arrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise ValueError(f"{path}: not a Parquet file ({error})") from error
         types = self._arrow.types
-        self._check(schema, id_column, "id", (_is_string, types.is_integer))
-        self._check(schema, text_column, "text", (_is_string,))
+        whole = "strings or whole numbers"
+        self._check(schema, id_column, "id", whole, (_is_string, types.is_integer))
+        self._check(schema, text_column, "text", "strings", (_is_string,))
         if not n_rows:
             raise ValueError(f"{path}: holds no rows; expected one per note")
         self.total = part.size(n_rows)
@@ -47,7 +50,8 @@ class ParquetSource(RowSource):
                     for values in zip(*(batch.column(column) for column in columns), strict=True):
                         number += 1
                         yield number, _row(*values)
-        except self._arrow.ArrowException as error:
+        # For some damage, Arrow raises an OSError without the name of the file.
+        except (self._arrow.ArrowException, OSError) as error:
             raise OSError(f"{self.path}: cannot be read beyond row {number}: {error}") from error
 
     def _open(self) -> Any:
@@ -55,7 +59,9 @@ class ParquetSource(RowSource):
         parquet = self._arrow.parquet
         return parquet.ParquetFile(self.path, buffer_size=_BYTES_AT_ONCE, pre_buffer=False)
 
-    def _check(self, schema: Any, column: str, option: str, fitting: tuple[Any, ...]) -> None:
+    def _check(
+        self, schema: Any, column: str, option: str, expected: str, fitting: tuple[Any, ...]
+    ) -> None:
         if schema.names.count(column) != 1:
             raise ValueError(
                 f"{self.path}: no column {column!r}, or two of them; it has "
@@ -66,7 +72,7 @@ class ParquetSource(RowSource):
             found = found.value_type
         if not any(fits(found) for fits in fitting):
             raise ValueError(
-                f"{self.path}: its column {column!r} holds {found}; expected strings; "
+                f"{self.path}: its column {column!r} holds {found}; expected {expected}; "
                 f"name another with --{option}-column"
             )
 

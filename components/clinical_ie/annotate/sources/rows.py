@@ -8,7 +8,7 @@ from pathlib import Path
 from ...terminal.printable import shown
 from ..notes import Failure, InputNote
 from ..run_log import text_sum
-from .base import CHANGED, Refusal
+from .base import CHANGED, Refusal, gone
 from .part import Part
 
 # The values of both columns, None if there is none; or what is wrong with the whole row.
@@ -46,12 +46,15 @@ class RowSource(ABC):
 
     def read(self, done: Mapping[str, int], refusal: Refusal) -> Iterator[InputNote | Failure]:
         first_row: dict[str, int] = {}
+        met: set[str] = set()
         for index, (number, row) in enumerate(self.rows()):
             name, text, problem = self._checked(row)
             if problem is None and name in first_row:
                 problem = f"row {first_row[name]} has the id {shown(name)} too; expected unique ids"
             elif problem is None:
                 first_row[name] = number
+                if name in done and self.part.holds(index):
+                    met.add(name)
                 if name not in done:
                     problem = refusal(name)
                 elif done[name] == text_sum(text):
@@ -68,6 +71,7 @@ class RowSource(ABC):
                 yield Failure(place, CHANGED, counted=True)
             else:
                 yield Failure(place, f"{problem}: left out")
+        yield from gone(done, met)
 
     def _checked(self, row: Row) -> tuple[str, str, str | None]:
         """Name and text of a note, and what is wrong with it."""
