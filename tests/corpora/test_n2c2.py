@@ -103,7 +103,10 @@ def test_ade_and_reason_on_one_span_both_survive(tmp_path: Path):
         ("R3\tADE-Drug Arg1:T1 Arg2:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg2:T1 Arg1:T2\n", "relates Drug to ADE"),
         ("R3\tADE-Drug Arg1:T3 Arg2:T1\n", "relates Reason to Drug"),
-        ("R3\tADE-Drug Arg1:T2 Arg2:T1\n", "R3 repeats a relation"),
+        (
+            "R3\tADE-Drug Arg1:T2 Arg2:T1\n",
+            "R3 repeats a relation: the official script scores the file below 1",
+        ),
         ("R3\tTime-Drug Arg1:T2 Arg2:T1\n", "is of type Time-Drug, not one of the eight"),
         ("E1\tADE:T2\n", "E1 is an event"),
         ("T2\tADE 13 15\tas\n", "T2 has the id of an earlier line"),
@@ -124,6 +127,15 @@ def test_mentions_and_relations_each_have_ids_of_their_own():
     [warning] = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
     assert warning.line == 6
     assert warning.message.startswith("R2 has the id of an earlier line")
+
+
+def test_what_is_dropped_for_a_later_line_of_its_id_repeats_nothing():
+    lines = "T2\tADE 12 16\trash\nR1\tADE-Drug Arg1:T2 Arg2:T1\n"
+    warnings = official_script_warnings(Note("n", "", Standoff.parse(ANN + lines), []))
+    assert [warning.message for warning in warnings] == [
+        f"{id_} has the id of an earlier line, which the official script drops"
+        for id_ in ("T2", "R1")
+    ]
 
 
 def test_a_relation_is_repeated_where_its_ends_are_collapsed_to_the_same():

@@ -97,6 +97,54 @@ def test_an_ambiguous_relation_asks_for_its_label(tmp_path: Path) -> None:
     assert labels == {"Amount-Plant", "Harm"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line_at", "told"),
+    [
+        ("- fern;", "- !fern;", "- fern;", "for the tag '!fern;'; quote text"),
+        ("- moss @shade", "- 2021-13-45", "- moss", "month must be in 1..12; quote text"),
+        ("- moss @shade", '- !!int "abc"', "- moss", "invalid literal for int"),
+        ("- moss", "- mo\x07ss", "- moss", "the character 0x0007 cannot be in it; remove it"),
+        ("- moss @shade", '- "mo\\uD83Css"', "- moss", "half a character, which no file can hold"),
+        ("  room:", "  ? [a, b]\n  :", "  room:", "words.a list or mapping: 'a list or mapping': "),
+        ("  room:", "  12:", "  room:", "words.12: '12': YAML does not read this name as text"),
+        ("  room:", "  no:", "  room:", "words.no: 'no': YAML does not read this name as text"),
+        ("cast:", "~:", "cast:", "~: '~': YAML does not read this name as text; put it in quotes"),
+        ("words:", "words: &w\n  self: *w", "words:", "it is part of what it stands for"),
+        (
+            "Fault-Plant:",
+            "Fault Plant:",
+            "Fault-Plant:",
+            "a label in brat is one word; write it so",
+        ),
+        ("#1-9}", f"#1-{'9' * 5000}}}", "  Amount:", "the number has more digits than can be"),
+    ],
+)
+def test_what_yaml_itself_cannot_read_is_told_like_the_rest(
+    tmp_path: Path, old: str, new: str, line_at: str, told: str
+) -> None:
+    path = write_schema(tmp_path, old, new)
+    with pytest.raises(SchemaError) as caught:
+        load_schema(path)
+    first = str(caught.value).split("\n")[0]
+    assert told in first
+    line = int(first.removeprefix(f"{path}:").split(":")[0])
+    assert line_of(line_at) <= line <= line_of(line_at) + 1
+
+
+def test_files_that_expand_without_end_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yml"
+    levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    path.write_text(f"a0: &a0 [x]\n{levels}")
+    with pytest.raises(SchemaError, match="its aliases stand for more than 200,000 entries"):
+        load_schema(path)
+    path.write_text(f"a: {'[' * 3000}{']' * 3000}")
+    with pytest.raises(SchemaError, match="nested too deeply"):
+        load_schema(path)
+    # The same in moderation is no fault.
+    path.write_text(SMALL.replace("open: [Plant]", "open: &all [Plant]") + "once: *all\n")
+    assert load_schema(path).once == ["Plant"]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"none\.yml: cannot be read"):
         load_schema(tmp_path / "none.yml")

@@ -202,6 +202,26 @@ def test_the_official_script_sees_no_txt(
     assert "README" not in err
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("T2\tDrug 0 1;2 3;4 5;6 7\tA n a s", "T2 is in 4 pieces: the official script reads 3"),
+        ("T2\tDrug 0 4\t", "T2 has no text: the official script skips the line"),
+        ("T2\tDrug 0 4\tAn\tna", "T2 has a tab in its text: the official script skips"),
+    ],
+)
+def test_what_the_official_script_reads_otherwise_is_told(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    for name, more in (("g", line), ("p", "T2\tDrug 0 4\tAnna")):
+        write_brat(tmp_path / name, {"1": (TEXT, f"{ANN}{more}\n")})
+    code, _, err = run_score(tmp_path / "g", tmp_path / "p", "--protocol", "n2c2-2018")
+    assert code == 3
+    assert told in err
+    assert "; scored by its offsets" in err
+    assert told not in run_score(tmp_path / "g", tmp_path / "p")[2]
+
+
 def test_a_txt_that_nobody_annotated_is_no_finding_to_the_official_script(tmp_path: Path) -> None:
     for name in ("g", "p"):
         write_brat(tmp_path / name, {"1": (TEXT, ANN), "2": (TEXT, ANN)})

@@ -147,6 +147,10 @@ def _annotations(note: Note, has_text: bool, rules: Protocol, pair: FolderPair) 
         if isinstance(record, TextBound):
             if has_text and not covers(note.text, record.fragments, record.text):
                 problems.append(_disagreement(note, number, record))
+            problems += (
+                Problem(note.ann, number + 1, f"{record.id} {told}; scored by its offsets")
+                for told in rules.misread(record)
+            )
             # The reader leaves out mentions that do not fit the text, so it gets empty offsets.
             fragments[place] = record.fragments
             record = TextBound(record.id, record.label, ((0, 0),), "")

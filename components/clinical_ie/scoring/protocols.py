@@ -1,8 +1,10 @@
 """Scoring protocols by name: how items are matched and counted, and how notes are summed up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..brat import TextBound
+from ..corpora.n2c2 import misread
 from ..doc import Annotations
 from .counts import NoteCounts
 from .n2c2 import n2c2_2018
@@ -28,6 +30,8 @@ class Protocol:
         otherwise the names Arg1 and Arg2 do, if it has them.
     last_of_id (bool): Whether, of several mentions or relations with the same id, only the last
         counts, at the position of the first; otherwise all do.
+    misread (Callable[[TextBound], Iterable[str]]): Why the official script, if there is one, takes
+        a mention's line for something else; here, it counts by its offsets, and this is told.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Protocol:
     empty_is_zero: bool
     ends_as_listed: bool
     last_of_id: bool
+    misread: Callable[[TextBound], Iterable[str]]
 
 
 PROTOCOLS = {
@@ -50,6 +55,7 @@ PROTOCOLS = {
             empty_is_zero=False,
             ends_as_listed=False,
             last_of_id=False,
+            misread=lambda mention: (),
         ),
         Protocol(
             "n2c2-2018",
@@ -59,6 +65,7 @@ PROTOCOLS = {
             empty_is_zero=True,
             ends_as_listed=True,
             last_of_id=True,
+            misread=misread,
         ),
     )
 }

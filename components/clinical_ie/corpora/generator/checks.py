@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ...brat.records import is_label
 from .notation import Entry, Slot, walk
 from .pattern import Pattern
 from .schema import Schema, suggestion
@@ -27,6 +28,7 @@ class Fault(NamedTuple):
 def find_faults(schema: Schema) -> Iterator[Fault]:
     """Find all inconsistencies, in the order of the schema."""
     yield from _names(schema)
+    yield from _labels(schema)
     yield from _cast(schema)
     yield from _lexicon(schema)
     yield from _references(schema)
@@ -58,6 +60,18 @@ def _names(schema: Schema) -> Iterator[Fault]:
                 message = f"{owners[name]} has the same name; rename one of them"
                 yield Fault((part, name) if part != "cast" else (part, 0, name), name, message)
             owners[name] = part
+
+
+def _labels(schema: Schema) -> Iterator[Fault]:
+    layers = schema.layers
+    for place, names in (
+        (("entities",), schema.entities),
+        (("relations",), schema.relations),
+        (("layers", "attributes"), layers.attributes),
+    ):
+        for name in names:
+            if not is_label(name):
+                yield Fault((*place, name), name, "a label in brat is one word; write it so")
 
 
 def _cast(schema: Schema) -> Iterator[Fault]:

@@ -1,14 +1,14 @@
 """Loading a schema from YAML files, with file, line, place, value and remedy of every fault."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from .checks import Fault, Place, find_faults
 from .schema import Schema
+from .yaml_file import Positions, Where, YamlError, read_yaml
 
 # Parts that may be spread over several files.
 SHARED_PARTS = ("entities", "words", "relations", "sections")
@@ -29,14 +29,6 @@ class SchemaError(ValueError):
     """A schema that cannot be used; one line for each fault."""
 
 
-class _Where(NamedTuple):
-    file: Path
-    line: int
-
-
-Positions = dict[Place, _Where]
-
-
 def load_schema(path: Path) -> Schema:
     """Read a schema.
 
@@ -46,7 +38,7 @@ def load_schema(path: Path) -> Schema:
     RETURNS (Schema): The checked schema.
     RAISES (SchemaError): Every fault in the files, with file, line, place, value and remedy.
     """
-    positions: Positions = {(): _Where(path, 1)}
+    positions: Positions = {(): Where(path, 1)}
     data = _read(path, positions)
     included = data.pop("include", [])
     if not isinstance(included, list) or not all(isinstance(name, str) for name in included):
@@ -63,11 +55,7 @@ def load_schema(path: Path) -> Schema:
         faults = list(find_faults(schema))
     except ValidationError as error:
         faults = list(_translated(error, data))
-    if faults:
-        lines = [_told(fault, positions) for fault in faults[:MAX_SHOWN]]
-        if len(faults) > MAX_SHOWN:
-            lines.append(f"… and {len(faults) - MAX_SHOWN} more")
-        raise SchemaError("\n".join(lines))
+    _check(faults, positions)
     return schema
 
 
@@ -88,44 +76,20 @@ def _merge(data: dict[str, Any], path: Path, positions: Positions) -> None:
 
 def _read(path: Path, positions: Positions) -> dict[str, Any]:
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf8"))
-        node = loader.get_single_node()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SchemaError(f"{path}: cannot be read: {error}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SchemaError(
-            f"{path}:{line}: this is not YAML: {error.problem}; quote text with any of []{{}}:#"
-        ) from None
-    if not isinstance(node, yaml.MappingNode):
-        raise SchemaError(f"{path}: a schema is 'name: value' lines, beginning with 'entities:'")
-    faults = list(_locate(node, (), path, positions))
-    if faults:
-        raise SchemaError("\n".join(_told(fault, positions) for fault in faults))
-    data: dict[str, Any] = loader.construct_document(node)
+        data, faults = read_yaml(path, positions)
+    except YamlError as error:
+        raise SchemaError(str(error)) from None
+    _check(faults, positions)
     return data
 
 
-def _locate(node: yaml.Node, place: Place, path: Path, positions: Positions) -> Iterator[Fault]:
-    """Record the line of every value, and report duplicate keys, of which YAML keeps the last."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            inner = (*place, str(key.value))
-            if key.value in seen:
-                line = positions[inner].line
-                positions[inner] = _Where(path, key.start_mark.line + 1)
-                yield Fault(
-                    inner, key.value, f"the name is used in line {line} already; rename one"
-                )
-                continue
-            seen.add(key.value)
-            positions[inner] = _Where(path, key.start_mark.line + 1)
-            yield from _locate(value, inner, path, positions)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            positions[*place, number] = _Where(path, value.start_mark.line + 1)
-            yield from _locate(value, (*place, number), path, positions)
+def _check(faults: Sequence[Fault], positions: Positions) -> None:
+    """Raise an error that lists the first faults, if there are any."""
+    if faults:
+        lines = [_told(fault, positions) for fault in faults[:MAX_SHOWN]]
+        if len(faults) > MAX_SHOWN:
+            lines.append(f"… and {len(faults) - MAX_SHOWN} more")
+        raise SchemaError("\n".join(lines))
 
 
 def _translated(error: ValidationError, data: Mapping[str, Any]) -> Iterator[Fault]:
@@ -153,7 +117,7 @@ def _told(fault: Fault, positions: Positions) -> str:
     return f"{_where(fault.place, positions)}: {place}: {shown}: {fault.message}"
 
 
-def _where(place: Place, positions: Positions) -> str:
+def _where(place: Place, positions: Positions) -> Where:
     while place not in positions:
         place = place[:-1]
-    return f"{positions[place].file}:{positions[place].line}"
+    return positions[place]

@@ -24,6 +24,7 @@ automatically.
 A backslash escapes the next character. Terms can hold braces but not marks.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -200,6 +201,8 @@ class _Parser:
         match options[0]:
             case (str() as body,) if number := _NUMBER.fullmatch(body):
                 low, high = float(number[1]), float(number[3])
+                if not math.isfinite(high):
+                    raise self.error(start, "the number has more digits than can be written")
                 if low > high:
                     raise self.error(start, f"the number runs from {low:g} down to {high:g}")
                 return Number(low, high, len(number[2] or ""))
