@@ -13,6 +13,7 @@ from clinical_ie.corpora.convert import (
     OnError,
     convert_dataset,
     convert_folder,
+    repeated,
     write_counts,
 )
 from clinical_ie.corpora.formats import format_named
@@ -82,6 +83,7 @@ def main(
             if is_dataset:
                 remarks = [f"{source} holds splits: all of its notes go into the one file {out}"]
             counts = {out.stem: convert_folder(source, out, settings, track)}
+            remarks += repeated(counts)
         else:
             counts, remarks = convert_dataset(
                 source, out, settings, track, seed=seed, dev_ids=dev_ids

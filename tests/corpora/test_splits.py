@@ -104,6 +104,9 @@ def test_a_note_that_stands_twice_in_its_split_is_told(tmp_path: Path):
     [told] = [remark for remark in remarks if "word for word" in remark]
     assert told.startswith("1 of the 5 notes of train repeat an earlier one, word for word (sub/a)")
     assert counts["train"].as_dict()["same_text_as_in"] == {"train": ["sub/a"]}
+    # As one file, too.
+    result = run("convert.py", data / "train", tmp_path / "all.spacy")
+    assert "1 of the 5 notes of all repeat an earlier one, word for word (sub/a)" in result.stdout
 
 
 def test_a_list_of_the_dev_notes_is_no_note_that_was_left_out(tmp_path: Path):

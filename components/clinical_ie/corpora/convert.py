@@ -98,7 +98,7 @@ def convert_dataset(
             name: _convert(splits[name], out / f"{name}.spacy", settings, track, outputs)
             for name in SPLITS
         }
-    for told in (_no_mentions, _not_in_train, _alike, _same_texts):
+    for told in (_no_mentions, _not_in_train, _alike, repeated, _in_two_splits):
         remarks += told(counts)
     return counts, remarks
 
@@ -138,15 +138,19 @@ def _alike(counts: dict[str, SplitCount]) -> list[str]:
     ]
 
 
-def _same_texts(counts: dict[str, SplitCount]) -> list[str]:
-    """Remarks on notes that occur in two splits, which rewards memorization, or twice in one."""
+def repeated(counts: dict[str, SplitCount]) -> list[str]:
+    """Remarks on notes that occur twice in one split or file."""
+    return [
+        f"{len(names)} of the {count.notes} notes of {name} repeat an earlier one, word for word "
+        f"({_some_of(names)}): every copy counts"
+        for name, count in counts.items()
+        if (names := count.repeated_texts(name))
+    ]
+
+
+def _in_two_splits(counts: dict[str, SplitCount]) -> list[str]:
+    """Remarks on notes that occur in two splits, which rewards memorization."""
     remarks = []
-    for name, count in counts.items():
-        if names := count.repeated_texts(name):
-            remarks.append(
-                f"{len(names)} of the {count.notes} notes of {name} repeat an earlier one, word "
-                f"for word ({_some_of(names)}): every copy counts"
-            )
     for earlier, later in combinations(SPLITS, 2):
         if names := counts[later].compare_texts(earlier, counts[earlier]):
             remarks.append(

@@ -215,6 +215,15 @@ def test_signs_between_parts_may_be_text_or_one_too_many():
     ]
 
 
+@pytest.mark.parametrize("place", ["9:0 9:0", "1:7 1:9", "0:0 1:0", f"1:{'1' * 12} 1:0"])
+def test_a_place_of_an_extent_that_is_not_in_the_text_is_told(tmp_path: Path, place: str):
+    (tmp_path / "1.txt").write_text("chest pain")
+    (tmp_path / "1.extent").write_text(f'EVENT="pain" {place}||type="PROBLEM"||polarity="POS"')
+    [problem] = read_note(tmp_path / "1.extent", tmp_path).problems
+    assert (problem.line, problem.severity) == (1, "error")
+    assert problem.message == f"EVENT: there is no {place} in the text: left out"
+
+
 def test_an_extent_without_its_text_is_told(tmp_path: Path):
     (tmp_path / "1.extent").write_text("")
     with pytest.raises(ValueError, match=r"1\.extent: no 1\.txt beside it"):

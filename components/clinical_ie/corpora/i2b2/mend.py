@@ -28,6 +28,8 @@ def place_mention(tag: Tag, text: str) -> tuple[Placed | None, str, Severity]:
     """
     wanted = tag.values.get("text", "")
     span = tag.span
+    if span is None and tag.tokens:
+        return None, f"there is no {tag.tokens} in the text: left out", "error"
     if span is None:
         given = f"start={tag.values.get('start')!r} end={tag.values.get('end')!r}"
         return None, f"its place cannot be read ({given}): left out", "error"

@@ -25,12 +25,14 @@ class Tag:
     values (dict[str, str]): Its attributes.
     span (tuple[int, int] | None): Characters of the note's text; None for a link, or if the file
         gives none that can be read.
+    tokens (str): In `.extent`, the place as it stands there.
     """
 
     kind: str
     line: int
     values: dict[str, str]
     span: tuple[int, int] | None
+    tokens: str = ""
 
 
 @dataclass(slots=True)
@@ -238,7 +240,7 @@ def _read_mention(line: str, number: int, tokens: Places) -> Tag | None:
     if fields is None:
         return None
     values = {"text": head[2], **fields}
-    return Tag(head[1], number, values, _place(head, tokens))
+    return Tag(head[1], number, values, _place(head, tokens), head[0].rpartition('"')[2].strip())
 
 
 def _read_link(line: str, number: int, tokens: Places) -> Tag | None:
