@@ -15,9 +15,9 @@ from spacy.util import load_model_from_config
 from thinc.api import Model
 
 from .encoder.ensemble import ARCHITECTURE, ENCODER, is_ensemble
+from .heads.components import MENTION_COMPONENT, RELATION_COMPONENT
 from .heads.ensemble import MeanOfHeads
 from .heads.pipe import LearnedLabelsPipe
-from .scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT
 from .torch_shim import LazyTorchShim
 
 _KINDS = [ENCODER, MENTION_COMPONENT, RELATION_COMPONENT]

@@ -5,7 +5,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from clinical_ie.corpora.notes import corpus_nlp
-from clinical_ie.encoder.masking import NOT_HIDDEN, Pool, group_windows, mask_windows
+from clinical_ie.encoder.masking import NOT_HIDDEN, Pool, mask_windows
 from clinical_ie.encoder.wordpieces import SpecialTokens
 
 from .tiny_models import FAMILIES
@@ -44,21 +44,6 @@ def test_windows_hold_each_wordpiece_once_and_never_two_notes(pool):
 def test_a_note_that_fits_is_not_cut(pool):
     windows = pool.windows(200, np.random.default_rng(0))
     assert sorted(windows[:, 1].tolist()) == pool.ends.tolist()
-
-
-@pytest.mark.parametrize("budget", [1, 60, 500])
-def test_windows_of_like_length_are_read_together(budget):
-    rng = np.random.default_rng(0)
-    starts = rng.integers(0, 1000, size=100)
-    windows = np.stack([starts, starts + rng.integers(1, 50, size=100)], axis=1)
-    groups = group_windows(windows, budget)
-    lengths = [(group[:, 1] - group[:, 0]).tolist() for group in groups]
-    for of_group in lengths:
-        assert len(of_group) * max(of_group) <= budget or len(of_group) == 1
-    one_by_one = [length for of_group in lengths for length in of_group]
-    assert one_by_one == sorted(one_by_one, reverse=True)
-    assert sorted(map(tuple, np.concatenate(groups))) == sorted(map(tuple, windows))
-    assert group_windows(windows[:0], budget) == []
 
 
 def test_words_are_hidden_whole_and_everything_else_is_shown(pool, tokenizer):

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ie.encoder.windows import Window, batch_windows, cut_windows
+from clinical_ie.encoder.windows import Window, batch_windows, cut_windows, group_by_length
 
 
 @given(
@@ -56,3 +57,15 @@ def test_batches_keep_to_the_budget_and_lose_nothing(budget, expected):
     # Three of 30 with two special tokens each, padding counted, are 96.
     batches = batch_windows(windows, budget, extra=2)
     assert [[len(w) for w in batch] for batch in batches] == expected
+
+
+@pytest.mark.parametrize("budget", [1, 60, 500])
+def test_windows_of_like_length_are_read_together(budget):
+    lengths = np.random.default_rng(0).integers(1, 50, size=100)
+    groups = group_by_length(lengths, budget)
+    for group in groups:
+        assert len(group) * max(lengths[group]) <= budget or len(group) == 1
+    order = np.concatenate(groups).tolist()
+    # Longest first; those of equal length as they came.
+    assert order == sorted(range(100), key=lambda at: (-lengths[at], at))
+    assert group_by_length(lengths[:0], budget) == []

@@ -166,6 +166,12 @@ class Outcome:
         """Number of requests that this run sent."""
         return self.requests + self.unanswered + self.refused - self.replayed
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether notes are missing because requests got no answer or could not be made."""
+        # A note with some of its segments rewritten is accepted, too.
+        return bool(self.ended) or (self.accepted < self.wanted and self.missing > 0)
+
     def count(self, rewrite: Rewrite) -> None:
         """Count an answer and its cost, or a request without an answer."""
         self.requests += rewrite.answered

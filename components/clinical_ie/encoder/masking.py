@@ -71,25 +71,6 @@ class Pool:
         return rng.permutation(np.concatenate(pairs))
 
 
-def group_windows(windows: Ints, budget: int) -> list[Ints]:
-    """Group windows of similar length, so that batches contain little padding.
-
-    windows (Ints): Start and end of each window, shape (n_windows, 2); those of equal length keep
-        their order.
-    budget (int): Maximum wordpieces in a group, padding included; a longer window is a group by
-        itself.
-    RETURNS (list[Ints]): The groups, those of the longest windows first.
-    """
-    windows = windows[np.argsort(windows[:, 0] - windows[:, 1], kind="stable")]
-    groups: list[Ints] = []
-    at = 0
-    while at < len(windows):
-        longest = int(windows[at, 1] - windows[at, 0])
-        groups.append(windows[at : at + max(budget // longest, 1)])
-        at += len(groups[-1])
-    return groups
-
-
 @dataclass(frozen=True, slots=True)
 class MaskedBatch:
     """Windows padded to one length.

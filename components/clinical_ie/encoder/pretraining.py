@@ -26,15 +26,16 @@ from ..system.hashing import hash_of
 from ..system.memory import kept_in_training, release_memory
 from ..system.workplace import claimed
 from .loading import check_window, load_pretrained
-from .masking import Ints, Pool, group_windows, mask_windows
+from .masking import Ints, Pool, mask_windows
 from .reading import bfloat16_pays
+from .windows import group_by_length
 from .wordpieces import SpecialTokens
 
 STATE = "state.pt"
 WHOLE = "whole"
 REPORT = "pretraining.json"
 # The code that an adapted encoder depends on, as well as on notes, settings and weights.
-_CODE = ("loading.py", "masking.py", "pretraining.py", "wordpieces.py")
+_CODE = ("loading.py", "masking.py", "pretraining.py", "windows.py", "wordpieces.py")
 # Between two saved states from which an interrupted run can resume.
 SECONDS_BETWEEN_STATES = 60.0
 
@@ -248,7 +249,11 @@ class _Run:
 
     def _groups(self, pool: Pool, rng: np.random.Generator) -> list[Ints]:
         capacity = self._settings.window - len(self._special)
-        return group_windows(pool.windows(capacity, rng), self._settings.batch_windows * capacity)
+        windows = pool.windows(capacity, rng)
+        groups = group_by_length(
+            windows[:, 1] - windows[:, 0], self._settings.batch_windows * capacity
+        )
+        return [windows[group] for group in groups]
 
     def _learn(self, windows: Ints, number: int, in_all: int) -> float:
         # All random numbers depend only on seed and step, so a resumed run gives the same result.

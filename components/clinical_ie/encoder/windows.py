@@ -68,11 +68,24 @@ def batch_windows(windows: list[Window], budget: int, extra: int) -> list[list[W
     extra (int): Number of special tokens in each window.
     RETURNS (list[list[Window]]): Groups, longest windows first.
     """
-    batches: list[list[Window]] = []
-    for window in sorted(windows, key=len, reverse=True):
+    lengths = np.fromiter((len(window) + extra for window in windows), np.int64, len(windows))
+    return [[windows[at] for at in group] for group in group_by_length(lengths, budget)]
+
+
+def group_by_length(lengths: Ints, budget: int) -> list[Ints]:
+    """Group windows of similar length, so that batches contain little padding.
+
+    lengths (Ints): Of each window, shape (n_windows,).
+    budget (int): Maximum wordpieces in a group, padding included; a longer window is a group by
+        itself.
+    RETURNS (list[Ints]): The positions of the windows of each group, longest windows first; those
+        of equal length keep their order.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    groups: list[Ints] = []
+    at = 0
+    while at < len(order):
         # The first window of a group is its longest, which sets the padded length.
-        if batches and (len(batches[-1]) + 1) * (len(batches[-1][0]) + extra) <= budget:
-            batches[-1].append(window)
-        else:
-            batches.append([window])
-    return batches
+        groups.append(order[at : at + max(budget // int(lengths[order[at]]), 1)])
+        at += len(groups[-1])
+    return groups

@@ -194,14 +194,22 @@ def missed_relations(notes: Notes, errors: Errors) -> list[Row]:
     ]
 
 
+def files_of_runs(training: Path, name: str) -> list[Path]:
+    """The file of this name of each finished run, `<arm>/seed-<seed>/<name>`.
+
+    training (Path): The folder of all arms; may be missing.
+    """
+    # The pattern skips interrupted runs, whose folders end with `.part`.
+    return sorted(training.glob(f"*/seed-*[0-9]/{name}"))
+
+
 def training_curves(training: Path) -> list[Row]:
     """F1 on dev at each evaluation of every run.
 
     training (Path): Folder of `<arm>/seed-<seed>/log.jsonl`; may be missing.
     """
     rows = []
-    # The pattern skips interrupted runs, whose folders end with `.part`.
-    for path in sorted(training.glob("*/seed-*[0-9]/log.jsonl")):
+    for path in files_of_runs(training, "log.jsonl"):
         for line in path.read_text("utf8").splitlines():
             try:
                 entry = json.loads(line)

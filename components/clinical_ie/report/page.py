@@ -25,6 +25,7 @@ from .analysis import (
     changes,
     confusion,
     curves,
+    files_of_runs,
     in_words,
     judge,
     missed_relations,
@@ -254,8 +255,7 @@ def dev_scores(training: Path) -> list[dict[str, Any]]:
     RAISES (ValueError): A `meta.json` is not a JSON object.
     """
     result = []
-    # The pattern skips interrupted runs, whose folders end with `.part`.
-    for path in sorted(training.glob("*/seed-*[0-9]/model-best/meta.json")):
+    for path in files_of_runs(training, "model-best/meta.json"):
         performance = _read_object(path).get("performance", {})
         scores = {k: v for k, v in performance.items() if k.endswith("_f") and v is not None}
         seed = path.parents[1].name.removeprefix("seed-")

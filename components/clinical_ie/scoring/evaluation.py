@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..doc import Annotations, annotate, annotations_of, scored_mentions
 from ..found import found_in
 from ..heads.calibration import Calibration
-from ..heads.pipe import LearnedLabelsPipe
+from ..heads.components import calibrated_pipes
 from ..system.gpu import gpu_errors_in_one_line
 from ..terminal.printable import printable
 from ..text.limit import lift_length_limit
@@ -23,8 +23,6 @@ from .scores import Scores, TaskScores, note_counts, score
 
 logger = logging.getLogger(__name__)
 
-MENTION_COMPONENT = "clinical_ner"
-RELATION_COMPONENT = "clinical_relations"
 END_TO_END, GOLD_ENTITIES = SETTINGS = ("end-to-end", "gold entities")
 
 
@@ -143,28 +141,6 @@ def evaluate(
     )
 
 
-def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
-    """The components whose scores can be calibrated, by task: the last of each kind."""
-    return {
-        task: pipe
-        for task, factory in (("entities", MENTION_COMPONENT), ("relations", RELATION_COMPONENT))
-        for name in names_of(nlp, {factory})
-        if isinstance(pipe := nlp.get_pipe(name), LearnedLabelsPipe)
-    }
-
-
-def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
-    """The names of the components made by any of these factories, in pipeline order."""
-    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]
-
-
-def names_after(nlp: Language, factories: Collection[str]) -> list[str]:
-    """The components after the last one made by any of these factories. They may change the Docs
-    that it read, as `merge_entities` does, or take its vectors away, as `doc_cleaner` does."""
-    made = names_of(nlp, factories)
-    return nlp.pipe_names[nlp.pipe_names.index(made[-1]) + 1 :] if made else []
-
-
 def tell_unknown_labels(nlp: Language, gold: Collection[Annotations]) -> None:
     """Warn of labels in gold notes that the pipeline can never find."""
     pipes = calibrated_pipes(nlp)
@@ -227,11 +203,7 @@ def relate_given(
             yield doc
 
     # Components that write mentions would replace the given ones.
-    writers = [
-        name
-        for name in nlp.pipe_names
-        if name == MENTION_COMPONENT or "doc.spans" in nlp.get_pipe_meta(name).assigns
-    ]
+    writers = [name for name in nlp.pipe_names if "doc.spans" in nlp.get_pipe_meta(name).assigns]
     with nlp.select_pipes(disable=writers):
         yield from zip(texts, nlp.pipe(with_mentions()), strict=True)
 

@@ -9,17 +9,16 @@ from spacy.tokens import Doc
 
 from ..doc import Annotations, annotations_of
 from ..heads.calibration import Calibration
-from ..ner.component import ClinicalNER
-from ..relations.component import GIVEN, PREDICTED, ClinicalRelations
-from ..scoring.evaluation import (
+from ..heads.components import (
     MENTION_COMPONENT,
     RELATION_COMPONENT,
     calibrated_pipes,
     names_after,
     names_of,
-    relate_given,
-    tell_unknown_labels,
 )
+from ..ner.component import ClinicalNER
+from ..relations.component import GIVEN, PREDICTED, ClinicalRelations
+from ..scoring.evaluation import relate_given, tell_unknown_labels
 from ..scoring.reliability import Outcomes, outcomes
 
 # The candidates; 0 comes first, so that it wins a tie.

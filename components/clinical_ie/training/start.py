@@ -16,8 +16,8 @@ from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
 from ..doc import annotations_of
 from ..encoder.ensemble import ENCODER, is_ensemble
+from ..heads.components import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 from ..relations.component import ClinicalRelations
-from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_of
 from ..system.workplace import workplace
 from ..terminal.printable import printable
 

@@ -11,11 +11,11 @@ from ..annotate.notes import Failure, InputNote
 from ..annotate.texts import run_each
 from ..corpora.docbin import PackedDoc, pack
 from ..doc import Link
+from ..heads.components import MENTION_COMPONENT, RELATION_COMPONENT, names_after, names_of
 from ..heads.taught import NEGLIGIBLE, keep_taught
 from ..ner.component import ClinicalNER
 from ..ner.tags import tag_probabilities
 from ..relations.component import ClinicalRelations
-from ..scoring.evaluation import MENTION_COMPONENT, RELATION_COMPONENT, names_after, names_of
 from .taught_parts import Parts
 
 
