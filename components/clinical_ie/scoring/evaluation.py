@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..doc import Annotations, annotate, annotations_of, scored_mentions
 from ..found import found_in
 from ..heads.calibration import Calibration
-from ..heads.components import calibrated_pipes
+from ..heads.components import MENTION_COMPONENT, calibrated_pipes
 from ..system.gpu import gpu_errors_in_one_line
 from ..terminal.printable import printable
 from ..text.limit import lift_length_limit
