@@ -203,7 +203,11 @@ def relate_given(
             yield doc
 
     # Components that write mentions would replace the given ones.
-    writers = [name for name in nlp.pipe_names if "doc.spans" in nlp.get_pipe_meta(name).assigns]
+    writers = [
+        name
+        for name in nlp.pipe_names
+        if name == MENTION_COMPONENT or "doc.spans" in nlp.get_pipe_meta(name).assigns
+    ]
     with nlp.select_pipes(disable=writers):
         yield from zip(texts, nlp.pipe(with_mentions()), strict=True)
 
