@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -155,6 +156,7 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
     ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "stopped: interrupted (1 of 3 notes are written; the same"),
+        (signal.SIGTERM, 143, "stopped: terminated (1 of 3 notes are written; the same"),
         (BrokenProcessPool(), 1, "too little memory for --n-process? (1 of 3"),
         (OSError("disk full"), 1, "stopped: disk full (1 of 3"),
     ],
@@ -164,14 +166,16 @@ def test_annotate_stopped_on_the_way(
     notes: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    error: BaseException,
+    error: BaseException | signal.Signals,
     code: int,
     message: str,
 ) -> None:
     write = BratWriter.write
 
     def stopping(self: BratWriter, name: str, *args: object, **kwargs: object) -> None:
-        if name == "marked":
+        if name == "marked" and isinstance(error, signal.Signals):
+            signal.raise_signal(error)
+        elif name == "marked":
             raise error
         write(self, name, *args, **kwargs)
 
@@ -181,6 +185,8 @@ def test_annotate_stopped_on_the_way(
     assert message in err
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left == {"empty.txt", "empty.ann", ".annotate-run"}
+    # The command's own handler is gone.
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_worker_process_that_ends_while_it_loads(
@@ -219,7 +225,7 @@ def test_annotate_goes_on_where_it_was_stopped(
     assert "an unfinished run with another precision (as saved, now int8)" in err
     code, _, err = run(*arguments("out"))
     assert code == 0
-    assert "2 of 3 notes are there already: continuing" in err
+    assert "2 notes are there already, 3 are in the input: continuing" in err
     assert "3 of 3 notes written" in err
     assert contents("out") == contents("straight")
     # The text of this note changes between two runs.

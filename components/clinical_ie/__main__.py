@@ -23,6 +23,7 @@ from .score_command import score_command
 from .system.hashing import pipeline_fingerprint
 from .terminal.console import fail, show_anything, tell
 from .terminal.progress import progress_bar
+from .terminal.signals import Terminated, ended_by_sigterm
 
 _WORKER_ENDED = "a worker process died; is there too little memory for --n-process?"
 
@@ -107,10 +108,12 @@ def annotate_command(
     failures = list(notes.left_out)
     written = len(writer.done)
     if written:
-        typer.echo(f"{written} of {notes.total} notes are there already: continuing", err=True)
+        # Not `of`: some of these may be gone from the input.
+        told = f"{written} notes are there already, {notes.total} are in the input: continuing"
+        typer.echo(told, err=True)
     stopped = partial(_stopped, total=notes.total, overwrite=overwrite)
     try:
-        with writer, progress_bar() as bar, closing(results):
+        with ended_by_sigterm(), writer, progress_bar() as bar, closing(results):
             task = bar.add_task("annotate", total=notes.total, completed=written)
             for result in results:
                 if isinstance(result, Failure):
@@ -129,6 +132,8 @@ def annotate_command(
                         # The format cannot express one of the pipeline's labels, or the name.
                         failures.append(Failure(note.place, str(error)))
                 bar.advance(task)
+    except Terminated:
+        fail(stopped("terminated", written), code=143)
     except KeyboardInterrupt:
         fail(stopped("interrupted", written), code=130)
     except BrokenProcessPool:

@@ -341,11 +341,11 @@ def test_a_killed_run_loses_and_doubles_no_note(pipeline: Path, tmp_path: Path) 
         check=True,
     )
     assert killed.stdout.split() == ["-9"] * 3
-    assert "2 of 4 notes are there already" in killed.stderr
-    assert "4 of 4 notes are there already" in killed.stderr
+    assert "2 notes are there already, 4 are in the input" in killed.stderr
+    assert "4 notes are there already, 4 are in the input" in killed.stderr
     code, _, err = run_command(*arguments)
     assert code == 0
-    assert "4 of 4 notes are there already: continuing" in err
+    assert "4 notes are there already, 4 are in the input: continuing" in err
     assert records(out) == EXPECTED
     assert {p.name for p in tmp_path.iterdir()} == {"pipeline", "notes.parquet", "out.parquet"}
 

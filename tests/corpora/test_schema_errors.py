@@ -6,6 +6,7 @@ import pytest
 
 from clinical_ie.brat import Relation
 from clinical_ie.corpora.generator import Generator, SchemaError, load_schema
+from clinical_ie.corpora.generator.yaml_file import read_yaml
 
 from .schema_example import SMALL, write_schema
 
@@ -109,6 +110,11 @@ def test_an_ambiguous_relation_asks_for_its_label(tmp_path: Path) -> None:
         ("  room:", "  12:", "  room:", "words.12: '12': YAML does not read this name as text"),
         ("  room:", "  no:", "  room:", "words.no: 'no': YAML does not read this name as text"),
         ("cast:", "~:", "cast:", "~: '~': YAML does not read this name as text; put it in quotes"),
+        ("- moss @shade", "- !!bool foo", "- moss", "tag:yaml.org,2002:bool cannot be made of it"),
+        ("- moss @shade", "- !!timestamp foo", "- moss", "timestamp cannot be made of it"),
+        ("- moss @shade", '- !!int ""', "- moss", "cannot be made of it"),
+        ("  room:", "  ? !!str [a, b]\n  :", "  room:", "YAML does not read this name as text"),
+        ("  room:", '  "ro\\uD83Com":', "  room:", "half a character, which no file can hold"),
         ("words:", "words: &w\n  self: *w", "words:", "it is part of what it stands for"),
         (
             "Fault-Plant:",
@@ -135,11 +141,15 @@ def test_files_that_expand_without_end_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.yml"
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
     path.write_text(f"a0: &a0 [x]\n{levels}")
-    with pytest.raises(SchemaError, match="its aliases stand for more than 200,000 entries"):
+    with pytest.raises(SchemaError, match="its aliases stand for more than 200,000 values"):
         load_schema(path)
     path.write_text(f"a: {'[' * 3000}{']' * 3000}")
     with pytest.raises(SchemaError, match="nested too deeply"):
         load_schema(path)
+    # Nor is a long list a bomb.
+    terms = "".join(f"\n    - plant {n}" for n in range(201_000))
+    path.write_text(SMALL.replace("  room:", f"  many:{terms}\n  room:"))
+    assert read_yaml(path, {})[1] == []
     # The same in moderation is no fault.
     path.write_text(SMALL.replace("open: [Plant]", "open: &all [Plant]") + "once: *all\n")
     assert load_schema(path).once == ["Plant"]

@@ -101,6 +101,17 @@ def test_relations_before_their_mentions_are_told(notes, caplog, place, is_told)
     nlp.initialize(lambda: batch)
     told = "clinical_relations comes before clinical_ner in nlp.pipeline"
     assert (told in caplog.text) == is_told
+    assert "no component of the pipeline finds mentions" not in caplog.text
+
+
+def test_relations_between_mentions_that_nobody_finds_are_told(notes, caplog):
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    told = (
+        "clinical_relations: no component of the pipeline finds mentions: it is scored on the gold"
+    )
+    assert told in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "x", "\n\n", "aspirin"])

@@ -1,10 +1,12 @@
 import re
 
 import spacy
+from spacy.language import Language
 from spacy.training import Example
 
+from clinical_ie.doc import scored_mentions
 from clinical_ie.terminal import progress
-from clinical_ie.training.dev_notes import DevNotes
+from clinical_ie.training.dev_notes import DevNotes, scores_on
 
 
 def test_an_evaluation_tells_how_far_it_is(monkeypatch, capsys):
@@ -21,3 +23,27 @@ def test_an_evaluation_tells_how_far_it_is(monkeypatch, capsys):
     assert "pipe" not in vars(nlp)
     assert nlp.evaluate(notes(nlp))["token_acc"] == scores["token_acc"] == 1.0
     assert "evaluate" not in capsys.readouterr().err
+
+
+def test_a_pipeline_that_only_relates_is_scored_on_the_gold_mentions(notes):
+    """No component of it finds any."""
+    seen = []
+
+    @Language.component("look")
+    def look(doc):
+        seen.append([mention.text for mention in scored_mentions(doc)[0]])
+        return doc
+
+    expected = [[mention.text for mention in scored_mentions(doc)[0]] for doc in notes]
+    related = spacy.blank("en")
+    related.add_pipe("look")
+    reader = DevNotes(lambda nlp: [Example(nlp.make_doc(doc.text), doc) for doc in notes])
+    related.evaluate(reader(related))
+    scores_on(notes, related, lambda: None)
+    assert seen == expected * 2
+    # One that finds mentions gets none.
+    related.add_pipe("entity_ruler").add_patterns([{"label": "Drug", "pattern": "no such word"}])
+    seen.clear()
+    related.evaluate(reader(related))
+    scores_on(notes, related, lambda: None)
+    assert not any(seen)

@@ -60,6 +60,11 @@ class PipelinePool:
                     yield self._first(under_way)
             while under_way:
                 yield self._first(under_way)
+        except BaseException:
+            # Nobody waits for what is in flight, so neither does this, nor a second Ctrl-C.
+            if self._pool is not None:
+                self._pool.terminate()
+            raise
         finally:
             self._end()
 

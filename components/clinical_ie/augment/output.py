@@ -1,5 +1,6 @@
 """Writes the results of a run: new notes as `.spacy` and in brat, a JSON summary and a page."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from .source import NewNote
 
 # `json.dumps` makes a new encoder for every call with these settings.
 _JSON = json.JSONEncoder(ensure_ascii=False)
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Output:
@@ -43,9 +46,10 @@ class Output:
 
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stack.close()
-        # That of a full disk, for one, names no place.
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            raise OSError(f"{self._out_dir} or {self._out}: {error}") from error
+        # Those of a disk that takes no more name no place.
+        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+            told = f"{error.strerror}, at {self._out} or in {self._out_dir}"
+            raise OSError(error.errno, told) from error
 
     def add(self, notes: Iterable[NewNote]) -> None:
         """Write new notes; several together take less time."""

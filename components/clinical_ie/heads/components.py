@@ -20,6 +20,12 @@ def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
     }
 
 
+def finders(nlp: Language) -> list[str]:
+    """The names of the components that write mentions."""
+    written = {"doc.spans", "doc.ents"}
+    return [name for name in nlp.pipe_names if written & set(nlp.get_pipe_meta(name).assigns)]
+
+
 def names_of(nlp: Language, factories: Collection[str]) -> list[str]:
     """The names of the components made by any of these factories, in pipeline order."""
     return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in factories]

@@ -22,13 +22,12 @@ from ..heads.taught import Taught
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates
+from .checks import check_order, check_readers
 from .span_index import SpanIndex
 from .targets import relation_targets
 
 logger = logging.getLogger(__name__)
 
-# Settings of spaCy's corpus reader that leave relations out.
-_LOSSY_SETTINGS = ("max_length", "gold_preproc", "augmenter")
 # The source of the mentions: the entity head, or someone else who wrote them to the Doc.
 PREDICTED, GIVEN = "predicted", "given"
 
@@ -139,13 +138,15 @@ class ClinicalRelations(LearnedLabelsPipe):
         order = np.argsort(-scores, kind="stable")
         n_right = np.cumsum(right[order])
         if len(order) and n_right[-1]:
-            ranked = np.append(scores[order], least)
+            ranked = np.append(scores[order], 0.0)
             f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
             # No threshold lies between equal scores, such as those nearest to 1.
             f1[ranked[1:] == ranked[:-1]] = 0.0
             best = int(f1.argmax())
             # Halfway to the next score, so that it does not depend on the last digit of one.
             threshold = float((ranked[best] + ranked[best + 1]) / 2)
+            if threshold <= least:
+                threshold = float((ranked[best] + least) / 2)
             self.cfg["thresholds"] = {**self.cfg["thresholds"], source: threshold}
         return float(self.cfg["thresholds"][source])
 
@@ -164,8 +165,8 @@ class ClinicalRelations(LearnedLabelsPipe):
         """
         if nlp is not None:
             self.check_encoder(nlp)
-            _check_readers(self.name, nlp)
-            _check_order(self.name, nlp)
+            check_readers(self.name, nlp)
+            check_order(self.name, nlp)
         examples = all_examples(get_examples, "ClinicalRelations.initialize")
         types: set[str] = set()
         linked: list[tuple[str, Span, Span]] = []
@@ -327,37 +328,6 @@ class ClinicalRelations(LearnedLabelsPipe):
     def _require_initialized(self) -> None:
         if self.model.has_dim("nO") is None:
             raise ValueError(Errors.E109.format(name=self.name))
-
-
-def _check_readers(name: str, nlp: Language) -> None:
-    """Check that no corpus of the config is read without its relations, which spaCy does silently.
-
-    RAISES (ValueError): One is.
-    """
-    for corpus, reader in nlp.config.interpolate()["corpora"].items():
-        # One reader may be for all corpora, with its settings in their place.
-        if not isinstance(reader, dict) or reader.get("@readers") != "spacy.Corpus.v1":
-            continue
-        lossy = [setting for setting in _LOSSY_SETTINGS if reader.get(setting)]
-        if lossy:
-            raise ValueError(
-                f"{name}: with {' and '.join(lossy)} in [corpora.{corpus}], spaCy's reader leaves "
-                'out relations; leave that out, or use @readers = "clinical_ie.Notes.v1"'
-            )
-
-
-def _check_order(name: str, nlp: Language) -> None:
-    """Warn if mentions are only found after their relations."""
-    makers = [each for each in nlp.pipe_names if "doc.spans" in nlp.get_pipe_meta(each).assigns]
-    later = nlp.pipe_names[nlp.pipe_names.index(name) :] if name in nlp.pipe_names else []
-    if makers and makers[0] in later:
-        logger.warning(
-            "%s comes before %s in nlp.pipeline, and relates only mentions that are on a Doc "
-            "already: put it after, if it is to relate what %s finds",
-            name,
-            makers[0],
-            makers[0],
-        )
 
 
 def _settings(labels: list[str], type_pairs: list[list[str]]) -> dict[str, Any]:

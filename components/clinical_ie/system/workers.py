@@ -33,6 +33,11 @@ class WorkerPool(ProcessPoolExecutor):
         with _interrupts_later():
             return super().submit(fn, *args, **kwargs)
 
+    def terminate(self) -> None:
+        """End all processes at once; what they have not returned is lost."""
+        for process in list((self._processes or {}).values()):
+            process.terminate()
+
 
 @contextmanager
 def _interrupts_later() -> Iterator[None]:

@@ -10,6 +10,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..doc import Annotations, annotate, annotations_of
+from ..heads.components import finders
 from ..terminal.progress import progress_bar
 
 
@@ -25,7 +27,7 @@ class DevNotes:
 
     def __call__(self, nlp: Language) -> list[Example]:
         """Read the notes anew."""
-        examples = list(self._corpus(nlp))
+        examples = with_mentions(nlp, list(self._corpus(nlp)))
         if self._shown is not None:
             bar, task = self._shown
             bar.update(task, total=len(examples))
@@ -48,7 +50,18 @@ class DevNotes:
 def scores_on(docs: Iterable[Doc], nlp: Language, on_note: Callable[[], None]) -> dict[str, Any]:
     """What `nlp.evaluate` gives for gold notes; `on_note` is called after each."""
     with counted(nlp, on_note):
-        return nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in docs])
+        examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+        return nlp.evaluate(with_mentions(nlp, examples))
+
+
+def with_mentions(nlp: Language, examples: list[Example]) -> list[Example]:
+    """The examples, with the gold mentions on the Docs to be processed if no component finds any:
+    a pipeline that only relates mentions is scored on those."""
+    if not finders(nlp):
+        for example in examples:
+            mentions = annotations_of(example.reference).mentions
+            annotate(example.predicted, Annotations(mentions))
+    return examples
 
 
 @contextmanager

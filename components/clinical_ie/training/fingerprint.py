@@ -15,7 +15,7 @@ _MODEL_CODE = (
     "annotation_columns.py", "doc.py", "found.py", "relation_list.py", "span_groups.py",
     "token_spans.py", "torch_shim.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
-    "training/run.py", "training/saved_config.py", "training/saved_strings.py", "training/start.py",
+    "training/dev_notes.py", "training/run.py", "training/saved_config.py", "training/saved_strings.py", "training/start.py",
     # Its scores choose the best step, the bias and the thresholds.
     "scoring",
 )  # fmt: skip

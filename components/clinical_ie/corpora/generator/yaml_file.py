@@ -9,11 +9,12 @@ import yaml
 
 from .checks import Fault, Place
 
-# Aliases can make billions of a few lines.
-_MOST_ENTRIES = 200_000
+# Of values that stand behind aliases, which can make billions of a few lines.
+_MOST_COPIES = 200_000
 _TEXT = "tag:yaml.org,2002:str"
 # `<<: *other`, which stands for the names of another mapping.
 _MERGE = "tag:yaml.org,2002:merge"
+_HALF = "half a character, which no file can hold; write all of it"
 _HALF_A_SIGN = re.compile("[\ud800-\udfff]")
 
 
@@ -38,9 +39,13 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError) as error:
+        except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
             mark = node.start_mark
-            raise yaml.constructor.ConstructorError(problem=str(error), problem_mark=mark) from None
+            # Those of other kinds do not say what is wrong.
+            told = (
+                str(error) if isinstance(error, ValueError) else f"{node.tag} cannot be made of it"
+            )
+            raise yaml.constructor.ConstructorError(problem=told, problem_mark=mark) from None
 
 
 def read_yaml(path: Path, positions: Positions) -> tuple[dict[str, Any], list[Fault]]:
@@ -57,7 +62,7 @@ def read_yaml(path: Path, positions: Positions) -> tuple[dict[str, Any], list[Fa
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise YamlError(f"{path}: a schema is 'name: value' lines, beginning with 'entities:'")
-        faults = list(_located(node, (), path, positions, ()))
+        faults = list(_Walk(path, positions).faults(node))
         data: dict[str, Any] = {} if faults else loader.construct_document(node)
     except (OSError, UnicodeDecodeError) as error:
         raise YamlError(f"{path}: cannot be read: {error}") from None
@@ -74,42 +79,65 @@ def read_yaml(path: Path, positions: Positions) -> tuple[dict[str, Any], list[Fa
     return data, faults
 
 
-def _located(
-    node: yaml.Node, place: Place, path: Path, positions: Positions, above: tuple[yaml.Node, ...]
-) -> Iterator[Fault]:
-    """Record the line of every value, and report faulty names and values.
+class _Walk:
+    """A walk over all values of a file, which records the line of each."""
 
-    above (tuple[yaml.Node, ...]): The nodes that this one is in.
-    """
-    if node in above:
-        yield Fault(place, "*alias", "it is part of what it stands for; write out what is meant")
-        return
-    if len(positions) > _MOST_ENTRIES:
-        raise YamlError(f"{path}: its aliases stand for more than {_MOST_ENTRIES:,} entries")
-    above = (*above, node)
-    if isinstance(node, yaml.MappingNode):
+    def __init__(self, path: Path, positions: Positions) -> None:
+        self._path = path
+        self._positions = positions
+        # The nodes that were met, and how often one was met again, behind an alias.
+        self._met: set[int] = set()
+        self._copies = 0
+
+    def faults(
+        self, node: yaml.Node, place: Place = (), above: tuple[yaml.Node, ...] = ()
+    ) -> Iterator[Fault]:
+        """Faulty names and values.
+
+        above (tuple[yaml.Node, ...]): The nodes that this one is in.
+        """
+        if node in above:
+            told = "it is part of what it stands for; write out what is meant"
+            yield Fault(place, "*alias", told)
+            return
+        self._copies += id(node) in self._met
+        self._met.add(id(node))
+        if self._copies > _MOST_COPIES:
+            raise YamlError(
+                f"{self._path}: its aliases stand for more than {_MOST_COPIES:,} values"
+            )
+        above = (*above, node)
+        if isinstance(node, yaml.MappingNode):
+            yield from self._faults_of_names(node, place, above)
+        elif isinstance(node, yaml.SequenceNode):
+            for number, value in enumerate(node.value):
+                self._positions[*place, number] = self._where(value)
+                yield from self.faults(value, (*place, number), above)
+        elif half := _HALF_A_SIGN.search(node.value):
+            yield Fault(place, half[0], _HALF)
+
+    def _faults_of_names(
+        self, node: yaml.MappingNode, place: Place, above: tuple[yaml.Node, ...]
+    ) -> Iterator[Fault]:
         seen: set[str] = set()
         for key, value in node.value:
-            where = Where(path, key.start_mark.line + 1)
-            if key.tag not in (_TEXT, _MERGE):
-                shown = key.value if isinstance(key.value, str) else "a list or mapping"
-                positions[*place, shown] = where
+            is_text = isinstance(key, yaml.ScalarNode) and key.tag in (_TEXT, _MERGE)
+            name = key.value if isinstance(key.value, str) else "a list or mapping"
+            inner = (*place, name)
+            if is_text and name in seen:
+                line = self._positions[inner].line
+                self._positions[inner] = self._where(key)
+                yield Fault(inner, name, f"the name is used in line {line} already; rename one")
+                continue
+            self._positions[inner] = self._where(key)
+            if not is_text:
                 told = "YAML does not read this name as text; put it in quotes"
-                yield Fault((*place, shown), shown, told)
+                yield Fault(inner, name, told)
                 continue
-            inner = (*place, key.value)
-            if key.value in seen:
-                line = positions[inner].line
-                positions[inner] = where
-                told = f"the name is used in line {line} already; rename one"
-                yield Fault(inner, key.value, told)
-                continue
-            seen.add(key.value)
-            positions[inner] = where
-            yield from _located(value, inner, path, positions, above)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            positions[*place, number] = Where(path, value.start_mark.line + 1)
-            yield from _located(value, (*place, number), path, positions, above)
-    elif half := _HALF_A_SIGN.search(node.value):
-        yield Fault(place, half[0], "half a character, which no file can hold; write all of it")
+            if half := _HALF_A_SIGN.search(name):
+                yield Fault(inner, half[0], _HALF)
+            seen.add(name)
+            yield from self.faults(value, inner, above)
+
+    def _where(self, node: yaml.Node) -> Where:
+        return Where(self._path, node.start_mark.line + 1)

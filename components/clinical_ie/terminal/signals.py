@@ -1,0 +1,31 @@
+"""Signals by which resource managers end a run."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: SLURM, systemd and Docker send it, and kill the run some seconds later."""
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """A context that SIGTERM ends as Ctrl-C does, so that workers end, too, and files are closed.
+
+    Only the main thread can be ended so; in others, the context does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(*_: object) -> NoReturn:
+    raise Terminated
