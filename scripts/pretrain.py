@@ -51,6 +51,8 @@ def main(
     failures: list[str] = []
     docs = partial(_docs, columns=(id_column, text_column), failures=failures)
     try:
+        if out.resolve().is_relative_to(Path(encoder).resolve()):
+            raise ValueError(f"{out} lies in the encoder {encoder}; name a folder beside it")
         tokenizer = load_tokenizer(encoder)
         pools = (
             Pool.of(chain.from_iterable(map(docs, notes)), tokenizer),

@@ -28,12 +28,25 @@ def test_weights_are_looked_for_at_the_first_prompt(tmp_path: Path) -> None:
         list(model([["a"]]))
     with pytest.raises(FileNotFoundError, match=expected):
         _ = model.fingerprint
+    (tmp_path / "model.gguf").write_text("a Git LFS pointer")
+    with pytest.raises(ValueError, match=r"model\.gguf: is not a GGUF file"):
+        list(model([["a"]]))
+    with pytest.raises(IsADirectoryError, match=r"is a folder; expected a model's \.gguf file"):
+        list(make_llamacpp(tmp_path)([["a"]]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("context_length", -1), ("max_tokens", 0), ("max_tokens", -2)]
+)
+def test_numbers_that_llamacpp_cannot_use_are_refused(tmp_path: Path, name: str, value: int):
+    with pytest.raises(ValueError, match=f"{name} = {value}; expected 1 or more"):
+        make_llamacpp(tmp_path / "model.gguf", **{name: value})
 
 
 def test_the_fingerprint_is_that_of_weights_and_settings(tmp_path: Path, train: Path) -> None:
     paths = [tmp_path / name for name in ("a.gguf", "b.gguf", "c.gguf")]
     for path, content in zip(paths, (b"x" * 10, b"x" * 10, b"y" * 10), strict=True):
-        path.write_bytes(content)
+        path.write_bytes(b"GGUF" + content)
     one, copy, other = (make_llamacpp(path).fingerprint for path in paths)
     assert one == copy != other
     assert make_llamacpp(paths[0], n_threads=2).fingerprint == one
@@ -100,7 +113,7 @@ class Refusing:
         self.asked += 1
         self.stop = request["stop"]
         if self.takes_none or self.asked % 2:
-            return {"error": {"message": "too long"}}
+            return {"error": {"message": "too long", "type": "exceed_context_size_error"}}
         choice = {"message": {"content": "yes"}, "finish_reason": "stop"}
         return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
 
@@ -113,7 +126,10 @@ def test_a_request_that_is_refused_is_one_answer_less(tmp_path: Path) -> None:
     # A stop string that the passage contains is not sent.
     assert server.stop == ["[["]
     assert [str(answer) for answer in answers] == ["", "yes"] * 20
-    assert {answer.fault for answer in answers} == {"request not taken", ""}
+    assert {answer.fault for answer in answers} == {
+        "request not taken (exceed_context_size_error)",
+        "",
+    }
     assert {answer.refused for answer in answers} == {True, False}
     server.takes_none = True
     assert all(answer.refused for [answer] in model([["x"]] * 40))

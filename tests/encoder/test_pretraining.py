@@ -341,6 +341,10 @@ def test_the_script_refuses_in_one_line(tiny_bert: Path, tmp_path: Path):
     assert done.exit_code == 1
     assert done.output.startswith("pretrain: ")
     assert "no such folder" in done.output
+    within = f"{tiny_bert}/-mine"
+    done = run_script("pretrain.py", f"{tiny_bert}/", within, "--notes", tmp_path / "none")
+    assert done.exit_code == 1
+    assert "lies in the encoder" in done.output
     done = run_script("pretrain.py", tmp_path / "no", tmp_path / "out", "--notes", tmp_path)
     assert done.exit_code == 1
     assert len(done.output.strip().splitlines()) == 1

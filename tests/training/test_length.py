@@ -62,7 +62,7 @@ def test_both_follow_from_the_notes_where_nobody_says(tmp_path):
     assert (found["training.max_steps"], found["training.eval_frequency"]) == (7, 3)
 
 
-@pytest.mark.parametrize("steps", ["0", "-1", "many", "1.5", ""])
+@pytest.mark.parametrize("steps", ["0", "-1", "many", "1.5", "", "1" * 20])
 def test_a_number_of_steps_that_cannot_be_is_refused(tmp_path, steps: str):
     notes = tmp_path / "unread.spacy"
     with pytest.raises(TrainingError, match=f"--max-steps {steps}: expected a whole number"):

@@ -48,7 +48,8 @@ def test_names_and_configs_are_joined(config: Path, tmp_path: Path) -> None:
 
 def test_a_folder_of_the_users_own_is_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    choice = choose(TABLE, ["mine", "one"], [], tmp_path)
+    # As a shell completes it.
+    choice = choose(TABLE, ["mine/", "one/"], [], tmp_path)
     assert choice.own == ["mine"]
     assert choice.from_table == ["one"]
 
@@ -56,6 +57,9 @@ def test_a_folder_of_the_users_own_is_taken(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known(config: Path, tmp_path: Path) -> None:
     with pytest.raises(ChoiceError, match=r"'thre' is neither .* \(one, two, qwen2\.5-1b\)"):
         choose(TABLE, ["thre"], [], tmp_path)
+    for nothing in ("", "/"):
+        with pytest.raises(ChoiceError, match="'' is neither"):
+            choose(TABLE, [nothing], [], tmp_path)
     with pytest.raises(ChoiceError, match=r"'\.\.' is neither"):
         choose(TABLE, [".."], [], tmp_path / "out")
     config.write_text('[a]\nb = "assets/models/gone"\n', encoding="utf8")

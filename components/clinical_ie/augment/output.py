@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ..brat.files import file_below
@@ -127,7 +127,9 @@ def rewrites_table(pairs: Sequence[Mapping[str, str]], size: int) -> Table:
         `augment.json`.
     size (int): Maximum number of rewrites.
     """
-    table = Table("source", "rewrite", title="Rewrites", show_lines=True)
+    # Rich cuts lines with wide characters too late, and then leaves out their ends.
+    columns = (Column(side, overflow="fold") for side in ("source", "rewrite"))
+    table = Table(*columns, title="Rewrites", show_lines=True)
     for pair in pairs[:size]:
         table.add_row(*(_coloured(pair[side]) for side in ("source", "rewrite")))
     return table

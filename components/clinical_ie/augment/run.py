@@ -68,8 +68,8 @@ def augment(
         # Not when the first notes are written, since requests may cost money.
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if not (there.is_dir() and os.access(there, os.W_OK)):
-            told = "cannot be written to" if there.is_dir() else "is a file"
-            raise OSError(f"{there} {told}; expected a folder, for {folder}")
+            told = "cannot be written to" if there.is_dir() else "is a file; expected a folder"
+            raise OSError(f"{there} {told}, for {folder}")
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path

@@ -40,9 +40,10 @@ def summary_lines(outcome: Outcome) -> list[str]:
             "(weasel: with --force, since nothing has changed) to continue from the journal"
         )
     elif outcome.accepted < outcome.wanted:
+        refused = f"{outcome.refused} prompts were not taken by the model, " * bool(outcome.refused)
         lines.append(
-            f"asked for {outcome.wanted}: the {outcome.segments} segments of the training notes "
-            "yielded no more"
+            f"asked for {outcome.wanted}: {refused}the {outcome.segments} segments of the training "
+            "notes yielded no more"
         )
         if by_answers and by_answers[0][0] == CUT:
             lines.append("  the most frequent reason is an end too early: set a larger max_tokens")

@@ -14,8 +14,9 @@ _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
     "annotation_columns.py", "doc.py", "found.py", "relation_list.py", "span_groups.py",
     "token_spans.py", "torch_shim.py",
-    "training/batches.py", "training/calibrate.py", "training/checkpoint.py", "training/loop.py",
-    "training/dev_notes.py", "training/run.py", "training/saved_config.py", "training/saved_strings.py", "training/start.py",
+    "training/batches.py", "training/calibrate.py", "training/checkpoint.py",
+    "training/dev_notes.py", "training/loop.py", "training/run.py", "training/saved_config.py",
+    "training/saved_strings.py", "training/start.py",
     # Its scores choose the best step, the bias and the thresholds.
     "scoring",
 )  # fmt: skip

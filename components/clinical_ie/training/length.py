@@ -63,6 +63,10 @@ def as_steps(option: str, value: str) -> int | None:
     """
     if value == AUTO:
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{option} {value}: expected a whole number of at least 1, or {AUTO}")
+    # Longer ones would not fit into spaCy's files.
+    if not value.isdecimal() or len(value) > 9 or int(value) < 1:
+        raise ValueError(
+            f"{option} {value}: expected a whole number of at least 1, with nine digits at most, "
+            f"or {AUTO}"
+        )
     return int(value)

@@ -40,14 +40,15 @@ def choose(table: Table, names: Iterable[str], configs: Iterable[Path], out_dir:
     RETURNS (Choice): The models to fetch, and the user's own.
     RAISES (ChoiceError): A name is neither in the table nor a folder, or a config cannot be read.
     """
-    asked = [(name, "") for name in names]
+    # Completion in a shell ends the name of a folder with a slash.
+    asked = [(name.rstrip("/"), "") for name in names]
     for config in configs:
         asked += [(name, f" ({config} needs it)") for name in models_in_config(config, out_dir)]
     choice = Choice([], [])
     for name, why in dict(asked).items():
         if name in table.models:
             choice.from_table.append(name)
-        elif Path(name).name == name and (out_dir / name).is_dir():
+        elif name and Path(name).name == name and (out_dir / name).is_dir():
             choice.own.append(name)
         else:
             known = ", ".join(table.models)

@@ -14,13 +14,15 @@ from spacy_llm.registry import registry
 
 from ..near_terms import NearTerms
 from ..prompt import Prompt, Response
-from .completion import failure, mean_logprob
+from .completion import codes, failure, mean_logprob
 from .grammar import Mode, choice_grammar, passage_grammar
 
 Grammar = Literal["none", "near_terms"] | Mode
 
 _EDGE = 1 << 20
 _GIVE_UP_AFTER = 16
+# What every GGUF file begins with.
+_MAGIC = b"GGUF"
 
 
 class LlamaCpp:
@@ -110,7 +112,11 @@ class LlamaCpp:
         try:
             return xllamacpp.Server(params)
         except Exception as error:
-            raise RuntimeError(f"{self._path}: llama.cpp cannot load it: {error}") from error
+            raise RuntimeError(
+                f"{self._path}: llama.cpp cannot load it ({error}): the file is damaged "
+                "(`weasel run models` checks and mends those of the table), or a setting such as "
+                "context_length asks for more memory than there is"
+            ) from error
 
     def _answer(self, prompt: Prompt) -> Response:
         request: dict[str, Any] = {
@@ -143,7 +149,11 @@ class LlamaCpp:
                     f"{self._path}: llama.cpp refused all {self._refused} requests; the last "
                     f"error: {message}"
                 )
-            return failure("request not taken", seconds, refused=True)
+            error = answer.get("error")
+            # Its message would quote the note.
+            named = codes([error.get("type")]) if isinstance(error, dict) else []
+            reason = " ".join(["request not taken", *(f"({name})" for name in named)])
+            return failure(reason, seconds, refused=True)
         self.answered = True
         choice = answer["choices"][0]
         return Response(
@@ -204,8 +214,14 @@ def make_llamacpp(
         are none, the next grammar in the list is used; after the last, the answer is the passage
         itself.
     near_terms (NearTerms | None): Finds the terms near in meaning.
-    RAISES (ValueError): The list is empty, or has `near_terms` while near_terms is None.
+    RAISES (ValueError): A number is out of its range; the list is empty, or has `near_terms` while
+        near_terms is None.
     """
+    # What llama.cpp takes for "as the model has it" and "without end".
+    numbers = ("context_length", context_length, 0), ("max_tokens", max_tokens, -1)
+    for name, value, special in numbers:
+        if value < 1 and value != special:
+            raise ValueError(f"clinical_ie.LlamaCpp.v1: {name} = {value}; expected 1 or more")
     grammars = grammar if isinstance(grammar, list) else [grammar]
     if not grammars:
         raise ValueError("clinical_ie.LlamaCpp.v1: grammar is an empty list; expected names")
@@ -228,6 +244,11 @@ def make_llamacpp(
 
 
 def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; expected a model's .gguf file")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `weasel run models` fetches it")
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError(f"{path}: is not a GGUF file, or is damaged; expected a model's .gguf")
     return path
