@@ -3,7 +3,33 @@
 import pytest
 import torch
 
-from clinical_ie.system.gpu import gpu_errors_in_one_line
+from clinical_ie.system import gpu
+from clinical_ie.system.gpu import gpu_errors_in_one_line, use_gpu
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "more"),
+    [
+        ("require_gpu", RuntimeError("cudaErrorInvalidDevice: invalid device ordinal"), ""),
+        ("get_torch_default_device", AssertionError("Torch not compiled with CUDA enabled"), ""),
+        (
+            "require_gpu",
+            ValueError("Cannot use GPU, CuPy is not installed"),
+            '; for CUDA 13, `pip install "clinical-ie[cuda13]"` adds it, for 12, [cuda12]',
+        ),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_told_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, where: str, error: Exception, more: str
+) -> None:
+    def failing(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gpu, "require_gpu", lambda gpu_id: True)
+    monkeypatch.setattr(gpu, where, failing)
+    with pytest.raises(ValueError, match="--gpu-id 5 cannot be used") as caught:
+        use_gpu(5)
+    assert str(caught.value) == f"--gpu-id 5 cannot be used: {error}{more}"
 
 
 @pytest.mark.parametrize(

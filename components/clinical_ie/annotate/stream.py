@@ -6,9 +6,9 @@ import spacy
 from confection import ConfigValidationError
 from spacy.language import Language
 from spacy.util import minibatch
-from thinc.api import require_gpu
 
 from ..encoder.reading import PRECISIONS
+from ..system.gpu import use_gpu
 from ..text.limit import lift_length_limit
 from .notes import Annotated, Failure, InputNote, reason_of
 from .pool import PipelinePool
@@ -30,7 +30,7 @@ def load_pipeline(name: str, gpu_id: int = -1, precision: str | None = None) -> 
     chosen = {} if precision is None else {"components.tok2vec.model.precision": precision}
     try:
         if gpu_id >= 0:
-            require_gpu(gpu_id)
+            use_gpu(gpu_id)
         nlp = spacy.load(name, config=chosen)
     except Exception as error:
         # Damaged folders and missing packages raise errors of any kind.

@@ -1,9 +1,27 @@
-"""Failures of a GPU, told in one line."""
+"""The choice of a GPU, and its failures, told in one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from thinc.api import get_torch_default_device, require_gpu
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Have thinc and PyTorch work on a GPU.
+
+    RAISES (ValueError): One of them cannot; only the first use of a GPU tells all of the reasons.
+    """
+    try:
+        require_gpu(gpu_id)
+        torch.zeros(1, device=get_torch_default_device())
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, RuntimeError, ValueError) as error:
+        told = f"--gpu-id {gpu_id} cannot be used: {error}"
+        if "CuPy" in str(error):
+            told += '; for CUDA 13, `pip install "clinical-ie[cuda13]"` adds it, for 12, [cuda12]'
+        raise ValueError(told) from error
 
 
 @contextmanager

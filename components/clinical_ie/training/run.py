@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from confection import ConfigValidationError
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, load_model_from_config
-from thinc.api import get_torch_default_device, require_gpu
 
 from ..annotate import load_pipeline
 from ..corpora.docbin import read_docs
-from ..system.gpu import gpu_errors_in_one_line
+from ..system.gpu import gpu_errors_in_one_line, use_gpu
 from ..system.workplace import claimed, replace_folder, write_whole
 from ..terminal.progress import progress_bar
 from .calibrate import META_KEY, PASSES, calibrate_pipeline
@@ -140,7 +138,7 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
             load_model_from_config(values.interpolate())
             check_limits(values.interpolate())
             if gpu_id >= 0:
-                _use_gpu(gpu_id)
+                use_gpu(gpu_id)
             initialized = partial(initialize, values, use_gpu=gpu_id)
             train(initialized, part, Checkpoint(checkpoint), gpu_id)
             _calibrate(best, new, Path(overrides["paths.dev"]), gpu_id)
@@ -154,20 +152,6 @@ def _make(config: Path, part: Path, overrides: dict[str, Any], gpu_id: int) -> N
         if not checkpoint.exists():
             shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(f"{config}: {in_one_line(error)}") from error
-
-
-def _use_gpu(gpu_id: int) -> None:
-    """Have thinc and PyTorch work there.
-
-    RAISES (ValueError): One of them cannot; only the first use of a GPU tells all of the reasons.
-    """
-    try:
-        require_gpu(gpu_id)
-        torch.zeros(1, device=get_torch_default_device())
-    except torch.OutOfMemoryError:
-        raise
-    except (AssertionError, RuntimeError) as error:
-        raise ValueError(f"--gpu-id {gpu_id} cannot be used: {error}") from error
 
 
 def _clear(folder: Path) -> None:
