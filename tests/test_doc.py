@@ -19,6 +19,7 @@ from clinical_ie.doc import (
     Relation,
     annotate,
     annotations_of,
+    first_new_number,
     register_extensions,
     scored_mentions,
     set_mentions,
@@ -315,3 +316,9 @@ def test_relations_can_be_set_after_tokens_were_merged(doc):
         retokenizer.merge(doc[1 : len(doc)])
     doc._.relations.pop()
     assert [relation.label for relation in doc._.relations] == ["ADE-Drug"]
+
+
+def test_new_ids_come_after_those_of_the_ann():
+    doc = spacy.blank("en")("aspirin")
+    doc._.standoff = Standoff.parse("T5\tDrug 0 7\taspirin\n")
+    assert first_new_number(doc) == 6

@@ -239,6 +239,7 @@ def test_the_script_joins_chooses_and_saves_no_words(given, notes, tmp_path: Pat
         # The second run replaces what the first has made.
         result = run_script("ensemble.py", out, *given)
         assert result.exit_code == 0, result.stderr
+    assert out.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in out.parent.iterdir()] == ["ensemble"]
     assert result.stdout.count("100.00") == 9
     assert "all together" in result.stdout

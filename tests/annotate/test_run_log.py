@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
@@ -115,3 +116,8 @@ def test_what_is_no_log_is_named_with_what_helps(tmp_path: Path, content: bytes)
     with pytest.raises(ValueError, match=re.escape(told)):
         RunLog(path, {"input": "a"})
     assert path.read_bytes() == content
+
+
+def test_a_log_is_its_owners_alone(tmp_path: Path) -> None:
+    # Names of notes may contain those of patients.
+    assert stat.S_IMODE(unfinished(tmp_path / "log").stat().st_mode) == 0o600

@@ -228,3 +228,13 @@ def test_an_id_of_another_part_is_no_note_s_again(tmp_path: Path) -> None:
 def test_what_is_no_part(text: str) -> None:
     with pytest.raises(ValueError, match=r"^part "):
         Part.parse(text)
+
+
+def test_a_note_that_has_come_into_another_part_is_gone_from_this_one(tmp_path: Path) -> None:
+    # A line was put before it since.
+    (tmp_path / "notes.jsonl").write_text('{"id": "new", "text": "x"}\n{"id": "a", "text": "a"}\n')
+    source = open_source(tmp_path / "notes.jsonl", part=Part(1, 2))
+    new, gone = source.read({"a": text_sum("a")}, lambda name: None)
+    assert new.name == "new"
+    assert isinstance(gone, Failure)
+    assert (gone.name, gone.counted) == ("a", True)

@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from clinical_ie import __main__ as main
-from clinical_ie.annotate import BratWriter, JsonlWriter, ParquetWriter, as_record
+from clinical_ie.annotate import (
+    BratWriter,
+    JsonlWriter,
+    ParquetWriter,
+    as_record,
+    open_source,
+    open_writer,
+)
 from clinical_ie.annotate.writers import brat
 from clinical_ie.annotate.writers.base import make_folder
 from clinical_ie.brat import read_note
@@ -359,3 +366,12 @@ def test_several_processes_over_lines(
     arguments = ("annotate", pipeline, notes, out, "--format", "parquet", "--n-process", 2)
     assert run_command(*arguments)[0] == 1
     assert records(out) == EXPECTED
+
+
+def test_an_ann_alone_is_in_the_way_too(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("aspirin")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.ann").write_text("T1\tDrug 0 7\taspirin\n")
+    with pytest.raises(ValueError, match=r"a\.ann already exists"):
+        open_writer(tmp_path / "out", "brat", open_source(tmp_path / "notes"), {}, overwrite=False)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from clinical_ie.augment.journal import make_journaled
-from clinical_ie.augment.models.completion import LONGEST_BODY
+from clinical_ie.augment.models.completion import failure
 from clinical_ie.augment.models.endpoint import EndpointError
+from clinical_ie.augment.models.verdicts import Verdicts
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
 from clinical_ie.corpora.docbin import read_docs, write_docs
@@ -102,21 +103,6 @@ def test_a_key_or_model_that_is_wrong_since_the_last_run_stops_at_once(
     assert message in outcome.ended
     # What earlier runs have paid for is still used.
     assert (outcome.accepted, outcome.replayed, outcome.unanswered) == (4, 4, 0)
-
-
-def test_an_answer_without_end_is_broken_off() -> None:
-    """Whatever its length, what is kept of it in memory is bounded."""
-    answers = [completion("x" * 2 * LONGEST_BODY), completion("fine"), error(500)]
-    answers[2].body = b"x" * 2 * LONGEST_BODY
-    with serving(lambda _: answers.pop(0)) as server:
-        model = model_of(server.url, in_flight=1)
-        found = [answer for group in model([prompts(3)]) for answer in group]
-    assert [answer.fault for answer in found] == [
-        "answer is longer than any rewrite",
-        "",
-        "server error (HTTP 500)",
-    ]
-    assert [answer.answered for answer in found] == [False, True, False]
 
 
 def test_where_answers_are_cut_the_summary_says_what_may_help(train: Path, tmp_path: Path) -> None:
@@ -371,3 +357,9 @@ def test_a_prompt_that_is_not_taken_is_not_asked_again(
     outcome = augment(train, out, out_dir, config, 100, seed=0)
     assert len(scripted.asked) == outcome.segments == outcome.refused == outcome.asked
     assert (outcome.requests, outcome.unanswered, outcome.missing) == (0, 0, 0)
+
+
+def test_failures_with_an_answer_between_them_are_not_in_a_row() -> None:
+    verdicts = Verdicts("some-model", "http://127.0.0.1/v1", give_up_after=2)
+    for answer in (failure("late", 0.0), Response("good"), failure("late", 0.0)):
+        verdicts.see(answer)

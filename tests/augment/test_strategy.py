@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from spacy.tokens import Doc
 
+from clinical_ie.augment.schedule import _groups
 from clinical_ie.augment.segment import Place, segments_of
 from clinical_ie.augment.strategy import by_labels, errors_by_label, plan, rare_first, weak_first
 
@@ -93,3 +94,10 @@ def test_a_file_without_scores(content: str, tmp_path: Path) -> None:
         errors_by_label(path)
     with pytest.raises(FileNotFoundError, match=r"y\.json: no such file"):
         errors_by_label(path.with_name("y.json"))
+
+
+def test_no_two_segments_of_a_group_share_text() -> None:
+    first, second, third = (
+        Place("n", start, end, ("Drug",)) for start, end in ((0, 10), (20, 30), (25, 35))
+    )
+    assert list(_groups([first, second, third], 3)) == [[first, second], [third]]

@@ -344,3 +344,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, script,
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("out*"))
+
+
+def test_what_a_conversion_writes_is_its_owners_alone(tmp_path: Path):
+    for split in ("train", "dev", "test"):
+        fill(tmp_path / "in" / split, 1)
+    assert run("convert.py", tmp_path / "in", tmp_path / "out", "--processes", 1).exit_code == 0
+    made = list((tmp_path / "out").iterdir())
+    assert len(made) == 4
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}

@@ -121,3 +121,11 @@ def test_readers_of_the_same_notes_share_them_within_a_block(notes, tmp_path: Pa
         ):
             assert next(reader(other)) is not first
     assert next(NotesReader(train)(nlp)) is not first
+
+
+def test_the_code_of_a_span_is_kept(tmp_path: Path):
+    doc = spacy.blank("en")("aspirin")
+    doc.spans["entities"] = [Span(doc, 0, 1, label="Drug", kb_id="RxNorm:1191")]
+    write_docs([doc], tmp_path / "a.spacy")
+    [read] = read_docs(tmp_path / "a.spacy")
+    assert read.spans["entities"][0].kb_id_ == "RxNorm:1191"

@@ -1,14 +1,15 @@
 """Edits of a Doc whose file states the same in lines of other kinds, or whose tokens are merged."""
 
 import pytest
-from spacy.tokens import Doc
+import spacy
+from spacy.tokens import Doc, Span
 
 from clinical_ie.augment.source import Source
 from clinical_ie.brat import Note, Standoff
 from clinical_ie.corpora.notes import corpus_nlp, note_to_doc
 from clinical_ie.corpora.standoff_reading import LinkSettings
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
-from clinical_ie.doc import annotations_of
+from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
 from clinical_ie.relation_list import Relation
 
 TEXT = "Took 20mg aspirin today.\nShe was well and had no pain."
@@ -62,3 +63,18 @@ def test_a_new_mention_stays_where_it_is_when_tokens_are_merged() -> None:
     with doc.retokenize() as retokenizer:
         retokenizer.merge(doc[3:5])
     assert str(doc_to_standoff(doc)) == ANN + "T4\tDate 18 23\ttoday\n"
+
+
+def test_a_relation_to_one_of_two_with_its_id_is_no_ones():
+    doc = spacy.blank("en")("aspirin caused a bad rash")
+    mentions = [Mention("T1", "Drug", ((0, 7),)), Mention("T2", "ADE", ((17, 25),))]
+    annotate(doc, Annotations(mentions, [Link("ADE-Drug", "T2", "T1")]))
+    group = doc.spans["entities"]
+    # The mention was cut in two, and both parts have its id.
+    doc.spans["entities"] = [
+        group[0],
+        Span(doc, 3, 4, label="ADE", span_id="T2"),
+        Span(doc, 4, 5, label="ADE", span_id="T2"),
+    ]
+    assert annotations_of(doc).links == []
+    assert doc._.relations == []

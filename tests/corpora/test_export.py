@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,19 @@ def test_a_text_without_annotations_gets_none_on_export(tmp_path: Path):
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == {
         p.name: p.read_bytes() for p in (tmp_path / "in").iterdir()
     }
+
+
+def test_a_full_disk_ends_it(notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No later note could be written either."""
+    write_docs(notes, tmp_path / "in.spacy")
+    tried = []
+
+    def full(*args: object, **kwargs: object) -> None:
+        tried.append(args)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("clinical_ie.brat.write_note", full)
+    result = run("export.py", tmp_path / "in.spacy", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "export: stopped: [Errno 28] No space left on device" in result.stderr
+    assert len(tried) == 1 < len(notes)

@@ -7,7 +7,7 @@ from clinical_ie.brat import write_note
 from clinical_ie.corpora.convert import ConvertSettings, convert_dataset
 from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.formats import format_named
-from clinical_ie.corpora.splits import find_splits
+from clinical_ie.corpora.splits import find_splits, split_off_dev
 from tests.conftest import run_script as run
 
 from .small_folders import BROKEN, convert, fill, quiet
@@ -157,3 +157,16 @@ def test_a_dev_id_with_its_folders_is_that_note(tmp_path: Path):
     ids.write_bytes(b"caf\xe9")
     with pytest.raises(ValueError, match=r"ids: .*; names must be UTF-8"):
         find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+
+
+def test_a_dev_name_of_two_notes_is_told(tmp_path: Path):
+    for ward in "ab":
+        fill(tmp_path / "in" / "train" / ward, 2)
+    (tmp_path / "dev.txt").write_text("n0\n")
+    with pytest.raises(ValueError, match=r"dev\.txt:1: 'n0' is the name of 2 notes .*: a/n0$"):
+        find_splits(tmp_path / "in", format_named("brat"), 0, tmp_path / "dev.txt")
+
+
+def test_the_draw_does_not_depend_on_the_order():
+    paths = [Path(f"n{i}.txt") for i in range(10)]
+    assert set(split_off_dev(paths[::-1], 0)[1]) == set(split_off_dev(paths, 0)[1])

@@ -105,3 +105,12 @@ def test_pairs_are_scored_as_they_would_be_one_by_one(monkeypatch, rows_at_once)
         expected = [by_hand(net, X, index, pair) for pair in range(len(index.heads))]
     assert len(found) > 7
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=1e-5)
+
+
+def test_between_nested_mentions_is_nothing():
+    doc = Doc(VOCAB, words=["w"] * 9)
+    spans = [Span(doc, 1, 8, label="A"), Span(doc, 3, 5, label="A")]
+    index = index_pairs([find_candidates(doc, spans, Schema([("A", "A")]), 9)], ["A"])
+    assert len(index.between) == 2
+    # Not the same as no range at all: a mean from 8 to 5 would be that of what lies between.
+    assert (index.between[:, 0] == index.between[:, 1]).all()

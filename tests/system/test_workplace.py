@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import pytest
 
+from clinical_ie.system import workplace as places
 from clinical_ie.system.workplace import (
     claimed,
     copy_folder,
@@ -154,3 +155,21 @@ def test_what_is_not_copied_of_a_folder_is_told_in_one_line(tmp_path: Path) -> N
     with pytest.raises(OSError, match=r"[ab] could not be copied: .*No such file") as told:
         copy_folder(source, tmp_path / "other")
     assert str(told.value).endswith("(and 1 more like it)")
+
+
+def test_a_folder_that_was_moved_while_its_lock_was_awaited_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "claimed"
+    lock = places.lock
+
+    def after_a_move(descriptor: int, *, wait: bool) -> None:
+        monkeypatch.setattr(places, "lock", lock)
+        folder.rename(tmp_path / "moved")
+        lock(descriptor, wait=wait)
+
+    monkeypatch.setattr(places, "lock", after_a_move)
+    with claimed(folder):
+        assert folder.is_dir()
+        with pytest.raises(BlockingIOError), claimed(folder):
+            pass

@@ -6,6 +6,7 @@ import spacy
 from clinical_ie.annotate import load_pipeline
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.corpora.reader import NotesReader
+from clinical_ie.text.limit import LONGEST_TEXT, lift_length_limit
 
 LONG = "pain. " * 170_000
 
@@ -27,3 +28,10 @@ def test_it_is_trained_on(tmp_path):
     write_docs([nlp.tokenizer(LONG)], tmp_path / "long.spacy")
     [example] = NotesReader(tmp_path / "long.spacy")(spacy.blank("en"))
     assert example.predicted.text == LONG
+
+
+def test_a_higher_limit_stays():
+    nlp = spacy.blank("en")
+    nlp.max_length = 2 * LONGEST_TEXT
+    lift_length_limit(nlp)
+    assert nlp.max_length == 2 * LONGEST_TEXT

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
@@ -13,6 +15,9 @@ from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
 @pytest.mark.parametrize(
     "sentences",
     [
+        # Only a short word before a number is an abbreviation, and a year is no number of a list.
+        ["She was given Heparin. ", "20 mg were too much."],
+        ["Seen by the surgeons.\n", "2019. ", "He left."],
         ["Dr. Smith saw the pt. ", "He was given vancomycin 1.5 g q6h and\nimproved."],
         ["Discharge Medications:\n", "1. Aspirin 81 mg daily\n", "2. Metoprolol 25 mg BID\n"],
         ["Allergies: penicillin\n\n", "no further text here"],
@@ -127,3 +132,9 @@ def test_mentions_nested_without_end():
     doc = make_doc(corpus_nlp(), "a " * 2 * n, Annotations(mentions), "n")
     assert len(doc.spans["entities"]) == n
     assert len(list(doc.sents)) == 1
+
+
+def test_a_mention_may_begin_with_a_sentence():
+    doc = Doc(spacy.blank("en").vocab, words=list("abcdef"), sent_starts=[True, False] * 3)
+    assert merge_inside_mentions(doc, np.array([2]), np.array([6])) == 1
+    assert [sent.text for sent in doc.sents] == ["a b", "c d e f"]

@@ -7,7 +7,7 @@ import pytest
 from spacy.language import Language
 
 from clinical_ie.corpora.docbin import write_docs
-from clinical_ie.training import run
+from clinical_ie.training import loop, run
 from tests.conftest import ROOT, build_tiny_bert
 
 CONFIG = ROOT / "configs" / "train" / "minilm.cfg"
@@ -37,3 +37,17 @@ def test_the_last_step_is_evaluated_once(
     log = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == evaluated
     assert capsys.readouterr().out.count("going on after step 7") == 1
+
+
+def test_of_equal_scores_that_of_the_later_step_is_best(notes, tmp_path: Path, monkeypatch):
+    # As in spaCy.
+    monkeypatch.setattr(loop, "create_evaluation_callback", lambda *_: lambda: (0.5, {}))
+    write_docs(notes, tmp_path / "notes.spacy")
+    build_tiny_bert(tmp_path / "encoder", max_pieces=256)
+    paths = tmp_path / "notes.spacy", tmp_path / "notes.spacy", str(tmp_path / "encoder")
+    run.train_pipeline(CONFIG, tmp_path / "out", run.run_values(CONFIG, *paths, "2", "1"), -1)
+    best, last = (
+        (tmp_path / "out" / name / "tok2vec" / "model").read_bytes()
+        for name in ("model-best", "model-last")
+    )
+    assert best == last

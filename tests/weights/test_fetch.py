@@ -15,6 +15,9 @@ from clinical_ie.weights import (
     fetch_models,
     model_problems,
 )
+from clinical_ie.weights.network import HubIdentity, SourceError
+from clinical_ie.weights.sources import vouch
+from clinical_ie.weights.table import WeightFile
 
 from .world import FakeNetwork, Lines, entry, sha256, table_of
 
@@ -314,3 +317,14 @@ def test_files_put_by_hand_are_adopted(tmp_path: Path, lines: Lines, unknown: Ta
     fetch(unknown, tmp_path / "against", FakeNetwork(hub=other), lines)
     assert "model.bin is not taken as found" in lines.text
     assert (tmp_path / "against/tiny/model.bin").read_bytes() == b"the hub's"
+
+
+def test_a_small_file_that_is_not_the_hubs_blob_is_not_taken(tmp_path: Path) -> None:
+    place = tmp_path / "config.json"
+    place.write_bytes(b"{}")
+    file = WeightFile(name="config.json", sha256=None, size=None)
+    # `git hash-object` of the same bytes.
+    blob = "9e26dfeeb6e641a33dae4961196235bdb965b21b"
+    vouch(HubIdentity(None, None, blob), place, "", file)
+    with pytest.raises(SourceError, match=r"says that config\.json is git blob 00"):
+        vouch(HubIdentity(None, None, "0" * 40), place, "", file)
