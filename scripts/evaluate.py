@@ -16,7 +16,7 @@ from clinical_ie.report.predictions import write_predictions
 from clinical_ie.report.tables import tables_markdown
 from clinical_ie.report.terminal import arm_tables, table_console
 from clinical_ie.scoring.evaluation import Evaluation, evaluate
-from clinical_ie.system.workplace import write_whole
+from clinical_ie.system.workplace import check_folder, write_whole
 from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import progress_bar
 from clinical_ie.training.scored_notes import notes_to_score
@@ -41,6 +41,7 @@ def main(
         pipelines = dict(arms_given)
         if len(pipelines) < len(arms_given):
             raise ValueError("two --arm have the same name; each names a row and a file")
+        check_folder(out)
         scored, docs = notes_to_score(gold, fallback_dev)
         if scored != gold:
             typer.echo(f"evaluate: NO TEST NOTES in {gold}: scoring on {scored.stem}", err=True)

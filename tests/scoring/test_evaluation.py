@@ -157,6 +157,17 @@ def test_an_arm_that_fails_leaves_nothing_of_the_others(
     assert not (tmp_path / "metrics").exists()
 
 
+def test_a_place_that_cannot_be_written_to_is_told_before_a_pipeline_runs(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_docs(gold_docs(), tmp_path / "test.spacy")
+    within = tmp_path / "test.spacy" / "metrics"
+    with pytest.raises(script.typer.Exit):
+        script.main(tmp_path / "test.spacy", within, ["a=no/such/folder"])
+    told = f"{tmp_path / 'test.spacy'} is a file; expected a folder, for {within}"
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("gold", "arm", "message"),
     [

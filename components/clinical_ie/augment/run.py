@@ -1,6 +1,5 @@
 """The whole step: choose segments, have them rewritten, put them back, write the results."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 from ..corpora.docbin import read_docs
 from ..system.garbage import collect_rarely, made_to_stay
-from ..system.workplace import check_place, claimed
+from ..system.workplace import check_folder, check_place, claimed
 from .config import Settings, load
 from .models.endpoint import EndpointError
 from .outcome import Outcome
@@ -66,10 +65,7 @@ def augment(
     check_place(out)
     for folder in (out.parent, out_dir):
         # Not when the first notes are written, since requests may cost money.
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        if not (there.is_dir() and os.access(there, os.W_OK)):
-            told = "cannot be written to" if there.is_dir() else "is a file; expected a folder"
-            raise OSError(f"{there} {told}, for {folder}")
+        check_folder(folder)
     paths = {"train": train, "journal": out_dir / "journal.sqlite"}
     if model_path is not None:
         paths["model"] = model_path

@@ -112,6 +112,17 @@ def copy_folder(source: Path, target: Path, *leave_out: str) -> None:
         raise OSError(f"{name} could not be copied: {why}{more}") from error
 
 
+def check_folder(folder: Path) -> None:
+    """Check that a folder can be written to, or made, before work that takes long.
+
+    RAISES (OSError): It cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        told = "cannot be written to" if there.is_dir() else "is a file; expected a folder"
+        raise OSError(f"{there} {told}, for {folder}")
+
+
 def check_place(path: Path) -> None:
     """Check that a file can take the place of what is at a path.
 
