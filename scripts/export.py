@@ -1,6 +1,5 @@
 """Write the notes of a .spacy file as a brat folder, or in the form of i2b2-2012."""
 
-import errno
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +15,9 @@ from clinical_ie.corpora.docbin import read_docs
 from clinical_ie.corpora.i2b2 import standoff_to_xml
 from clinical_ie.corpora.standoff_writing import doc_to_standoff
 from clinical_ie.doc import unique_ids
+from clinical_ie.system.workplace import NO_ROOM
 from clinical_ie.terminal.console import complain, run, tell
 from clinical_ie.terminal.progress import track
-
-# No later note could be written either.
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def main(
@@ -56,7 +53,7 @@ def main(
                         counts = ", ".join(f"{count} {what}" for what, count in of_note.items())
                         losing.append(f"{new}: {counts}")
                 except (OSError, ValueError) as error:
-                    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                    if isinstance(error, OSError) and error.errno in NO_ROOM:
                         raise
                     told.append(f"{new}: left out: {error}")
     except (OSError, ValueError) as error:

@@ -31,6 +31,7 @@ from clinical_ie.annotate.run_log import text_sum
 from clinical_ie.brat import read_note
 from clinical_ie.doc import Annotations, Link, Mention
 from clinical_ie.system.hashing import pipeline_fingerprint
+from clinical_ie.system.workers import WorkerPool
 
 from .conftest import ROOT, examples, note, pipeline_config
 from .scoring.helpers import load, save_pipeline
@@ -81,12 +82,25 @@ def check_results(results: list[Annotated | Failure]) -> None:
 
 
 @pytest.mark.slow
-def test_several_processes(loader: Callable[[], Language], notes: Path) -> None:
+def test_several_processes(
+    loader: Callable[[], Language], notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[WorkerPool] = []
+    terminate = WorkerPool.terminate
+
+    def counted(pool: WorkerPool) -> None:
+        ended.append(pool)
+        terminate(pool)
+
+    monkeypatch.setattr(WorkerPool, "terminate", counted)
     found = list(read(notes))
     stream = annotate_notes(loader, found * 9, batch_size=4, n_process=2)
     with closing(stream):
         check_results(list(islice(stream, len(found))))
         assert multiprocessing.active_children()
+        assert not ended
+    # Nobody waits for the batches that are still being read.
+    assert len(ended) == 1
     assert not multiprocessing.active_children()
 
 

@@ -15,6 +15,15 @@ def line_of(text: str) -> int:
     return SMALL[: SMALL.index(text)].count("\n") + 1
 
 
+def first_fault(path: Path) -> tuple[int, str]:
+    """The line of the first fault of a schema, and its message."""
+    with pytest.raises(SchemaError) as caught:
+        load_schema(path)
+    first = str(caught.value).split("\n")[0]
+    assert first.startswith(f"{path}:"), first
+    return int(first.removeprefix(f"{path}:").split(":")[0]), first
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "message"),
     [
@@ -65,14 +74,9 @@ def line_of(text: str) -> int:
 def test_errors_name_file_line_place_value_and_remedy(
     tmp_path: Path, old: str, new: str, place: str, message: str
 ) -> None:
-    path = write_schema(tmp_path, old, new)
-    with pytest.raises(SchemaError) as caught:
-        load_schema(path)
-    first = str(caught.value).split("\n")[0]
-    assert first.startswith(f"{path}:"), first
+    line, first = first_fault(write_schema(tmp_path, old, new))
     assert f": {place}" in first
     assert message in first
-    line = int(first.removeprefix(f"{path}:").split(":")[0])
     near = line_of(old.strip("\n"))
     # An error in a whole block is reported at its first line.
     assert near - 1 <= line <= near + 1
@@ -128,12 +132,8 @@ def test_an_ambiguous_relation_asks_for_its_label(tmp_path: Path) -> None:
 def test_what_yaml_itself_cannot_read_is_told_like_the_rest(
     tmp_path: Path, old: str, new: str, line_at: str, told: str
 ) -> None:
-    path = write_schema(tmp_path, old, new)
-    with pytest.raises(SchemaError) as caught:
-        load_schema(path)
-    first = str(caught.value).split("\n")[0]
+    line, first = first_fault(write_schema(tmp_path, old, new))
     assert told in first
-    line = int(first.removeprefix(f"{path}:").split(":")[0])
     assert line_of(line_at) <= line <= line_of(line_at) + 1
 
 

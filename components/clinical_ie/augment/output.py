@@ -1,6 +1,5 @@
 """Writes the results of a run: new notes as `.spacy` and in brat, a JSON summary and a page."""
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from ..brat.files import file_below
 from ..corpora.docbin import DocBinWriter
-from ..system.workplace import workplace
+from ..system.workplace import NO_ROOM, workplace
 from ..terminal.printable import printable
 from .outcome import Outcome
 from .page import render
@@ -20,8 +19,6 @@ from .source import NewNote
 
 # `json.dumps` makes a new encoder for every call with these settings.
 _JSON = json.JSONEncoder(ensure_ascii=False)
-
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Output:
@@ -47,7 +44,7 @@ class Output:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._stack.close()
         # Those of a disk that takes no more name no place.
-        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
             told = f"{error.strerror}, at {self._out} or in {self._out_dir}"
             raise OSError(error.errno, told) from error
 

@@ -1,5 +1,6 @@
 """Temporary folders and files in which output is made, beside its final place, until complete."""
 
+import errno
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ from pathlib import Path
 from .locks import lock, open_folder
 from .processes import is_running
 
+# Errors after which no other file can be written to the same disk either.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 # Folders that this process is using; resolved, because one folder can have several paths, and since
 # Python 3.12, temporary folders have absolute ones.
 _OPEN: set[str] = set()

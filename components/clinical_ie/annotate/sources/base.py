@@ -14,8 +14,6 @@ CHANGED = (
     "its text has changed since this run annotated it: the output has what was found in the old "
     "text; --overwrite starts over"
 )
-
-
 GONE = (
     "this run has annotated it, and it is no longer among the notes to be read: the output has it "
     "still; --overwrite starts over"

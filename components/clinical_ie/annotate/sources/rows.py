@@ -1,11 +1,11 @@
 """Notes from the rows of a file, whatever its format."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...terminal.printable import shown
+from ...text.surrogates import HALF_A_SIGN
 from ..notes import Failure, InputNote
 from ..run_log import text_sum
 from .base import CHANGED, Refusal, gone
@@ -13,8 +13,6 @@ from .part import Part
 
 # The values of both columns, None if there is none; or what is wrong with the whole row.
 Row = tuple[object, object] | str
-# Lone surrogates, which JSON can express and UTF-8 cannot.
-_HALF_A_SIGN = re.compile("[\ud800-\udfff]")
 
 
 class RowSource(ABC):
@@ -87,7 +85,7 @@ class RowSource(ABC):
             # Without the value, which may be a whole note.
             found = "null" if text is None else f"of type {type(text).__name__}"
             return "", "", f"{self.text_column!r} is {found}; expected a string"
-        half = _HALF_A_SIGN.search(name) or _HALF_A_SIGN.search(text)
+        half = HALF_A_SIGN.search(name) or HALF_A_SIGN.search(text)
         if half:
             return "", "", f"{half[0]!r} is a lone surrogate, which UTF-8 cannot encode"
         return name, text, None

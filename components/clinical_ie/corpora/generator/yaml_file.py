@@ -1,12 +1,12 @@
 """One YAML file of a schema, with the line of every value in it."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from ...text.surrogates import HALF_A_SIGN
 from .checks import Fault, Place
 
 # Of values that stand behind aliases, which can make billions of a few lines.
@@ -15,7 +15,6 @@ _TEXT = "tag:yaml.org,2002:str"
 # `<<: *other`, which stands for the names of another mapping.
 _MERGE = "tag:yaml.org,2002:merge"
 _HALF = "half a character, which no file can hold; write all of it"
-_HALF_A_SIGN = re.compile("[\ud800-\udfff]")
 
 
 class Where(NamedTuple):
@@ -113,7 +112,7 @@ class _Walk:
             for number, value in enumerate(node.value):
                 self._positions[*place, number] = self._where(value)
                 yield from self.faults(value, (*place, number), above)
-        elif half := _HALF_A_SIGN.search(node.value):
+        elif half := HALF_A_SIGN.search(node.value):
             yield Fault(place, half[0], _HALF)
 
     def _faults_of_names(
@@ -134,7 +133,7 @@ class _Walk:
                 told = "YAML does not read this name as text; put it in quotes"
                 yield Fault(inner, name, told)
                 continue
-            if half := _HALF_A_SIGN.search(name):
+            if half := HALF_A_SIGN.search(name):
                 yield Fault(inner, half[0], _HALF)
             seen.add(name)
             yield from self.faults(value, inner, above)
