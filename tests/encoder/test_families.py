@@ -1,5 +1,6 @@
 """Differences between encoder families: special tokens, offsets, limits, saving."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from thinc.api import Model
-from transformers import AutoConfig, AutoModel, AutoTokenizer, DebertaConfig, DebertaModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    DebertaConfig,
+    DebertaModel,
+    ModernBertModel,
+)
 
 from clinical_ie.corpora.notes import corpus_nlp
 from clinical_ie.encoder import shim
@@ -121,3 +129,26 @@ def test_no_encoder_compiles_itself(folder, monkeypatch):
     loaded.from_bytes(model.to_bytes())
     for encoder in (model, loaded):
         assert getattr(encoder.shims[0].config, "reference_compile", False) is False
+
+
+def test_modernbert_leaves_flash_attention_alone_where_it_is_installed(tmp_path: Path, monkeypatch):
+    folder = str(FAMILIES["modernbert"](tmp_path))
+
+    def installed(cls, config, **options):
+        config._attn_implementation_internal = "flash_attention_2"
+        return config
+
+    monkeypatch.setattr(
+        ModernBertModel, "_check_and_enable_flash_attn_2", classmethod(installed), raising=False
+    )
+    # By itself it would be used, and is not really there.
+    with pytest.raises(TypeError):
+        AutoModel.from_pretrained(folder)
+    build = partial(LongDocEncoder, folder, 16, window=32, context=6, lstm_depth=0)
+    model, loaded = build(), build()
+    chosen = build(transformer_config={"attn_implementation": "eager"})
+    model.initialize()
+    loaded.from_bytes(model.to_bytes())
+    chosen.initialize()
+    used = [encoder.shims[0].config._attn_implementation for encoder in (model, loaded, chosen)]
+    assert used == ["sdpa", "sdpa", "eager"]

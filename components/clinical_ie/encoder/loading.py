@@ -87,19 +87,22 @@ def load_pretrained(
             f"{name}: its weights cannot be read ({error}): the file is truncated, or is a "
             "Git LFS pointer; fetch it again"
         ) from error
-    run_uncompiled(loaded.transformer.config)
     _check_encoder(name, loaded)
     return loaded
 
 
-def run_uncompiled(config: Any) -> None:
-    """Keep ModernBERT from compiling itself, which it does on GPUs unless told otherwise.
+def run_anywhere(config: Any) -> None:
+    """Keep ModernBERT from what works on some machines only, before a model of it is made.
 
-    That needs a C compiler, and starts again for windows of other lengths. The setting is not saved
-    with a model's config, so it has to be made each time one is loaded.
+    On GPUs it compiles itself unless told otherwise, which needs a C compiler, and starts again for
+    windows of other lengths. Where the package flash-attn is installed, it uses that: it fails on a
+    CPU, and reads float32 in less precision. Neither is saved with a model's config.
     """
     if getattr(config, "reference_compile", False) is None:
         config.reference_compile = False
+    chosen = getattr(config, "_attn_implementation_internal", None)
+    if config.model_type == "modernbert" and chosen is None:
+        config._attn_implementation = "sdpa"
 
 
 def _check_encoder(name: str, loaded: HFObjects) -> None:
@@ -193,8 +196,9 @@ class _Weights:
     """`AutoModel`, but files that lack weights are refused: by itself, it makes these up."""
 
     @staticmethod
-    def from_pretrained(name: str, **options: Any) -> Any:
-        model, info = AutoModel.from_pretrained(name, output_loading_info=True, **options)
+    def from_pretrained(name: str, config: Any) -> Any:
+        run_anywhere(config)
+        model, info = AutoModel.from_pretrained(name, config=config, output_loading_info=True)
         # Nothing here reads what a pooler makes.
         missing = [key for key in info["missing_keys"] if "pooler" not in key]
         if missing:

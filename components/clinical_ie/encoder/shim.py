@@ -19,7 +19,7 @@ from transformers import AutoConfig
 
 from ..torch_shim import AveragedParams, as_loaded
 from .attention import PlainAttention
-from .loading import run_uncompiled
+from .loading import run_anywhere
 from .reading import Precision, bfloat16_pays, reading_copy
 from .saved import without_code
 
@@ -108,7 +108,6 @@ class EncoderShim(AveragedParams, HFShim):
         if self.is_loaded:
             # A temporary folder, whose name would make identical runs differ.
             self.config._name_or_path = ""
-            run_uncompiled(self.config)
             self._freeze()
         return self
 
@@ -225,7 +224,7 @@ class EncoderShim(AveragedParams, HFShim):
 
 
 class _ExactConfig:
-    """Reads a saved config with all digits.
+    """Reads a saved config with all digits, for a model that runs on any machine.
 
     HFShim writes the config to a temporary file, where 1e-12, the epsilon of BERT's layer
     normalization, becomes zero.
@@ -237,6 +236,7 @@ class _ExactConfig:
 
     def from_pretrained(self, path: Path) -> Any:
         config = AutoConfig.from_pretrained(path)
+        run_anywhere(config)
         for name, value in self.values.items():
             if isinstance(value, float):
                 setattr(config, name, value)
