@@ -68,10 +68,9 @@ def main(
     chosen = []
     if "mention_bias" in told:
         chosen.append(f"mention bias {told['mention_bias']:+.2f}")
-    if "relation_thresholds" in told:
-        given, predicted = (told["relation_thresholds"][key] for key in ("given", "predicted"))
-        on = f"{predicted:.2f} on predicted and {given:.2f} on given mentions"
-        chosen.append(f"relation threshold {on}")
+    if thresholds := told.get("relation_thresholds"):
+        on = " and ".join(f"{value:.2f} on {source}" for source, value in thresholds.items())
+        chosen.append(f"relation threshold {on} mentions")
     if chosen:
         typer.echo(f"chosen on dev: {', '.join(chosen)}")
 

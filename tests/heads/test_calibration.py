@@ -171,7 +171,8 @@ def test_the_thresholds_of_relations_are_the_best_on_dev(tiny_bert, notes) -> No
     scores, right = np.array([0.9, 0.2, 0.6, 0.4]), np.array([True, False, True, True])
     # 0.9, 0.6 and 0.4 are right, one relation is no candidate: F1 is best between 0.4 and 0.2.
     assert pipe.choose_threshold("predicted", scores, right, 4) == pytest.approx(0.3)
-    assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) == 0.5
+    assert pipe.choose_threshold("given", scores, np.zeros(4, dtype=bool), 4) is None
+    assert pipe.cfg["thresholds"]["given"] == 0.5
     # A threshold is between two scores, however near to each other they are.
     scores, right = np.float32([0.9999998, 0.9999996, 0.9999994]), np.array([True, True, False])
     assert scores[2] < pipe.choose_threshold("predicted", scores, right, 2) < scores[1]

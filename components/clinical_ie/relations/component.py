@@ -124,7 +124,7 @@ class ClinicalRelations(LearnedLabelsPipe):
 
     def choose_threshold(
         self, source: str, scores: np.ndarray, right: np.ndarray, n_gold: int, least: float = 0.0
-    ) -> float:
+    ) -> float | None:
         """Set the threshold that gives the best F1.
 
         source (str): `PREDICTED` or `GIVEN`.
@@ -132,23 +132,24 @@ class ClinicalRelations(LearnedLabelsPipe):
         right (np.ndarray): Which of them are right, shape (n,).
         n_gold (int): Number of gold relations.
         least (float): The threshold is above it, since not all relations up to there are given.
-        RETURNS (float): The threshold, which is unchanged if none of them is right.
+        RETURNS (float | None): The threshold. None if none of them is right: it is left unchanged.
         """
         scores, right = scores[scores > least], right[scores > least]
+        if not right.any():
+            return None
         order = np.argsort(-scores, kind="stable")
         n_right = np.cumsum(right[order])
-        if len(order) and n_right[-1]:
-            ranked = np.append(scores[order], 0.0)
-            f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
-            # No threshold lies between equal scores, such as those nearest to 1.
-            f1[ranked[1:] == ranked[:-1]] = 0.0
-            best = int(f1.argmax())
-            # Halfway to the next score, so that it does not depend on the last digit of one.
-            threshold = float((ranked[best] + ranked[best + 1]) / 2)
-            if threshold <= least:
-                threshold = float((ranked[best] + least) / 2)
-            self.cfg["thresholds"] = {**self.cfg["thresholds"], source: threshold}
-        return float(self.cfg["thresholds"][source])
+        ranked = np.append(scores[order], 0.0)
+        f1 = 2 * n_right / (np.arange(1, len(order) + 1) + n_gold)
+        # No threshold lies between equal scores, such as those nearest to 1.
+        f1[ranked[1:] == ranked[:-1]] = 0.0
+        best = int(f1.argmax())
+        # Halfway to the next score, so that it does not depend on the last digit of one.
+        threshold = float((ranked[best] + ranked[best + 1]) / 2)
+        if threshold <= least:
+            threshold = float((ranked[best] + least) / 2)
+        self.cfg["thresholds"] = {**self.cfg["thresholds"], source: threshold}
+        return threshold
 
     def initialize(
         self,

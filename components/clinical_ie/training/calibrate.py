@@ -40,9 +40,9 @@ def calibrate_pipeline(
 
     The results are set in the pipeline and recorded in its `meta` under `META_KEY`, with the share
     of the training relations that are candidates. Without mentions on dev, their scores stay raw,
-    the bias is 0 and not recorded; without relations, their scores stay raw, and the thresholds are
-    those from before, and not recorded. Mentions come first, since the score of a
-    relation includes those of its mentions.
+    the bias is 0 and not recorded; without relations, their scores stay raw. Where no relation is
+    found that is right, a threshold is the one from before, and not recorded. Mentions come first,
+    since the score of a relation includes those of its mentions.
     docs (Sequence[Doc]): Gold notes of the dev split.
     on_note (Callable[[], None]): Called after every note of each of the `PASSES`.
     RETURNS (dict[str, Calibration]): By task, for the tasks that the pipeline has a component for.
@@ -59,9 +59,8 @@ def calibrate_pipeline(
             told["mention_bias"] = entities.cfg["bias"]
     relations = pipes.get("relations")
     if isinstance(relations, ClinicalRelations):
-        _fit_relations(nlp, relations, gold, texts, on_note)
-        if any(annotations.links for annotations in gold.values()):
-            told["relation_thresholds"] = relations.cfg["thresholds"]
+        if thresholds := _fit_relations(nlp, relations, gold, texts, on_note):
+            told["relation_thresholds"] = thresholds
         told["candidate_ceiling"] = relations.cfg["candidate_ceiling"]
     nlp.meta[META_KEY] = told
     return {task: pipe.calibration for task, pipe in pipes.items()}
@@ -105,8 +104,11 @@ def _fit_relations(
     gold: Mapping[str, Annotations],
     texts: Mapping[str, str],
     on_note: Callable[[], None],
-) -> None:
-    """Choose both thresholds, and calibrate the scores above the one for predicted mentions."""
+) -> dict[str, float]:
+    """Choose both thresholds, and calibrate the scores above the one for predicted mentions.
+
+    RETURNS (dict[str, float]): The thresholds chosen, by where the mentions are from.
+    """
     pipe.calibration = Calibration()
     before = pipe.cfg["thresholds"]
     pipe.cfg["thresholds"] = {PREDICTED: _FLOOR, GIVEN: _FLOOR}
@@ -118,12 +120,17 @@ def _fit_relations(
     pipe.cfg["thresholds"] = before
     n_gold = sum(len(annotations.links) for annotations in gold.values())
     found = outcomes(gold, given, texts)["relations"]
-    pipe.choose_threshold(GIVEN, found.scores, found.right, n_gold, least_given)
-    threshold = pipe.choose_threshold(PREDICTED, end_to_end.scores, end_to_end.right, n_gold, least)
-    kept = end_to_end.scores >= threshold
+    chosen = {
+        PREDICTED: pipe.choose_threshold(
+            PREDICTED, end_to_end.scores, end_to_end.right, n_gold, least
+        ),
+        GIVEN: pipe.choose_threshold(GIVEN, found.scores, found.right, n_gold, least_given),
+    }
+    kept = end_to_end.scores >= pipe.cfg["thresholds"][PREDICTED]
     # Without any, nothing is known of the scores; fitted, they would all go towards 0.
     if n_gold:
         pipe.calibration = Calibration.fit(end_to_end.scores[kept], end_to_end.right[kept])
+    return {source: threshold for source, threshold in chosen.items() if threshold is not None}
 
 
 def _from_heads_on(nlp: Language, factories: Collection[str]) -> list[str]:
