@@ -44,8 +44,10 @@ def main(
         console.print("edsnlp is not installed: nothing to compare with")
         return
     with tempfile.TemporaryDirectory() as folder:
-        if quick or corpus is None or encoder is None:
+        if quick:
             corpus, encoder, steps = tiny_corpus(Path(folder)), tiny_encoder(Path(folder)), 4
+        if corpus is None or encoder is None:
+            raise typer.BadParameter("give CORPUS and ENCODER, or --quick")
         notes = {split: read_docs(corpus / f"{split}.spacy") for split in ("train", "dev", "test")}
         console.print(_table(notes, encoder, steps, seed, Path(folder)))
 
