@@ -34,7 +34,11 @@ def main(
             f"to update it, run `pip install --force-reinstall --no-deps {out}/*.whl`"
         )
     if not best.dev_score:
-        typer.echo("package: this pipeline finds nothing right on dev: train it longer", err=True)
+        typer.echo(
+            "package: this pipeline finds nothing right on dev: train it longer, or see whether "
+            "dev has annotations",
+            err=True,
+        )
 
 
 def _read(value: str) -> Arm:

@@ -253,4 +253,13 @@ def test_where_nothing_can_be_replaced_the_summary_says_what_may_help(tmp_path: 
     assert result.exit_code == 1
     assert "dropped: unchanged\n" in result.stdout
     # `least` is of configs with an encoder.
-    assert "found nothing to replace; more training notes, or another --vars." in result.stdout
+    assert "nested mentions as they are); more training notes, or another --vars." in result.stdout
+
+
+def test_notes_without_an_annotation_have_nothing_to_rewrite(tmp_path: Path) -> None:
+    write_docs([note("Mild rash.")], tmp_path / "train.spacy")
+    paths = (tmp_path / name for name in ("train.spacy", "out.spacy", "out"))
+    config = ROOT / "configs" / "augment" / "rules.cfg"
+    result = run_script("augment.py", *paths, "--config", config)
+    assert result.exit_code == 1
+    assert "no training note has an annotation: there is nothing to rewrite\n" in result.stdout

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,18 @@ def test_a_dev_name_of_two_notes_is_told(tmp_path: Path):
 def test_the_draw_does_not_depend_on_the_order():
     paths = [Path(f"n{i}.txt") for i in range(10)]
     assert set(split_off_dev(paths[::-1], 0)[1]) == set(split_off_dev(paths, 0)[1])
+
+
+def test_names_in_a_list_of_dev_notes_may_have_their_accents_otherwise(tmp_path: Path):
+    train = tmp_path / "data" / "train"
+    for name in ("Süd/a", "Nord/a", "Nord/b"):
+        write_note(train, name, "aspirin", None)
+    ids = tmp_path / "ids"
+    ids.write_text(unicodedata.normalize("NFD", "Süd/a"), "utf8")
+    splits, _ = find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+    assert splits["dev"].paths == [train / "Süd" / "a.txt"]
+    ids.write_text("Süd/b", "utf8")
+    with pytest.raises(
+        ValueError, match=r"'Süd/b' is not a note .*; expected names such as 'Nord/a'"
+    ):
+        find_splits(tmp_path / "data", format_named("brat"), 0, ids)

@@ -89,3 +89,10 @@ def test_where_there_are_no_relations_that_is_told_instead() -> None:
     assert text.count("There are no relations, neither gold nor predicted.") == 1
     assert "RE " not in text
     assert "gold entities" not in text
+
+
+def test_where_no_note_is_annotated_that_is_told() -> None:
+    told = "No note has an annotation: recall and F1 say nothing."
+    for runs, n_told in ((RUNS, 0), ({"no_aug": {0: counts(0, 3, 0)}}, 1)):
+        table = seed_table(runs, "end-to-end", "one-to-one")
+        assert seed_tables_markdown([table], "test", "brat").count(told) == n_told

@@ -141,3 +141,13 @@ def test_terminal() -> None:
     lines = {words[0]: words[1:] for line in text.splitlines() if (words := line.split())}
     assert lines["Drug"] == ["1", "1", *["100.00"] * 6]
     assert lines["<Dose>"] == ["1", "0", *["0.00"] * 6]
+
+
+def test_where_no_note_is_annotated_that_is_told_beside_the_zeros() -> None:
+    told = "notes: 1. No note has an annotation: recall and F1 say nothing."
+    options = {"split": "test", "fallback": False, "pipeline": {"name": "", "version": ""}}
+    found = evaluation({"a": Annotations()}, {"a": GOLD}, {"a": "aspirin 81 mg"})
+    text = tables_markdown({"no_aug": arm_metrics(found, **options)})
+    assert "| no_aug | 0.00 / 0.00 / 0.00 " in text
+    assert text.count(told) == 2
+    assert told not in tables_markdown({"no_aug": metrics()})

@@ -47,3 +47,15 @@ def test_a_pipeline_that_only_relates_is_scored_on_the_gold_mentions(notes):
     related.evaluate(reader(related))
     scores_on(notes, related, lambda: None)
     assert not any(seen)
+
+
+def test_dev_notes_without_an_annotation_are_told_once(notes, caplog):
+    nlp = spacy.blank("en")
+    for docs, n_told in ((notes, 0), ([nlp("No pain.")], 1)):
+        reader = DevNotes(lambda nlp, docs=docs: [Example(nlp.make_doc(d.text), d) for d in docs])
+        reader(nlp)
+        reader(nlp)
+        told = [
+            message for message in caplog.messages if "no dev note has an annotation" in message
+        ]
+        assert len(told) == n_told

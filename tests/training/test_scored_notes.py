@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import spacy
 
 from clinical_ie.corpora.docbin import write_docs
 from clinical_ie.training.scored_notes import notes_to_score
@@ -23,3 +24,15 @@ def test_dev_stands_in_where_there_is_no_test_note(notes, tmp_path: Path):
     for gold, fallback in [(none, None), (none, none)]:
         with pytest.raises(FileNotFoundError, match=r"none\.spacy: no notes to score on"):
             notes_to_score(gold, fallback)
+
+
+def test_that_there_is_nothing_to_score_against_is_told(notes, tmp_path: Path, caplog):
+    gold = tmp_path / "test.spacy"
+    write_docs(notes[:1], gold)
+    notes_to_score(gold, None)
+    assert not caplog.messages
+    write_docs([spacy.blank("en")("No pain."), spacy.blank("en")("")], gold)
+    notes_to_score(gold, None)
+    assert caplog.messages == [
+        f"{gold}: no note has an annotation: there is nothing to score against"
+    ]

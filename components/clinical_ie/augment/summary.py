@@ -39,6 +39,8 @@ def summary_lines(outcome: Outcome) -> list[str]:
             f"asked for {outcome.wanted}: the run ended at max_requests = {most}; run again "
             "(weasel: with --force, since nothing has changed) to continue from the journal"
         )
+    elif outcome.wanted and not (outcome.segments or outcome.skipped):
+        lines.append("no training note has an annotation: there is nothing to rewrite")
     elif outcome.accepted < outcome.wanted:
         refused = f"{outcome.refused} prompts were not taken by the model, " * bool(outcome.refused)
         lines.append(
@@ -52,7 +54,8 @@ def summary_lines(outcome: Outcome) -> list[str]:
                 "a smaller `least` in its config, " if "least" in outcome.settings["model"] else ""
             )
             lines.append(
-                "  the most frequent reason is unchanged: the model found nothing to replace; more "
-                f"training notes, {smaller}or another --vars.augment_config may help"
+                "  the most frequent reason is unchanged: the model found nothing to replace "
+                f"(`rules` leaves nested mentions as they are); more training notes, {smaller}or "
+                "another --vars.augment_config may help"
             )
     return lines

@@ -1,6 +1,7 @@
 """Which notes are train, dev and test."""
 
 import random
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,10 +137,12 @@ def split_off_dev(paths: Sequence[Path], seed: int) -> tuple[list[Path], list[Pa
 
 
 def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
+    by_stem: dict[str, list[Path]] = {}
     by_name: dict[str, list[Path]] = {}
     for path in train.paths:
-        by_name.setdefault(path.stem, []).append(path)
-    by_id = by_name | {note_name(path, train.root): [path] for path in train.paths}
+        by_stem.setdefault(_composed(path.stem), []).append(path)
+        by_name.setdefault(_composed(note_name(path, train.root)), []).append(path)
+    by_id = by_stem | by_name
     dev = set()
     # A name can hold blanks.
     try:
@@ -148,7 +151,7 @@ def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
         raise ValueError(f"{file}: {error}; names must be UTF-8") from error
     for number, line in enumerate(lines, start=1):
         id_ = line.strip()
-        found = by_id.get(id_, [])
+        found = by_id.get(_composed(id_), [])
         if len(found) > 1:
             raise ValueError(
                 f"{file}:{number}: {id_!r} is the name of {len(found)} notes below {train.root}; "
@@ -157,13 +160,18 @@ def _by_ids(train: Split, file: Path) -> tuple[list[Path], list[Path]]:
         if id_ and not found:
             raise ValueError(
                 f"{file}:{number}: {id_!r} is not a note below {train.root}; expected names such "
-                f"as {train.paths[0].stem!r}, one per line"
+                f"as {note_name(train.paths[0], train.root)!r}, one per line"
             )
         dev.update(found)
     rest = [path for path in train.paths if path not in dev]
     if not dev or not rest:
         raise ValueError(f"{file}: {len(dev)} dev notes leave {len(rest)} for training")
     return rest, [path for path in train.paths if path in dev]
+
+
+def _composed(name: str) -> str:
+    """A name with composed accents: lists and file systems differ in that, and look the same."""
+    return unicodedata.normalize("NFC", name)
 
 
 def split_folder(root: Path, split: str, format_: Format) -> Path | None:

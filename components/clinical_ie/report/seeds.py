@@ -12,8 +12,10 @@ from .tables import (
     COLUMNS,
     ENTITY_COLUMNS,
     GOLD_COLUMNS,
+    NO_GOLD,
     NO_RELATIONS,
     Table,
+    has_gold,
     has_items,
 )
 
@@ -34,7 +36,8 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     RETURNS (dict[str, Any]): `arms`: by arm, task and mode, the spread of each measure over seeds,
         and the 95 % bootstrap interval of its mean, over notes; `comparisons`: for each pair of
         arms in order, by task and mode, a comparison of the mean micro F1 over all seeds;
-        `relations`: whether there are any, gold or predicted.
+        `relations`: whether there are any, gold or predicted;
+        `gold_mentions`: whether there are any.
     RAISES (ValueError): There is no arm or no seed, or the arms were scored on different notes or
         with different numbers of seeds.
     """
@@ -43,10 +46,11 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
     columns = [(task, mode) for _, task, mode in _columns(setting)]
     of_arm = {arm: [seeds[seed] for seed in sorted(seeds)] for arm, seeds in runs.items()}
     arms: dict[str, Any] = {}
-    related = False
+    related = annotated = False
     for arm, seeds in runs.items():
         scores = [sum_up(counts, protocol) for counts in seeds.values()]
         related |= any(has_items(score["relations"]["strict"]["micro"]) for score in scores)
+        annotated |= any(has_gold(score["entities"]["strict"]["micro"]) for score in scores)
         arms[arm] = {"seeds": sorted(seeds)}
         for task, mode in columns:
             of_mode = [score[task][mode]["micro"] for score in scores]  # type: ignore[literal-required]
@@ -75,6 +79,7 @@ def seed_table(runs: SeedCounts, setting: str, protocol: str) -> dict[str, Any]:
         "arms": arms,
         "comparisons": comparisons,
         "relations": related,
+        "gold_mentions": annotated,
     }
 
 
@@ -102,6 +107,7 @@ def seed_tables_markdown(figures: Sequence[Mapping[str, Any]], split: str, forma
             "seed(s), F1 with its standard deviation over seeds and, in brackets, the 95 % "
             f"bootstrap interval over notes; protocol: {found['protocol']}; "
             f"setting: {found['setting']}; split: {split}; notes: {found['notes']}."
+            + ("" if found["gold_mentions"] else NO_GOLD)
             + ("" if related else NO_RELATIONS)
             + (remark(format_) if found["setting"] == END_TO_END else "")
         )

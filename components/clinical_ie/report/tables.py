@@ -19,6 +19,7 @@ COLUMNS = (
 )
 GOLD_COLUMNS = (("RE strict", "relations", "strict"), ("RE lenient", "relations", "lenient"))
 ENTITY_COLUMNS = tuple(column for column in COLUMNS if column[1] == "entities")
+NO_GOLD = " No note has an annotation: recall and F1 say nothing."
 NO_RELATIONS = " There are no relations, neither gold nor predicted."
 
 
@@ -60,7 +61,8 @@ def tables(arms: dict[str, Metrics]) -> list[Table]:
             Table(
                 f"{'Entities and relations' if related else 'Entities'}. Micro P / R / F1 in "
                 f"percent; {conditions_in_words.format(shared['setting'])}; "
-                f"notes: {shared['notes']}.{'' if related else NO_RELATIONS}"
+                f"notes: {shared['notes']}.{'' if _has_gold(arms) else NO_GOLD}"
+                f"{'' if related else NO_RELATIONS}"
                 f"{remark(shared['format'])}",
                 ["arm", *(title for title, _, _ in columns)],
                 [
@@ -113,6 +115,11 @@ def _has_relations(arms: dict[str, Metrics]) -> bool:
     )
 
 
+def _has_gold(arms: dict[str, Metrics]) -> bool:
+    """Whether there is any gold mention."""
+    return any(has_gold(metrics["entities"]["strict"]["micro"]) for metrics in arms.values())
+
+
 def _calibration(arms: dict[str, Metrics], split: str, related: bool) -> Table:
     """The expected calibration error of scores, before and after calibration on dev."""
     tasks = ("entities", "relations") if related else ("entities",)
@@ -157,3 +164,8 @@ def _cell(figures: Mapping[str, Any]) -> str:
 def has_items(figures: Mapping[str, Any]) -> bool:
     """Whether figures are of any item, gold or predicted."""
     return any(figures[name] for name in ("tp", "fp", "fn"))
+
+
+def has_gold(figures: Mapping[str, Any]) -> bool:
+    """Whether figures are of any gold item."""
+    return any(figures[name] for name in ("tp", "fn"))

@@ -1,5 +1,6 @@
 """Dev notes, evaluated behind a progress bar: hundreds of long ones take minutes."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,8 @@ from ..doc import Annotations, annotate, annotations_of
 from ..heads.components import finders
 from ..terminal.progress import progress_bar
 
+logger = logging.getLogger(__name__)
+
 
 class DevNotes:
     """A corpus reader for spaCy's evaluation, which reads all notes before it processes any.
@@ -24,10 +27,18 @@ class DevNotes:
     def __init__(self, corpus: Callable[[Language], Iterable[Example]]) -> None:
         self._corpus = corpus
         self._shown: tuple[Progress, TaskID] | None = None
+        self._is_checked = False
 
     def __call__(self, nlp: Language) -> list[Example]:
         """Read the notes anew."""
         examples = with_mentions(nlp, list(self._corpus(nlp)))
+        if not self._is_checked:
+            self._is_checked = True
+            if not any(annotations_of(example.reference).mentions for example in examples):
+                logger.warning(
+                    "no dev note has an annotation: scores on dev say nothing, and no step is "
+                    "better than another; annotate some, or have dev drawn from the training notes"
+                )
         if self._shown is not None:
             bar, task = self._shown
             bar.update(task, total=len(examples))
