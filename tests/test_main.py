@@ -158,7 +158,7 @@ def test_annotate_refuses_in_one_line(pipeline: Path, notes: Path, tmp_path: Pat
         (KeyboardInterrupt(), 130, "stopped: interrupted (1 of 3 notes are written; the same"),
         (signal.SIGTERM, 143, "stopped: terminated (1 of 3 notes are written; the same"),
         (BrokenProcessPool(), 1, "too little memory for --n-process? (1 of 3"),
-        (OSError("disk full"), 1, "stopped: disk full (1 of 3"),
+        (OSError(28, "No space left"), 1, "out: No space left (1 of 3"),
     ],
 )
 def test_annotate_stopped_on_the_way(

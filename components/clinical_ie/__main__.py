@@ -139,7 +139,9 @@ def annotate_command(
     except BrokenProcessPool:
         fail(stopped(_WORKER_ENDED, written))
     except OSError as error:
-        fail(stopped(str(error), written))
+        # Those of a full disk name no place.
+        told = str(error) if error.filename else f"{out}: {error.strerror or error}"
+        fail(stopped(told, written))
     typer.echo(f"{written} of {notes.total} notes written to {out}", err=True)
     if failures:
         heading = "left out or out of date" if any(f.counted for f in failures) else "left out"
