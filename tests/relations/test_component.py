@@ -12,7 +12,7 @@ from thinc.api import Adam, fix_random_seed
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
 from clinical_ie.heads.gold import gold_spans
 from clinical_ie.relations import component
-from clinical_ie.relations.candidates import Schema
+from clinical_ie.relations.candidates import Schema, find_candidates
 from clinical_ie.scoring.evaluation import evaluate
 from tests.conftest import examples, note
 
@@ -357,3 +357,16 @@ def test_a_mention_is_no_candidate_for_itself():
     nlp = fresh()
     nlp.initialize(lambda: examples(nlp, [alone]))
     assert nlp.get_pipe("clinical_relations").cfg["type_pairs"] == []
+
+
+def test_two_mentions_are_a_candidate_just_where_they_are_among_all():
+    pipe = fresh(max_distance=3).get_pipe("clinical_relations")
+    pipe.cfg["type_pairs"] = [["Drug", "Reason"]]
+    doc = Doc(pipe.vocab, words=["w"] * 20)
+    mentions = [Span(doc, at, at + 2, label=("Drug", "Reason")[at % 2]) for at in range(18)]
+    found = find_candidates(doc, mentions, pipe.schema, pipe.max_distance)
+    pairs = {(mentions[h], mentions[t]) for h, t in zip(found.heads, found.tails, strict=True)}
+    assert pairs == {
+        (head, tail) for head in mentions for tail in mentions if pipe.is_candidate(head, tail)
+    }
+    assert any(tail.start - head.end == 3 for head, tail in pairs)

@@ -293,6 +293,13 @@ def test_of_lines_with_one_id_the_official_script_keeps_the_last_in_the_place_of
         assert "T1~2" in said[1]
 
 
+def test_what_is_wrong_in_the_last_of_several_lines_is_told_of_that_line(tmp_path: Path) -> None:
+    lines = "R1\tOf Arg1:T1 Arg2:T1\nT1\tDrug 0 7\taspirin\nR1\tOf Arg1:T9 Arg2:T1\n"
+    folder = write_brat(tmp_path, {"1": (TEXT, lines)})
+    told = read_pair(folder, folder, "n2c2-2018").problems
+    assert {problem.line for problem in told if "T9" in problem.message} == {3}
+
+
 @pytest.mark.parametrize("protocol", ["one-to-one", "n2c2-2018"])
 def test_an_ann_that_leads_nowhere_is_told_beside_a_note_and_passed_over_alone(
     tmp_path: Path, protocol: str

@@ -1,6 +1,7 @@
 """Training by readings of the notes, not by steps: its end is known only when it is there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,13 @@ def test_of_equal_scores_that_of_the_later_step_is_best(notes, tmp_path: Path, m
         for name in ("model-best", "model-last")
     )
     assert best == last
+
+
+def test_a_run_ends_when_no_step_was_better_for_as_long_as_its_patience():
+    # Of equal scores, the first counts.
+    progress = loop.Progress(results=[(0.4, 0), (0.5, 10), (0.5, 20), (0.3, 30)])
+    ends = [step for step in range(0, 60) if replace(progress, step=step + 1).is_over(30, 0)]
+    assert ends == list(range(40, 60))
+    assert not loop.Progress().is_over(1, 1)
+    assert not replace(progress, step=1000).is_over(0, 0)
+    assert [replace(progress, step=step + 1).is_over(0, 35) for step in (34, 35)] == [False, True]
