@@ -213,6 +213,13 @@ def test_what_cannot_be_joined_is_refused(members, change, told):
         join(members)
 
 
+def test_the_last_of_several_members_is_looked_at_too(members, learned: Path):
+    third = spacy.load(learned)
+    third.get_pipe("clinical_relations").max_distance = 9
+    with pytest.raises(ValueError, match=r"third cannot join first: .*max_distance"):
+        join(members | {"third": third})
+
+
 def test_an_ensemble_has_members_that_are_none(members):
     with pytest.raises(ValueError, match="two members or more"):
         join({"first": members["first"]})

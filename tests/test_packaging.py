@@ -156,6 +156,8 @@ def test_a_wheel_tells_nothing_of_this_machine_and_no_registry_is_asked_for_it(
     nlp.config["paths"] |= {
         "train": "/home/anna/mine/train.spacy",
         "dev": "corpus/anna-clinic/dev.spacy",
+        # It may be gone by now, and looks like a name on the hub.
+        "augmented": "anna/augmented.spacy",
         "encoder": "bionlp/bluebert",
     }
     nlp("Anna").vocab.strings.add("anna")

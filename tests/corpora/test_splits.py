@@ -186,3 +186,15 @@ def test_names_in_a_list_of_dev_notes_may_have_their_accents_otherwise(tmp_path:
         ValueError, match=r"'Süd/b' is not a note .*; expected names such as 'Nord/a'"
     ):
         find_splits(tmp_path / "data", format_named("brat"), 0, ids)
+
+
+def test_a_list_without_a_name_draws_no_dev(tmp_path: Path):
+    fill(tmp_path / "data" / "train", 2)
+    ids = tmp_path / "ids"
+    for content, told in (
+        ("\n \n", "0 dev notes leave 2"),
+        (" n0\r\nn1 \n", "2 dev notes leave 0"),
+    ):
+        ids.write_text(content)
+        with pytest.raises(ValueError, match=told):
+            find_splits(tmp_path / "data", format_named("brat"), 0, ids)

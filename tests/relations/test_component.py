@@ -282,9 +282,13 @@ def test_a_predicted_mention_is_in_the_relations_of_the_gold_one_of_its_type():
     [example] = examples(nlp, [gold])
     nlp.initialize(lambda: [example])
     doc = example.predicted
-    doc.spans["entities"] = [Span(doc, 0, 2, label="ADE"), Span(doc, 0, 1, label="Drug")]
+    # The last is a gold mention, too, which is learned from once.
+    doc.spans["entities"] = [
+        Span(doc, 0, 2, label="ADE"), Span(doc, 0, 1, label="Drug"), Span(doc, 2, 3, label="Drug"),
+    ]  # fmt: skip
     head = nlp.get_pipe("clinical_relations")
     candidates, targets = head._gold_candidates(example, head.schema, with_predicted=True)
+    assert len(candidates.spans) == 3 + 2
     learned = set()
     for pair, label in np.argwhere(targets):
         ends = [candidates.spans[places[pair]] for places in (candidates.heads, candidates.tails)]

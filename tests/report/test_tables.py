@@ -151,3 +151,10 @@ def test_where_no_note_is_annotated_that_is_told_beside_the_zeros() -> None:
     assert "| no_aug | 0.00 / 0.00 / 0.00 " in text
     assert text.count(told) == 2
     assert told not in tables_markdown({"no_aug": metrics()})
+
+
+def test_a_ceiling_of_zero_is_a_number() -> None:
+    arm = metrics()
+    for ceiling, cell in ((0.0, "0.00"), (None, "-")):
+        arm["gold_entities"]["candidate_ceiling"] = ceiling
+        assert f"| {FULL} | {FULL} | {cell} |\n" in tables_markdown({"no_aug": arm})

@@ -36,7 +36,7 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         name = self.path.rsplit("/", 1)[-1]
         data = {"config.json": SMALL, "model.bin": LARGE, "": b""}.get(name)
-        missing = 403 if name == "forbidden" else 404
+        missing = int(name) if name.isdigit() else 404
         self.send_response(200 if data is not None else missing)
         blob = hashlib.sha1(f"blob {len(SMALL)}\0".encode() + SMALL).hexdigest()
         if name == "config.json":
@@ -117,7 +117,11 @@ def test_a_hub_out_of_reach_is_noticed_at_once_and_asked_once(
 
 
 def test_a_proxy_that_forbids_the_hub_is_no_hub(hub: str) -> None:
-    assert Network(f"{hub}/forbidden").hub_problem() == "answers with HTTP status 403"
+    for status in (403, 407, 500, 502):
+        told = f"answers with HTTP status {status}"
+        assert Network(f"{hub}/{status}").hub_problem() == told
+    # The hub itself may know no such page.
+    assert Network(f"{hub}/404").hub_problem() is None
 
 
 def test_a_hub_that_goes_away_is_given_up(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
