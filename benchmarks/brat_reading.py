@@ -11,10 +11,10 @@ A turn, with the files in the disk cache:
 
 - clinical_ie: `read_brat`: the clinical tokenizer, sentence boundaries, every
   kind of line, relations, attributes, notes, the `.ann` itself; each mention is checked against
-  its text column.
+  its text column. Measured without sentence boundaries, too, since edsnlp's reader makes none.
 - edsnlp: `edsnlp.data.read_standoff` to Docs: mentions, attributes and notes; no sentences and no
   relations. Measured with its own tokenizer (`eds`), with that and its own sentence boundaries,
-  which is closest to this project, and with the tokenizer of spaCy's blank English.
+  which is closest to the first, and with the tokenizer of spaCy's blank English.
 - the `.spacy` file: `write_docs` here, spaCy's `DocBin` there.
 """
 
@@ -49,9 +49,11 @@ STEPS = ("to Docs", "to Docs and .spacy")
 Step = Callable[[Path], object]
 
 
-def ours() -> dict[str, Step]:
-    """This project: from a folder to Docs, and to a file."""
+def ours(*without: str) -> dict[str, Step]:
+    """This project: from a folder to Docs, and to a file, without some components."""
     nlp = corpus_nlp()
+    for pipe in without:
+        nlp.disable_pipe(pipe)
 
     def to_docs(folder: Path) -> list[Any]:
         return read_brat(folder, nlp)[0]
@@ -138,6 +140,7 @@ def main(
         console.print("edsnlp is not installed: this project runs alone")
     else:
         sides += [
+            Side("clinical_ie, no sentences", ours, ["clinical_sentences"]),
             Side("edsnlp, eds", theirs, ["eds"]),
             Side("edsnlp, eds, sentences", theirs, ["eds", "eds.sentences"]),
             Side("edsnlp, spaCy English", theirs, ["en"]),
