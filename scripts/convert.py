@@ -91,6 +91,9 @@ def main(
         report = out.with_suffix(".json") if one_file else out / "convert.json"
         if not check:
             write_counts(counts, report)
+    except KeyboardInterrupt:
+        typer.echo("convert: interrupted; the same command starts over", err=True)
+        raise typer.Exit(130) from None
     except BrokenProcessPool:
         told = "a process was killed, most likely for lack of memory; try fewer --processes"
         typer.echo(f"convert: {told}, or a lower --max-mb", err=True)

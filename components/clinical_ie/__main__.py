@@ -22,6 +22,7 @@ from .annotate.sources.base import GONE
 from .score_command import score_command
 from .system.hashing import pipeline_fingerprint
 from .terminal.console import fail, show_anything, tell
+from .terminal.printable import printable
 from .terminal.progress import progress_bar
 from .terminal.signals import Terminated, ended_by_sigterm
 
@@ -62,7 +63,9 @@ def annotate_command(
     text_column: Annotated[
         str, typer.Option(help="Key or column of a .jsonl or .parquet that holds the text")
     ] = TEXT_COLUMN,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing output")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing output; files of other notes stay")
+    ] = False,
     part: Annotated[
         str,
         typer.Option(
@@ -139,10 +142,14 @@ def annotate_command(
     except BrokenProcessPool:
         fail(stopped(_WORKER_ENDED, written))
     except OSError as error:
-        # Those of a full disk name no place.
-        told = str(error) if error.filename else f"{out}: {error.strerror or error}"
+        # Those of a full disk name no place; the project's own have no number, and name theirs.
+        is_whole = error.filename or error.errno is None
+        told = str(error) if is_whole else f"{out}: {error.strerror or error}"
         fail(stopped(told, written))
     typer.echo(f"{written} of {notes.total} notes written to {out}", err=True)
+    if others := writer.others():
+        told = f"{len(others)} files of other notes, such as {others[0]}: they stay as they are"
+        typer.echo(printable(f"{out} also holds {told}"), err=True)
     if failures:
         heading = "left out or out of date" if any(f.counted for f in failures) else "left out"
         tell(heading, [f"{failure.name}: {failure.reason}" for failure in failures], limit=None)

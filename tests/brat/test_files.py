@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 from pathlib import Path, PureWindowsPath
@@ -64,6 +65,12 @@ def test_another_encoding_is_told_by_file(tmp_path: Path):
         read_note(tmp_path / "n.txt")
 
 
+def test_a_compressed_text_is_told(tmp_path: Path):
+    (tmp_path / "n.txt").write_bytes(gzip.compress(b"Aspirin"))
+    with pytest.raises(UnicodeDecodeError, match=r"looks like a compressed file \(gzip\): unpack"):
+        read_note(tmp_path / "n.txt")
+
+
 @pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE", "UTF-16-BE", "UTF-32"])
 def test_a_text_in_a_wide_encoding_is_told_even_if_it_decodes(tmp_path: Path, encoding: str):
     (tmp_path / "n.txt").write_bytes("Aspirin caused rash.".encode(encoding))
@@ -120,10 +127,14 @@ def test_what_may_never_end_is_not_read(ending: str, tmp_path: Path):
 def test_files_that_look_like_notes_and_are_none_are_told(tmp_path: Path):
     for name in ("a.txt", "a.ann", "a.txt.ann", "b.ann", "C.TXT", "C.Ann", "d.json", ".txt"):
         (tmp_path / name).write_text("")
+    for name in ("e.txt.gz", "f.ANN.zip", "g.json.gz"):
+        (tmp_path / name).write_text("")
     assert [str(problem).removeprefix(f"{tmp_path}/") for problem in strays(tmp_path)] == [
         ".txt: its name is .txt alone; expected a name before it: left out",
         "C.Ann: its name ends in .Ann; expected .ann: left out",
         "C.TXT: its name ends in .TXT; expected .txt: left out",
+        "e.txt.gz: is compressed; unpack it to e.txt: left out",
+        "f.ANN.zip: is compressed; unpack it to f.ANN: left out",
         "a.txt.ann: no a.txt.txt beside it, so it annotates nothing; if it belongs to a.txt, name "
         "it a.ann: left out",
         "b.ann: no b.txt beside it, so it annotates nothing: left out",

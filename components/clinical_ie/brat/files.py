@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from ..system.garbage import collect_rarely
 from ..system.names import suits_system
+from ..system.packed import PACKED_ENDINGS, packed_as
 from .model import BOM, Standoff
 from .parse import wide_encoding
 from .problem import Problem
@@ -126,18 +127,23 @@ def strays(folder: Path) -> list[Problem]:
 
 
 def misspelt(files: Iterable[Path], endings: Collection[str] = (".txt", ".ann")) -> list[Problem]:
-    """Problems for files whose endings differ from one of these only in case, or are all there is
-    of their names."""
-    files = list(files)
+    """Problems for files whose endings differ from one of these only in case, are all there is of
+    their names, or are followed by that of a compressed file."""
+    rest = [path for path in files if path.suffix not in endings]
     odd = {
         path: f"its name ends in {path.suffix}; expected {ending}"
-        for path in files
-        if path.suffix != (ending := path.suffix.lower()) and ending in endings
+        for path in rest
+        if (ending := path.suffix.lower()) in endings
     }
     odd |= {
         path: f"its name is {path.name} alone; expected a name before it"
-        for path in files
+        for path in rest
         if path.name in endings
+    }
+    odd |= {
+        path: f"is compressed; unpack it to {path.stem}"
+        for path in rest
+        if path.suffix.lower() in PACKED_ENDINGS and path.stem.lower().endswith(tuple(endings))
     }
     return [Problem(str(path), 0, f"{told}: left out") for path, told in sorted(odd.items())]
 
@@ -304,17 +310,21 @@ def _bom_is_not_counted(text: str, standoff: Standoff) -> bool:
 
 def _decode(path: Path) -> str:
     content = content_of(path)
-    looks = wide_encoding(content)
+    looks, packed = wide_encoding(content), packed_as(content)
     try:
         text = content.decode("utf8")
         if looks and _is_text_in(looks, content):
             raise UnicodeDecodeError("utf-8", content, 0, 1, "there are NULs between the letters")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        error.reason = (
-            f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like "
+        remedy = (
             f"{looks or 'another encoding'}: convert it with "
             f"iconv -f {looks or '<its encoding>'} -t UTF-8"
+        )
+        if packed:
+            remedy = f"a compressed file ({packed}): unpack it"
+        error.reason = (
+            f"{error.reason}, in {path}, line {line}; notes must be UTF-8, this looks like {remedy}"
         )
         raise
     return text

@@ -39,6 +39,10 @@ def ordered_map(function: Callable[[T], R], items: Sequence[T], n_process: int) 
                 yield from under_way.popleft().result()
         while under_way:
             yield from under_way.popleft().result()
+    except BaseException:
+        # Nobody waits for what is in flight.
+        pool.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...brat.files import files_below
 from .base import Source
 from .folder import FolderSource
 from .jsonl import JsonlSource
@@ -51,10 +52,22 @@ def open_source(
             raise ValueError(
                 f"{path} is not a file with columns; leave out --id-column and --text-column"
             )
+        if path.is_dir() and (file := _table_in(path)):
+            raise ValueError(f"{path} holds no .txt file, but {file.name}: name such a file")
         return FolderSource(path, part)
     if kind is None:
         raise ValueError(
             f"{path} is not a kind of file that can be read; expected a folder of .txt notes, a "
             ".jsonl or a .parquet file"
         )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a pipe or a device; expected a file, which is read twice")
     return kind(path, id_column, text_column, part)
+
+
+def _table_in(folder: Path) -> Path | None:
+    """A file of rows in a folder without notes, as Spark writes them."""
+    files = list(files_below(folder))
+    if any(path.suffix == ".txt" for path in files):
+        return None
+    return min((path for path in files if path.suffix.lower() in _BY_ENDING), default=None)

@@ -18,6 +18,7 @@ GONE = (
     "this run has annotated it, and it is no longer among the notes to be read: the output has it "
     "still; --overwrite starts over"
 )
+UNREADABLE = "this run has annotated it before: the output has it still; --overwrite starts over"
 
 
 class Source(Protocol):

@@ -7,7 +7,7 @@ from ...brat import list_notes, read_note
 from ...brat.files import files_below, hidden_folders, misspelt, note_name
 from ..notes import Failure, InputNote, reason_of
 from ..run_log import text_sum
-from .base import CHANGED, Refusal, gone
+from .base import CHANGED, UNREADABLE, Refusal, gone
 from .part import WHOLE, Part
 
 
@@ -40,7 +40,9 @@ class FolderSource:
             try:
                 note = read_note(file, self.path)
             except (OSError, UnicodeDecodeError) as error:
-                yield Failure(place, reason_of(error))
+                is_done = name in done
+                reason = reason_of(error) + (f"; {UNREADABLE}" if is_done else "")
+                yield Failure(place, reason, counted=is_done)
                 continue
             if name not in done:
                 yield InputNote(name, note.text, place, note.bom)

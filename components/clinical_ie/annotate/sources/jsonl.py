@@ -5,6 +5,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...system.packed import packed_as
 from .part import WHOLE, Part
 from .rows import Row, RowSource
 
@@ -13,11 +14,14 @@ class JsonlSource(RowSource):
     """A `{"id": …, "text": …}` per line, in UTF-8; other keys and blank lines are ignored.
 
     RAISES (OSError): The file cannot be read.
-    RAISES (ValueError): It holds no lines.
+    RAISES (ValueError): It holds no lines, or is compressed.
     """
 
     def __init__(self, path: Path, id_column: str, text_column: str, part: Part = WHOLE) -> None:
         super().__init__(path, id_column, text_column, part)
+        with path.open("rb") as file:
+            if packed := packed_as(file.read(8)):
+                raise ValueError(f"{path}: is a compressed file ({packed}); unpack it")
         n_lines = sum(1 for _ in self._lines())
         if not n_lines:
             raise ValueError(f'{path}: holds no lines; expected {{"id": …, "text": …}} per note')

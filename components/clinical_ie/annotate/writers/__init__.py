@@ -27,6 +27,9 @@ __all__ = [
 # Formats with one file for all notes, whose ending is the format's name.
 _ONE_FILE = {"jsonl": JsonlWriter, "parquet": ParquetWriter}
 FORMATS = ("brat", *_ONE_FILE)
+_SAME = {"ndjson": "jsonl"}
+# Nobody means a folder by these.
+_OTHER_FILES = ("csv", "json", "tsv", "txt", "xml")
 
 
 def open_writer(
@@ -39,7 +42,13 @@ def open_writer(
     RAISES (ValueError): The place is none of these, or writing there would damage the input.
     RAISES (BlockingIOError): Another run is at work there.
     """
-    ending = out.suffix.removeprefix(".")
+    ending = out.suffix.lower().removeprefix(".")
+    ending = _SAME.get(ending, ending)
+    if ending in _OTHER_FILES:
+        raise ValueError(
+            f"{out} would be a folder; expected a folder's name, or a file's that ends in "
+            f"{' or '.join(f'.{each}' for each in _ONE_FILE)}, with the --format of that name"
+        )
     if ending != format_ and ending in _ONE_FILE:
         raise ValueError(
             f"{out} would be a folder of {format_} files; give --format {ending} with it"

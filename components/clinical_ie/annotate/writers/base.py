@@ -38,6 +38,9 @@ class Writer(Protocol):
         bom (bool): Whether the file began with a byte order mark that offsets do not count.
         """
 
+    def others(self) -> list[Path]:
+        """Files of notes in the same place that this run has not written."""
+
 
 def make_folder(folder: Path, mode: int = PRIVATE) -> None:
     """Make a folder and those above it that are missing, all with the same mode."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from ...brat import write_note
+from ...brat.files import files_below, note_name
 from ...corpora.standoff_writing import annotations_to_standoff
 from ...doc import Annotations
 from ...system.names import folded, ignores_case, suits_system
@@ -104,3 +105,14 @@ class BratWriter:
             source.chmod(self._mode & 0o666)
             source.replace(target.with_suffix(suffix))
         self._log.add(name, text)
+
+    def others(self) -> list[Path]:
+        """The `.txt` and `.ann` files in the folder that this run has not written."""
+        try:
+            there = list(files_below(self.folder))
+        except OSError:
+            # A folder in it that cannot be read: nothing in there was replaced.
+            return []
+        own = self._log.notes
+        notes = (path for path in there if path.suffix in (".txt", ".ann"))
+        return sorted(path for path in notes if note_name(path, self.folder) not in own)

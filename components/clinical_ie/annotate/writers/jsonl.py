@@ -78,6 +78,9 @@ class JsonlWriter:
     def refusal(self, name: str) -> str | None:
         return None
 
+    def others(self) -> list[Path]:
+        return []
+
     def write(self, name: str, text: str, annotations: Annotations, *, bom: bool = False) -> None:
         try:
             name.encode()
@@ -87,13 +90,14 @@ class JsonlWriter:
                 "rename it (--format brat takes any file name)"
             ) from error
         # Before the log: a line that is in the log must exist.
-        self._file.write(json.dumps(as_record(name, text, annotations)) + "\n")
+        self._file.write(json.dumps(as_record(name, text, annotations, bom)) + "\n")
         self._log.add(name, text)
 
 
-def as_record(name: str, text: str, annotations: Annotations) -> dict[str, Any]:
-    """A note's annotations as plain values; offsets are characters of its text.
+def as_record(name: str, text: str, annotations: Annotations, bom: bool = False) -> dict[str, Any]:
+    """A note's annotations as plain values; offsets are characters of its file.
 
+    bom (bool): Whether the file begins with a byte order mark that `text` lacks; it is counted.
     RETURNS (dict[str, Any]): `{"id", "entities": [{"id", "start", "end", "label", "text",
         "score"}], "relations": [{"label", "head", "tail", "score"}]}`.
     """
@@ -102,8 +106,8 @@ def as_record(name: str, text: str, annotations: Annotations) -> dict[str, Any]:
         "entities": [
             {
                 "id": mention.id,
-                "start": mention.start,
-                "end": mention.end,
+                "start": mention.start + bom,
+                "end": mention.end + bom,
                 "label": mention.label,
                 "text": text[mention.start : mention.end],
                 "score": mention.score,
