@@ -133,6 +133,13 @@ def test_a_build_that_fails_is_told_by_its_last_words():
         packaging._run(["-m", "no_such"])
 
 
+def test_a_build_for_which_there_is_no_room_is_told_as_that():
+    # As in the error that `shutil` raises, once for each file.
+    told = "Error: [('a', 'b', '[Errno 28] No space left on device')" + " more words" * 200
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device$"):
+        packaging._run(["-c", f"import sys; sys.exit({told!r})"])
+
+
 def test_a_wheel_that_pip_would_not_install_again_is_told(tmp_path: Path, monkeypatch):
     folder = write_meta(tmp_path / "a", 0.5, 0.4)
     out = tmp_path / "out"

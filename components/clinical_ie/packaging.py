@@ -1,6 +1,8 @@
 """Building of wheels: the trained pipeline, and this package, which it needs to load."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -168,5 +170,9 @@ def _run(arguments: list[str]) -> None:
         [sys.executable, *arguments], capture_output=True, text=True, errors="replace"
     )
     if result.returncode:
-        last = " ".join((result.stdout + result.stderr).split()[-100:])
+        output = result.stdout + result.stderr
+        if (full := os.strerror(errno.ENOSPC)) in output:
+            # Said for each file that could not be copied, at the front of them all.
+            raise OSError(errno.ENOSPC, full)
+        last = " ".join(output.split()[-100:])
         raise RuntimeError(f"`python {' '.join(arguments[:3])}` failed: {last}")

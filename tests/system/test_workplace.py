@@ -1,5 +1,7 @@
+import errno
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +28,31 @@ def test_it_is_closed_to_others_and_gone_afterwards(tmp_path: Path) -> None:
     with pytest.raises(KeyError), workplace(tmp_path / "new", "x"):
         raise KeyError
     assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    told = rf"No space left on device: '{tmp_path}/new'"
+    with pytest.raises(OSError, match=told), workplace(tmp_path / "new", "x"):
+        raise full
+    # Others say themselves what is wrong with what.
+    for other in (OSError("a.txt: is a pipe"), FileNotFoundError(errno.ENOENT, "no", "b.txt")):
+        before = str(other)
+        with pytest.raises(OSError, match=re.escape(before)), workplace(tmp_path / "new", "x"):
+            raise other
+        assert str(other) == before
+
+
+def test_a_folder_that_is_read_only_is_named_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(prefix: str, dir: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}abc")
+
+    monkeypatch.setattr(places.tempfile, "TemporaryDirectory", refuse)
+    told = rf"Permission denied: '{tmp_path}'$"
+    with pytest.raises(PermissionError, match=told), workplace(tmp_path, "x"):
+        pass
 
 
 def test_what_is_in_use_stays(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """What a checkpoint gives back to a pipeline of any layers, not only of PyTorch's."""
 
 import random
+import signal
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -52,6 +54,24 @@ def test_the_next_step_is_the_same(notes: list[Doc], tmp_path: Path, averages: b
     checkpoint.restore(found, nlp, optimizer)
     assert after_a_step(nlp, optimizer, notes) == expected
     assert list(tmp_path.iterdir()) == [checkpoint.path]
+
+
+def test_ctrl_c_does_not_spoil_a_checkpoint(
+    notes: list[Doc], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp, optimizer = begun(notes, 0, False)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt")
+    save = torch.save
+
+    def interrupted(state: object, file: IO[bytes]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(state, file)
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(nlp, optimizer, {"step": 3})
+    assert list(tmp_path.iterdir()) == [checkpoint.path]
+    assert checkpoint.read() is not None
 
 
 def test_a_next_batch_without_candidates_is_the_same(

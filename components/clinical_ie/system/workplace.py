@@ -29,6 +29,25 @@ def workplace(parent: Path, purpose: str) -> Iterator[Path]:
     parent (Path): Made if it is missing; on its disk, so that files can be moved atomically.
     purpose (str): Part of the folder's name.
     """
+    with _named(parent):
+        yield from _workplace(parent, purpose)
+
+
+@contextmanager
+def _named(place: Path) -> Iterator[None]:
+    """Errors of a full disk name no file, and that of a folder in which nothing can be made names a
+    hidden one: they name the place instead."""
+    try:
+        yield
+    except OSError as error:
+        is_refused = isinstance(error, PermissionError)
+        is_hidden = str(error.filename).startswith(f"{place}{os.sep}.")
+        if (is_refused and is_hidden) or (error.filename is None and error.errno in NO_ROOM):
+            error.filename = str(place)
+        raise
+
+
+def _workplace(parent: Path, purpose: str) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     host = socket.gethostname().replace("-", "_").replace(os.sep, "_")
     prefix = f".{purpose}-{host}-"

@@ -14,6 +14,7 @@ from spacy.language import Language
 from thinc.api import Model, Optimizer, get_current_ops
 
 from ..encoder.shim import EncoderShim
+from ..terminal.signals import interrupts_later
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +71,20 @@ class Checkpoint:
             "optimizer": _moments(nlp, optimizer),
             "chance": _chance(),
         }
-        # Readable by its owner only: weights can reveal the notes they were trained on.
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                torch.save(state, file)
-        except (OSError, RuntimeError) as error:
-            part.unlink()
-            # On a full disk, PyTorch only complains about an unexpected position.
-            raise OSError(
-                f"{self.path} could not be written; is the disk full? ({error})"
-            ) from error
-        part.replace(self.path)
+        # PyTorch would take Ctrl-C for a file that it cannot write.
+        with interrupts_later():
+            # Readable by its owner only: weights can reveal the notes they were trained on.
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    torch.save(state, file)
+            except (OSError, RuntimeError) as error:
+                part.unlink()
+                # On a full disk, PyTorch only complains about an unexpected position.
+                raise OSError(
+                    f"{self.path} could not be written; is the disk full? ({error})"
+                ) from error
+            part.replace(self.path)
 
     @staticmethod
     def restore(found: dict[str, Any], nlp: Language, optimizer: Optimizer) -> None:
