@@ -52,9 +52,13 @@ def open_source(
             raise ValueError(
                 f"{path} is not a file with columns; leave out --id-column and --text-column"
             )
-        if path.is_dir() and (file := _table_in(path)):
-            raise ValueError(f"{path} holds no .txt file, but {file.name}: name such a file")
-        return FolderSource(path, part)
+        try:
+            return FolderSource(path, part)
+        except FileNotFoundError as error:
+            if path.is_dir() and (file := _table_in(path)):
+                told = f"{path} holds no .txt file, but {file.name}: name such a file"
+                raise ValueError(told) from error
+            raise
     if kind is None:
         raise ValueError(
             f"{path} is not a kind of file that can be read; expected a folder of .txt notes, a "
@@ -66,8 +70,6 @@ def open_source(
 
 
 def _table_in(folder: Path) -> Path | None:
-    """A file of rows in a folder without notes, as Spark writes them."""
-    files = list(files_below(folder))
-    if any(path.suffix == ".txt" for path in files):
-        return None
-    return min((path for path in files if path.suffix.lower() in _BY_ENDING), default=None)
+    """A file of rows in a folder, as Spark writes them."""
+    tables = (path for path in files_below(folder) if path.suffix.lower() in _BY_ENDING)
+    return min(tables, default=None)
