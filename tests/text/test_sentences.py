@@ -31,6 +31,8 @@ from clinical_ie.text.sentences import clinical_sentences, merge_inside_mentions
         ["Aspirin 81 mg b.i.d., heparin 5 mg p.o.; insulin. ", "He left."],
         ["Aspirin (81 mg b.i.d.) and heparin (5 mg p.o.), then none (see Fig. 1.). ", "He left."],
         ["Seen by (A.) Smith. ", "He left."],
+        ["Hr. Maier wurde von Hrn. Klein gebracht. ", "Entlassung."],
+        ["Sr. Ruiz, visto por la Dra. Soto. ", "Alta."],
         ["患者咳嗽3天。", "有发热\uff1f", "\u201c无头痛。\u201d", "予阿司匹林100mg。"],
         ["هل يوجد صداع؟ ", "لا يوجد."],
         [

@@ -142,7 +142,7 @@ _INFIX = rf"(?=[A-Za-z])(?:{_AT_LETTERS})|(?![A-Za-z])(?:{_AT_OTHERS})"
 
 # Words that keep the signs at their ends. Titles and the like never end a mention, but in capitals
 # some are other terms: MR, MS, DR, CA, VS. So are `ms` and `Ca`.
-TITLES = r"(?:[Dd]r|[Mm]rs?|Ms|St|[Vv]s|ca|(?i:prof|approx|figs?|e\.g|i\.e))\."
+TITLES = r"(?:[Dd]ra?|[Mm]rs?|Ms|St|Hrn?|Sra?|[Vv]s|ca|(?i:prof|approx|figs?|e\.g|i\.e))\."
 _WHOLE = (
     rf"(?:{TITLES}"
     r"|[cgmnpr]\.(?:[-*\[(]?[A-Za-z]*\d[\w>*+=?;()\[\]-]*[\w*=?]|\([A-Za-z]+\d[^\s()]*\))"
