@@ -86,7 +86,7 @@ def join(pipelines: dict[str, Language]) -> Language:
 def _check(member: _Member) -> None:
     if member.factories not in (_KINDS, _KINDS[:2]):
         raise ValueError(
-            f"{member.name} cannot be a member: its components are {', '.join(member.factories)}; "
+            f"{member.name} cannot be a member: its components are {', '.join(member.factories) or 'none'}; "
             f"expected {', '.join(_KINDS)}, the last of which may be missing"
         )
     if is_ensemble(member.nlp.config):

@@ -59,3 +59,19 @@ def test_dev_notes_without_an_annotation_are_told_once(notes, caplog):
             message for message in caplog.messages if "no dev note has an annotation" in message
         ]
         assert len(told) == n_told
+
+
+def test_dev_notes_that_are_learned_from_are_told_once(notes, caplog):
+    nlp = spacy.blank("en")
+    notes[1]._.note_id = "the\x1bsecond"
+    others = ["Nothing of this is in dev.", "", f"  {notes[1].text}\n"]
+    learned = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in others]
+    docs = [*notes, nlp.make_doc("")]
+    for known, n_told in ((learned[:2], 0), (learned, 1)):
+        reader = DevNotes(lambda nlp: [Example(nlp.make_doc(d.text), d) for d in docs], known)
+        reader(nlp)
+        reader(nlp)
+        told = [message for message in caplog.messages if "word for word" in message]
+        assert len(told) == n_told
+    assert f"1 of the {len(docs)} dev notes" in told[0]
+    assert "(the\\x1bsecond)" in told[0]

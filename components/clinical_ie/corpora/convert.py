@@ -16,7 +16,7 @@ from ..brat import Problem
 from ..brat.records import label_twins
 from ..system.garbage import collect_rarely
 from ..system.workplace import write_whole
-from ..terminal.printable import printable
+from ..terminal.printable import printable, some_of
 from .count import SplitCount
 from .docbin import DocBinWriter, PackedDoc, pack
 from .formats import Format
@@ -38,7 +38,6 @@ _WANTED_FOR = {
     "test": "there is nothing to score against",
 }
 # Names listed in a remark; `convert.json` has them all.
-MAX_NAMED = 5
 
 # Wraps the iteration over the paths of a split; shows progress.
 Track = Callable[[Sequence[Path], str], Iterable[Path]]
@@ -120,7 +119,7 @@ def _not_in_train(counts: dict[str, SplitCount]) -> list[str]:
             number = sum(found[label] for label in new)
             remarks.append(
                 f"{number} of the {found.total()} {what}s of {name} are of types that train does "
-                f"not have ({_some_of(new)}): no pipeline can find them"
+                f"not have ({some_of(new)}): no pipeline can find them"
             )
     return remarks
 
@@ -142,7 +141,7 @@ def repeated(counts: dict[str, SplitCount]) -> list[str]:
     """Remarks on notes that occur twice in one split or file."""
     return [
         f"{len(names)} of the {count.notes} notes of {name} repeat an earlier one, word for word "
-        f"({_some_of(names)}): every copy counts"
+        f"({some_of(names)}): every copy counts"
         for name, count in counts.items()
         if (names := count.repeated_texts(name))
     ]
@@ -155,15 +154,10 @@ def _in_two_splits(counts: dict[str, SplitCount]) -> list[str]:
         if names := counts[later].compare_texts(earlier, counts[earlier]):
             remarks.append(
                 f"{len(names)} of the {counts[later].notes} notes of {later} are also in "
-                f"{earlier}, word for word ({_some_of(names)}): this makes scores on "
+                f"{earlier}, word for word ({some_of(names)}): this makes scores on "
                 f"{later} too good"
             )
     return remarks
-
-
-def _some_of(names: Sequence[str]) -> str:
-    rest = ", …" if len(names) > MAX_NAMED else ""
-    return ", ".join(map(printable, names[:MAX_NAMED])) + rest
 
 
 def write_counts(counts: dict[str, SplitCount], path: Path) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import pairwise
 
 from spacy.tokens import Doc, Span
@@ -12,6 +11,7 @@ from spacy.util import filter_spans
 from ..brat import Problem
 from ..doc import SPANS_KEY, Mention, annotations_of
 from ..text.alignment import misaligned_offsets
+from ..text.sameness import digest_of_words
 
 OVERLAPS_OWN = "overlaps a longer or earlier mention of its type"
 # Out of reach for a flat tagger, but not for `clinical_ner` in its default configuration.
@@ -80,9 +80,8 @@ class SplitCount:
                 self._count("relates a mention to itself", link.label)
 
     def add_text(self, name: str, text: str) -> None:
-        """Remember the words of a note, not its white space, which copying easily changes."""
-        if words := text.split():
-            digest = blake2b(" ".join(words).encode("utf8"), digest_size=16).digest()
+        """Remember the words of a note."""
+        if digest := digest_of_words(text):
             self.texts.append((name, digest))
 
     def compare_texts(self, split: str, other: "SplitCount") -> list[str]:

@@ -1,5 +1,10 @@
 """Text from files, made safe to show on a terminal."""
 
+from collections.abc import Sequence
+
+# How many of several names a message lists.
+MAX_NAMED = 5
+
 
 def printable(text: str) -> str:
     """Escape control characters, which a terminal would obey: ESC becomes the text `\\x1b`."""
@@ -14,3 +19,9 @@ def shown(value: object) -> str:
         return repr(value if len(value) <= 60 else value[:57] + "…")
     found = repr(value)
     return found if len(found) <= 60 else found[:57] + "…"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, escaped, and a sign that there are more."""
+    rest = ", …" if len(names) > MAX_NAMED else ""
+    return ", ".join(map(printable, names[:MAX_NAMED])) + rest

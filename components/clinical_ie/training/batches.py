@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Self
@@ -45,6 +45,11 @@ class Batches(Iterator[list[Example]]):
         # Batches and notes of this epoch so far.
         self._taken = self._notes = 0
         self._batches = self._of_epoch(shuffled=True)
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """All of the notes; none of them if they are read anew in each epoch."""
+        return self._examples
 
     @property
     def state(self) -> dict[str, Any]:

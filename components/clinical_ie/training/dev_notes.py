@@ -1,7 +1,7 @@
 """Dev notes, evaluated behind a progress bar: hundreds of long ones take minutes."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,7 +13,10 @@ from spacy.training import Example
 
 from ..doc import Annotations, annotate, annotations_of
 from ..heads.components import finders
+from ..terminal.printable import some_of
 from ..terminal.progress import progress_bar
+from ..text.columns import text_of
+from ..text.sameness import digest_of_words
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +25,16 @@ class DevNotes:
     """A corpus reader for spaCy's evaluation, which reads all notes before it processes any.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the notes.
+    learned (Iterable[Example]): What is learned from, where dev notes should not be.
     """
 
-    def __init__(self, corpus: Callable[[Language], Iterable[Example]]) -> None:
+    def __init__(
+        self,
+        corpus: Callable[[Language], Iterable[Example]],
+        learned: Iterable[Example] = (),
+    ) -> None:
         self._corpus = corpus
+        self._learned = learned
         self._shown: tuple[Progress, TaskID] | None = None
         self._is_checked = False
 
@@ -34,15 +43,30 @@ class DevNotes:
         examples = with_mentions(nlp, list(self._corpus(nlp)))
         if not self._is_checked:
             self._is_checked = True
-            if not any(annotations_of(example.reference).mentions for example in examples):
-                logger.warning(
-                    "no dev note has an annotation: scores on dev say nothing, and no step is "
-                    "better than another; annotate some, or have dev drawn from the training notes"
-                )
+            self._check([example.reference for example in examples])
         if self._shown is not None:
             bar, task = self._shown
             bar.update(task, total=len(examples))
         return examples
+
+    def _check(self, docs: Sequence[Doc]) -> None:
+        """Tell of dev notes whose scores would mean nothing, or less than they seem to."""
+        if not any(annotations_of(doc).mentions for doc in docs):
+            logger.warning(
+                "no dev note has an annotation: scores on dev say nothing, and no step is "
+                "better than another; annotate some, or have dev drawn from the training notes"
+            )
+        learned = {digest_of_words(text_of(example.reference)) for example in self._learned}
+        learned.discard(None)
+        known = [doc._.note_id for doc in docs if digest_of_words(text_of(doc)) in learned]
+        if known:
+            logger.warning(
+                "%d of the %d dev notes are among the notes to learn from, word for word (%s): "
+                "this makes scores on dev too good; take them out of one of the two",
+                len(known),
+                len(docs),
+                some_of(known),
+            )
 
     @contextmanager
     def shown(self, nlp: Language) -> Iterator[None]:

@@ -165,7 +165,7 @@ class _Run:
             )
         self.optimizer: Optimizer = values["optimizer"]
         self.batches = Batches(nlp, train_corpus, values["batcher"], values["max_epochs"])
-        self.dev_notes = DevNotes(dev_corpus)
+        self.dev_notes = DevNotes(dev_corpus, self.batches.examples)
         self.evaluate = create_evaluation_callback(nlp, self.dev_notes, values["score_weights"])
         self.before_to_disk = create_before_to_disk_callback(values["before_to_disk"])
         dropout = values["dropout"]
