@@ -86,8 +86,9 @@ def join(pipelines: dict[str, Language]) -> Language:
 def _check(member: _Member) -> None:
     if member.factories not in (_KINDS, _KINDS[:2]):
         raise ValueError(
-            f"{member.name} cannot be a member: its components are {', '.join(member.factories) or 'none'}; "
-            f"expected {', '.join(_KINDS)}, the last of which may be missing"
+            f"{member.name} cannot be a member: its components are "
+            f"{', '.join(member.factories) or 'none'}; expected {', '.join(_KINDS)}, the last of "
+            "which may be missing"
         )
     if is_ensemble(member.nlp.config):
         raise ValueError(f"{member.name} is an ensemble itself: name its members in its place")

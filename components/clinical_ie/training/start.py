@@ -64,7 +64,7 @@ def started_from(
         if ENCODER not in names:
             raise ValueError(
                 f"to start from {pipeline}, both it and the config need a component {ENCODER}: "
-                f"{whose} has {', '.join(names)}"
+                f"{whose} has {', '.join(names) or 'none'}"
             )
     if is_ensemble(trained.config):
         raise ValueError(f"{pipeline} is an ensemble: start from one of its members")
