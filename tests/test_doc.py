@@ -240,10 +240,49 @@ def test_what_is_done_to_the_relations_is_done_to_the_doc(doc):
     assert [r.label for r in doc._.relations] == ["Reason-Drug", "back", "ADE-Drug"]
     doc._.relations.sort(key=lambda relation: relation.label)
     assert [r.label for r in doc._.relations] == ["ADE-Drug", "Reason-Drug", "back"]
+    relations = doc._.relations
     with pytest.raises(ValueError, match="must be members"):
         relations.append(Relation(Span(doc, 0, 3, label="Drug"), first.tail, "x"))
     assert len(relations) == len(doc._.relations) == 3
     assert copy.copy(relations) == list(relations)
+
+
+def test_what_cannot_be_done_to_the_relations_is_undone(doc):
+    relations = doc._.relations
+    first, other = relations[0], doc._.relations
+    for wrong in ((first.head, first.tail, "x", 1.0), None):
+        with pytest.raises(TypeError, match="is not a clinical_ie"):
+            relations.append(wrong)
+    relations *= 2
+    assert len(relations) == len(doc._.relations) == 4
+    # A list that was read before would take the others away again.
+    with pytest.raises(ValueError, match="changed elsewhere"):
+        other.append(first)
+    assert len(other) == 2
+    doc._.relations = []
+    with pytest.raises(ValueError, match="changed elsewhere"):
+        relations.pop()
+    assert not doc._.relations
+    relations = doc._.relations
+    for n in (1, 2):
+        relations.append(first)
+        assert len(doc._.relations) == n
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "n"), [("T1", "T9", "no"), ("T2", "T1", "2"), ("", "T1", "no")]
+)
+def test_a_relation_of_an_id_that_names_no_mention_is_refused(doc, head, tail, n):
+    mentions = [Mention("T1", "A", ((0, 3),)), Mention("T2", "B", ((4, 6),))]
+    mentions.append(mentions[1]._replace(label="C"))
+    before = annotations_of(doc)
+    with pytest.raises(ValueError, match=f"R from {head} to {tail}: {n} mentions have the id"):
+        annotate(doc, Annotations(mentions, [Link("R", head, tail)]))
+    assert annotations_of(doc) == before
+    # One that lies outside the text takes its relations along.
+    lost = Mention("T3", "A", ((500, 503),))
+    assert annotate(doc, Annotations([mentions[0], lost], [Link("R", "T1", "T3")])) == [lost]
+    assert not doc._.relations
 
 
 def test_a_part_of_a_doc_is_not_told_what_the_whole_is(doc):
@@ -287,6 +326,18 @@ def test_a_merge_and_a_split_that_make_up_for_each_other_leave_mentions_where_th
     [stored] = read_docs(tmp_path / "x.spacy")
     assert [span.text for span in stored.spans["entities"]] == ["aspirin", "today"]
     assert annotations_of(stored).mentions == mentions
+
+
+def test_a_split_and_a_merge_of_its_parts_with_others_leave_offsets_and_score():
+    doc = Doc(NLP.vocab, words=["took", "xmorphine", "daily"])
+    mention = Mention("T1", "Drug", ((6, 14),), 0.75)
+    annotate(doc, Annotations([mention]))
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(doc[1], ["x", "morphine"], heads=[doc[0], doc[0]])
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert annotations_of(doc).mentions == [mention]
+    assert scored_mentions(doc)[1] == [0.75]
 
 
 def test_a_merge_behind_the_last_mention_leaves_one_around_it_where_it_is(doc):

@@ -5,10 +5,12 @@ import pickle
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.tokens import Span
 
 from clinical_ie import found
 from clinical_ie.annotate.texts import run_texts
 from clinical_ie.doc import Annotations, Mention, annotate, annotations_of
+from clinical_ie.rules import new_mentions
 
 RULES = [{"label": "How_often", "pattern": "daily"}, {"label": "Drug", "pattern": "aspirin"}]
 
@@ -30,14 +32,42 @@ def test_mentions_in_the_flat_view_alone_are_told_once(nlp, notes, caplog):
 
 
 def test_the_remedy_that_is_named(nlp, notes, caplog):
-    settings = {"spans_key": "entities", "overwrite": False, "annotate_ents": True}
+    settings = {
+        "spans_key": "entities",
+        "spans_filter": {"@misc": "clinical_ie.new_mentions.v1"},
+        "overwrite": False,
+        "annotate_ents": True,
+        "ents_filter": {"@misc": "spacy.prioritize_existing_ents_filter.v1"},
+    }
     plain = annotations_of(nlp(notes[0].text))
     rules = nlp.add_pipe("span_ruler", before="clinical_relations", config=settings)
-    rules.add_patterns(RULES[:1])
-    [more] = run_texts(nlp, [notes[0].text])
+    # The head finds aspirin, too.
+    rules.add_patterns([*RULES, {"label": "Drug", "pattern": "took aspirin"}])
+    doc = nlp(notes[0].text)
+    more = found.found_in(doc)
     assert not caplog.messages
     assert [m.label for m in more.mentions if m not in plain.mentions] == ["How_often"]
     assert {link[:3] for link in plain.links} <= {link[:3] for link in more.links}
+    assert sorted((ent.text, ent.label_) for ent in doc.ents) == sorted(
+        (span.text, span.label_) for span in doc.spans["entities"]
+    )
+
+
+def test_of_matches_that_overlap_the_longest_is_new():
+    doc = spacy.blank("en")("severe chest pain and pain in a leg")
+    places = [("A", 0, 2), ("A", 1, 3), ("A", 0, 3), ("B", 1, 2), ("A", 4, 5), ("A", 3, 6)]
+    matches = [Span(doc, start, end, label=label) for label, start, end in places]
+    assert [(span.label_, span.text) for span in new_mentions([], set(matches))] == [
+        ("A", "severe chest pain"),
+        ("B", "chest"),
+        ("A", "and pain in"),
+    ]
+    kept = new_mentions([Span(doc, 2, 3, label="A")], matches)
+    assert [(span.label_, span.text) for span in kept] == [
+        ("A", "severe chest"),
+        ("B", "chest"),
+        ("A", "and pain in"),
+    ]
 
 
 def test_a_mention_that_is_not_whole_tokens_is_in_the_flat_view(nlp, caplog):

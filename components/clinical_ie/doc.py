@@ -11,6 +11,7 @@ worker processes, and become `Relation` objects when read.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -111,7 +112,16 @@ def annotate(doc: Doc, annotations: Annotations) -> list[Mention]:
     inside mentions are removed.
     RETURNS (list[Mention]): Mentions that could not be placed because they are empty or lie outside
         the text; their relations are left out too.
+    RAISES (ValueError): A relation names an id that no mention has, or several.
     """
+    n_of = Counter(mention.id for mention in annotations.mentions)
+    for link in annotations.links:
+        for id_ in (link.head, link.tail):
+            if n_of[id_] != 1:
+                raise ValueError(
+                    f"{link.label} from {link.head} to {link.tail}: {n_of[id_] or 'no'} mentions "
+                    f"have the id {id_!r}, expected one"
+                )
     lost = annotate_columns(doc, as_columns(annotations))
     return [annotations.mentions[at] for at in lost]
 
@@ -298,8 +308,18 @@ def _tuples(values: Iterable[Sequence[str]]) -> tuple:
 
 
 def _get_relations(doc: Doc) -> list[Relation]:
-    result = RelationList(partial(_set_relations, doc))
     stored = doc.user_data.get(_RELATIONS)
+
+    def write(relations: list[Relation]) -> None:
+        nonlocal stored
+        if doc.user_data.get(_RELATIONS) is not stored:
+            raise ValueError(
+                "the Doc's relations were changed elsewhere: read doc._.relations anew"
+            )
+        _set_relations(doc, relations)
+        stored = doc.user_data[_RELATIONS]
+
+    result = RelationList(write)
     if not stored:
         return result
     spans = members(doc.spans[SPANS_KEY]) if SPANS_KEY in doc.spans else []
@@ -318,6 +338,8 @@ def _set_relations(doc: Doc, relations: Iterable[Relation]) -> None:
     known = {key_of(span) for span in spans}
     stored = []
     for relation in relations:
+        if not isinstance(relation, Relation):
+            raise TypeError(f"{relation!r} is not a clinical_ie.doc.Relation")
         head, tail = key_of(relation.head), key_of(relation.tail)
         for end, key in ((relation.head, head), (relation.tail, tail)):
             if key not in known:
@@ -370,7 +392,12 @@ def _detail(name: str, span: Span) -> tuple:
 
 
 def register_extensions() -> None:
-    """Register the extensions; `doc._.bom` means that the `.txt` began with an uncounted BOM."""
+    """Register the extensions.
+
+    `doc._.standoff` is the `.ann` as it was read: changes are made to the mentions and relations on
+    the Doc, and edited into it by an export. `doc._.bom` means that the `.txt` began with an
+    uncounted BOM.
+    """
     _register(Doc, "relations", _get_relations, _set_relations)
     _register(Doc, "standoff", _get_standoff, _set_standoff)
     for name, default in (("note_id", str), ("bom", bool), ("provenance", dict)):

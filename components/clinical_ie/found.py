@@ -39,7 +39,6 @@ def _tell(label: str) -> None:
     logger.warning(
         "a component of the pipeline writes %r to doc.ents alone: these mentions are in no output, "
         'score or relation; have it write to doc.spans["entities"] (an entity_ruler: as span_ruler '
-        'with spans_key = "entities", overwrite = false and annotate_ents = true, before '
-        "clinical_relations)",
+        "before clinical_relations, with the settings that the README has for it)",
         label,
     )

@@ -21,8 +21,8 @@ class Relation:
 class RelationList(list[Relation]):
     """A list that writes every change back to the Doc, which stores relations as plain values.
 
-    write (Callable[[list[Relation]], None]): Called after each change. If it raises a ValueError,
-        the change is undone.
+    write (Callable[[list[Relation]], None]): Called after each change. If it raises an error, the
+        change is undone.
     """
 
     def __init__(self, write: Callable[[list[Relation]], None]) -> None:
@@ -48,7 +48,7 @@ def _passing_on(name: str) -> Callable[..., Any]:
         result = change(self, *arguments, **settings)
         try:
             self._write(self)
-        except ValueError:
+        except Exception:
             list.__init__(self, before)
             raise
         return result
@@ -58,6 +58,6 @@ def _passing_on(name: str) -> Callable[..., Any]:
 
 for _name in (
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
-    *("__setitem__", "__delitem__", "__iadd__"),
+    *("__setitem__", "__delitem__", "__iadd__", "__imul__"),
 ):
     setattr(RelationList, _name, _passing_on(_name))

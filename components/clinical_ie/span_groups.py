@@ -121,7 +121,7 @@ def exact_of(group: SpanGroup, spans: Sequence[Span]) -> Exact:
     kept = list(map(_pair, _listed(group, "characters"))) or borders
     own_ids, ids = [span.id_ for span in spans], _listed(group, "ids")
     same_ids = ids in ([], own_ids)
-    if same_ids and kept == list(map(_characters, spans)):
+    if same_ids and (kept == list(map(_characters, spans)) or kept == _stored(group)):
         return entries, scores
     touched = _touched(group.doc, borders)
     if same_ids and touched == [(span.start, span.end) for span in spans]:

@@ -306,3 +306,17 @@ class TestTaggerAgrees:
 def test_an_adjective_stays_one(old: str, new: str, ok: bool) -> None:
     source, rewrite = passage(f"It was {old}.", ("S", old)), passage(f"It was {new}.", ("S", new))
     assert (objection(make_word_class_kept(), source, rewrite) is None) == ok
+
+
+@pytest.mark.parametrize("returned", [False, True, "", 5, ("a", "b")])
+def test_what_a_filter_returns_is_none_or_words(returned: object, terms: Terms) -> None:
+    filters = {"mine": lambda case: returned}
+    with pytest.raises(
+        ValueError, match=r"the filter mine returned .*; expected None, or in a few"
+    ):
+        first_objection(filters, Case(SOURCE, GOOD, terms=terms))
+
+
+def test_a_filter_that_fails_is_named(terms: Terms) -> None:
+    with pytest.raises(ValueError, match="the filter mine failed: ZeroDivisionError"):
+        first_objection({"mine": lambda case: 1 / 0}, Case(SOURCE, GOOD, terms=terms))

@@ -100,6 +100,35 @@ def test_groups_keep_their_shape(scripted: Scripted, path: Path) -> None:
     assert list(model(groups)) == [["a", "b"], [], ["c"]]
 
 
+def test_an_answer_that_is_no_list_is_kept_whole(path: Path) -> None:
+    """It is paid for, and easily given by a model of one's own."""
+    prompts = [[prompt("one")], [prompt("two")]]
+    model = make_journaled(lambda asked: [f"to {each}" for [each] in asked], path, "strings")
+    for _ in range(2):
+        assert [list(map(str, group)) for group in model(prompts)] == [["to one"], ["to two"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "gave 0 answers to 2 prompts"),
+        ([], "gave 0 answers to 2 prompts"),
+        ([["good"]], "gave 1 answers to 2 prompts"),
+        ([["good"], []], r"gave \[\] in the place of an answer"),
+        ([["good"], [None]], r"gave \[None\] in the place of an answer"),
+        ([["good"], None], "gave None in the place of an answer"),
+    ],
+)
+def test_a_model_that_does_not_answer_is_told(path: Path, given: object, message: str) -> None:
+    prompts = [[prompt("one")], [prompt("two")]]
+    with pytest.raises(ValueError, match=message):
+        list(make_journaled(lambda asked: given, path, "x")(prompts))
+    # What came before is kept, and what is more than was asked for is not.
+    answers = make_journaled(lambda asked: [["late"], ["more"], ["than asked"]], path, "x")(prompts)
+    first = "good" if given else "late"
+    assert [str(answer) for [answer] in answers] == [first, "more" if not given else "late"]
+
+
 def test_an_answer_is_there_before_the_next_is_asked_for(scripted: Scripted, path: Path) -> None:
     def script(prompt: Prompt) -> str:
         with sqlite3.connect(path) as journal:

@@ -145,6 +145,15 @@ def test_a_shift_moves_what_lies_behind_it():
     assert str(standoff) == SAMPLE.replace("30 35", "31 36")
 
 
+def test_a_single_id_may_be_a_string():
+    text = "T1\tDrug 0 3\tabc\nT12\tDrug 4 7\tdef\n"
+    standoff = Standoff.parse(text)
+    standoff.shift(0, 5, keep="T12")
+    assert str(standoff) == text.replace("0 3", "5 8")
+    standoff.remove("T12")
+    assert str(standoff) == "T1\tDrug 5 8\tabc\n"
+
+
 def test_what_is_removed_takes_along_what_needs_it():
     standoff = Standoff.parse(
         "T1\tDrug 0 7\taspirin\nT2\tADE 8 12\trash\nT3\tADE 13 17\titch\n"

@@ -10,7 +10,8 @@ from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
-from clinical_ie.doc import Annotations, Mention, annotations_of
+from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
+from clinical_ie.heads.gold import gold_spans, is_annotated
 from tests.conftest import examples, note
 
 
@@ -148,9 +149,63 @@ def test_gold_may_be_tokenized_in_another_way():
     nlp.initialize(lambda: [example])
     losses = nlp.get_pipe("clinical_ner").update([example])
     assert losses["clinical_ner"] > 0
-    other = Example(nlp.make_doc("Gave 10mg."), gold)
-    with pytest.raises(ValueError, match=r"T2 \(13-20\) lies outside .* must share one text"):
-        nlp.get_pipe("clinical_ner").update([other])
+    for text in ("Gave 10mg.", "Gave 20mg of aspirin."):
+        other = Example(nlp.make_doc(text), gold)
+        with pytest.raises(ValueError, match="differ, and not only in white space and capitals"):
+            nlp.get_pipe("clinical_ner").update([other])
+        with pytest.raises(ValueError, match=r"example 0: .* differ, and not only in white space"):
+            nlp.get_pipe("clinical_ner").scorer([other])
+
+
+def test_gold_may_have_other_white_space_and_capitals():
+    """As references have that are made from words alone."""
+    nlp = fresh()
+    words = ["\n", "Pt.", "(", "67M", ")", "took", "Aspirin", "(", "81", "mg", ")", "daily", "."]
+    tags = ["O"] * 6 + ["U-Drug", "O", "B-Strength", "L-Strength", "O", "O", "O"]
+    doc = nlp.make_doc("Pt. (67M) took  aspirin (81 \nmg) daily.")
+    example = Example.from_dict(doc, {"words": words, "entities": tags})
+    white = Mention("T0", "Gap", ((0, 1),))
+    mentions = [white, *annotations_of(example.reference).mentions]
+    links = [Link("of", mentions[2].id, mentions[1].id), Link("in", "T0", mentions[1].id)]
+    annotate(example.reference, Annotations(mentions, links))
+    annotations, spans = gold_spans(example)
+    assert [(span.text, span.label_) for span in spans] == [
+        ("aspirin", "Drug"),
+        ("81 \nmg", "Strength"),
+    ]
+    assert annotations.links == links[:1]
+    annotate(doc, annotations)
+    scores = nlp.get_pipe("clinical_ner").scorer([example])
+    assert scores["mentions_strict_f"] == 1.0
+
+
+def test_what_says_nothing_of_mentions_is_neither_learned_nor_scored(notes, caplog):
+    """Not even that there is none: such an example is for another component."""
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    head = nlp.get_pipe("clinical_ner")
+    shapes = [(len(eg.predicted), head.model.get_dim("nO")) for eg in batch]
+    scores = [np.random.default_rng(0).normal(size=of_doc).astype("f") for of_doc in shapes]
+    others = [Example.from_dict(eg.predicted.copy(), {"cats": {"A": 1.0}}) for eg in batch]
+    expected, gradients = head.get_loss(batch, scores)
+    loss, mixed = head.get_loss([*others, *batch], [*scores, *scores])
+    assert loss == expected
+    assert not any(gradient.any() for gradient in mixed[: len(others)])
+    assert all(map(np.array_equal, mixed[len(others) :], gradients))
+    loss, nothing = head.get_loss(others, scores)
+    assert loss == 0.0
+    assert [gradient.shape for gradient in nothing] == shapes
+    assert not any(gradient.any() for gradient in nothing)
+    assert sum("nothing is learned from references" in message for message in caplog.messages) == 1
+    for eg in (*batch, *others):
+        annotate(eg.predicted, annotations_of(eg.reference))
+    annotate(others[0].predicted, annotations_of(notes[0]))
+    assert head.scorer([*batch, *others])["mentions_strict_f"] == 1.0
+    assert f"{len(others)} references are not scored" in caplog.messages[-1]
+    # Somebody looked, and there is none.
+    for reference in (note("No drug."), Doc(nlp.vocab, ["No", "drug"], ents=["O", "O"])):
+        assert is_annotated(reference)
 
 
 def test_labels_it_never_saw_count_as_outside_and_are_told_once(trained, caplog):

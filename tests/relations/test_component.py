@@ -6,6 +6,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 from spacy.util import load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
@@ -101,6 +102,16 @@ def test_relations_before_their_mentions_are_told(notes, caplog, place, is_told)
     nlp.initialize(lambda: batch)
     told = "clinical_relations comes before clinical_ner in nlp.pipeline"
     assert (told in caplog.text) == is_told
+    assert "no component of the pipeline finds mentions" not in caplog.text
+
+
+def test_a_frozen_component_finds_mentions_too(notes, caplog):
+    """spaCy disables it while the others are initialized."""
+    nlp = fresh()
+    nlp.add_pipe("clinical_ner", first=True)
+    batch = examples(nlp, notes)
+    with nlp.select_pipes(disable=["clinical_ner"]):
+        nlp.initialize(lambda: batch)
     assert "no component of the pipeline finds mentions" not in caplog.text
 
 
@@ -374,3 +385,14 @@ def test_two_mentions_are_a_candidate_just_where_they_are_among_all():
         (head, tail) for head in mentions for tail in mentions if pipe.is_candidate(head, tail)
     }
     assert any(tail.start - head.end == 3 for head, tail in pairs)
+
+
+def test_what_says_nothing_of_mentions_gives_no_pairs(trained, notes):
+    head = trained.get_pipe("clinical_relations")
+    doc = trained.make_doc(notes[0].text)
+    annotate(doc, annotations_of(notes[0]))
+    assert len(doc.spans["entities"]) > 1
+    example = Example.from_dict(doc, {"cats": {"A": 1.0}})
+    candidates, targets = head._gold_candidates(example, head.schema, with_predicted=True)
+    assert not len(candidates)
+    assert not len(targets)

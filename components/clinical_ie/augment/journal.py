@@ -38,6 +38,15 @@ NOT_ASKED = "not asked"
 _PATIENCE = 60.0
 
 
+def _answer_in(group: object) -> Response:
+    """The answer in what a model gives for a prompt: a list of one, or the string itself, which is
+    paid for like any other."""
+    answers = [group] if isinstance(group, str) or not isinstance(group, Iterable) else list(group)
+    if not answers or answers[0] is None:
+        raise ValueError(f"the model gave {group!r} in the place of an answer, a list of a string")
+    return Response.of(answers[0])
+
+
 class Journaled:
     """Takes answers from the journal if it has them, otherwise from the model.
 
@@ -128,10 +137,17 @@ class Journaled:
             # The model's thread calls `keep`: answers are stored while earlier ones are judged.
             yield from self._model.arrivals(prompts, keep)
             return
-        for place, group in enumerate(self._model([prompt] for prompt in prompts)):
-            answer = Response.of(next(iter(group)))
+        groups = self._model([prompt] for prompt in prompts)
+        n_given = 0
+        for place, group in enumerate(groups if isinstance(groups, Iterable) else ()):
+            if place == len(prompts):
+                break
+            answer = _answer_in(group)
             keep(place, answer)
             yield place, answer
+            n_given += 1
+        if n_given < len(prompts):
+            raise ValueError(f"the model gave {n_given} answers to {len(prompts)} prompts")
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

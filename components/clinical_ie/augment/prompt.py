@@ -144,7 +144,7 @@ class Response(str):
         return response
 
     @classmethod
-    def of(cls, response: str) -> "Response":
+    def of(cls, response: object) -> "Response":
         """The response itself, or another model's plain string."""
         return response if isinstance(response, Response) else cls(str(response))
 

@@ -211,13 +211,15 @@ class Standoff:
         """Append a binary relation between two ids under the next free id."""
         return self.add(Relation(self.next_id("R"), label, (("Arg1", arg1), ("Arg2", arg2))))
 
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str] | str) -> None:
         """Remove the records with these ids, and everything that depends on them.
 
         A relation goes with either argument, an attribute, normalisation or comment with its
         target, an event with its trigger. Removed arguments are taken out of other events, and
         removed members out of equivalences.
+        ids (Collection[str] | str): Several ids, or one.
         """
+        ids = _as_ids(ids)
         lines = enumerate(self.lines)
         bearers = [at for at, line in lines if line.record is not None and line.record.id in ids]
         self._take_out(bearers, ids)
@@ -269,15 +271,17 @@ class Standoff:
         # Whatever needs one of them is gone as well.
         self.update(lambda r: r.without(gone_ids) if isinstance(r, Event | Equivalence) else r)
 
-    def shift(self, offset: int, by: int, keep: Collection[str] = ()) -> None:
+    def shift(self, offset: int, by: int, keep: Collection[str] | str = ()) -> None:
         """Move the offsets after the text grew or shrank before `offset`.
 
         offset (int): Where the unchanged rest of the old text begins.
         by (int): Number of characters by which the rest moved; negative if text was removed.
-        keep (Collection[str]): Ids of mentions to leave alone, because the caller updates them.
+        keep (Collection[str] | str): Ids of mentions to leave alone, because the caller updates
+            them, or one.
         RAISES (ValueError): A mention reaches across `offset`, or into text that was removed.
         """
         end_of_kept = offset + min(by, 0)
+        keep = _as_ids(keep)
 
         def moved(record: Record) -> Record:
             if not isinstance(record, TextBound) or record.id in keep:
@@ -362,6 +366,11 @@ def _read(raw: str) -> Record | None:
             "lines with newlines; convert the file with `tr '\\r' '\\n'`"
         )
     return parse_line(body)
+
+
+def _as_ids(ids: Collection[str] | str) -> Collection[str]:
+    """Ids to look others up in: in a string, `in` would find parts of it."""
+    return {ids} if isinstance(ids, str) else ids
 
 
 def _rendered(record: Record, raw: str) -> str:

@@ -22,8 +22,12 @@ def calibrated_pipes(nlp: Language) -> dict[str, LearnedLabelsPipe]:
 
 def finders(nlp: Language) -> list[str]:
     """The names of the components that write mentions."""
-    written = {"doc.spans", "doc.ents"}
-    return [name for name in nlp.pipe_names if written & set(nlp.get_pipe_meta(name).assigns)]
+    return [name for name in nlp.pipe_names if writes_mentions(nlp, name)]
+
+
+def writes_mentions(nlp: Language, name: str) -> bool:
+    """Whether a component writes mentions, enabled or not."""
+    return bool({"doc.spans", "doc.ents"} & set(nlp.get_pipe_meta(name).assigns))
 
 
 def names_of(nlp: Language, factories: Collection[str]) -> list[str]:

@@ -48,6 +48,7 @@ class LearnedLabelsPipe(TrainablePipe):
     cfg: dict[str, Any]
     # Labels in notes that the component does not know; each is reported once.
     unknown_labels: frozenset[str] = frozenset()
+    _told_of_unannotated = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -169,6 +170,17 @@ class LearnedLabelsPipe(TrainablePipe):
                 "notes given to initialize(get_examples)",
                 self.name,
                 label,
+            )
+
+    def tell_unannotated(self) -> None:
+        """Warn once that nothing is learned from references without annotations."""
+        if not self._told_of_unannotated:
+            self._told_of_unannotated = True
+            logger.warning(
+                "%s: nothing is learned from references in which no mention is annotated, and none "
+                'is said to be missing either; where there is none, set doc.spans["entities"] = [] '
+                "or doc.ents = []",
+                self.name,
             )
 
     def add_label(self, label: str) -> int:

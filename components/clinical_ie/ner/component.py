@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress, count
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import first_new_number, set_mentions
-from ..heads.gold import all_examples, gold_spans
+from ..heads.gold import all_examples, gold_spans, is_annotated, same_tokens
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..heads.taught import Taught
 from ..text.limit import lift_length_limit
@@ -181,9 +181,25 @@ class ClinicalNER(LearnedLabelsPipe):
         teacher's probabilities (`Taught`), the cross-entropy with these.
 
         If mentions may overlap, it is the sum of two losses: one on non-overlapping mentions, with
-        competing labels, and one on all mentions, with each label by itself.
+        competing labels, and one on all mentions, with each label by itself. Nothing is learned
+        from references in which nobody looked for mentions.
         """
         examples = list(examples)
+        known = [is_annotated(eg.reference) for eg in examples]
+        if all(known):
+            return self._loss(examples, scores)
+        self.tell_unannotated()
+        gradients = [self.model.ops.alloc2f(*doc_scores.shape) for doc_scores in scores]
+        if not any(known):
+            return 0.0, gradients
+        loss, of_known = self._loss(list(compress(examples, known)), list(compress(scores, known)))
+        for at, gradient in zip(compress(count(), known), of_known, strict=True):
+            gradients[at] = gradient
+        return loss, gradients
+
+    def _loss(
+        self, examples: Sequence[Example], scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
         golds = [self._gold_mentions(eg) for eg in examples]
         taughts = [self._taught(eg) for eg in examples]
         lengths = [len(doc_scores) for doc_scores in scores]
@@ -222,7 +238,7 @@ class ClinicalNER(LearnedLabelsPipe):
     def _taught(self, example: Example) -> Taught | None:
         """A teacher's probabilities for the tokens of a note, if there are any."""
         taught = Taught.of(example.reference)
-        if taught is None or _same_tokens(example.predicted, example.reference):
+        if taught is None or same_tokens(example.predicted, example.reference):
             return taught
         if not self._told_of_tokens:
             self._told_of_tokens = True
@@ -247,10 +263,6 @@ class ClinicalNER(LearnedLabelsPipe):
     def _require_labels(self) -> None:
         if not self.cfg["labels"]:
             raise ValueError(Errors.E109.format(name=self.name))
-
-
-def _same_tokens(doc: Doc, other: Doc) -> bool:
-    return np.array_equal(doc.to_array(["ORTH", "SPACY"]), other.to_array(["ORTH", "SPACY"]))
 
 
 def _without_overlaps(gold: dict[str, list[Span]], competing: bool) -> list[TokenSpan]:

@@ -4,7 +4,7 @@ import logging
 
 from spacy.language import Language
 
-from ..heads.components import finders
+from ..heads.components import writes_mentions
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +31,16 @@ def check_readers(name: str, nlp: Language) -> None:
 
 def check_order(name: str, nlp: Language) -> None:
     """Warn if mentions are only found after their relations, or not at all."""
-    makers = finders(nlp)
+    # Those that are frozen or go on from a trained pipeline are disabled meanwhile.
+    names = nlp.component_names
+    makers = [each for each in names if writes_mentions(nlp, each)]
     if not makers:
         logger.warning(
             "%s: no component of the pipeline finds mentions: it is scored on the gold ones in "
             "training, and relates those that a Doc already has",
             name,
         )
-    later = nlp.pipe_names[nlp.pipe_names.index(name) :] if name in nlp.pipe_names else []
+    later = names[names.index(name) :] if name in names else []
     if makers and makers[0] in later:
         logger.warning(
             "%s comes before %s in nlp.pipeline, and relates only mentions that are on a Doc "

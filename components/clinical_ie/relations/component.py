@@ -16,7 +16,7 @@ from thinc.types import Floats2d
 
 from ..doc import SPANS_KEY, Annotations, scored_mentions, set_mentions, unique_ids
 from ..heads.calibration import sigmoid
-from ..heads.gold import all_examples, gold_spans
+from ..heads.gold import all_examples, gold_spans, is_annotated
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..heads.taught import Taught
 from ..relation_list import Relation
@@ -304,10 +304,13 @@ class ClinicalRelations(LearnedLabelsPipe):
 
         A predicted mention takes over the relations of the gold mention of its type that it
         overlaps most, if there is one: this component does not judge whether its borders are right.
+        A reference in which nobody looked for mentions gives no pairs.
         """
         annotations, spans = gold_spans(example)
         stands_for = list(range(len(spans)))
-        if with_predicted:
+        if not is_annotated(example.reference):
+            self.tell_unannotated()
+        elif with_predicted:
             known = {(span.start, span.end, span.label) for span in spans}
             gold = SpanIndex(spans)
             for span in example.predicted.spans.get(SPANS_KEY, ()):

@@ -8,6 +8,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..doc import Annotations, annotations_of
+from ..heads.gold import gold_annotations, is_annotated
 from .scores import TaskScores, score
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def score_mentions(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]
 
     RETURNS (dict[str, Any]): `mentions_strict_p`, `_r`, `_f`, the same with `lenient`, and
         `mentions_per_type`, strict: `{label: {"p", "r", "f"}}`.
-    RAISES (ValueError): The texts of predicted and reference differ.
+    RAISES (ValueError): The texts of predicted and reference differ, and not only in white space
+        and capitals.
     """
     return _score(examples, "mentions")
 
@@ -44,7 +46,8 @@ def score_relations(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any
     entities if they hold the reference's.
 
     RETURNS (dict[str, Any]): As `score_mentions`, with the prefix `relations_`.
-    RAISES (ValueError): The texts of predicted and reference differ.
+    RAISES (ValueError): The texts of predicted and reference differ, and not only in white space
+        and capitals.
     """
     examples = list(examples)
     if not any(eg.reference._.relations for eg in examples) and any(
@@ -62,16 +65,24 @@ def _score(examples: Iterable[Example], prefix: str) -> dict[str, Any]:
     gold: dict[str, Annotations] = {}
     predicted: dict[str, Annotations] = {}
     texts: dict[str, str] = {}
+    unknown = 0
     for number, example in enumerate(examples):
+        if not is_annotated(example.reference):
+            unknown += 1
+            continue
         name = f"example {number}"
-        texts[name] = example.reference.text
-        if example.predicted.text != texts[name]:
-            raise ValueError(
-                f"{name}: the texts of predicted and reference differ, so their offsets cannot "
-                "be compared; expected both Docs made from one text"
-            )
-        gold[name] = annotations_of(example.reference)
+        texts[name] = example.predicted.text
+        try:
+            gold[name] = gold_annotations(example)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
         predicted[name] = annotations_of(example.predicted)
+    if unknown:
+        logger.warning(
+            "%d references are not scored: no mention is annotated there, and none is said to be "
+            'missing either (doc.spans["entities"] = [] or doc.ents = [] says so)',
+            unknown,
+        )
     scores = score(gold, predicted, texts=texts)
     task: TaskScores = scores["entities"] if prefix == "mentions" else scores["relations"]
     result: dict[str, Any] = {}

@@ -7,6 +7,7 @@ filter has the name under which the rewrites it drops are counted; filters run i
     @llm_misc = "clinical_ie.length_ratio.v1"
 """
 
+from ...terminal.printable import shown
 from .case import Case, Filter, Passage
 from .copies import make_no_near_copy
 from .form import (
@@ -59,9 +60,22 @@ def default_filters() -> dict[str, Filter]:
 
 
 def first_objection(filters: dict[str, Filter], case: Case) -> tuple[str, str] | None:
-    """The name of the first filter that objects, and its description of what is wrong."""
+    """The name of the first filter that objects, and its description of what is wrong.
+
+    RAISES (ValueError): A filter fails, or returns neither None nor words: taken as an objection,
+        a `False` would drop every good rewrite.
+    """
     for name, check in filters.items():
-        detail = check(case)
-        if detail is not None:
-            return name, detail
+        try:
+            detail = check(case)
+        except Exception as error:
+            raise ValueError(f"the filter {name} failed: {error!r}") from error
+        if detail is None:
+            continue
+        if not (isinstance(detail, str) and detail):
+            raise ValueError(
+                f"the filter {name} returned {shown(detail)}; expected None, or in a few words "
+                "what is wrong with the rewrite"
+            )
+        return name, detail
     return None
