@@ -11,7 +11,8 @@ from thinc.api import Adam, fix_random_seed
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
-from clinical_ie.heads.gold import gold_spans, is_annotated
+from clinical_ie.heads.gold import gold_spans
+from clinical_ie.references import is_annotated
 from tests.conftest import examples, note
 
 

@@ -16,9 +16,10 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..doc import first_new_number, set_mentions
-from ..heads.gold import all_examples, gold_spans, is_annotated, same_tokens
+from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..heads.taught import Taught
+from ..references import is_annotated, same_tokens
 from ..text.limit import lift_length_limit
 from .tags import TokenSpan, best_spans, decode_tags, gold_tags, n_tag_scores, tag_loss
 

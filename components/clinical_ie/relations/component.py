@@ -16,9 +16,10 @@ from thinc.types import Floats2d
 
 from ..doc import SPANS_KEY, Annotations, scored_mentions, set_mentions, unique_ids
 from ..heads.calibration import sigmoid
-from ..heads.gold import all_examples, gold_spans, is_annotated
+from ..heads.gold import all_examples, gold_spans
 from ..heads.pipe import LearnedLabelsPipe, Scorer, default_model
 from ..heads.taught import Taught
+from ..references import is_annotated
 from ..relation_list import Relation
 from ..text.limit import lift_length_limit
 from .candidates import Candidates, Schema, find_candidates

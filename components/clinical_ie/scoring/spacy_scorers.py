@@ -8,7 +8,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..doc import Annotations, annotations_of
-from ..heads.gold import gold_annotations, is_annotated
+from ..references import gold_annotations, is_annotated
 from .scores import TaskScores, score
 
 logger = logging.getLogger(__name__)
