@@ -12,8 +12,8 @@ START = "paths.start"
 # The code that a trained pipeline depends on; changes elsewhere in the package need no retraining.
 _MODEL_CODE = (
     "encoder", "heads", "ner", "relations", "text", "corpora/docbin.py", "corpora/reader.py",
-    "annotation_columns.py", "doc.py", "found.py", "relation_list.py", "span_groups.py",
-    "token_spans.py", "torch_shim.py",
+    "annotation_columns.py", "doc.py", "found.py", "references.py", "relation_list.py",
+    "span_groups.py", "token_spans.py", "torch_shim.py",
     "training/batches.py", "training/calibrate.py", "training/checkpoint.py",
     "training/dev_notes.py", "training/loop.py", "training/run.py", "training/saved_config.py",
     "training/saved_strings.py", "training/start.py",
