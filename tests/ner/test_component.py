@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_model_from_config
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, fix_random_seed, warmup_linear
 
 from clinical_ie.corpora.notes import corpus_nlp, make_doc
 from clinical_ie.doc import Annotations, Link, Mention, annotate, annotations_of
@@ -278,3 +278,18 @@ def test_nothing_is_found_in_nothing(trained):
     head = trained.get_pipe("clinical_ner")
     assert head.predict([]) == []
     assert head.update([]) == {"clinical_ner": 0.0}
+
+
+def test_updates_that_teach_nothing_are_told_once(notes, caplog):
+    """The textbook's loop, with an optimizer whose rate begins at 0."""
+    nlp = fresh()
+    batch = examples(nlp, notes)
+    nlp.initialize(lambda: batch)
+    for steps, n_told in ((True, 0), (False, 1)):
+        optimizer = Adam(warmup_linear(0.01, 4, 100))
+        for _ in range(25):
+            nlp.update(batch, sgd=optimizer)
+            if steps:
+                optimizer.step_schedules()
+        told = [message for message in caplog.messages if "the learning rate is 0" in message]
+        assert len(told) == n_told

@@ -20,6 +20,9 @@ Scorer = Callable[..., dict[str, Any]]
 # score a pipeline.
 _TRANSFORMER_LISTENER = "transformer-listener"
 
+# Updates at a learning rate of 0, in a row, after which that is no beginning of a warm-up any more.
+_IDLE = 10
+
 _DEFAULT_MODEL = """
 [model]
 @architectures = "{architecture}"
@@ -49,6 +52,7 @@ class LearnedLabelsPipe(TrainablePipe):
     # Labels in notes that the component does not know; each is reported once.
     unknown_labels: frozenset[str] = frozenset()
     _told_of_unannotated = False
+    _idle_updates = 0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -156,10 +160,25 @@ class LearnedLabelsPipe(TrainablePipe):
         `nlp.pipe(n_process=2)` requires where worker processes are spawned.
         """
         super().finish_update(sgd)
+        self._tell_idle(sgd)
         for layer in self.model.walk():
             if isinstance(layer, Tok2VecListener):
                 # Its state before the first batch.
                 layer.receive(None, None, None)  # type: ignore[arg-type]
+
+    def _tell_idle(self, sgd: Optimizer) -> None:
+        """Warn if nothing is learned: the rate of a trained pipeline's optimizer begins at 0, and
+        stays there in a loop that does not step it."""
+        rate = getattr(sgd, "learn_rate", None)
+        self._idle_updates = self._idle_updates + 1 if rate == 0 else 0
+        if self._idle_updates == _IDLE:
+            logger.warning(
+                "%s: nothing was learned in the last %d updates, since the learning rate is 0; "
+                "call step_schedules() of the optimizer after each update, as `spacy train` does, "
+                "or give another one, such as thinc.api.Adam(2e-4)",
+                self.name,
+                _IDLE,
+            )
 
     def tell_unknown(self, label: str) -> None:
         """Warn once that a label in a training note is not learned."""
