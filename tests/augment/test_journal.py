@@ -100,6 +100,11 @@ def test_groups_keep_their_shape(scripted: Scripted, path: Path) -> None:
     assert list(model(groups)) == [["a", "b"], [], ["c"]]
 
 
+def test_what_is_no_function_is_no_model(path: Path) -> None:
+    with pytest.raises(ValueError, match="'text' is not a model"):
+        make_journaled("text", path, "x")
+
+
 def test_an_answer_that_is_no_list_is_kept_whole(path: Path) -> None:
     """It is paid for, and easily given by a model of one's own."""
     prompts = [[prompt("one")], [prompt("two")]]

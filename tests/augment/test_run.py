@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from clinical_ie.augment.config import ConfigError, load
 from clinical_ie.augment.prompt import Prompt, Response
 from clinical_ie.augment.run import augment
+from clinical_ie.augment.summary import summary_lines
 from clinical_ie.brat import list_notes, read_note
 from clinical_ie.corpora.docbin import read_docs, write_docs
 from clinical_ie.corpora.standoff_reading import note_to_annotations
@@ -369,6 +370,30 @@ def test_no_more_requests_than_are_allowed(
     outcome = augment(train, out, out_dir, config, 3, seed=0)
     assert len(scripted.asked) == 8
     assert (outcome.asked, outcome.replayed) == (4, 4)
+
+
+def test_a_model_whose_first_answers_are_all_bad_is_given_up(
+    scripted: Scripted, train: Path, config: Path, out: Path, out_dir: Path
+) -> None:
+    good = scripted.script
+    scripted.script = lambda prompt: "Sorry."
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\ngive_up_after = 4"))
+    for asked in (4, 0):
+        outcome = augment(train, out, out_dir, config, 3, seed=0)
+        assert outcome.accepted == 0
+        assert (outcome.requests, outcome.asked) == (4, asked)
+        assert "none of the first 4 answers was accepted" in "".join(summary_lines(outcome))
+    # Not after a good one, nor where the limit is lifted.
+    before = len(scripted.asked)
+    scripted.script = lambda prompt: "Sorry." if len(scripted.asked) > before + 1 else good(prompt)
+    outcome = augment(train, out, out_dir, config, 3, seed=1)
+    assert outcome.rewrites >= 1
+    assert outcome.requests > 4
+    scripted.script = lambda prompt: "Sorry."
+    config.write_text(CONFIG.replace("tries = 3", "tries = 3\ngive_up_after = null"))
+    outcome = augment(train, out, out_dir, config, 3, seed=2)
+    assert outcome.requests > 4
+    assert "yielded no more" in "".join(summary_lines(outcome))
 
 
 def test_what_was_rewritten_before_the_last_request_is_kept(

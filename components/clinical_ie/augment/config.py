@@ -36,6 +36,8 @@ class Settings(BaseModel):
     batch_size (int): Number of segments passed to the model together.
     max_requests (int | None): The run ends after this many requests, whatever their outcome;
         answers from the journal cost nothing and are not counted.
+    give_up_after (int | None): The run ends if none of so many first answers is accepted, as with a
+        prompt or filter that is wrong; None: never.
     strategy (Strategy): Which segments come first: any, those with labels that are rare in
         training, or those with labels that a model got wrong on dev.
     dev_metrics (Path | None): For `weak_labels`: that model's scores, from `scripts/evaluate.py`.
@@ -56,6 +58,7 @@ class Settings(BaseModel):
     segments_per_note: int = Field(default=1, ge=1)
     batch_size: int = Field(default=1, ge=1)
     max_requests: int | None = Field(default=None, ge=1)
+    give_up_after: int | None = Field(default=500, ge=1)
     strategy: Strategy = "uniform"
     dev_metrics: Path | None = None
     feedback: bool = False

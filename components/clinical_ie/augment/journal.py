@@ -67,6 +67,8 @@ class Journaled:
         self.asks = True
         # What came in the last call, in which a later prompt may have ended the run.
         self._came: dict[str, Response] = {}
+        if not callable(model):
+            raise ValueError(f"clinical_ie.Journaled.v1: {model!r} is not a model, a function")
         if fingerprint is None and not hasattr(type(model), "fingerprint"):
             raise ValueError(
                 "clinical_ie.Journaled.v1: this model has no fingerprint; set `fingerprint` to a "

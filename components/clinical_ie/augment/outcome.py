@@ -172,6 +172,12 @@ class Outcome:
         # A note with some of its segments rewritten is accepted, too.
         return bool(self.ended) or (self.accepted < self.wanted and self.missing > 0)
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether the run ended since none of its first answers was accepted."""
+        limit = self.settings["give_up_after"]
+        return limit is not None and not self.accepted and self.requests >= limit
+
     def count(self, rewrite: Rewrite) -> None:
         """Count an answer and its cost, or a request without an answer."""
         self.requests += rewrite.answered

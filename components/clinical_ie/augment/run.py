@@ -85,6 +85,7 @@ def augment(
             "strategy": settings.strategy,
             "segments_per_note": settings.segments_per_note,
             "max_requests": settings.max_requests,
+            "give_up_after": settings.give_up_after,
         }
         outcome = Outcome(asked, settings.prices, _known_terms(terms), _counts(sources))
         places = _places(zip(sources.values(), starts, strict=True), settings, outcome)

@@ -75,6 +75,7 @@ class Schedule:
         # Texts of accepted rewrites, kept if another variant of the same segment may follow.
         self._siblings: dict[Place, list[str]] = {}
         self._bare = _needs_segments_only(nlp)
+        self._any_accepted = False
         # Segments whose prompts the model rejects, in every variant.
         self._refused: set[Place] = set()
 
@@ -94,8 +95,12 @@ class Schedule:
     def _requests_left(self) -> int:
         if self._outcome.ended:
             return 0
-        most = self._settings.max_requests
-        return sys.maxsize if most is None else max(most - self._outcome.asked, 0)
+        left = [sys.maxsize]
+        if self._settings.max_requests is not None:
+            left.append(self._settings.max_requests - self._outcome.asked)
+        if self._settings.give_up_after is not None and not self._any_accepted:
+            left.append(self._settings.give_up_after - self._outcome.requests)
+        return max(min(left), 0)
 
     def _pass(
         self, groups: Iterator[list[Place]], variant: int, wanted: int
@@ -180,6 +185,7 @@ class Schedule:
                     attempt.failed = (rewrite.markup, _complaint(rewrite))
                 return True
         else:
+            self._any_accepted = True
             attempt.note.accepted.append((attempt.segment, rewrite))
             if self._settings.variants > 1:
                 self._siblings.setdefault(attempt.segment.place, []).append(rewrite.text)

@@ -41,21 +41,32 @@ def summary_lines(outcome: Outcome) -> list[str]:
         )
     elif outcome.wanted and not (outcome.segments or outcome.skipped):
         lines.append("no training note has an annotation: there is nothing to rewrite")
+    elif outcome.hopeless:
+        lines.append(
+            f"asked for {outcome.wanted}: none of the first {outcome.requests} answers was "
+            "accepted, so the run ended (give_up_after in [augment])"
+        )
+        lines += _most_frequent(outcome)
     elif outcome.accepted < outcome.wanted:
         refused = f"{outcome.refused} prompts were not taken by the model, " * bool(outcome.refused)
         lines.append(
             f"asked for {outcome.wanted}: {refused}the {outcome.segments} segments of the training "
             "notes yielded no more"
         )
-        if by_answers and by_answers[0][0] == CUT:
-            lines.append("  the most frequent reason is an end too early: set a larger max_tokens")
-        elif by_answers and by_answers[0][0] == "unchanged":
-            smaller = (
-                "a smaller `least` in its config, " if "least" in outcome.settings["model"] else ""
-            )
-            lines.append(
-                "  the most frequent reason is unchanged: the model found nothing to replace "
-                f"(`rules` leaves nested mentions as they are); more training notes, {smaller}or "
-                "another --vars.augment_config may help"
-            )
+        lines += _most_frequent(outcome)
     return lines
+
+
+def _most_frequent(outcome: Outcome) -> list[str]:
+    """What helps against the most frequent reason for dropping an answer, if that is known."""
+    reason = max(outcome.dropped, key=lambda reason: outcome.dropped[reason].answers, default="")
+    if reason == CUT:
+        return ["  the most frequent reason is an end too early: set a larger max_tokens"]
+    if reason != "unchanged":
+        return []
+    smaller = "a smaller `least` in its config, " if "least" in outcome.settings["model"] else ""
+    return [
+        "  the most frequent reason is unchanged: the model found nothing to replace "
+        f"(`rules` leaves nested mentions as they are); more training notes, {smaller}or "
+        "another --vars.augment_config may help"
+    ]
